@@ -4,33 +4,83 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Whatever environment the shell is in, this project's own is used.
-unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+# The project's own environment is used, whichever the shell is in.
+unexport PYTHONHOME PYTHONPATH
 
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-.PHONY: setup
-setup: .venv/dev.stamp ## Install everything that developing takes into .venv
+.PHONY: run
+run: .venv/run.stamp ## Serve on PORT (8080); Ctrl-C ends it
+	@exec $(BIN)/gunicorn
 
-.venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-	  echo 'This needs Python 3.11, 3.12 or 3.13; name one with: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
-	@$(PYTHON) -m venv --clear .venv || { \
-	  echo 'The venv module is missing; on Debian: apt-get install python3-venv' >&2; rm -rf .venv; exit 1; }
+.PHONY: test
+test: setup redis-server ## Run all tests; ARGS="-k name" goes to pytest
+	@$(BIN)/pytest $(ARGS)
 
-.venv/run.stamp: requirements.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@
+.PHONY: lint
+lint: setup ## Check style, types, the arrows between modules and gunicorn's settings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/gunicorn --check-config
 
-.venv/dev.stamp: requirements-dev.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@ .venv/run.stamp
+.PHONY: docker-test
+docker-test: ## Build the image, run it with and without Redis, and look at it from outside
+	@tests/docker/check.sh
+
+.PHONY: dist
+dist: ## Pack the last commit as dist/flight-price-api-VERSION.tar.gz
+	@git rev-parse --quiet --verify HEAD >/dev/null || { \
+	  echo 'make dist packs a git commit, and this folder is no git clone' >&2; exit 1; }
+	@mkdir -p dist
+	git archive --prefix=flight-price-api-$(VERSION)/ \
+	  --output=dist/flight-price-api-$(VERSION).tar.gz HEAD
 
 .PHONY: lock
 lock: setup ## Pin the newest versions, with hashes, in requirements*.txt
 	@for name in requirements requirements-dev; do \
-	  $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 \
-	    --generate-hashes --upgrade --no-emit-index-url --custom-compile-command 'make lock' \
-	    --output-file $$name.txt $$name.in; done
+	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	    --fork-strategy fewest --generate-hashes --no-emit-index-url \
+	    --custom-compile-command 'make lock' --output-file $$name.txt $$name.in || exit; \
+	done
+
+.PHONY: clean
+clean: ## Remove everything that the other targets made here
+	rm -rf .venv dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: setup
+setup: .venv/dev.stamp ## Install all that developing takes into .venv
+
+# `make run` needs less than the rest, so a new user waits less.
+.venv/run.stamp: requirements.txt | .venv/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.txt | .venv/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@ .venv/run.stamp
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo 'This needs Python 3.11, 3.12 or 3.13: make $(MAKECMDGOALS) PYTHON=python3.12, say' >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { \
+	  echo 'Python came without venv and pip; on Debian and Ubuntu: apt-get install python3-venv' >&2; \
+	  rm -rf .venv; exit 1; }
+
+# The integration tests talk to a real server, which they start and stop themselves.
+.PHONY: redis-server
+redis-server:
+	@command -v redis-server >/dev/null && exit; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo 'Installing redis-server' && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null; \
+	fi; \
+	command -v redis-server >/dev/null || { \
+	  echo 'The tests need redis-server:' >&2; \
+	  echo '  sudo apt-get install redis-server   on Debian and Ubuntu' >&2; \
+	  echo '  brew install redis                  on macOS' >&2; exit 1; }

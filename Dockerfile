@@ -1,0 +1,30 @@
+FROM python:3.13-slim AS build
+
+# An environment without pip: the service needs no installer.
+RUN python -m venv --without-pip /venv
+COPY requirements.txt .
+RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements.txt
+
+
+FROM python:3.13-slim
+
+# The root file system may be read-only, so nothing is compiled at run time.
+ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PORT=8080
+
+WORKDIR /app
+COPY --from=build /venv /venv
+COPY . .
+RUN python -m compileall -q .
+
+# A number, so that an orchestrator can tell that it is not root.
+USER 10001:10001
+
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=3s --start-period=10s CMD ["python", "-c", "\
+import http.client, os, sys\n\
+connection = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=2)\n\
+connection.request('GET', '/healthz')\n\
+sys.exit(connection.getresponse().status != 200)"]
+
+CMD ["gunicorn"]
