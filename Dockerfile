@@ -13,7 +13,9 @@ ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PORT=8080
 
 WORKDIR /app
 COPY --from=build /venv /venv
-COPY . .
+COPY gunicorn.conf.py ./
+COPY api api
+COPY sandbox sandbox
 RUN python -m compileall -q .
 
 # A number, so that an orchestrator can tell that it is not root.
