@@ -1,0 +1,137 @@
+#!/usr/bin/env bash
+# Build the image, run it as its users do, with compose and alone, and look at it from outside.
+# The first check that fails ends the run and shows the last answer and the log.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+project=flight-price-check-$$
+scratch=$(mktemp -d)
+passed=0
+answer=$scratch/answer
+touch "$answer"
+
+# Neither .env nor the shell's settings change what is checked.
+unset REDIS_URL REQUEST_DEADLINE WEB_CONCURRENCY "${!AMADEUS_@}" "${!CACHE_@}" "${!LOG_@}"
+compose() { docker compose --progress quiet --project-name "$project" --env-file /dev/null "$@"; }
+
+py() { python3 -c "$@"; }
+free_port() { py 'import socket; s = socket.socket(); s.bind(("", 0)); print(s.getsockname()[1])'; }
+date=$(py 'import datetime as d; print(d.date.today() + d.timedelta(days=30))')
+price="/flights/price?origin=JFK&destination=LAX&date=$date"
+
+check() { # what it shows; a command that succeeds if it is so
+  local what=$1
+  shift
+  if ! "$@"; then
+    printf 'FAIL  %s\n\nThe last answer:\n%s\n\nThe log:\n' "$what" "$(cat "$answer")" >&2
+    logs | tail -40 >&2
+    exit 1
+  fi
+  passed=$((passed + 1))
+  printf 'ok    %s\n' "$what"
+}
+
+tear_down() {
+  docker rm --force --volumes "$project-alone" >/dev/null 2>&1 || true
+  compose --profile sandbox down --volumes --timeout 5 >/dev/null 2>&1 || true
+  rm -rf "$scratch"
+}
+trap tear_down EXIT
+trap 'exit 130' INT TERM
+
+ask() { # a path; status line, headers and body are kept for `answered`
+  curl --silent --show-error --include --max-time 20 "http://127.0.0.1:$PORT$1" | tr -d '\r' >"$answer"
+}
+answered() { grep --extended-regexp --ignore-case --quiet "$1" "$answer"; }
+body() { tail -1 "$answer"; }
+
+logged() { # an event; lines are written a moment after the answer
+  for _ in $(seq 20); do
+    logs >"$scratch/log"
+    grep --quiet "\"event\": *\"$1\"" "$scratch/log" && return
+    sleep 0.2
+  done
+  return 1
+}
+logs_are_json() { logs | py 'import json, sys; [json.loads(line) for line in sys.stdin]'; }
+ended_with_0() { [ "$(docker inspect --format '{{.State.ExitCode}}' "$1")" = 0 ]; }
+fails() { ! "$@" >/dev/null 2>&1; }
+
+docker info >/dev/null 2>&1 || {
+  echo 'No Docker engine answers. Install or start one (https://docs.docker.com/engine/install/) and try again.' >&2
+  exit 1
+}
+docker compose version >/dev/null 2>&1 || {
+  echo 'Docker is here without its compose plugin: https://docs.docker.com/compose/install/' >&2
+  exit 1
+}
+
+echo '== docker compose up, on a port of its own'
+logs() { docker logs "$project-api-1" 2>&1; }
+in_api() { compose exec --no-TTY api "$@"; }
+PORT=$(free_port)
+export PORT
+check 'the image builds' compose build
+check 'api and redis become healthy' compose up --detach --wait --wait-timeout 120
+
+ask /flights/ping
+check 'ping answers pong' answered '^\{"data": ?"pong"\}$'
+ask "$price"
+check 'a price' answered '"price": ?"[0-9.]+ [A-Z]{3}"'
+check 'comes from Amadeus first' answered '^x-cache: miss$'
+first=$(body)
+ask "$price"
+check 'and from the cache when asked again' answered '^x-cache: hit$'
+check 'with the same body' [ "$(body)" = "$first" ]
+ask "$price&nocache=1"
+check 'nocache asks Amadeus anew' answered '^x-cache: bypass$'
+check 'Redis holds what was fetched' fails [ "$(compose exec --no-TTY redis redis-cli dbsize)" = 0 ]
+
+check 'the log tells of the token' logged token.fetched
+check 'the log tells of the hit' logged cache.hit
+check 'each line of the log is JSON' logs_are_json
+
+check 'gunicorn is process 1' in_api grep --quiet gunicorn /proc/1/cmdline
+check 'it runs as 10001' [ "$(in_api id -u)" = 10001 ]
+check 'it has no capabilities' in_api grep --quiet '^CapBnd:\s*0*$' /proc/1/status
+check 'it cannot gain privileges' in_api grep --quiet '^NoNewPrivs:\s*1$' /proc/1/status
+check 'its root is read-only' fails in_api touch /var/tmp/x
+check 'and so is that of redis' fails compose exec --no-TTY redis touch /var/tmp/x
+check 'redis is not published' fails compose port redis 6379
+
+started=$SECONDS
+compose stop
+check 'it stops within its grace period' [ $((SECONDS - started)) -lt 25 ]
+check 'api ended by itself' ended_with_0 "$project-api-1"
+check 'redis ended by itself' ended_with_0 "$project-redis-1"
+check 'the log tells of the stop' logged service.stopping
+compose down --volumes
+
+echo '== docker compose --profile sandbox up, with the simulator as a server of its own'
+export AMADEUS_BASE_URL=http://sandbox:9090 AMADEUS_CLIENT_ID=id AMADEUS_CLIENT_SECRET=secret
+check 'api, redis and sandbox become healthy' \
+  compose --profile sandbox up --detach --wait --wait-timeout 120
+unset "${!AMADEUS_@}"
+ask "$price"
+check 'a price over the network' answered '"price": ?"[0-9.]+ [A-Z]{3}"'
+compose --profile sandbox down --volumes --timeout 5
+
+echo '== docker run, the image alone'
+logs() { docker logs "$project-alone" 2>&1; }
+healthy() {
+  for _ in $(seq 60); do
+    [ "$(docker inspect --format '{{.State.Health.Status}}' "$project-alone")" = healthy ] && return
+    sleep 0.5
+  done
+  return 1
+}
+docker run --detach --name "$project-alone" --publish "$PORT:8080" flight-price-api >/dev/null
+check 'it becomes healthy' healthy
+ask "$price"
+check 'a price' answered '^x-cache: miss$'
+ask "$price"
+check 'and again from the cache' answered '^x-cache: hit$'
+docker stop -t 25 "$project-alone" >/dev/null
+check 'it ended by itself' ended_with_0 "$project-alone"
+
+printf '\n%s passed, 0 failed\n' "$passed"
