@@ -1,0 +1,141 @@
+"""`python -m sandbox`: serve the sandbox by itself."""
+
+# First of all, so that everything below waits without holding up other requests.
+from gevent import monkey
+
+monkey.patch_all()
+
+import argparse  # noqa: E402
+import signal  # noqa: E402
+import ssl  # noqa: E402
+import sys  # noqa: E402
+
+import gevent  # noqa: E402
+from gevent.event import Event  # noqa: E402
+
+from sandbox.app import create_app  # noqa: E402
+from sandbox.config import RATE_LIMITS, Latency, SandboxConfig  # noqa: E402
+from sandbox.faults import Fault  # noqa: E402
+from sandbox.server import Server  # noqa: E402
+
+_MOST_PORT = 65535
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT. Returns the exit code: 0, or 2 if the port cannot be had."""
+    options = parser().parse_args(arguments)
+    try:
+        server = _server(options)
+        server.start()
+    except OSError as error:
+        print(f"sandbox: cannot listen on {options.host}:{options.port}: {error}", file=sys.stderr)
+        return 2
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stop.set)
+    scheme = "https" if options.certfile else "http"
+    print(f"sandbox listening on {scheme}://{options.host}:{server.server_port}", flush=True)
+    stop.wait()
+    server.stop(timeout=0)
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="A server that speaks the Amadeus flight search protocol and invents the "
+        "flights and prices. For trying things out and for tests; nothing in it is real.",
+    )
+    add = made.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    add("--port", type=_port, default=9090, help="port to listen on, 0 for a free one (9090)")
+    add("--seed", default="amadeus", help="other words give other flights and prices")
+    add("--token-life", type=_whole, default=1799, metavar="SECONDS", help="(1799)")
+    add("--client-id", help="accept only this client id; without it, any will do")
+    add("--client-secret", help="accept only this client secret; without it, any will do")
+    add(
+        "--rate-limit",
+        choices=RATE_LIMITS,
+        default="none",
+        help="refuse searches that come too fast: test is 10 a second and 100 ms apart, "
+        "production is 40 a second (none)",
+    )
+    add("--quota", type=_whole, metavar="N", help="refuse searches after N in a calendar month")
+    add(
+        "--latency",
+        type=_latency,
+        default=Latency(),
+        metavar="MS",
+        help="hold back each answer so many milliseconds; lognormal:80,900 draws the delay, "
+        "half of them below 80 ms and one in a hundred above 900 ms",
+    )
+    add(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="LEG:NAME[=ARG][xCOUNT]",
+        help="misbehave on purpose, as in search:hang, token:status=500x3; may be repeated "
+        "(sandbox/README.md lists the names)",
+    )
+    add("--admin", action="store_true", help="open the URLs under /admin")
+    add("--certfile", help="serve TLS with this certificate (PEM)")
+    add("--keyfile", help="the key of --certfile, if it is in a file of its own")
+    return made
+
+
+def _server(options: argparse.Namespace) -> Server:
+    config = SandboxConfig(
+        seed=options.seed,
+        token_life=options.token_life,
+        client_id=options.client_id,
+        client_secret=options.client_secret,
+        rate_limit=options.rate_limit,
+        quota=options.quota,
+        latency=options.latency,
+        faults=tuple(options.fault),
+        admin=options.admin,
+    )
+    return Server((options.host, options.port), create_app(config), _tls(options))
+
+
+def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
+    if not options.certfile:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(options.certfile, options.keyfile)
+    return context
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= _MOST_PORT:
+        raise argparse.ArgumentTypeError(f"a port is 0 to {_MOST_PORT}, not {port}")
+    return port
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"not below 0, please: {number}")
+    return number
+
+
+def _latency(text: str) -> Latency:
+    try:
+        return Latency.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _fault(text: str) -> str:
+    try:
+        Fault.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

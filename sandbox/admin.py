@@ -1,0 +1,160 @@
+"""The admin URLs: counters, faults, settings and revocation. They exist only when asked for."""
+
+from typing import Any
+
+import falcon
+import orjson
+
+from sandbox.answer import json_bytes
+from sandbox.controls import Controls
+from sandbox.counters import Counters
+from sandbox.faults import Fault, FaultBook
+from sandbox.tokens import REVOCATION_CODES, Tokens
+
+_MOST_BODY = 100_000
+_FAULT_KEYS = frozenset({"leg", "fault", "arg", "count", "origin", "destination"})
+
+
+class CountersResource:
+    """`/admin/counters`."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+
+    def on_get(self, _: falcon.Request, resp: falcon.Response) -> None:
+        """Show all counters."""
+        _send(resp, self._counters.snapshot())
+
+    def on_delete(self, _: falcon.Request, resp: falcon.Response) -> None:
+        """Start again from zero."""
+        self._counters.clear()
+        resp.status = falcon.HTTP_204
+
+
+class FaultsResource:
+    """`/admin/faults`."""
+
+    def __init__(self, faults: FaultBook) -> None:
+        self._faults = faults
+
+    def on_get(self, _: falcon.Request, resp: falcon.Response) -> None:
+        """Show what will be played."""
+        _send(resp, {"faults": [fault.as_json() for fault in self._faults.all()]})
+
+    def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Add a fault, in the place of one for the same leg and route."""
+        wanted = _object(req)
+        unknown = wanted.keys() - _FAULT_KEYS
+        if unknown:
+            raise ValueError(f"unknown field {min(unknown)!r}: " + ", ".join(sorted(_FAULT_KEYS)))
+        fault = Fault(
+            leg=_text(wanted, "leg", needed=True),
+            name=_text(wanted, "fault", needed=True),
+            arg=_argument(wanted.get("arg")),
+            count=_count(wanted.get("count")),
+            origin=_text(wanted, "origin"),
+            destination=_text(wanted, "destination"),
+        )
+        self._faults.set(fault)
+        _send(resp, fault.as_json())
+
+    def on_delete(self, _: falcon.Request, resp: falcon.Response) -> None:
+        """Be honest again."""
+        self._faults.clear()
+        resp.status = falcon.HTTP_204
+
+
+class SettingsResource:
+    """`/admin/settings`."""
+
+    def __init__(self, controls: Controls) -> None:
+        self._controls = controls
+
+    def on_get(self, _: falcon.Request, resp: falcon.Response) -> None:
+        """Show the settings in force."""
+        _send(resp, self._controls.as_json())
+
+    def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Change some of them."""
+        self._controls.change(_object(req))
+        _send(resp, self._controls.as_json())
+
+
+class RevocationResource:
+    """`/admin/tokens/revoke`."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Refuse every token issued until now."""
+        wanted = _object(req, empty={})
+        code = wanted.get("code", 38193)
+        if wanted.keys() - {"code"} or code not in REVOCATION_CODES:
+            raise ValueError("only code may be given, and it is one of 38190, 38192, 38193")
+        self._tokens.revoke_all(code)
+        resp.status = falcon.HTTP_204
+
+
+def bad_admin_input(
+    _: falcon.Request, resp: falcon.Response, error: Exception, __: dict[str, Any]
+) -> None:
+    """Answer 400 with the reason."""
+    resp.status = falcon.HTTP_400
+    _send(resp, {"error": str(error)})
+
+
+def add_admin_routes(
+    app: "falcon.App[Any, Any]",
+    controls: Controls,
+    counters: Counters,
+    faults: FaultBook,
+    tokens: Tokens,
+) -> None:
+    """Open the admin URLs."""
+    app.add_route("/admin/counters", CountersResource(counters))
+    app.add_route("/admin/faults", FaultsResource(faults))
+    app.add_route("/admin/settings", SettingsResource(controls))
+    app.add_route("/admin/tokens/revoke", RevocationResource(tokens))
+    app.add_error_handler(ValueError, bad_admin_input)
+
+
+def _object(req: falcon.Request, empty: dict[str, Any] | None = None) -> dict[str, Any]:
+    body = req.bounded_stream.read(_MOST_BODY)
+    if not body.strip() and empty is not None:
+        return empty
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"the body is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise ValueError("the body is not a JSON object")  # noqa: TRY004 - one kind of bad input
+    return content
+
+
+def _text(wanted: dict[str, Any], name: str, *, needed: bool = False) -> Any:
+    value = wanted.get(name)
+    if value is None and not needed:
+        return None
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} is text" + (", and it must be there" if needed else ""))
+    return value
+
+
+def _argument(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("arg is a number or text")  # noqa: TRY004 - one kind of bad input
+    return str(value)
+
+
+def _count(value: object) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise ValueError("count is a whole number, or null for until changed")
+    return value
+
+
+def _send(resp: falcon.Response, content: dict[str, Any]) -> None:
+    resp.content_type = "application/json"
+    resp.data = json_bytes(content)

@@ -1,0 +1,144 @@
+"""Who flies, from which hubs, and with what.
+
+As in Amadeus's own test data there are no low-cost carriers and no American, Delta or British
+Airways, and the carriers 6X and 7X are fictional (FACTS section 5). Hubs are real ones, routes,
+times and flight numbers are invented.
+"""
+
+from typing import NamedTuple
+
+
+class Airline(NamedTuple):
+    """A carrier; `country` is where it may fly domestically."""
+
+    code: str
+    name: str
+    country: str
+    hubs: tuple[str, ...]
+
+
+# Flies between any two busy airports, so that every big pair has a direct flight.
+ANYWHERE = "6X"
+# Flies the small aeroplanes of the others: sold under their code, operated by 7X.
+REGIONAL = "7X"
+
+_TABLE = """
+6X  AMADEUS SIX                    --  -
+7X  AMADEUS SEVEN                  --  -
+A3  AEGEAN AIRLINES                GR  ATH SKG
+AC  AIR CANADA                     CA  YYZ YUL YVR YYC
+AF  AIR FRANCE                     FR  CDG ORY
+AH  AIR ALGERIE                    DZ  ALG
+AI  AIR INDIA                      IN  DEL BOM BLR
+AM  AEROMEXICO                     MX  MEX MTY
+AR  AEROLINEAS ARGENTINAS          AR  EZE AEP
+AS  ALASKA AIRLINES                US  SEA PDX SFO LAX ANC
+AT  ROYAL AIR MAROC                MA  CMN
+AV  AVIANCA                        CO  BOG
+AY  FINNAIR                        FI  HEL
+AZ  ITA AIRWAYS                    IT  FCO LIN
+BG  BIMAN BANGLADESH AIRLINES      BD  DAC
+BR  EVA AIR                        TW  TPE
+BT  AIR BALTIC                     LV  RIX
+CA  AIR CHINA                      CN  PEK CTU
+CI  CHINA AIRLINES                 TW  TPE
+CM  COPA AIRLINES                  PA  PTY
+CX  CATHAY PACIFIC                 HK  HKG
+CZ  CHINA SOUTHERN AIRLINES        CN  CAN
+EI  AER LINGUS                     IE  DUB
+EK  EMIRATES                       AE  DXB
+ET  ETHIOPIAN AIRLINES             ET  ADD
+EY  ETIHAD AIRWAYS                 AE  AUH
+FI  ICELANDAIR                     IS  KEF
+FJ  FIJI AIRWAYS                   FJ  NAN
+GA  GARUDA INDONESIA               ID  CGK DPS
+GF  GULF AIR                       BH  BAH
+HA  HAWAIIAN AIRLINES              US  HNL OGG
+HY  UZBEKISTAN AIRWAYS             UZ  TAS
+IB  IBERIA                         ES  MAD
+J2  AZERBAIJAN AIRLINES            AZ  GYD
+JL  JAPAN AIRLINES                 JP  HND NRT ITM
+JU  AIR SERBIA                     RS  BEG
+KC  AIR ASTANA                     KZ  ALA NQZ
+KE  KOREAN AIR                     KR  ICN GMP
+KL  KLM ROYAL DUTCH AIRLINES       NL  AMS
+KM  KM MALTA AIRLINES              MT  MLA
+KQ  KENYA AIRWAYS                  KE  NBO
+KU  KUWAIT AIRWAYS                 KW  KWI
+LA  LATAM AIRLINES                 BR  GRU BSB
+LG  LUXAIR                         LU  LUX
+LH  LUFTHANSA                      DE  FRA MUC
+LO  LOT POLISH AIRLINES            PL  WAW
+LX  SWISS INTERNATIONAL AIR LINES  CH  ZRH GVA
+ME  MIDDLE EAST AIRLINES           LB  BEY
+MH  MALAYSIA AIRLINES              MY  KUL BKI
+MK  AIR MAURITIUS                  MU  MRU
+MS  EGYPTAIR                       EG  CAI
+MU  CHINA EASTERN AIRLINES         CN  PVG SHA KMG
+NH  ALL NIPPON AIRWAYS             JP  HND NRT CTS
+NZ  AIR NEW ZEALAND                NZ  AKL CHC WLG
+OS  AUSTRIAN AIRLINES              AT  VIE
+OU  CROATIA AIRLINES               HR  ZAG
+OZ  ASIANA AIRLINES                KR  ICN
+PK  PAKISTAN INTERNATIONAL         PK  ISB KHI LHE
+PR  PHILIPPINE AIRLINES            PH  MNL CEB
+PX  AIR NIUGINI                    PG  POM
+QF  QANTAS AIRWAYS                 AU  SYD MEL BNE PER
+QR  QATAR AIRWAYS                  QA  DOH
+RJ  ROYAL JORDANIAN                JO  AMM
+RO  TAROM                          RO  OTP
+SA  SOUTH AFRICAN AIRWAYS          ZA  JNB CPT
+SK  SAS SCANDINAVIAN AIRLINES      SE  ARN CPH OSL
+SN  BRUSSELS AIRLINES              BE  BRU
+SQ  SINGAPORE AIRLINES             SG  SIN
+SV  SAUDIA                         SA  JED RUH
+TG  THAI AIRWAYS INTERNATIONAL     TH  BKK
+TK  TURKISH AIRLINES               TR  IST
+TP  TAP AIR PORTUGAL               PT  LIS OPO
+TU  TUNISAIR                       TN  TUN
+UA  UNITED AIRLINES                US  EWR ORD DEN IAH SFO LAX IAD
+UL  SRILANKAN AIRLINES             LK  CMB
+UX  AIR EUROPA                     ES  MAD PMI
+VA  VIRGIN AUSTRALIA               AU  BNE SYD MEL
+VN  VIETNAM AIRLINES               VN  HAN SGN
+VS  VIRGIN ATLANTIC                GB  LHR MAN
+WB  RWANDAIR                       RW  KGL
+WY  OMAN AIR                       OM  MCT
+"""
+
+
+def _read(table: str) -> dict[str, Airline]:
+    airlines = {}
+    for line in table.strip().splitlines():
+        code, rest = line[:2], line[4:]
+        name, country, hubs = rest[:31].strip(), rest[31:33], rest[33:].split()
+        airlines[code] = Airline(code, name, country, tuple(hub for hub in hubs if hub != "-"))
+    return airlines
+
+
+AIRLINES: dict[str, Airline] = _read(_TABLE)
+
+AIRCRAFT: dict[str, str] = {
+    "AT7": "ATR 72",
+    "E75": "EMBRAER 175",
+    "E90": "EMBRAER 190",
+    "223": "AIRBUS A220-300",
+    "320": "AIRBUS A320",
+    "321": "AIRBUS A321",
+    "738": "BOEING 737-800",
+    "32Q": "AIRBUS A321NEO",
+    "333": "AIRBUS A330-300",
+    "359": "AIRBUS A350-900",
+    "772": "BOEING 777-200",
+    "77W": "BOEING 777-300ER",
+    "789": "BOEING 787-9",
+}
+
+# For flights of up to so many kilometres, what flies them.
+FLEETS: tuple[tuple[float, tuple[str, ...]], ...] = (
+    (600, ("AT7", "E75", "320")),
+    (2_500, ("E90", "223", "320", "738")),
+    (5_500, ("321", "738", "32Q")),
+    (9_000, ("333", "789", "772")),
+    (float("inf"), ("359", "77W", "789")),
+)

@@ -1,0 +1,74 @@
+"""One HTTP answer, whole and in memory, so that a fault can spoil it before it is sent."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+def json_bytes(value: object) -> bytes:
+    """Render as JSON."""
+    return orjson.dumps(value)
+
+
+def reason(status: int) -> str:
+    """The words after the status number; a number that HTTP does not know gets plain ones."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, headers and the complete body. `Content-Length` is added when it is sent."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def ok(self) -> bool:
+        """Whether this is a 200."""
+        return self.status == HTTPStatus.OK
+
+    def as_wsgi(self, start_response: StartResponse) -> Iterable[bytes]:
+        """Send it the ordinary way."""
+        headers = list(self.headers.items())
+        has_body = self.status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+        if has_body:
+            headers.append(("Content-Length", str(len(self.body))))
+        start_response(f"{self.status} {reason(self.status)}", headers)
+        return [self.body] if has_body and self.body else []
+
+    def head(self, **more: str) -> bytes:
+        """Status line and headers as bytes on the wire, with `more` headers (`_` read as `-`)."""
+        lines = [f"HTTP/1.1 {self.status} {reason(self.status)}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in more.items()]
+        return "\r\n".join([*lines, "Connection: close", "", ""]).encode("latin-1")
+
+    @classmethod
+    def of(cls, application: Application, environ: Environ) -> "Answer":
+        """Ask a WSGI application and keep what it says."""
+        said: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> None:
+            said.append((status, headers))
+
+        chunks = application(environ, start_response)
+        try:
+            body = b"".join(chunks)
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+        status, headers = said[-1]
+        kept = {name.title(): value for name, value in headers if name.lower() != "content-length"}
+        return cls(int(status.split(" ", 1)[0]), kept, body)

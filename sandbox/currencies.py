@@ -1,0 +1,119 @@
+"""Currencies: name, decimals, and a fixed, made-up rate to the euro near the real one."""
+
+from typing import NamedTuple
+
+
+class Currency(NamedTuple):
+    """`rate` units of it are one euro; amounts are written with `digits` decimals (ISO 4217)."""
+
+    code: str
+    name: str
+    digits: int
+    rate: float
+
+    def minor(self, euro_cents: float) -> int:
+        """An amount of euro cents in this currency's smallest unit."""
+        return round(euro_cents * self.rate * self.unit / 100)
+
+    @property
+    def unit(self) -> int:
+        """How many of the smallest unit make one."""
+        return int(10**self.digits)
+
+    def written(self, minor: int) -> str:
+        """An amount in the smallest unit as Amadeus writes it: a plain decimal string."""
+        if not self.digits:
+            return str(minor)
+        whole, part = divmod(minor, self.unit)
+        return f"{whole}.{part:0{self.digits}d}"
+
+
+_TABLE = """
+AED 2 4.0500 UAE DIRHAM
+ARS 2 1450.0 ARGENTINE PESO
+AUD 2 1.7300 AUSTRALIAN DOLLAR
+AZN 2 1.8800 AZERBAIJAN MANAT
+BDT 2 134.00 BANGLADESHI TAKA
+BGN 2 1.9558 BULGARIAN LEV
+BHD 3 0.4150 BAHRAINI DINAR
+BRL 2 6.1500 BRAZILIAN REAL
+CAD 2 1.5400 CANADIAN DOLLAR
+CHF 2 0.9400 SWISS FRANC
+CLP 0 1050.0 CHILEAN PESO
+CNY 2 7.8500 CHINESE YUAN
+COP 2 4500.0 COLOMBIAN PESO
+CRC 2 560.00 COSTA RICAN COLON
+CZK 2 24.600 CZECH KORUNA
+DKK 2 7.4600 DANISH KRONE
+DOP 2 69.000 DOMINICAN PESO
+DZD 2 148.00 ALGERIAN DINAR
+EGP 2 54.000 EGYPTIAN POUND
+ETB 2 150.00 ETHIOPIAN BIRR
+EUR 2 1.0000 EURO
+FJD 2 2.5000 FIJI DOLLAR
+GBP 2 0.8600 POUND STERLING
+GEL 2 3.0000 GEORGIAN LARI
+GHS 2 13.500 GHANAIAN CEDI
+HKD 2 8.6000 HONG KONG DOLLAR
+HUF 2 395.00 HUNGARIAN FORINT
+IDR 2 18100. INDONESIAN RUPIAH
+ILS 2 4.0000 ISRAELI SHEKEL
+INR 2 95.000 INDIAN RUPEE
+ISK 0 142.00 ICELANDIC KRONA
+JMD 2 176.00 JAMAICAN DOLLAR
+JOD 3 0.7800 JORDANIAN DINAR
+JPY 0 165.00 JAPANESE YEN
+KES 2 142.00 KENYAN SHILLING
+KRW 0 1560.0 KOREAN WON
+KWD 3 0.3370 KUWAITI DINAR
+KZT 2 560.00 KAZAKHSTANI TENGE
+LKR 2 330.00 SRI LANKA RUPEE
+MAD 2 10.500 MOROCCAN DIRHAM
+MUR 2 50.000 MAURITIAN RUPEE
+MXN 2 20.600 MEXICAN PESO
+MYR 2 4.7500 MALAYSIAN RINGGIT
+NGN 2 1690.0 NIGERIAN NAIRA
+NOK 2 11.700 NORWEGIAN KRONE
+NPR 2 152.00 NEPALESE RUPEE
+NZD 2 1.9200 NEW ZEALAND DOLLAR
+OMR 3 0.4230 OMANI RIAL
+PAB 2 1.1000 PANAMANIAN BALBOA
+PEN 2 3.9500 PERUVIAN SOL
+PHP 2 64.000 PHILIPPINE PESO
+PKR 2 309.00 PAKISTANI RUPEE
+PLN 2 4.2800 POLISH ZLOTY
+PYG 0 8300.0 PARAGUAYAN GUARANI
+QAR 2 4.0100 QATARI RIAL
+RON 2 5.0800 ROMANIAN LEU
+RSD 2 117.00 SERBIAN DINAR
+RUB 2 98.000 RUSSIAN RUBLE
+RWF 0 1580.0 RWANDA FRANC
+SAR 2 4.1300 SAUDI RIYAL
+SEK 2 11.300 SWEDISH KRONA
+SGD 2 1.4800 SINGAPORE DOLLAR
+THB 2 37.500 THAI BAHT
+TND 3 3.4000 TUNISIAN DINAR
+TRY 2 46.000 TURKISH LIRA
+TWD 2 35.500 NEW TAIWAN DOLLAR
+TZS 2 2850.0 TANZANIAN SHILLING
+UAH 2 46.000 UKRAINIAN HRYVNIA
+UGX 0 4000.0 UGANDA SHILLING
+USD 2 1.1000 US DOLLAR
+UYU 2 44.000 URUGUAYAN PESO
+UZS 2 13900. UZBEKISTAN SUM
+VND 0 28600. VIETNAMESE DONG
+XAF 0 655.96 CFA FRANC BEAC
+XOF 0 655.96 CFA FRANC BCEAO
+XPF 0 119.33 CFP FRANC
+ZAR 2 20.200 SOUTH AFRICAN RAND
+"""
+
+
+def _read(line: str) -> Currency:
+    code, digits, rate, name = line.split(maxsplit=3)
+    return Currency(code, name, int(digits), float(rate))
+
+
+CURRENCIES: dict[str, Currency] = {
+    currency.code: currency for currency in map(_read, _TABLE.strip().splitlines())
+}

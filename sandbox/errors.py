@@ -1,0 +1,171 @@
+"""The errors that Amadeus documents, and their two shapes.
+
+Sources: the OpenAPI files (425 to 32171, and 141), the developer guides' page on common errors
+(38187 to 38197, 39683, 39686), and reported answers (701, 1797). The search API and the gateway
+answer with a list `errors`; the token endpoint answers with one flat object.
+"""
+
+from typing import Any, Literal, NamedTuple
+
+from sandbox.answer import Answer, json_bytes
+
+Leg = Literal["token", "search"]
+
+SEARCH_TYPE = "application/vnd.amadeus+json"
+TOKEN_TYPE = "application/json"  # noqa: S105 - a media type
+
+
+class _Known(NamedTuple):
+    status: int
+    title: str
+    detail: str | None = None
+
+
+KNOWN: dict[int, _Known] = {
+    141: _Known(500, "SYSTEM ERROR HAS OCCURRED"),
+    425: _Known(400, "INVALID DATE"),
+    477: _Known(400, "INVALID FORMAT", "invalid query parameter format"),
+    701: _Known(401, "AUTHENTICATION FAILED"),
+    1797: _Known(404, "NOT FOUND", "No response found for this query"),
+    2668: _Known(400, "PARAMETER COMBINATION INVALID/RESTRICTED"),
+    4926: _Known(400, "INVALID DATA RECEIVED"),
+    10661: _Known(400, "MAXIMUM NUMBER OF OCCURRENCES EXCEEDED"),
+    32171: _Known(400, "MANDATORY DATA MISSING"),
+    38187: _Known(401, "Invalid parameters", "Client credentials are invalid"),
+    38189: _Known(
+        500, "Internal error", "An internal error occurred, please contact your administrator"
+    ),
+    38190: _Known(
+        401,
+        "Invalid access token",
+        "The access token provided in the Authorization header is invalid",
+    ),
+    38191: _Known(
+        401,
+        "Invalid HTTP header",
+        "Missing or invalid format for mandatory Authorization header",
+    ),
+    38192: _Known(401, "Access token expired", "The access token is expired"),
+    38193: _Known(401, "Access token revoked", "The access token is revoked"),
+    38194: _Known(
+        429,
+        "Too many requests",
+        "The network rate limit is exceeded, please try again later",
+    ),
+    38195: _Known(
+        429,
+        "Quota limit exceeded",
+        "You have exceeded the quota of calls for this month",
+    ),
+    38196: _Known(404, "Resource not found", "The targeted resource doesn't exist"),
+    38197: _Known(
+        403,
+        "Forbidden",
+        "The access is forbidden for security reasons",
+    ),
+    39683: _Known(401, "API key revoked", "The API key has been revoked"),
+    39686: _Known(401, "Invalid API key", "The API key is not valid"),
+}
+
+# What a status means when nobody says which code.
+USUAL_CODE: dict[Leg, dict[int, int]] = {
+    "search": {400: 477, 401: 38190, 403: 38197, 404: 1797, 429: 38194, 500: 141},
+    "token": {400: 38187, 401: 38187, 403: 38197, 404: 38196, 429: 38194, 500: 38189},
+}
+
+# Codes that say that the client itself is refused: flat on the token endpoint (FACTS of the
+# guides' authorization page), a list everywhere else.
+_CLIENT_CODES = frozenset({38187, 39683, 39686})
+
+
+class AmadeusError(Exception):
+    """An answer that refuses: one documented code, and what in the request caused it."""
+
+    def __init__(
+        self,
+        code: int,
+        detail: str | None = None,
+        *,
+        parameter: str | None = None,
+        pointer: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        known = KNOWN.get(code, _Known(status or 500, "UNKNOWN ERROR"))
+        super().__init__(f"{code} {detail or known.title}")
+        self.status = status or known.status
+        self.code = code
+        self.title = known.title
+        self.detail = detail or known.detail
+        self.source: dict[str, str] = {}
+        if parameter is not None:
+            self.source = {"parameter": parameter}
+        elif pointer is not None:
+            self.source = {"pointer": pointer}
+
+    def item(self) -> dict[str, Any]:
+        """One entry of the list `errors`."""
+        item: dict[str, Any] = {"status": self.status, "code": self.code, "title": self.title}
+        if self.detail:
+            item["detail"] = self.detail
+        if self.source:
+            item["source"] = self.source
+        return item
+
+
+class RefusedSearch(Exception):  # noqa: N818 - it groups errors, it is none by itself
+    """Every fault of one search, for Amadeus names them all in one answer."""
+
+    def __init__(self, errors: list[AmadeusError]) -> None:
+        super().__init__("; ".join(map(str, errors)))
+        self.errors = errors
+
+
+class TokenError(Exception):
+    """A refusal by the token endpoint, in the flat shape of its OpenAPI file."""
+
+    def __init__(self, error: str, description: str, *, status: int, code: int = 38187) -> None:
+        super().__init__(f"{code} {description}")
+        self.status = status
+        self.body = {
+            "error": error,
+            "error_description": description,
+            "code": code,
+            "title": KNOWN[code].title if code in KNOWN else "Error",
+        }
+
+
+def errors_answer(*errors: AmadeusError, content_type: str = SEARCH_TYPE) -> Answer:
+    """The answer with the list `errors`, its status that of the first one."""
+    body = json_bytes({"errors": [error.item() for error in errors]})
+    return Answer(errors[0].status, {"Content-Type": content_type}, body)
+
+
+def token_error_answer(error: TokenError) -> Answer:
+    """The flat answer of the token endpoint."""
+    return Answer(error.status, {"Content-Type": TOKEN_TYPE}, json_bytes(error.body))
+
+
+def documented_answer(leg: Leg, status: int, code: int | None = None) -> Answer:
+    """The body that Amadeus documents for this status (and code) on this leg."""
+    if code is None:
+        code = USUAL_CODE[leg].get(status, 38189 if leg == "token" else 141)
+    if leg == "search":
+        return errors_answer(AmadeusError(code, status=status))
+    flat = code in _CLIENT_CODES or status in {400, 500}
+    if not flat:
+        return errors_answer(AmadeusError(code, status=status), content_type=TOKEN_TYPE)
+    return token_error_answer(_token_error(status, code))
+
+
+def _token_error(status: int, code: int) -> TokenError:
+    if status == 400:  # noqa: PLR2004 - an HTTP status
+        return TokenError(
+            "unsupported_grant_type",
+            "Only client_credentials value is allowed for the body parameter grant_type",
+            status=status,
+            code=code,
+        )
+    known = KNOWN.get(code)
+    description = (known.detail or known.title) if known else "Error"
+    name = "invalid_client" if code in _CLIENT_CODES else "server_error"
+    return TokenError(name, description, status=status, code=code)

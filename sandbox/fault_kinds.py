@@ -1,0 +1,91 @@
+"""The names of all faults, and what each takes as its argument.
+
+They cover each way of misbehaving in which the official SDKs were seen to break. Three kinds:
+answers spoiled in content (`fault_bodies`), spoiled on the wire (`fault_wire`), and late ones.
+"""
+
+from collections.abc import Callable
+
+from sandbox.errors import Leg
+from sandbox.fault_bodies import BODY_FAULTS, OFFER_FAULTS, TOKEN_FAULTS
+from sandbox.fault_wire import WIRE_FAULTS
+
+LATENCY = "latency"
+
+Check = Callable[[str | None], object]
+
+
+def names_for(leg: Leg) -> set[str]:
+    """The faults that this leg can play."""
+    own = TOKEN_FAULTS if leg == "token" else OFFER_FAULTS
+    return {LATENCY, *BODY_FAULTS, *WIRE_FAULTS, *own}
+
+
+def _number(low: float, high: float, *, needed: bool = False) -> Check:
+    def check(arg: str | None) -> None:
+        if arg is None and not needed:
+            return
+        try:
+            good = low <= float(arg or "") <= high
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError(f"the argument is a number from {low:g} to {high:g}, not {arg!r}")
+
+    return check
+
+
+def _status(low: int, high: int, *, needed: bool = False) -> Check:
+    def check(arg: str | None) -> None:
+        if arg is None and not needed:
+            return
+        status, _, code = (arg or "").partition(":")
+        numbers = status.isascii() and status.isdigit() and (not code or code.isdigit())
+        if not numbers or not low <= int(status) <= high:
+            raise ValueError(
+                f"the argument is STATUS or STATUS:CODE, STATUS from {low} to {high}, not {arg!r}"
+            )
+
+    return check
+
+
+def _anything(_: str | None) -> None:
+    pass
+
+
+def _header_value(arg: str | None) -> None:
+    if arg is not None and not (arg.isascii() and arg.isprintable()):
+        raise ValueError("the argument becomes a header: printable ASCII, please")
+
+
+_SPOILED = _status(200, 699)
+_ERROR = _status(400, 599)
+_SECONDS = _number(0, 600)
+
+# Names that are not here take no argument.
+ARGUMENT_CHECKS: dict[str, Check] = {
+    LATENCY: _number(0, 600_000, needed=True),
+    "status": _status(200, 699, needed=True),
+    "content_type": _header_value,
+    "redirect": _header_value,
+    "odd_price": _anything,
+    "missing_price": _anything,
+    "huge": _number(1, 2**31),
+    "tiny_expires_in": _number(0, 2**31),
+    **dict.fromkeys(("hang", "hang_in_body", "slow_headers", "slow_body"), _SECONDS),
+    "many_headers": _number(1, 100_000),
+    "long_header": _number(1, 10_000_000),
+    **dict.fromkeys(
+        (
+            "bom", "charset", "data_and_errors", "deep", "empty", "empty_list", "empty_object",
+            "gzip", "html", "invalid_json", "latin1", "list", "nan", "no_content_type", "no_data",
+            "null", "null_data", "status_html", "string", "truncated", "truncated_chunk",
+            "truncated_no_length",
+        ),
+        _SPOILED,
+    ),
+    **dict.fromkeys(
+        ("detail_int", "detail_null", "errors_dict", "errors_null", "source_null", "two_errors"),
+        _ERROR,
+    ),
+}  # fmt: skip

@@ -1,0 +1,85 @@
+"""The rate limits and the monthly quota of Amadeus (developer guides, API rate limits).
+
+Test allows 10 searches a second, at least 100 ms apart; production allows 40 a second. Both are
+kept per client over a sliding second. A refused call does not count. Exactly 100 ms after the
+one before is still too soon, so whoever paces a few percent below the limit is never refused.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sandbox.config import RateLimit
+from sandbox.errors import AmadeusError
+
+
+class _Rule(NamedTuple):
+    per_second: int
+    apart: float
+
+
+_RULES: dict[RateLimit, _Rule] = {"test": _Rule(10, 0.1), "production": _Rule(40, 0.0)}
+_WINDOW = 1.0  # seconds
+_MOST_CLIENTS = 10_000
+
+
+class Limits:
+    """Counts the searches and refuses the one too many. Safe to share between threads."""
+
+    def __init__(
+        self,
+        rate_limit: RateLimit,
+        quota: int | None,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.rate_limit: RateLimit = rate_limit
+        self.quota = quota
+        self._clock = clock
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._recent: dict[str, deque[float]] = {}
+        self._month: tuple[int, int] = (0, 0)
+        self._used = 0
+
+    def admit(self, client_id: str) -> None:
+        """Count one search of this client.
+
+        Raises AmadeusError 38194 if it comes too fast, 38195 if the month's quota is used up.
+        """
+        with self._lock:
+            self._admit_rate(client_id)
+            self._admit_quota()
+
+    def reset_quota(self) -> None:
+        """Begin a new month."""
+        with self._lock:
+            self._used = 0
+
+    def _admit_rate(self, client_id: str) -> None:
+        rule = _RULES.get(self.rate_limit)
+        if rule is None:
+            return
+        now = self._monotonic()
+        if client_id not in self._recent and len(self._recent) >= _MOST_CLIENTS:
+            self._recent.clear()
+        recent = self._recent.setdefault(client_id, deque())
+        while recent and recent[0] < now - _WINDOW:
+            recent.popleft()
+        if len(recent) >= rule.per_second or (
+            rule.apart and recent and now - recent[-1] <= rule.apart
+        ):
+            raise AmadeusError(38194)
+        recent.append(now)
+
+    def _admit_quota(self) -> None:
+        today = time.gmtime(self._clock())
+        month = (today.tm_year, today.tm_mon)
+        if month != self._month:
+            self._month, self._used = month, 0
+        if self.quota is not None and self._used >= self.quota:
+            raise AmadeusError(38195)
+        self._used += 1

@@ -1,0 +1,70 @@
+"""The page at the root, for whoever opens the sandbox in a browser."""
+
+import html
+import time
+from collections.abc import Callable
+
+import falcon
+
+# How far ahead the example searches, in seconds.
+_AHEAD = 30 * 24 * 3600
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<title>Flight search sandbox</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 3rem auto }}
+pre {{ background: #f4f4f4; padding: 1rem; overflow-x: auto }}
+</style>
+</head>
+<body>
+<h1>Flight search sandbox</h1>
+<p>This server speaks the protocol of the Amadeus flight search API and invents the flights and
+prices. Nothing here is real or can be booked, and it has nothing to do with Amadeus, the company.
+Point any client written for Amadeus at this address; any client id and secret will do unless
+somebody set them.</p>
+<pre>
+token=$(curl -s {url}/v1/security/oauth2/token \\
+  -d grant_type=client_credentials -d client_id=me -d client_secret=secret |
+  sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+
+curl -s -H "Authorization: Bearer $token" \\
+  '{url}/v2/shopping/flight-offers?{query}'
+</pre>
+<table>
+<tr><td><code>POST /v1/security/oauth2/token</code></td><td>an access token</td></tr>
+<tr><td><code>GET /v1/security/oauth2/token/{{token}}</code></td><td>what a token is</td></tr>
+<tr><td><code>GET /v2/shopping/flight-offers</code></td><td>search</td></tr>
+<tr><td><code>POST /v2/shopping/flight-offers</code></td><td>search by a JSON body</td></tr>
+{admin}</table>
+</body>
+</html>
+"""
+
+_QUERY = "originLocationCode=JFK&destinationLocationCode=LAX&adults=1&max=2&departureDate="
+
+_ADMIN = """<tr><td><code>/admin/counters</code></td><td>what has been asked so far</td></tr>
+<tr><td><code>/admin/faults</code></td><td>misbehave on purpose</td></tr>
+<tr><td><code>/admin/settings</code></td><td>limits, token life, latency</td></tr>
+<tr><td><code>/admin/tokens/revoke</code></td><td>refuse all tokens issued so far</td></tr>
+"""
+
+
+class PageResource:
+    """`GET /`."""
+
+    def __init__(self, clock: Callable[[], float], *, admin: bool) -> None:
+        self._clock = clock
+        self._admin = _ADMIN if admin else ""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Say what this is, with commands to try."""
+        resp.content_type = "text/html; charset=utf-8"
+        date = time.strftime("%Y-%m-%d", time.gmtime(self._clock() + _AHEAD))
+        resp.text = _PAGE.format(
+            url=html.escape(req.prefix),
+            query=html.escape(_QUERY + date),
+            admin=self._admin,
+        )

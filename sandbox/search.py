@@ -1,0 +1,64 @@
+"""What a search asks for, whichever way it came."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from sandbox.currencies import Currency
+
+Cabin = Literal["ECONOMY", "PREMIUM_ECONOMY", "BUSINESS", "FIRST"]
+CABINS: tuple[Cabin, ...] = get_args(Cabin)
+
+TravelerType = Literal[
+    "ADULT", "CHILD", "SENIOR", "YOUNG", "HELD_INFANT", "SEATED_INFANT", "STUDENT"
+]
+TRAVELER_TYPES: tuple[TravelerType, ...] = get_args(TravelerType)
+
+MOST_OFFERS = 250
+MOST_SEATS = 9
+MOST_DAYS_AHEAD = 365
+
+
+@dataclass(frozen=True, slots=True)
+class Traveler:
+    """One person; a held infant sits with the adult named."""
+
+    id: str
+    type: TravelerType
+    adult_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One direction of the journey: from one of these places to one of those, on a local day."""
+
+    id: str
+    origins: tuple[str, ...]
+    destinations: tuple[str, ...]
+    date: dt.date
+    cabin: Cabin = "ECONOMY"
+    """At least this one."""
+    days: tuple[int, ...] = (0,)
+    """Days around `date` that will do as well, `date` itself being 0."""
+    minutes: tuple[int, int] | None = None
+    """Departure between these minutes of the day, where asked for."""
+    via: frozenset[str] = frozenset()
+    """Where it must change, one of them at least."""
+    not_via: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A valid search."""
+
+    bounds: tuple[Bound, ...]
+    travelers: tuple[Traveler, ...]
+    currency: Currency
+    most: int = MOST_OFFERS
+    most_changes: int = 2
+    included: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
+    most_price: int | None = None
+    """Per traveller, in whole units of the currency."""
+    checked_bags: bool = False
+    refundable: bool = False

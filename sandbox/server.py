@@ -1,0 +1,90 @@
+"""The HTTP server of `python -m sandbox`: gevent's, with the connection handed to the faults."""
+
+import socket
+import ssl
+import struct
+from typing import Any
+
+from gevent.pool import Pool
+from gevent.pywsgi import WSGIHandler, WSGIServer
+
+from sandbox.fault_wire import WIRE_KEY
+from sandbox.injector import Injector
+
+_BACKLOG = 1024
+_LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+class SocketWire:
+    """The client's connection. After the first use of `send`, `wait_gone` or `reset` it closes."""
+
+    def __init__(self, handler: "Handler") -> None:
+        self._handler = handler
+
+    def send(self, data: bytes) -> None:
+        self._take().sendall(data)
+
+    def wait_gone(self, seconds: float) -> None:
+        connection = self._take()
+        connection.settimeout(seconds)
+        try:
+            connection.recv(1)
+        except OSError:
+            pass
+        finally:
+            connection.settimeout(None)
+
+    def reset(self) -> None:
+        self._take().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+
+    def used(self) -> None:
+        self._handler.count()
+
+    def _take(self) -> socket.socket:
+        self._handler.close_connection = True
+        connection: socket.socket = self._handler.socket
+        return connection
+
+
+class Handler(WSGIHandler):
+    """One connection, with all requests that come over it."""
+
+    server: "Server"
+    counted = False
+
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        environ[WIRE_KEY] = SocketWire(self)
+        return environ
+
+    def count(self) -> None:
+        """Count this connection, once."""
+        if not self.counted:
+            self.counted = True
+            self.server.sandbox.counters.connected()
+
+    def handle(self) -> None:
+        try:
+            super().handle()
+        finally:
+            if self.counted:
+                self.server.sandbox.counters.disconnected()
+
+
+class Server(WSGIServer):
+    """Serves one sandbox."""
+
+    def __init__(
+        self, address: tuple[str, int], sandbox: Injector, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.sandbox = sandbox
+        secure: dict[str, Any] = {"ssl_context": tls} if tls else {}
+        super().__init__(
+            address,
+            sandbox,
+            backlog=_BACKLOG,
+            spawn=Pool(),
+            handler_class=Handler,
+            log=None,
+            **secure,
+        )
