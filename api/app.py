@@ -1,0 +1,107 @@
+"""The composition root: everything is wired here, and nothing else happens."""
+
+import ssl
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import falcon
+import httpx2
+
+from api.middleware import RequestContext
+from api.resources.price import PriceResource
+from api.resources.probes import (
+    HealthResource,
+    PingResource,
+    ReadinessResource,
+    VersionResource,
+)
+from api.resources.problems import add_error_handlers
+from api.services.amadeus_gateway import AmadeusGateway
+from api.services.circuit_breaker import CircuitBreaker
+from api.services.lifecycle import Lifecycle
+from api.services.pacing import Pacing
+from api.services.prices import CacheTimes, Prices
+from api.services.read_through import ReadThrough
+from api.services.sdk_seam import SdkSeam
+from api.services.stores import MemoryStore, OutageProofStore, RedisStore
+from api.services.token_vault import Credentials, TokenVault
+from api.services.transport import KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Transport
+from api.services.upstream import Upstream
+from api.settings import AmadeusEnvironment, Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class Application:
+    """The WSGI callable of one worker, with its beginning and its end."""
+
+    def __init__(self, wsgi: falcon.App[Any, Any], lifecycle: Lifecycle) -> None:
+        self._wsgi = wsgi
+        self.warm_up = lifecycle.warm_up
+        self.stop = lifecycle.stop
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        return self._wsgi(environ, start_response)
+
+
+def create_app(settings: Settings) -> Application:
+    """The whole service. Opens no connection and starts no thread: `warm_up` does."""
+    store = _store(settings)
+    read_through = ReadThrough(store, settings.request_deadline)
+    client_id, client_secret = settings.credentials
+    transport = Transport(_connections(settings))
+    pacing = Pacing(
+        store, f"{settings.base_url}|{client_id}", settings.calls_per_second, settings.workers
+    )
+    upstream = Upstream(transport, pacing, CircuitBreaker(), settings.amadeus_timeout)
+    credentials = Credentials(client_id, client_secret, settings.amadeus_guest_office_id)
+    vault = TokenVault(store, read_through, upstream.fetch_token, settings.base_url, credentials)
+    gateway = AmadeusGateway(
+        settings.base_url, client_id, client_secret, SdkSeam(vault, upstream.search)
+    )
+    times = CacheTimes(settings.cache_ttl, settings.cache_stale_ttl, settings.cache_empty_ttl)
+    prices = Prices(read_through, gateway, settings.provider, times)
+    lifecycle = Lifecycle(store, vault, transport.close)
+    return Application(_routes(settings, prices, lifecycle), lifecycle)
+
+
+def _routes(settings: Settings, prices: Prices, lifecycle: Lifecycle) -> falcon.App[Any, Any]:
+    app = falcon.App(middleware=[RequestContext()])
+    app.req_options.strip_url_path_trailing_slash = True
+    app.resp_options.xml_error_serialization = False
+    ping = PingResource()
+    app.add_route("/flights/ping", ping)
+    app.add_route("/ping", ping)
+    app.add_route(
+        "/flights/price", PriceResource(prices, settings.environment, settings.request_deadline)
+    )
+    app.add_route("/healthz", HealthResource())
+    app.add_route("/readyz", ReadinessResource(lifecycle.readiness))
+    app.add_route("/version", VersionResource())
+    add_error_handlers(app)
+    return app
+
+
+def _store(settings: Settings) -> MemoryStore | OutageProofStore:
+    if settings.in_memory:
+        return MemoryStore()
+    return OutageProofStore(RedisStore(settings.redis_url.get_secret_value()))
+
+
+def _connections(settings: Settings) -> httpx2.BaseTransport:
+    """The network, or in the sandbox a simulator in this process that needs no socket."""
+    if settings.environment is AmadeusEnvironment.SANDBOX:
+        import sandbox  # noqa: PLC0415 - costs a service that does not use it nothing
+
+        return httpx2.WSGITransport(app=sandbox.create_app())
+    return httpx2.HTTPTransport(
+        verify=ssl.create_default_context(),
+        limits=httpx2.Limits(
+            max_connections=MAX_CONNECTIONS,
+            max_keepalive_connections=MAX_CONNECTIONS,
+            keepalive_expiry=KEEP_ALIVE_SECONDS,
+        ),
+    )

@@ -1,0 +1,191 @@
+"""The errors of the service, and what each looks like from outside.
+
+    FlightPriceError
+    ├── InvalidRequest          400 invalid-request        the question is malformed
+    ├── NoOffers                404 no-offers              nothing flies there that day
+    ├── TooManyRequests         429 too-many-requests      this client asks too fast
+    └── UpstreamError                                      Amadeus did not give an answer
+        ├── RejectedByAmadeus     400 rejected-by-amadeus    it refuses this search
+        ├── AmadeusMisconfigured  502 amadeus-misconfigured  it refuses our credentials
+        ├── AmadeusBadAnswer      502 amadeus-bad-answer     its answer cannot be read
+        ├── AmadeusUnavailable    503 amadeus-unavailable    it is down, or we hold back
+        ├── AmadeusQuota          503 amadeus-quota          the month's calls are used up
+        └── AmadeusTimeout        504 amadeus-timeout        it did not answer in time
+
+An error's class gives its status, code and title; an instance adds a `detail` written for the
+person who reads it. Details are ours from the first word to the last: an SDK's text, a secret
+or a stack trace never gets into one.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import ClassVar
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+# What a client is told where nothing better is known.
+RETRY_AFTER_SECONDS = 5
+PROBLEM_TYPE_PREFIX = "urn:problem-type:flight-price-api:"
+
+
+class FlightPriceError(Exception):
+    """Base of all errors that reach a client."""
+
+    status: ClassVar[HTTPStatus]
+    code: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
+        """`retry_after`: seconds until another try makes sense, where that is known."""
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a request: the query parameter and what would be right."""
+
+    parameter: str
+    detail: str
+
+
+class InvalidRequest(FlightPriceError):
+    """The request is malformed; `faults` names everything that is wrong with it at once."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "invalid-request"
+    title = "The request is not valid"
+
+    def __init__(self, detail: str, faults: Sequence[Fault]) -> None:
+        super().__init__(detail)
+        self.faults = tuple(faults)
+
+
+class NoOffers(FlightPriceError):
+    status = HTTPStatus.NOT_FOUND
+    code = "no-offers"
+    title = "No flight offers"
+
+
+class TooManyRequests(FlightPriceError):
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    code = "too-many-requests"
+    title = "Too many requests"
+
+
+class UpstreamError(FlightPriceError):
+    """Amadeus was asked (or would have been) and gave no answer to keep.
+
+    `stale_helps`: whether the last known price is a better answer than this error.
+    """
+
+    stale_helps: ClassVar[bool] = True
+
+    def __init__(
+        self, detail: str, *, retry_after: float | None = None, may_pass: bool = False
+    ) -> None:
+        """`may_pass`: one more try makes sense at once (FACTS section 6, the retry table)."""
+        super().__init__(detail, retry_after=retry_after)
+        self.may_pass = may_pass
+
+
+class RejectedByAmadeus(UpstreamError):
+    status = HTTPStatus.BAD_REQUEST
+    code = "rejected-by-amadeus"
+    title = "Amadeus refuses this search"
+    stale_helps = False
+
+
+class AmadeusMisconfigured(UpstreamError):
+    status = HTTPStatus.BAD_GATEWAY
+    code = "amadeus-misconfigured"
+    title = "Amadeus refuses this service"
+
+
+class AmadeusBadAnswer(UpstreamError):
+    status = HTTPStatus.BAD_GATEWAY
+    code = "amadeus-bad-answer"
+    title = "Amadeus gave an answer that cannot be read"
+
+
+class AmadeusUnavailable(UpstreamError):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "amadeus-unavailable"
+    title = "Amadeus is not available"
+
+
+class AmadeusQuota(UpstreamError):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "amadeus-quota"
+    title = "The Amadeus quota is used up"
+
+
+class AmadeusTimeout(UpstreamError):
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    code = "amadeus-timeout"
+    title = "Amadeus did not answer in time"
+
+
+UPSTREAM_ERRORS: Mapping[str, type[UpstreamError]] = {
+    error.code: error
+    for error in (
+        RejectedByAmadeus,
+        AmadeusMisconfigured,
+        AmadeusBadAnswer,
+        AmadeusUnavailable,
+        AmadeusQuota,
+        AmadeusTimeout,
+    )
+}
+
+
+def dump_upstream_error(error: UpstreamError) -> bytes:
+    """The form in which the fleet shares a failure; `load_upstream_error` reads it."""
+    return json.dumps([error.code, error.detail, error.retry_after]).encode()
+
+
+def load_upstream_error(raw: bytes) -> UpstreamError:
+    """The error that `dump_upstream_error` wrote.
+
+    Raises ValueError for anything else.
+    """
+    try:
+        code, detail, retry_after = json.loads(raw)
+        return UPSTREAM_ERRORS[code](detail, retry_after=retry_after)
+    except (KeyError, TypeError) as exc:
+        raise ValueError("not a failure of ours") from exc
+
+
+def problem(
+    status: HTTPStatus, code: str, title: str, detail: str, request_id: str
+) -> dict[str, object]:
+    """A problem document (RFC 9457)."""
+    return {
+        "type": f"{PROBLEM_TYPE_PREFIX}{code}",
+        "title": title,
+        "status": status.value,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id,
+    }
+
+
+def problem_of(error: FlightPriceError, request_id: str) -> dict[str, object]:
+    """The problem document of one of our errors."""
+    document = problem(error.status, error.code, error.title, error.detail, request_id)
+    if isinstance(error, InvalidRequest):
+        document["errors"] = [
+            {"parameter": fault.parameter, "detail": fault.detail} for fault in error.faults
+        ]
+    return document
+
+
+def retry_after_seconds(error: FlightPriceError) -> int | None:
+    """The value of the Retry-After header (RFC 9110, 10.2.3): whole seconds, rounded up."""
+    if error.retry_after is not None:
+        return max(1, math.ceil(error.retry_after))
+    waits = error.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
+    return RETRY_AFTER_SECONDS if waits else None

@@ -1,0 +1,40 @@
+"""The request id, and one line a request."""
+
+import re
+import time
+import uuid
+
+import falcon
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from api.logs import Event, get_logger
+
+# What a client may choose: safe in a header, in a log and in a shell.
+SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+log = get_logger()
+
+
+class RequestContext:
+    """Gives each request its id and its line in the log."""
+
+    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
+        given = req.get_header("X-Request-ID") or ""
+        request_id = given if SANE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        req.context.request_id = request_id
+        req.context.started = time.monotonic()
+        resp.set_header("X-Request-ID", request_id)
+        clear_contextvars()
+        bind_contextvars(request_id=request_id)
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, _resource: object, _succeeded: bool
+    ) -> None:
+        log.info(
+            Event.HTTP_REQUEST,
+            method=req.method,
+            path=req.path,
+            status=resp.status_code,
+            duration_ms=round((time.monotonic() - req.context.started) * 1000, 2),
+            cache=resp.get_header("X-Cache"),
+        )

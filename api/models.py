@@ -1,0 +1,221 @@
+"""What comes in and what goes out. No shape of Amadeus's is known here."""
+
+import datetime as dt
+import re
+from contextlib import suppress
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Annotated, Final, NoReturn
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from api.errors import Fault
+
+MAX_DAYS_AHEAD: Final = 365
+MAX_SEATS: Final = 9
+# A day begins first at UTC+14 (Line Islands) and ends last at UTC-12 (Baker Island).
+FIRST_ZONE: Final = dt.timezone(dt.timedelta(hours=14))
+LAST_ZONE: Final = dt.timezone(dt.timedelta(hours=-12))
+
+_CODE = re.compile("[A-Za-z]{3}")
+_ISO_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DIGIT = re.compile("[0-9]")
+_SWITCH = {"1": True, "true": True, "0": False, "false": False}
+
+
+class Cabin(StrEnum):
+    """The lowest cabin that is good enough (FACTS section 2, travelClass)."""
+
+    ECONOMY = "ECONOMY"
+    PREMIUM_ECONOMY = "PREMIUM_ECONOMY"
+    BUSINESS = "BUSINESS"
+    FIRST = "FIRST"
+
+
+def _refuse(detail: str) -> NoReturn:
+    # A custom error keeps our sentence as it is, where ValueError gets a prefix from pydantic.
+    raise PydanticCustomError("flight_price", "{detail}", {"detail": detail})
+
+
+def _code(value: object) -> str:
+    if not isinstance(value, str) or not _CODE.fullmatch(value):
+        _refuse("must be three letters, like JFK, LON or EUR")
+    return value.upper()
+
+
+def _day(value: object) -> dt.date:
+    if isinstance(value, dt.date):
+        return value
+    # Only this form: fromisoformat alone would take 20261201 and 2026-W49-2 as well.
+    if isinstance(value, str) and _ISO_DATE.fullmatch(value):
+        with suppress(ValueError):
+            return dt.date.fromisoformat(value)
+    _refuse("must be a calendar date as YYYY-MM-DD")
+
+
+def _count(value: object) -> object:
+    return int(value) if isinstance(value, str) and _DIGIT.fullmatch(value) else value
+
+
+def _switch(value: object) -> object:
+    if isinstance(value, str) and value.lower() in _SWITCH:
+        return _SWITCH[value.lower()]
+    return value if isinstance(value, bool) else _refuse("must be 1, true, 0 or false")
+
+
+def _cabin(value: object) -> Cabin:
+    try:
+        return Cabin(str(value).upper())
+    except ValueError:
+        _refuse(f"must be one of {', '.join(Cabin)}")
+
+
+Code = Annotated[str, BeforeValidator(_code), Field(pattern="^[A-Za-z]{3}$")]
+Day = Annotated[dt.date, BeforeValidator(_day)]
+Seats = Annotated[int, BeforeValidator(_count), Field(strict=True, ge=1, le=MAX_SEATS)]
+OptionalSeats = Annotated[int, BeforeValidator(_count), Field(strict=True, ge=0, le=MAX_SEATS)]
+Switch = Annotated[bool, BeforeValidator(_switch)]
+
+
+class PriceQuery(BaseModel):
+    """Which flight's price is asked for: everything that tells one answer from another.
+
+    The field names are the URL's parameters. Checks across fields stand at the later field, so
+    that every fault of a query is found at once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    origin: Code = Field(description="IATA code of the city or airport to leave from")
+    destination: Code = Field(description="IATA code of the city or airport to go to")
+    date: Day = Field(description="day of departure, YYYY-MM-DD, at most 365 days ahead")
+    return_date: Day | None = Field(default=None, description="day of return; one way without it")
+    adults: Seats = Field(default=1, description="travellers of 12 years and more")
+    children: OptionalSeats = Field(
+        default=0, description="travellers of 2 to 11 years; with the adults 9 at most"
+    )
+    infants: OptionalSeats = Field(
+        default=0, description="travellers under 2 years, each on the lap of an adult"
+    )
+    currency: Code | None = Field(
+        default=None, description="ISO 4217 code of the currency to answer in"
+    )
+    cabin: Annotated[Cabin, BeforeValidator(_cabin)] | None = Field(
+        default=None, description="this cabin or a higher one"
+    )
+    nonstop: Switch = Field(default=False, description="1: only flights without a stop")
+
+    @field_validator("destination")
+    @classmethod
+    def _leads_away(cls, value: str, info: ValidationInfo) -> str:
+        if value == info.data.get("origin"):
+            _refuse(f"must differ from origin, and both are {value}")
+        return value
+
+    @field_validator("date", "return_date")
+    @classmethod
+    def _can_be_booked(cls, value: dt.date | None) -> dt.date | None:
+        if value is None:
+            return None
+        earliest, latest = bookable_days()
+        if value < earliest:
+            _refuse(f"is in the past; the earliest date is {earliest}")
+        if value > latest:
+            _refuse(f"is more than {MAX_DAYS_AHEAD} days ahead; the latest date is {latest}")
+        return value
+
+    @field_validator("return_date")
+    @classmethod
+    def _comes_back_later(cls, value: dt.date | None, info: ValidationInfo) -> dt.date | None:
+        departure = info.data.get("date")
+        if value is not None and departure is not None and value < departure:
+            _refuse(f"must not be before date, {departure}")
+        return value
+
+    @field_validator("children")
+    @classmethod
+    def _seats_suffice(cls, value: int, info: ValidationInfo) -> int:
+        if value + info.data.get("adults", 0) > MAX_SEATS:
+            _refuse(f"adults and children together must be at most {MAX_SEATS}")
+        return value
+
+    @field_validator("infants")
+    @classmethod
+    def _laps_suffice(cls, value: int, info: ValidationInfo) -> int:
+        if value > info.data.get("adults", MAX_SEATS):
+            _refuse("must not be more than adults")
+        return value
+
+
+class PriceRequest(PriceQuery):
+    """A query, and how it wants to be answered."""
+
+    nocache: Switch = Field(
+        default=False, description="1: fetch the price anew, and refresh it for everybody"
+    )
+
+
+def bookable_days() -> tuple[dt.date, dt.date]:
+    """The first and the last day that may be asked for, loosely.
+
+    A day is refused only if it is over everywhere on Earth, or more than 365 days ahead
+    wherever it is already tomorrow. Closer limits are Amadeus's to draw.
+    """
+    now = dt.datetime.now(dt.UTC)
+    earliest = now.astimezone(LAST_ZONE).date()
+    latest = now.astimezone(FIRST_ZONE).date() + dt.timedelta(days=MAX_DAYS_AHEAD)
+    return earliest, latest
+
+
+def faults_of(error: ValidationError) -> list[Fault]:
+    """Every fault that pydantic found, each with its parameter and what would be right."""
+    return [
+        Fault(parameter=str(item["loc"][0]), detail=_what_would_be_right(item))
+        for item in error.errors(include_url=False)
+    ]
+
+
+def _what_would_be_right(item: ErrorDetails) -> str:
+    match item["type"]:
+        case "missing":
+            return "is required"
+        case "extra_forbidden":
+            parameters = list(PriceRequest.model_fields)
+            near = get_close_matches(str(item["loc"][0]).lower(), parameters, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(parameters)}"
+            return f"is not a parameter; {hint}"
+        case "flight_price":
+            return item["msg"]
+        case _:
+            # What is left are the counts of travellers; the field's limits say what is right.
+            low = 1 if item["loc"][0] == "adults" else 0
+            return f"must be a whole number from {low} to {MAX_SEATS}"
+
+
+class FlightPrice(BaseModel):
+    """The cheapest price for a query. The order of the fields is the order of the answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    origin: str
+    destination: str
+    departure_date: dt.date
+    price: str = Field(description="amount and currency, like 250 USD or 477.65 EUR")
+
+
+def format_price(amount: str, currency: str) -> str:
+    """A price as people read it: as Amadeus wrote it, without a fraction of zeros.
+
+    `amount` is a decimal number in plain notation, like 250.00 (which becomes 250).
+    """
+    whole, _, fraction = amount.partition(".")
+    return f"{amount if fraction.strip('0') else whole} {currency}"

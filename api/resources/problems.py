@@ -1,0 +1,77 @@
+"""Every error as an answer: application/problem+json (RFC 9457)."""
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+import falcon
+
+from api.errors import (
+    PROBLEM_MEDIA_TYPE,
+    FlightPriceError,
+    problem,
+    problem_of,
+    retry_after_seconds,
+)
+from api.logs import Event, get_logger
+
+log = get_logger()
+
+_CODES = {
+    HTTPStatus.NOT_FOUND: "not-found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
+}
+
+
+def add_error_handlers(app: falcon.App[Any, Any]) -> None:
+    """Make problems of our own errors, of falcon's, and of what nobody expected."""
+    app.add_error_handler(Exception, _unexpected)
+    app.add_error_handler(falcon.HTTPError, _of_falcon)
+    app.add_error_handler(FlightPriceError, _of_ours)
+
+
+def _of_ours(
+    req: falcon.Request, resp: falcon.Response, error: FlightPriceError, _params: object
+) -> None:
+    retry_after = retry_after_seconds(error)
+    if retry_after is not None:
+        resp.set_header("Retry-After", str(retry_after))
+    _answer(resp, error.status, problem_of(error, req.context.request_id))
+
+
+def _of_falcon(
+    req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, _params: object
+) -> None:
+    status = HTTPStatus(error.status_code)
+    if error.headers:
+        resp.set_headers(error.headers)
+    detail = {
+        HTTPStatus.NOT_FOUND: (
+            "There is nothing at this path. Prices are at"
+            " /flights/price?origin=JFK&destination=LAX&date=YYYY-MM-DD"
+        ),
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{req.method} is not allowed here.",
+    }.get(status, error.description or status.description)
+    code = _CODES.get(status, "invalid-request")
+    _answer(resp, status, problem(status, code, status.phrase, detail, req.context.request_id))
+
+
+def _unexpected(
+    req: falcon.Request, resp: falcon.Response, error: Exception, _params: object
+) -> None:
+    log.error(Event.HTTP_ERROR, exc_info=error)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    detail = "The service made a mistake; its log tells more under this request_id."
+    _answer(
+        resp,
+        status,
+        problem(status, "internal-error", status.phrase, detail, req.context.request_id),
+    )
+
+
+def _answer(resp: falcon.Response, status: HTTPStatus, document: dict[str, object]) -> None:
+    resp.status = status
+    resp.content_type = PROBLEM_MEDIA_TYPE
+    resp.data = json.dumps(document).encode() + b"\n"
+    if resp.get_header("Cache-Control") is None:
+        resp.set_header("Cache-Control", "no-store")

@@ -1,0 +1,73 @@
+"""What a store holds: answers with their age, and the marks that failed fetches leave.
+
+All times are the store's, in seconds since the epoch.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from api.errors import UpstreamError, load_upstream_error
+
+# The smallest step that a store's clock can tell.
+TICK: Final = 0.000_001
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An answer: when its fetch was begun, when it was there for others, and its life."""
+
+    body: bytes
+    fetched_at: float
+    stored_at: float
+    ttl: float
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether it may be served to somebody who arrives `now`."""
+        return self.fetched_at + self.ttl > now
+
+    def serves(self, not_before: float, arrived: float) -> bool:
+        """The rule. Whoever was waiting when it was stored is served, however long that took."""
+        return self.fetched_at >= not_before and (
+            self.is_fresh(arrived) or self.stored_at >= arrived
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The mark of a failed fetch: its error, and for how long nobody is to try again.
+
+    tries: how many fetches failed in a row, this one included.
+    """
+
+    body: bytes
+    failed_at: float
+    pause: float
+    tries: int
+
+    def answers(self, arrived: float) -> bool:
+        """Whether a caller who arrived then gets this error instead of a fetch of its own."""
+        return arrived <= self.failed_at + self.pause
+
+    def error(self) -> UpstreamError:
+        """The error to raise in the place of an answer."""
+        return load_upstream_error(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The caller holds the lock and is to fetch; `at` is the store's time of that moment.
+
+    tries: how many fetches have failed in a row until now.
+    """
+
+    at: float
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Somebody else is fetching, or it is not yet time to try again."""
+
+
+Turn = Entry | Failure | Granted | Waiting
+WAITING: Final = Waiting()

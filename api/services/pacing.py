@@ -1,0 +1,78 @@
+"""The upstream's rate limit and quota, kept by the whole fleet."""
+
+import time
+from typing import Final, Protocol
+
+from api.errors import AmadeusQuota, AmadeusUnavailable, dump_upstream_error
+from api.logs import Event, get_logger
+from api.services.deadline import Deadline
+from api.services.entries import Failure
+
+# Turns are handed out this much below the limit: Amadeus counts when a call arrives, not when it
+# was sent, and refuses two calls that are exactly as far apart as the limit says.
+HEADROOM: Final = 1.07
+# A turn that leaves less time than this for the call itself is of no use.
+LEAST_CALL_SECONDS: Final = 1.0
+QUOTA_PAUSE_SECONDS: Final = 3600.0
+
+log = get_logger()
+
+
+class Turnstile(Protocol):
+    """The part of a store that the fleet agrees by."""
+
+    def now(self) -> float:
+        """The store's time, seconds since the epoch."""
+
+    def take_turn(self, key: str, interval: float, patience: float, sharers: int) -> float:
+        """Seconds to wait for the next turn; none is taken if that is more than `patience`."""
+
+    def failure(self, key: str) -> Failure | None:
+        """The mark under a key, while it stands."""
+
+    def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> Failure:
+        """Leave a mark under a key."""
+
+
+class Pacing:
+    """Spaces calls evenly, so that a limit a second and a least distance are both kept."""
+
+    def __init__(
+        self, turnstile: Turnstile, account: str, calls_per_second: float | None, workers: int
+    ) -> None:
+        """account: whose limit it is. workers: who share it where they cannot see each other."""
+        self._turnstile = turnstile
+        self._turn_key = f"pace|{account}"
+        self._quota_key = f"quota|{account}"
+        self._interval = HEADROOM / calls_per_second if calls_per_second else None
+        self._workers = workers
+
+    def await_turn(self, deadline: Deadline) -> None:
+        """Wait for this caller's turn.
+
+        Raises AmadeusUnavailable where the turn comes too late for the deadline, with the
+        seconds until the queue is empty, and AmadeusQuota while the quota is used up.
+        """
+        self._heed_quota()
+        if self._interval is None:
+            return
+        patience = max(0.0, deadline.remaining() - LEAST_CALL_SECONDS)
+        wait = self._turnstile.take_turn(self._turn_key, self._interval, patience, self._workers)
+        if wait > patience:
+            raise AmadeusUnavailable(
+                "Too many searches wait for their turn at Amadeus.", retry_after=wait
+            )
+        if wait > 0:
+            log.info(Event.AMADEUS_PACED, wait_ms=round(wait * 1000))
+            time.sleep(wait)
+
+    def hold(self, error: AmadeusQuota) -> None:
+        """The quota is used up: nobody in the fleet calls for an hour."""
+        body = dump_upstream_error(error)
+        self._turnstile.fail(self._quota_key, "", body, QUOTA_PAUSE_SECONDS, 1)
+
+    def _heed_quota(self) -> None:
+        mark = self._turnstile.failure(self._quota_key)
+        now = self._turnstile.now()
+        if mark is not None and mark.answers(now):
+            raise AmadeusQuota(mark.error().detail, retry_after=mark.failed_at + mark.pause - now)

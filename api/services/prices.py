@@ -1,0 +1,141 @@
+"""The use case: the cheapest price for a query, from the cache or from Amadeus."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from api.errors import NoOffers
+from api.logs import Event, get_logger
+from api.models import FlightPrice, PriceQuery, format_price
+from api.services.deadline import Deadline
+from api.services.entries import Entry
+from api.services.read_through import Answer, Fetched, Moment, Question, ReadThrough
+
+# The body of an entry that says: nothing flies there that day.
+NO_OFFERS: Final = b""
+EVENTS: Final[Mapping[Moment, Event]] = {
+    Moment.HIT: Event.CACHE_HIT,
+    Moment.MISS: Event.CACHE_MISS,
+    Moment.BYPASS: Event.CACHE_BYPASS,
+    Moment.COALESCED: Event.CACHE_COALESCED,
+    Moment.STORED: Event.CACHE_STORED,
+    Moment.REFRESHED: Event.CACHE_REFRESHED,
+    Moment.STALE: Event.CACHE_STALE_SERVED,
+}
+
+log = get_logger()
+
+
+class Fare(Protocol):
+    """What the cheapest offer costs."""
+
+    @property
+    def amount(self) -> str: ...
+
+    @property
+    def currency(self) -> str: ...
+
+
+class FareSource(Protocol):
+    """Whoever knows fares."""
+
+    def cheapest(self, query: PriceQuery, deadline: Deadline) -> Fare | None:
+        """The lowest fare; None if there are no offers. Raises UpstreamError."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheTimes:
+    """Seconds: for a price, beyond that for a stale price, and for "no offers"."""
+
+    ttl: float
+    stale_ttl: float
+    empty_ttl: float
+
+    @property
+    def is_off(self) -> bool:
+        """Whether answers are shared by those who wait for them, and kept for nobody else."""
+        return self.ttl == 0
+
+
+class Prices:
+    """Answers price queries. An answer's body is ready to send, or NO_OFFERS."""
+
+    def __init__(
+        self, read_through: ReadThrough, fares: FareSource, provider: str, times: CacheTimes
+    ) -> None:
+        """`provider`: whose prices these are; those of two providers never meet."""
+        self._read_through = read_through
+        self._fares = fares
+        self._provider = provider
+        self._times = times
+
+    def cheapest(self, query: PriceQuery, deadline: Deadline, *, forced: bool = False) -> Answer:
+        """The cheapest price for a query; `forced`: one that is fetched from now on.
+
+        Raises UpstreamError.
+        """
+        question = self._question(query)
+        if forced:
+            return self._read_through.read_forced(question, deadline)
+        return self._read_through.read(question, deadline)
+
+    def _question(self, query: PriceQuery) -> Question:
+        def fetch(deadline: Deadline) -> Fetched:
+            fare = self._fares.cheapest(query, deadline)
+            if fare is None:
+                return Fetched(NO_OFFERS, 0 if self._times.is_off else self._times.empty_ttl)
+            return Fetched(_body(query, fare), self._times.ttl)
+
+        def observe(moment: Moment, entry: Entry | None) -> None:
+            say = log.warning if moment is Moment.STALE else log.info
+            say(EVENTS[moment], **_labels(query), **self._times_of(entry))
+
+        stale_ttl = 0 if self._times.is_off else self._times.stale_ttl
+        return Question(cache_key(self._provider, query), fetch, observe, stale_ttl)
+
+    def _times_of(self, entry: Entry | None) -> dict[str, float]:
+        if entry is None:
+            return {}
+        return {"age": round(self._read_through.age_of(entry), 1), "ttl": entry.ttl}
+
+
+def cache_key(provider: str, query: PriceQuery) -> str:
+    """Everything that tells one answer from another, in one order and one spelling."""
+    return "|".join(
+        (
+            "price",
+            provider,
+            query.origin,
+            query.destination,
+            query.date.isoformat(),
+            query.return_date.isoformat() if query.return_date else "",
+            f"{query.adults}-{query.children}-{query.infants}",
+            query.currency or "",
+            query.cabin or "",
+            "nonstop" if query.nonstop else "",
+        )
+    )
+
+
+def no_offers(query: PriceQuery) -> NoOffers:
+    """The error that says so."""
+    return NoOffers(f"No flight offers from {query.origin} to {query.destination} on {query.date}.")
+
+
+def _labels(query: PriceQuery) -> dict[str, str]:
+    return {
+        "origin": query.origin,
+        "destination": query.destination,
+        "date": query.date.isoformat(),
+    }
+
+
+def _body(query: PriceQuery, fare: Fare) -> bytes:
+    price = FlightPrice(
+        origin=query.origin,
+        destination=query.destination,
+        departure_date=query.date,
+        price=format_price(fare.amount, fare.currency),
+    )
+    return json.dumps({"data": price.model_dump(mode="json")}).encode() + b"\n"

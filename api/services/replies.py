@@ -1,0 +1,123 @@
+"""What Amadeus's replies say, whatever their shape (FACTS sections 1 to 3)."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+
+from api.errors import (
+    AmadeusBadAnswer,
+    AmadeusMisconfigured,
+    AmadeusQuota,
+    AmadeusUnavailable,
+    RejectedByAmadeus,
+    UpstreamError,
+)
+from api.services.transport import Reply
+
+JSON_TYPES: Final = frozenset({"application/json", "application/vnd.amadeus+json"})
+# 38190 invalid, 38192 expired, 38193 revoked: another token will do.
+TOKEN_CODES: Final = frozenset({"38190", "38192", "38193"})
+# 38187 invalid client, 39683 key revoked, 39686 invalid key, 38196 not for this host.
+CREDENTIAL_CODES: Final = frozenset({"38187", "39683", "39686", "38196"})
+QUOTA_CODE: Final = "38195"
+NO_RESPONSE_CODE: Final = "1797"
+# A sliding window of one second forgets in this time (FACTS section 4).
+PACE_PAUSE_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Status, code and words of an error reply; what it did not say is empty."""
+
+    status: int
+    code: str = ""
+    title: str = ""
+    detail: str = ""
+    parameter: str = ""
+
+    @property
+    def wants_new_token(self) -> bool:
+        """Whether the same call may succeed with another token."""
+        return self.status == HTTPStatus.UNAUTHORIZED and self.code in TOKEN_CODES
+
+    @property
+    def is_no_offers(self) -> bool:
+        """Whether it is Amadeus's other way to say that it found nothing."""
+        return self.status == HTTPStatus.NOT_FOUND and self.code == NO_RESPONSE_CODE
+
+    def error(self) -> UpstreamError:
+        """What the refusal means to a caller."""
+        if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return AmadeusUnavailable("Amadeus reports an error of its own.", may_pass=True)
+        if self.status == HTTPStatus.TOO_MANY_REQUESTS:
+            if self.code == QUOTA_CODE:
+                return AmadeusQuota("The month's calls to Amadeus are used up.")
+            return AmadeusUnavailable(
+                "Amadeus asks for fewer calls.", retry_after=PACE_PAUSE_SECONDS, may_pass=True
+            )
+        if (
+            self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+            or self.code in CREDENTIAL_CODES
+        ):
+            return AmadeusMisconfigured(
+                "Amadeus refuses the credentials of this service, or what they may do here."
+            )
+        return RejectedByAmadeus(self._said())
+
+    def _said(self) -> str:
+        words = " ".join(filter(None, (self.title.capitalize(), self.code and f"({self.code})")))
+        at_fault = f" It names {self.parameter}." if self.parameter else ""
+        return f"Amadeus refuses this search: {words or f'status {self.status}'}.{at_fault}"
+
+
+def refusal_of(reply: Reply) -> Refusal | None:
+    """What an error reply says; None for a reply that is none."""
+    return (
+        refusal_from(reply.status, _document(reply))
+        if reply.status >= HTTPStatus.BAD_REQUEST
+        else None
+    )
+
+
+def refusal_from(status: int, document: dict[str, Any]) -> Refusal:
+    """What the document of an error reply says: a list of errors, or one in OAuth's shape."""
+    errors = document.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors else document
+    if not isinstance(first, dict):
+        first = {}
+    source = first.get("source")
+    return Refusal(
+        status=status,
+        code=_word(first.get("code")),
+        title=_word(first.get("title")) or _word(first.get("error")),
+        detail=_word(first.get("detail")) or _word(first.get("error_description")),
+        parameter=_word(source.get("parameter")) if isinstance(source, dict) else "",
+    )
+
+
+def result_of(reply: Reply) -> dict[str, Any]:
+    """The JSON object of a successful reply. Raises AmadeusBadAnswer where there is none."""
+    if reply.media_type not in JSON_TYPES:
+        raise AmadeusBadAnswer("Amadeus's answer is not JSON.")
+    document = _document(reply)
+    if not document:
+        raise AmadeusBadAnswer("Amadeus's answer cannot be read as a JSON object.")
+    return document
+
+
+def _document(reply: Reply) -> dict[str, Any]:
+    try:
+        document = orjson.loads(reply.body)
+    except orjson.JSONDecodeError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _word(value: object) -> str:
+    """A code or a phrase: codes come as numbers and as strings, anything else says nothing."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    printable = "".join(char for char in str(value) if char.isprintable())
+    return printable[:200]

@@ -1,0 +1,28 @@
+-- Stands before each script. Keys of one question: entry, lock, mark.
+-- An entry is '1 <fetched_at> <stored_at> <ttl>\n<body>', a mark '1 <failed_at> <pause> <tries>\n<error>'.
+
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+
+-- What is not ours under our key is deleted, so that it is fetched again.
+local function read(key)
+  local raw = redis.pcall('GET', key)
+  if type(raw) == 'string' then
+    local first, second, third = string.match(raw, '^1 (%d+%.%d+) (%d+%.%d+) (%d+%.?%d*)\n')
+    if first then
+      return raw, tonumber(first), tonumber(second), tonumber(third)
+    end
+  end
+  if raw then redis.call('DEL', key) end
+  return false
+end
+
+local function unlock(key, owner)
+  local holder = redis.pcall('GET', key)
+  if holder == owner then redis.call('DEL', key) end
+  return holder
+end
+
+local function reply(kind, value)
+  return { clock[1], clock[2], kind, value }
+end

@@ -1,0 +1,265 @@
+"""One access token for the whole fleet, of which nobody has to think.
+
+The token is an answer like any other: it is read through the store that all workers share,
+fetched by one of them, and refreshed ahead. Here are only its life and its secrecy.
+"""
+
+import base64
+import hashlib
+import math
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+import orjson
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from api.errors import AmadeusBadAnswer, AmadeusMisconfigured, UpstreamError
+from api.logs import Event, get_logger
+from api.services.deadline import Deadline
+from api.services.entries import Entry
+from api.services.read_through import Fetched, Moment, Question, ReadThrough, Store
+from api.services.replies import refusal_of, result_of
+from api.services.transport import Call, Reply
+
+TOKEN_PATH: Final = "/v1/security/oauth2/token"  # noqa: S105
+FETCH_SECONDS: Final = 5.0
+# The part of its life that a token is used for, less at most SAFETY_SECONDS, and the part of
+# that after which its successor is fetched.
+USED_LIFE: Final = 0.9
+SAFETY_SECONDS: Final = 10.0
+REFRESH_FROM: Final = 0.8
+# For a reply that does not say how long its token lives, or says what cannot be.
+ASSUMED_LIFE_SECONDS: Final = 300.0
+LEAST_LIFE_SECONDS: Final = 10.0
+LONGEST_LIFE_SECONDS: Final = 24 * 3600.0
+# A token that was fetched in the place of a rejected one and is rejected itself, so soon, shows
+# that another one will not help.
+REPAIR_SECONDS: Final = 10.0
+LONGEST_PAUSE_SECONDS: Final = 60.0
+LONGEST_SLEEP_SECONDS: Final = 30.0
+
+# What a header can carry (RFC 6750, 2.1, and what gateways really send).
+_BEARER: Final = re.compile(r"[!-~]{1,4096}")
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who we are to Amadeus."""
+
+    client_id: str
+    client_secret: str
+    guest_office_id: str | None = None
+
+    def form(self) -> bytes:
+        """The body of a token call (RFC 6749, 4.4.2)."""
+        fields = {
+            "grant_type": "client_credentials",
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+        }
+        if self.guest_office_id:
+            fields["guest_office_id"] = self.guest_office_id
+        return urlencode(fields).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token, the entry that it came in, and whether it replaced a rejected one."""
+
+    value: str
+    entry: Entry
+    is_repair: bool
+
+
+class TokenVault:
+    """Has a token that is good: from memory, else from the store, else from Amadeus."""
+
+    def __init__(
+        self,
+        store: Store,
+        read_through: ReadThrough,
+        call: Callable[[Call, Deadline], Reply],
+        base_url: str,
+        credentials: Credentials,
+    ) -> None:
+        """`call`: makes one token call."""
+        self._store = store
+        self._read_through = read_through
+        self._call = call
+        self._url = base_url + TOKEN_PATH
+        self._credentials = credentials
+        account = f"{base_url} {credentials.client_id} {credentials.guest_office_id or ''}"
+        self._key = f"token|{hashlib.sha256(account.encode()).hexdigest()[:32]}"
+        self._fernet = Fernet(_derived_key(credentials.client_secret, account))
+        self._token: Token | None = None
+        self._stopped = threading.Event()
+
+    @property
+    def has_token(self) -> bool:
+        """Whether a call could be made at once."""
+        return self._token is not None and self._token.entry.is_fresh(self._store.now())
+
+    def token(self, deadline: Deadline) -> Token:
+        """A token to make a call with. Raises UpstreamError where there is none."""
+        token = self._token
+        if token is not None and token.entry.is_fresh(self._store.now()):
+            return token
+        deadline = _bounded(deadline)
+        question = self._question(is_repair=False)
+        entry = self._read_through.read(question, deadline).entry
+        token = self._take(entry)
+        if token is None:
+            entry = self._read_through.read_newer(question, entry.fetched_at, deadline).entry
+            token = self._take(entry)
+        return _certain(token)
+
+    def replace(self, rejected: str, deadline: Deadline) -> Token:
+        """A token in the place of one that Amadeus rejected.
+
+        Raises AmadeusMisconfigured where that one was a replacement itself, a moment ago.
+        """
+        token = self._token
+        if token is None or token.value != rejected:
+            return self.token(deadline)
+        fetched_at = token.entry.fetched_at
+        if token.is_repair and self._store.now() < fetched_at + REPAIR_SECONDS:
+            raise AmadeusMisconfigured("Amadeus refuses every token that it gives to this service.")
+        self._store.drop(self._key, fetched_at)
+        question = self._question(is_repair=True)
+        entry = self._read_through.read_newer(question, fetched_at, _bounded(deadline)).entry
+        return _certain(self._take(entry))
+
+    def keep_fresh(self) -> None:
+        """Refresh the token ahead of its end, until `stop`; runs in a thread of its own."""
+        while not self._stopped.wait(self._seconds_to_refresh()):
+            self._refresh()
+
+    def stop(self) -> None:
+        """End `keep_fresh`."""
+        self._stopped.set()
+
+    def _refresh(self) -> None:
+        token = self._token
+        try:
+            if token is None:
+                self.token(Deadline(FETCH_SECONDS))
+                return
+            question = self._question(is_repair=False)
+            self._read_through.refresh(question, token.entry)
+            newest = self._store.get(self._key)
+            if newest is not None and newest.fetched_at > token.entry.fetched_at:
+                self._take(newest)
+        except UpstreamError:
+            return  # the fetch said so, and its mark tells when to try again
+
+    def _seconds_to_refresh(self) -> float:
+        """At least a second: whoever comes too late to refresh looks again for what came of it."""
+        token = self._token
+        if token is None:
+            return 1.0
+        due = token.entry.fetched_at + token.entry.ttl * REFRESH_FROM
+        return min(LONGEST_SLEEP_SECONDS, max(1.0, due - self._store.now()))
+
+    def _take(self, entry: Entry) -> Token | None:
+        """Decrypt a token and remember it; drop what cannot be decrypted."""
+        known = self._token
+        if known is not None and known.entry.fetched_at >= entry.fetched_at:
+            return known
+        try:
+            body = orjson.loads(self._fernet.decrypt(entry.body))
+        except InvalidToken:
+            # The same client id with another secret, or a value that is not ours.
+            self._store.drop(self._key, entry.fetched_at)
+            return None
+        token = self._token = Token(body["access_token"], entry, body["is_repair"])
+        return token
+
+    def _question(self, *, is_repair: bool) -> Question:
+        fetched_here = False
+
+        def fetch(deadline: Deadline) -> Fetched:
+            nonlocal fetched_here
+            fetched_here = True
+            return self._fetch(deadline, is_repair=is_repair)
+
+        def observe(moment: Moment, entry: Entry | None) -> None:
+            if moment is Moment.HIT and entry is not None:
+                log.info(Event.TOKEN_SHARED, age=round(self._store.now() - entry.fetched_at))
+
+        return Question(self._key, fetch, observe, refresh_from=REFRESH_FROM, pause=_growing_pause)
+
+    def _fetch(self, deadline: Deadline, *, is_repair: bool) -> Fetched:
+        started = time.monotonic()
+        call = Call(
+            "POST",
+            self._url,
+            {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
+            self._credentials.form(),
+        )
+        try:
+            value, life = _value_and_life(self._call(call, _bounded(deadline)))
+        except UpstreamError as error:
+            log.error(Event.TOKEN_FAILED, code=error.code, reason=error.detail, url=self._url)  # noqa: TRY400
+            raise
+        log.info(
+            Event.TOKEN_FETCHED,
+            expires_in=round(life),
+            duration_ms=round((time.monotonic() - started) * 1000, 1),
+        )
+        body = orjson.dumps({"access_token": value, "is_repair": is_repair})
+        return Fetched(self._fernet.encrypt(body), max(life * USED_LIFE, life - SAFETY_SECONDS))
+
+
+def _value_and_life(reply: Reply) -> tuple[str, float]:
+    """The token of a reply and its life in seconds (FACTS section 3)."""
+    refusal = refusal_of(reply)
+    if refusal is not None:
+        raise AmadeusMisconfigured(
+            "Amadeus gives this service no token: AMADEUS_CLIENT_ID or AMADEUS_CLIENT_SECRET is"
+            f" wrong for this host, or no longer valid ({refusal.code or refusal.status})."
+        )
+    document = result_of(reply)
+    value = document.get("access_token")
+    if not isinstance(value, str) or not _BEARER.fullmatch(value):
+        raise AmadeusBadAnswer("Amadeus's token answer holds no token.")
+    return value, _life(document.get("expires_in"))
+
+
+def _life(expires_in: object) -> float:
+    try:
+        life = float(expires_in)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return ASSUMED_LIFE_SECONDS
+    if not math.isfinite(life):
+        return ASSUMED_LIFE_SECONDS
+    return min(max(life, LEAST_LIFE_SECONDS), LONGEST_LIFE_SECONDS)
+
+
+def _growing_pause(tries: int) -> float:
+    """1 s, doubling to 60 s."""
+    return min(LONGEST_PAUSE_SECONDS, 2.0 ** min(tries - 1, 10))
+
+
+def _bounded(deadline: Deadline) -> Deadline:
+    """A token call has its own time, so that it never uses up a request's."""
+    return Deadline(min(FETCH_SECONDS, deadline.remaining()))
+
+
+def _certain(token: Token | None) -> Token:
+    if token is None:
+        raise AmadeusBadAnswer("The token that the fleet shares cannot be read.")
+    return token
+
+
+def _derived_key(secret: str, account: str) -> bytes:
+    kdf = HKDF(hashes.SHA256(), length=32, salt=account.encode(), info=b"flight-price-api token")
+    return base64.urlsafe_b64encode(kdf.derive(secret.encode()))

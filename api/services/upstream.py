@@ -1,0 +1,105 @@
+"""How Amadeus is called: in our turn, within the deadline, and once more where that may help."""
+
+import time
+import uuid
+from dataclasses import replace
+from http import HTTPStatus
+from random import uniform
+from typing import Final
+
+import structlog
+
+from api.errors import AmadeusQuota, AmadeusTimeout, UpstreamError
+from api.logs import Event, get_logger
+from api.services.circuit_breaker import CircuitBreaker
+from api.services.deadline import Deadline
+from api.services.pacing import Pacing
+from api.services.replies import refusal_of
+from api.services.transport import Call, Reply, Transport
+
+RETRY_JITTER_SECONDS: Final = (0.1, 0.4)
+# With less time than this left, a second try would only end in a timeout.
+LEAST_RETRY_SECONDS: Final = 1.0
+
+log = get_logger()
+
+
+class Upstream:
+    """Makes calls to Amadeus with discipline.
+
+    Its methods return a reply of any status that says something definite. They raise
+    AmadeusTimeout, AmadeusUnavailable, AmadeusBadAnswer and AmadeusQuota.
+    """
+
+    def __init__(
+        self, transport: Transport, pacing: Pacing, breaker: CircuitBreaker, timeout: float
+    ) -> None:
+        """`timeout`: seconds that one attempt may take."""
+        self._transport = transport
+        self._pacing = pacing
+        self._breaker = breaker
+        self._timeout = timeout
+        self._session = str(uuid.uuid4())
+
+    def search(self, call: Call, deadline: Deadline) -> Reply:
+        """Make a data call; a failure that may pass is tried once more."""
+        try:
+            return self._guarded(call, deadline)
+        except UpstreamError as error:
+            pause = (error.retry_after or 0.0) + uniform(*RETRY_JITTER_SECONDS)  # noqa: S311
+            if not error.may_pass or deadline.remaining() < pause + LEAST_RETRY_SECONDS:
+                raise
+            log.warning(Event.AMADEUS_RETRY, reason=error.detail, pause_ms=round(pause * 1000))
+        time.sleep(pause)
+        return self._guarded(call, deadline)
+
+    def fetch_token(self, call: Call, deadline: Deadline) -> Reply:
+        """Make a token call, once: who asks for it knows when to ask again."""
+        self._pacing.await_turn(deadline)
+        return self._attempt(call, deadline)
+
+    def _guarded(self, call: Call, deadline: Deadline) -> Reply:
+        self._breaker.admit()
+        self._pacing.await_turn(deadline)
+        try:
+            reply = self._attempt(call, deadline)
+        except AmadeusQuota:
+            self._breaker.succeeded()
+            raise
+        except UpstreamError:
+            self._breaker.failed()
+            raise
+        self._breaker.succeeded()
+        return reply
+
+    def _attempt(self, call: Call, deadline: Deadline) -> Reply:
+        seconds = min(self._timeout, deadline.remaining())
+        if not seconds:
+            raise AmadeusTimeout("No time was left to ask Amadeus.")
+        started = time.monotonic()
+        try:
+            reply = self._transport.send(self._traceable(call), seconds)
+        except UpstreamError as error:
+            _log_call(started, None, error=f"{error.code}: {error.__cause__ or error.detail}")
+            raise
+        refusal = refusal_of(reply)
+        _log_call(started, reply.status, **({"code": refusal.code} if refusal else {}))
+        if refusal is not None:
+            refused = refusal.error()
+            if isinstance(refused, AmadeusQuota):
+                self._pacing.hold(refused)
+            if refused.may_pass or isinstance(refused, AmadeusQuota):
+                raise refused
+        return reply
+
+    def _traceable(self, call: Call) -> Call:
+        """The call with the header that Amadeus asks for (FACTS section 0)."""
+        request_id = structlog.contextvars.get_contextvars().get("request_id") or uuid.uuid4()
+        reference = f"{self._session}:{request_id}"
+        return replace(call, headers={**call.headers, "Ama-Client-Ref": reference})
+
+
+def _log_call(started: float, status: int | None, **fields: str) -> None:
+    say = log.info if status is not None and status < HTTPStatus.BAD_REQUEST else log.warning
+    duration_ms = round((time.monotonic() - started) * 1000, 1)
+    say(Event.AMADEUS_CALL, status=status, duration_ms=duration_ms, **fields)

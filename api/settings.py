@@ -1,0 +1,279 @@
+"""Every setting: its environment variable, its type, its default and what it is for."""
+
+import os
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class AmadeusEnvironment(StrEnum):
+    """Which Amadeus is asked for prices."""
+
+    SANDBOX = "sandbox"
+    ENTERPRISE_TEST = "enterprise-test"
+    ENTERPRISE = "enterprise"
+    TEST = "test"
+    PRODUCTION = "production"
+    CUSTOM = "custom"
+
+
+AMADEUS_HOSTS = {
+    AmadeusEnvironment.ENTERPRISE_TEST: "https://test.travel.api.amadeus.com",
+    AmadeusEnvironment.ENTERPRISE: "https://travel.api.amadeus.com",
+    AmadeusEnvironment.TEST: "https://test.api.amadeus.com",
+    AmadeusEnvironment.PRODUCTION: "https://api.amadeus.com",
+}
+# Calls a second that Amadeus allows (FACTS: test 10/s and 100 ms apart, production 40/s).
+AMADEUS_RATES = {
+    AmadeusEnvironment.ENTERPRISE_TEST: 10.0,
+    AmadeusEnvironment.ENTERPRISE: 40.0,
+    AmadeusEnvironment.TEST: 10.0,
+    AmadeusEnvironment.PRODUCTION: 40.0,
+}
+REDIS_SCHEMES = ("memory", "redis", "rediss", "unix")
+_SANDBOX_CREDENTIAL = "sandbox"
+
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+WholeSeconds = Annotated[int, Field(ge=0, le=30 * 24 * 3600)]
+
+
+class Settings(BaseSettings):
+    """The settings of one process. Frozen: what was read at the start holds until the end."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    amadeus_environment: AmadeusEnvironment | None = Field(
+        default=None,
+        description="sandbox, enterprise-test, enterprise, test, production or custom",
+    )
+    amadeus_client_id: SecretStr | None = Field(
+        default=None, description="the API key; needed outside the sandbox"
+    )
+    amadeus_client_secret: SecretStr | None = Field(
+        default=None, description="the API secret; needed outside the sandbox"
+    )
+    amadeus_base_url: str | None = Field(
+        default=None,
+        description="http(s)://host[:port] of another Amadeus; implies environment custom",
+    )
+    amadeus_guest_office_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9]{1,32}$",
+        description="office id that some Enterprise accounts send along for their token",
+    )
+    amadeus_rate_limit: float | None = Field(
+        default=None,
+        gt=0,
+        le=10_000,
+        description="calls a second for the whole fleet; the environment's limit if not set",
+    )
+    amadeus_timeout: Seconds = Field(
+        default=10, description="seconds that one call to Amadeus may take in all"
+    )
+    request_deadline: Seconds = Field(
+        default=15, description="seconds that any request may take in all"
+    )
+    redis_url: SecretStr = Field(
+        default=SecretStr("memory://"),
+        description="redis://, rediss:// or unix:// URL; memory:// for one process without it",
+    )
+    cache_ttl: WholeSeconds = Field(
+        default=600, description="seconds that a price is kept; 0 switches the cache off"
+    )
+    cache_stale_ttl: WholeSeconds = Field(
+        default=3600, description="seconds beyond its TTL that a price may stand in for a failure"
+    )
+    cache_empty_ttl: WholeSeconds = Field(
+        default=60, description='seconds that "no offers" is kept'
+    )
+    port: int = Field(default=8080, ge=1, le=65535, description="TCP port to listen on")
+    web_concurrency: int | None = Field(
+        default=None, ge=1, le=256, description="workers; one per core, one with memory://"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="debug, info, warning or error"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="json, console, or auto: console on a terminal"
+    )
+
+    @field_validator("amadeus_environment", "log_level", "log_format", mode="before")
+    @classmethod
+    def _in_either_case(cls, value: object) -> object:
+        return value.strip().lower() if isinstance(value, str) else value
+
+    @field_validator("amadeus_base_url")
+    @classmethod
+    def _scheme_host_port(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.path not in ("", "/")
+            or parts.query
+            or parts.fragment
+            or parts.username is not None
+        ):
+            raise ValueError("takes a scheme, a host and a port, like https://host:8443")
+        _ = parts.port  # raises ValueError where it is no port
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_store(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if "://" not in url or urlsplit(url).scheme not in REDIS_SCHEMES:
+            raise ValueError(f"takes a URL that starts with {_choice(REDIS_SCHEMES, '://')}")
+        _ = urlsplit(url).port  # raises ValueError where it is no port
+        return value
+
+    @model_validator(mode="after")
+    def _environment_and_credentials(self) -> Self:
+        is_implied = self.amadeus_environment is None and self.amadeus_base_url is None
+        if is_implied and (self.amadeus_client_id or self.amadeus_client_secret):
+            raise SettingError(
+                "AMADEUS_ENVIRONMENT",
+                f"must be set where there are credentials: {_choice(AmadeusEnvironment)}",
+            )
+        is_custom = self.environment is AmadeusEnvironment.CUSTOM
+        if self.amadeus_base_url and not is_custom:
+            raise SettingError(
+                "AMADEUS_BASE_URL", f"goes with AMADEUS_ENVIRONMENT=custom, not {self.environment}"
+            )
+        if is_custom and not self.amadeus_base_url:
+            raise SettingError(
+                "AMADEUS_BASE_URL",
+                "is needed with AMADEUS_ENVIRONMENT=custom, like https://host:8443",
+            )
+        if self.environment is not AmadeusEnvironment.SANDBOX:
+            for name in ("amadeus_client_id", "amadeus_client_secret"):
+                if getattr(self, name) is None:
+                    raise SettingError(
+                        name.upper(), f"is needed with AMADEUS_ENVIRONMENT={self.environment}"
+                    )
+        return self
+
+    @property
+    def environment(self) -> AmadeusEnvironment:
+        """The environment in force: the one set, or the one that the other settings imply."""
+        if self.amadeus_environment is not None:
+            return self.amadeus_environment
+        if self.amadeus_base_url is not None:
+            return AmadeusEnvironment.CUSTOM
+        return AmadeusEnvironment.SANDBOX
+
+    @property
+    def base_url(self) -> str:
+        """Scheme, host and port of Amadeus; a name that is never looked up in the sandbox."""
+        if self.amadeus_base_url:
+            return self.amadeus_base_url
+        return AMADEUS_HOSTS.get(self.environment, "http://sandbox.invalid")
+
+    @property
+    def credentials(self) -> tuple[str, str]:
+        """Client id and client secret."""
+        if self.amadeus_client_id is None or self.amadeus_client_secret is None:
+            return _SANDBOX_CREDENTIAL, _SANDBOX_CREDENTIAL  # checked: it is the sandbox
+        return (
+            self.amadeus_client_id.get_secret_value(),
+            self.amadeus_client_secret.get_secret_value(),
+        )
+
+    @property
+    def calls_per_second(self) -> float | None:
+        """The upstream's rate limit for the whole fleet; None where there is none."""
+        return self.amadeus_rate_limit or AMADEUS_RATES.get(self.environment)
+
+    @property
+    def provider(self) -> str:
+        """Whose prices these are: the environment, and of a custom one the place as well."""
+        if self.environment is AmadeusEnvironment.CUSTOM:
+            return f"custom {self.base_url}"
+        return self.environment.value
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the cache lives in the process and not in Redis."""
+        return self.redis_url.get_secret_value().startswith("memory://")
+
+    @property
+    def workers(self) -> int:
+        """How many worker processes serve."""
+        if self.web_concurrency is not None:
+            return self.web_concurrency
+        return 1 if self.in_memory else _cores()
+
+    def summary(self) -> dict[str, object]:
+        """What a log may tell of the settings: no secret, and no URL that may hold one."""
+        facts: dict[str, object] = {
+            "environment": self.environment.value,
+            "amadeus": self.base_url,
+            "cache": self.redis_url.get_secret_value().partition("://")[0],
+            "cache_ttl": self.cache_ttl,
+            "port": self.port,
+            "workers": self.workers,
+        }
+        if self.environment is AmadeusEnvironment.SANDBOX:
+            facts["amadeus"] = "bundled sandbox"
+            facts["notice"] = "prices are invented; set AMADEUS_ENVIRONMENT for real ones"
+        return facts
+
+
+class SettingError(ValueError):
+    """A setting that does not go with the others."""
+
+    def __init__(self, variable: str, detail: str) -> None:
+        super().__init__(detail)
+        self.variable = variable
+
+
+def load_settings() -> Settings:
+    """The settings of the environment, and of `.env` where there is one; the environment wins.
+
+    A bad or missing setting ends the process with one line that names it and what it takes.
+    """
+    try:
+        return Settings(_env_file=".env", _env_file_encoding="utf-8")
+    except ValidationError as exc:
+        sys.stderr.write(f"flight-price-api: {explain(exc)}\n")
+        raise SystemExit(2) from None
+
+
+def explain(error: ValidationError) -> str:
+    """One line that names each bad variable and what it takes. Values are never repeated."""
+    return "; ".join(
+        f"{variable} {detail}"
+        for variable, detail in (_variable_and_detail(fault) for fault in error.errors())
+    )
+
+
+def _variable_and_detail(fault: ErrorDetails) -> tuple[str, str]:
+    cause = fault["ctx"].get("error") if "ctx" in fault else None
+    if isinstance(cause, SettingError):
+        return cause.variable, str(cause)
+    name = str(fault["loc"][0])
+    if isinstance(cause, ValueError):
+        return name.upper(), str(cause)
+    takes = Settings.model_fields[name].description
+    return name.upper(), f"takes {takes} ({fault['msg'][0].lower()}{fault['msg'][1:]})"
+
+
+def _choice(values: Iterable[str], suffix: str = "") -> str:
+    *rest, last = (f"{value}{suffix}" for value in values)
+    return f"{', '.join(rest)} or {last}"
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

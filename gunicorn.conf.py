@@ -1,0 +1,52 @@
+"""How gunicorn serves: one gevent worker a core. docs/adr tells why."""
+
+from gevent import monkey
+
+monkey.patch_all()  # first: post_fork, and all that it imports, runs before the worker's own
+
+from typing import TYPE_CHECKING, Any  # noqa: E402
+
+from api.logs import Event, GunicornLogger, configure_logs, get_logger  # noqa: E402
+from api.settings import load_settings  # noqa: E402
+
+if TYPE_CHECKING:
+    from gunicorn.arbiter import Arbiter
+
+settings = load_settings()
+configure_logs(settings.log_level, settings.log_format)
+
+wsgi_app = "api.wsgi:application"
+bind = f"0.0.0.0:{settings.port}"
+workers = settings.workers
+worker_class = "gevent"
+worker_connections = 1000
+backlog = 2048
+# Idle connections hold a stop up for this long; it is also what ends a slow request head.
+keepalive = 5
+# Below the 30 s that compose gives (stop_grace_period), above REQUEST_DEADLINE.
+graceful_timeout = 20
+timeout = 30
+loglevel = settings.log_level
+logger_class = GunicornLogger
+accesslog = None
+# An interface without authentication that nobody here uses.
+control_socket_disable = True
+
+
+def when_ready(_server: "Arbiter") -> None:
+    """Say once what is being served."""
+    get_logger().info(Event.SERVICE_STARTED, **settings.summary())
+
+
+def post_fork(_server: "Arbiter", _worker: Any) -> None:
+    """Warm the worker up while it starts to serve."""
+    from api.wsgi import application  # noqa: PLC0415 - after the fork, so that workers share nothing
+
+    application.warm_up()
+
+
+def worker_exit(_server: "Arbiter", _worker: Any) -> None:
+    """Close what the worker opened."""
+    from api.wsgi import application  # noqa: PLC0415
+
+    application.stop()
