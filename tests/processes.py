@@ -1,0 +1,36 @@
+"""Waiting for what other processes do, without sleeping longer than it takes."""
+
+import socket
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+PATIENCE_SECONDS = 20.0
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def eventually(what: Callable[[], T], within: float = PATIENCE_SECONDS) -> T:
+    """The first true value that `what` returns. Fails if there is none within that many seconds.
+
+    An OSError or AssertionError of it counts as not yet.
+    """
+    give_up = time.monotonic() + within
+    while True:
+        problem: Exception | None = None
+        try:
+            value = what()
+            if value:
+                return value
+        except (OSError, AssertionError) as exc:
+            problem = exc
+        if time.monotonic() > give_up:
+            raise AssertionError(f"not within {within} s") from problem
+        time.sleep(0.02)

@@ -1,0 +1,88 @@
+"""Runs a real redis-server for a test, in a process of its own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import redis
+
+from tests.processes import eventually, free_port
+
+
+class RedisServer:
+    """A redis-server on a free port of this machine, for as long as the `with` lasts.
+
+    `options` go to its command line as they are. It keeps nothing on disk.
+    """
+
+    def __init__(self, *options: str) -> None:
+        self.port = free_port()
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="redis-"))
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        _: type[BaseException] | None,
+        __: BaseException | None,
+        ___: TracebackType | None,
+    ) -> None:
+        self.kill()
+        shutil.rmtree(self._folder)
+
+    @property
+    def url(self) -> str:
+        """What REDIS_URL takes."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def client(self) -> "redis.Redis":
+        """A client of the test's own."""
+        return redis.Redis(host="127.0.0.1", port=self.port, protocol=2)
+
+    def start(self) -> None:
+        """Start it, empty, and wait until it answers."""
+        if shutil.which("redis-server") is None:
+            raise RuntimeError("the tests need redis-server: apt-get install redis-server")
+        self._process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1"]
+            + ["--save", "", "--appendonly", "no", "--dir", str(self._folder), *self._options],
+            stdout=subprocess.DEVNULL,
+        )
+        eventually(self._answers)
+
+    def kill(self) -> None:
+        """End it at once, without a farewell to its clients."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """Let it answer nobody, while its connections stay open."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it answer again."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, number)
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.client.ping())
+        except redis.AuthenticationError:
+            return True
+        except redis.RedisError:
+            return False

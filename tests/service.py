@@ -1,0 +1,124 @@
+"""Runs the service as its users do: gunicorn with real workers, spoken to over HTTP."""
+
+import datetime as dt
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from tests.processes import PATIENCE_SECONDS, eventually, free_port
+from tests.sandbox_server import SandboxServer
+
+_ROOT = Path(__file__).resolve().parent.parent
+_GUNICORN = Path(sys.executable).with_name("gunicorn")
+CLIENT_ID = "the-client-id"
+CLIENT_SECRET = "the-client-secret"  # noqa: S105
+
+
+class Service:
+    """The service on a free port of this machine, for as long as the `with` lasts.
+
+    `settings` become its environment, in lower case and without anything of this process's own.
+    """
+
+    def __init__(self, **settings: object) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "PORT": str(self.port),
+            "LOG_FORMAT": "json",
+            **{name.upper(): str(value) for name, value in settings.items()},
+        }
+        self._folder = tempfile.TemporaryDirectory(prefix="service-")
+        self._log = Path(self._folder.name) / "log"
+        self.http = httpx2.Client(base_url=self.url, trust_env=False, timeout=PATIENCE_SECONDS)
+
+    @classmethod
+    def on(cls, sandbox: SandboxServer, **settings: object) -> Self:
+        """The service with that sandbox for its Amadeus."""
+        credentials = {"amadeus_client_id": CLIENT_ID, "amadeus_client_secret": CLIENT_SECRET}
+        return cls(**{"amadeus_base_url": sandbox.url, **credentials, **settings})
+
+    def __enter__(self) -> Self:
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [_GUNICORN], cwd=_ROOT, env=self._environment, stdout=log, stderr=log
+            )
+        try:
+            eventually(self._is_ready)
+        except AssertionError as exc:
+            self.stop()
+            raise AssertionError(f"the service did not start:\n{self.log_text}") from exc
+        return self
+
+    def __exit__(
+        self,
+        _: type[BaseException] | None,
+        __: BaseException | None,
+        ___: TracebackType | None,
+    ) -> None:
+        self.stop()
+        self.http.close()
+        self._folder.cleanup()
+
+    def stop(self) -> int:
+        """Ask it to end, wait until it has, and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(2 * PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def get(self, path: str, **parameters: str) -> httpx2.Response:
+        """GET a path, with these query parameters."""
+        return self.http.get(path, params=parameters)
+
+    def price(self, **parameters: str) -> httpx2.Response:
+        """GET the price from JFK to LAX on a day that can be booked, unless told otherwise."""
+        query = {"origin": "JFK", "destination": "LAX", "date": some_day(), **parameters}
+        return self.get("/flights/price", **query)
+
+    @property
+    def log_text(self) -> str:
+        """All that it has written to stdout and stderr."""
+        return self._log.read_text(errors="replace")
+
+    def log(self, event: str | None = None, **fields: object) -> list[dict[str, Any]]:
+        """The lines of its log so far, of one event and with these fields if so asked."""
+        text = self.log_text
+        lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        return [
+            line
+            for line in lines
+            if (event is None or line["event"] == event)
+            and all(line.get(name) == value for name, value in fields.items())
+        ]
+
+    def workers(self) -> list[int]:
+        """The process ids of its workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def _is_ready(self) -> bool:
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the service ended at once:\n{self.log_text}")
+        try:
+            return self.http.get("/readyz").status_code == httpx2.codes.OK
+        except httpx2.TransportError:
+            return False
+
+
+def some_day(ahead: int = 30) -> str:
+    """A day that can be booked, as the URL takes it."""
+    return (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=ahead)).isoformat()
