@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
-VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' api/__init__.py)
 # The project's own environment is used, whichever the shell is in.
 unexport PYTHONHOME PYTHONPATH
 
@@ -67,7 +67,7 @@ setup: .venv/dev.stamp ## Install all that developing takes into .venv
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-	  echo 'This needs Python 3.11, 3.12 or 3.13: make $(MAKECMDGOALS) PYTHON=python3.12, say' >&2; exit 1; }
+	  echo 'This needs Python 3.11, 3.12 or 3.13; where you have one: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
 	@$(PYTHON) -m venv .venv || { \
 	  echo 'Python came without venv and pip; on Debian and Ubuntu: apt-get install python3-venv' >&2; \
 	  rm -rf .venv; exit 1; }
