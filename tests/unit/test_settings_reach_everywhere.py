@@ -1,0 +1,25 @@
+"""A setting that is added is not forgotten where people set it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from api.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+VARIABLES = [name.upper() for name in Settings.model_fields]
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_compose_passes_it_on(variable: str) -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+
+    assert re.search(rf"^      {variable}:", compose, re.MULTILINE)
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_the_example_file_names_it(variable: str) -> None:
+    example = (ROOT / ".env.example").read_text()
+
+    assert re.search(rf"^#?{variable}=", example, re.MULTILINE)
