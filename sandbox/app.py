@@ -73,7 +73,10 @@ def _refuse_http(req: falcon.Request, resp: falcon.Response, error: Exception, _
     assert isinstance(error, falcon.HTTPError)  # noqa: S101 - registered for it
     resp.set_headers(error.headers or {})
     status = error.status_code
-    refusal = AmadeusError(38196 if status == _NOT_FOUND else 477, error.title, status=status)
+    unknown = status == _NOT_FOUND
+    refusal = AmadeusError(
+        38196 if unknown else 477, None if unknown else error.title, status=status
+    )
     _send(resp, errors_answer(refusal, content_type=_type_for(req)))
 
 

@@ -112,7 +112,7 @@ class AmadeusError(Exception):
         return item
 
 
-class RefusedSearch(Exception):  # noqa: N818 - it groups errors, it is none by itself
+class RefusedSearch(Exception):
     """Every fault of one search, for Amadeus names them all in one answer."""
 
     def __init__(self, errors: list[AmadeusError]) -> None:

@@ -6,6 +6,7 @@ of day, the changes, the carrier, the cabin, and some chance that is the same ea
 
 import datetime as dt
 import math
+from functools import cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -21,7 +22,6 @@ _MONTHS = (0.9, 0.9, 0.97, 1.03, 1.0, 1.1, 1.2, 1.18, 1.0, 0.97, 0.92, 1.12)
 _CHANGES = (1.12, 0.93, 0.88)
 _OFF_PEAK = 0.95
 _PEAK_MINUTES = range(9 * 60, 19 * 60)
-_ROUND_TRIP = 0.92
 
 
 class Product(NamedTuple):
@@ -65,43 +65,42 @@ def at_least(product: Product, cabin: Cabin) -> bool:
 class Fares:
     """Prices journeys as seen on one day."""
 
-    def __init__(self, dice: Dice, today: dt.date, *, bounds: int) -> None:
+    def __init__(self, dice: Dice, today: dt.date) -> None:
         self._dice = dice
         self._today = today
-        self._share = _ROUND_TRIP if bounds > 1 else 1.0
+        # Many journeys of one search have these in common.
+        self._by_carrier = cache(partial(dice.roll, "carrier"))
+        self._by_country = cache(partial(dice.roll, "tax"))
+        self._by_day = cache(self._day_factor)
 
     def fare(self, itinerary: Itinerary) -> float:
         """The lowest fare, in cents."""
-        first = itinerary.departures[0].flight
-        date = dt.datetime.fromtimestamp(itinerary.departures[0].leaves, first.origin.zone).date()
+        first, changes = itinerary.departures[0].flight, len(itinerary.departures) - 1
         ends = sorted((first.origin.code, itinerary.departures[-1].flight.destination.code))
-        numbers = [one.flight.carrier + one.flight.number for one in itinerary.departures]
-        factor = (
-            self._share
-            * ahead(date, self._today)
-            * _WEEKDAYS[date.weekday()]
-            * _MONTHS[date.month - 1]
-            * _CHANGES[len(itinerary.departures) - 1]
-            * (1.0 if first.minute in _PEAK_MINUTES else _OFF_PEAK)
-            * (0.88 + 0.3 * self._dice.roll("carrier", itinerary.carrier, *ends))
-            * (0.9 + 0.25 * self._dice.roll("day", date, *numbers))
-        )
         # Half by the way flown, so that a short trip over a far hub does not come cheaper.
-        flown = sum(one.flight.km for one in itinerary.departures)
-        km = (itinerary.km + flown) / 2
-        by_distance = _SLOPE * math.pow(km, _EXPONENT)
-        return (_START * len(itinerary.departures) + by_distance) * factor
+        km = (itinerary.km + itinerary.flown) / 2
+        return (
+            (_START * (changes + 1) + _SLOPE * math.pow(km, _EXPONENT))
+            * self._by_day(itinerary.day)
+            * _CHANGES[changes]
+            * (1.0 if first.minute in _PEAK_MINUTES else _OFF_PEAK)
+            * (0.88 + 0.3 * self._by_carrier(itinerary.carrier, *ends))
+            * (0.9 + 0.25 * self._dice.roll("day", itinerary.day, itinerary.name))
+        )
+
+    def _day_factor(self, day: int) -> float:
+        date = dt.date.fromordinal(day)
+        return ahead(date, self._today) * _WEEKDAYS[date.weekday()] * _MONTHS[date.month - 1]
 
     def taxes(self, itinerary: Itinerary) -> float:
         """Taxes and charges, in cents: by country of departure, distance and changes."""
         country = itinerary.departures[0].flight.origin.country
-        by_country = 800 + 3_700 * self._dice.roll("tax", country)
+        by_country = 800 + 3_700 * self._by_country(country)
         return by_country + 0.4 * itinerary.km + 600 * len(itinerary.departures)
 
     def seats(self, itinerary: Itinerary) -> int:
         """How many seats are left, 9 meaning nine or more."""
-        numbers = [one.flight.number for one in itinerary.departures]
-        return min(9, 1 + self._dice.pick(14, "seats", itinerary.departures[0].leaves, *numbers))
+        return min(9, 1 + self._dice.pick(14, "seats", itinerary.day, itinerary.name))
 
 
 def ahead(date: dt.date, today: dt.date) -> float:

@@ -5,18 +5,20 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
+from sandbox.clocks import Clocks, SteadyClocks, ZoneClocks, steady_offset
 from sandbox.network import Flight, Network, Way
 from sandbox.places import Airport, Places
 from sandbox.search import Bound
 
 _LEAST_CHANGE = 55 * 60  # seconds
 _LONGEST_CHANGE = 14 * 3600
+_DAY = 86_400
+_SOME_DAY = dt.date(1970, 1, 1).toordinal()
 # City codes stand for several airports: so many pairs of them are looked at, the busiest first.
 _MOST_PAIRS = 6
 # Of the day's flights, so many are tried as the first of a journey with changes.
-_MOST_STARTS = 3
+_MOST_STARTS = 2
 
 
 class Departure(NamedTuple):
@@ -31,15 +33,29 @@ class Itinerary(NamedTuple):
     """One direction of a journey."""
 
     departures: tuple[Departure, ...]
+    day: int
+    """Of the first departure, local, as an ordinal."""
     carrier: str
     """Who validates the ticket: the carrier of the longest flight."""
     km: float
     """Between its two ends, as the crow flies."""
+    flown: float
+    """Kilometres along the flights."""
+    name: str
+    """Tells it from all others of the day."""
 
     @property
     def seconds(self) -> int:
         """From the first departure to the last arrival."""
         return self.departures[-1].arrives - self.departures[0].leaves
+
+    def days_later(self, days: int) -> "Itinerary":
+        """The same so many days later, on clocks that do not change."""
+        shift = days * _DAY
+        departures = tuple(
+            [Departure(flight, out + shift, back + shift) for flight, out, back in self.departures]
+        )
+        return self._replace(departures=departures, day=self.day + days)
 
 
 class Itineraries:
@@ -49,6 +65,7 @@ class Itineraries:
         self._network = network
         self._places = places
         self._on_day = lru_cache(maxsize=32)(self._find)
+        self._on_steady_day = lru_cache(maxsize=256)(self._find_steady)
 
     def find(self, bound: Bound) -> list[Itinerary]:
         """All journeys that fit this bound."""
@@ -56,7 +73,7 @@ class Itineraries:
             itinerary
             for origin, destination in self._pairs(bound)
             for days in bound.days
-            for itinerary in self._on_day(origin, destination, bound.date + dt.timedelta(days=days))
+            for itinerary in self._on_day(origin, destination, bound.date.toordinal() + days)
             if _fits(itinerary, bound)
         ]
 
@@ -69,60 +86,80 @@ class Itineraries:
         pairs.sort(key=lambda pair: -pair[0].rank - pair[1].rank)
         return [(origin, destination) for origin, destination in pairs[:_MOST_PAIRS]]
 
-    def _find(self, origin: Airport, destination: Airport, date: dt.date) -> list[Itinerary]:
+    def _find(self, origin: Airport, destination: Airport, day: int) -> list[Itinerary]:
+        zones = self._network.zones(origin, destination)
+        offsets = tuple([steady_offset(zone, day) for zone in zones])
+        if None in offsets:
+            return self._chained(origin, destination, day, ZoneClocks())
+        found = self._on_steady_day(origin, destination, offsets)
+        return [one.days_later(day - _SOME_DAY) for one in found]
+
+    def _find_steady(
+        self, origin: Airport, destination: Airport, offsets: tuple[int, ...]
+    ) -> list[Itinerary]:
+        """Some day's journeys under these clocks; those of all other days are the same."""
+        zones = self._network.zones(origin, destination)
+        clocks = SteadyClocks(dict(zip(zones, offsets, strict=True)))
+        return self._chained(origin, destination, _SOME_DAY, clocks)
+
+    def _chained(
+        self, origin: Airport, destination: Airport, day: int, clocks: Clocks
+    ) -> list[Itinerary]:
         km = origin.km_to(destination)
         found = []
         for way in self._network.ways(origin, destination):
-            for departures in self._chains(way, date):
-                longest = max(departures, key=lambda one: one.arrives - one.leaves)
-                found.append(Itinerary(departures, longest.flight.carrier, km))
+            for departures in self._chains(way, day, clocks):
+                longest = max(departures, key=lambda one: one.flight.block)
+                flights = [one.flight for one in departures]
+                found.append(
+                    Itinerary(
+                        departures,
+                        day,
+                        longest.flight.carrier,
+                        km,
+                        sum(flight.km for flight in flights),
+                        "-".join(flight.name for flight in flights),
+                    )
+                )
         return found
 
-    def _chains(self, way: Way, date: dt.date) -> Iterator[tuple[Departure, ...]]:
+    def _chains(self, way: Way, day: int, clocks: Clocks) -> Iterator[tuple[Departure, ...]]:
         starts = self._network.flights(way[0])
-        if len(way) > 1:
-            starts = starts[:_MOST_STARTS]
-        for flight in starts:
-            chain = [_on(flight, date)]
+        for flight in starts if len(way) == 1 else starts[:_MOST_STARTS]:
+            chain = [_on(flight, day, clocks)]
             for hop in way[1:]:
-                following = self._next(self._network.flights(hop), chain[-1].arrives)
+                following = _next(self._network.flights(hop), chain[-1].arrives, clocks)
                 if following is None:
                     break
                 chain.append(following)
             else:
                 yield tuple(chain)
 
-    @staticmethod
-    def _next(flights: tuple[Flight, ...], landed: int) -> Departure | None:
-        """The first of these that can be caught after landing, today or tomorrow."""
-        here = flights[0].origin.zone
-        date = dt.datetime.fromtimestamp(landed, here).date()
-        for day in (date, date + dt.timedelta(days=1)):
-            for flight in flights:
-                departure = _on(flight, day)
-                wait = departure.leaves - landed
-                if wait > _LONGEST_CHANGE:
-                    return None
-                if wait >= _LEAST_CHANGE:
-                    return departure
-        return None
-
-
-def _on(flight: Flight, date: dt.date) -> Departure:
-    leaves = _moment(flight.origin.zone, date, flight.minute)
-    return Departure(flight, leaves, leaves + flight.block * 60)
-
-
-@lru_cache(maxsize=4096)
-def _moment(zone: ZoneInfo, date: dt.date, minute: int) -> int:
-    """A local minute of a day, in seconds since the epoch. One that clocks skip comes later."""
-    local = dt.datetime(date.year, date.month, date.day, minute // 60, minute % 60, tzinfo=zone)
-    return int(local.timestamp())
-
 
 def local(moment: int, airport: Airport) -> dt.datetime:
     """A moment on the clocks of an airport."""
     return dt.datetime.fromtimestamp(moment, airport.zone)
+
+
+def _next(flights: tuple[Flight, ...], landed: int, clocks: Clocks) -> Departure | None:
+    """The first of these that can be caught after landing, today or tomorrow."""
+    today, minute = clocks.local(flights[0].origin.zone, landed)
+    for day in (today, today + 1):
+        for flight in flights:
+            if day == today and flight.minute < minute:
+                continue
+            departure = _on(flight, day, clocks)
+            wait = departure.leaves - landed
+            if wait > _LONGEST_CHANGE:
+                return None
+            if wait >= _LEAST_CHANGE:
+                return departure
+    return None
+
+
+def _on(flight: Flight, day: int, clocks: Clocks) -> Departure:
+    leaves = clocks.moment(flight.origin.zone, day, flight.minute)
+    return Departure(flight, leaves, leaves + flight.block * 60)
 
 
 def _fits(itinerary: Itinerary, bound: Bound) -> bool:

@@ -7,6 +7,7 @@ place is, and the same for ever under one seed. So small airports far apart have
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from sandbox.airlines import AIRLINES, ANYWHERE, FLEETS, REGIONAL, Airline
 from sandbox.dice import Dice
@@ -37,6 +38,8 @@ _LONG_DETOUR, _LONG_DETOUR_KM = 2.2, 2_000
 # With so few ways of at most one change, those with two are looked for.
 _FEW_WAYS = 3
 _MOST_LONG_WAYS = 8
+# No seller shows every possible change: these many, the least roundabout.
+_MOST_WAYS = 16
 _SPEED_KM_PER_MINUTE = 13.5
 _TAXI_MINUTES = 35
 _FIRST_DEPARTURE, _LAST_DEPARTURE = 6 * 60, 22 * 60 + 30
@@ -57,6 +60,8 @@ class Flight(NamedTuple):
     """Minutes from gate to gate."""
     aircraft: str
     km: float
+    name: str
+    """Tells it from all other flights of the day."""
 
 
 class Hop(NamedTuple):
@@ -77,13 +82,15 @@ class Network:
         self._dice = dice
         self._places = places
         self.ways = lru_cache(maxsize=512)(self._ways)
+        self.zones = lru_cache(maxsize=512)(self._zones)
         self.flights = lru_cache(maxsize=4096)(self._flights)
 
     def _ways(self, origin: Airport, destination: Airport) -> tuple[Way, ...]:
         """All ways to go, without dates: direct, with one change, and if need be with two."""
         if origin.city == destination.city:
             return ()
-        direct, changing = [], []
+        direct: list[Way] = []
+        changing: list[tuple[float, Way]] = []
         km = origin.km_to(destination)
         farthest = max(km * _DETOUR, km + _DETOUR_KM)
         for airline in AIRLINES.values():
@@ -94,13 +101,19 @@ class Network:
                 hub = self._places.airport(code)
                 if hub in {origin, destination}:
                     continue
-                if origin.km_to(hub) + hub.km_to(destination) > farthest:
+                length = origin.km_to(hub) + hub.km_to(destination)
+                if length > farthest:
                     continue
                 way = (Hop(airline.code, origin, hub), Hop(airline.code, hub, destination))
                 if all(map(self._operator, way)):
-                    changing.append(way)
-        short: tuple[Way, ...] = (*direct, *changing)
+                    changing.append((length, way))
+        short = (*direct, *_shortest(changing, _MOST_WAYS))
         return short if len(short) > _FEW_WAYS else short + self._long_ways(origin, destination)
+
+    def _zones(self, origin: Airport, destination: Airport) -> tuple[ZoneInfo, ...]:
+        """The time zones that come up on the way."""
+        hops = [hop for way in self.ways(origin, destination) for hop in way]
+        return tuple(dict.fromkeys(hop.origin.zone for hop in hops))
 
     def _long_ways(self, origin: Airport, destination: Airport) -> tuple[Way, ...]:
         """Ways with two changes: from the hubs of one carrier to those of the same or another."""
@@ -121,8 +134,7 @@ class Network:
                     way = (Hop(first, origin, near), hop, Hop(last, far, destination))
                     ways.append((length + (first != last) * _LONG_DETOUR_KM, way))
                     break
-        ways.sort(key=lambda rated: (rated[0], [hop.carrier for hop in rated[1]]))
-        return tuple(way for _, way in ways[:_MOST_LONG_WAYS])
+        return _shortest(ways, _MOST_LONG_WAYS)
 
     def _spokes(self, airport: Airport) -> list[tuple[str, Airport]]:
         """The hubs that this airport is served from, and by whom."""
@@ -141,11 +153,11 @@ class Network:
             return ()
         carrier, origin, destination = hop
         km = origin.km_to(destination)
-        name = (carrier, origin.code, destination.code)
+        hop_name = (carrier, origin.code, destination.code)
         daily = self._daily(km, origin.rank + destination.rank)
-        first_number = 1 + self._dice.pick(9_000, "number", *name)
+        first_number = 1 + self._dice.pick(9_000, "number", *hop_name)
         fleet = next(types for limit, types in FLEETS if km <= limit)
-        aircraft = fleet[self._dice.pick(len(fleet), "fleet", *name)]
+        aircraft = fleet[self._dice.pick(len(fleet), "fleet", *hop_name)]
         if operator == REGIONAL:
             aircraft = "AT7" if km <= _REGIONAL_KM else "E75"
         block = _TAXI_MINUTES + round(km / _SPEED_KM_PER_MINUTE)
@@ -153,11 +165,14 @@ class Network:
         span = (_LAST_DEPARTURE - _FIRST_DEPARTURE) // daily
         flights = []
         for n in range(daily):
-            minute = _FIRST_DEPARTURE + n * span + self._dice.pick(span, "minute", n, *name)
+            minute = _FIRST_DEPARTURE + n * span + self._dice.pick(span, "minute", n, *hop_name)
             minute -= minute % _GRID_MINUTES
             number = str(first_number + 2 * n)
             flights.append(
-                Flight(carrier, operator, number, origin, destination, minute, block, aircraft, km)
+                Flight(
+                    *(carrier, operator, number, origin, destination, minute, block, aircraft, km),
+                    name=carrier + number + origin.code + destination.code,
+                )
             )
         return tuple(flights)
 
@@ -192,3 +207,9 @@ class Network:
         if not chance or self._dice.roll("serves", airline.code, *pair) >= chance:
             return None
         return REGIONAL if place.rank == 0 and km <= _REGIONAL_KM * 2 else airline.code
+
+
+def _shortest(ways: list[tuple[float, Way]], most: int) -> tuple[Way, ...]:
+    """Of ways with their lengths, the shortest; those as long by carrier."""
+    ways.sort(key=lambda rated: (rated[0], [hop.carrier for hop in rated[1]]))
+    return tuple(way for _, way in ways[:most])

@@ -31,7 +31,8 @@ class Airport(NamedTuple):
 
     def km_to(self, other: "Airport") -> float:
         """Great-circle distance in kilometres."""
-        dot = sum(mine * its for mine, its in zip(self.at, other.at, strict=True))
+        (x, y, z), (other_x, other_y, other_z) = self.at, other.at
+        dot = x * other_x + y * other_y + z * other_z
         return _EARTH_KM * math.acos(max(-1.0, min(1.0, dot)))
 
 
@@ -46,6 +47,17 @@ class Places:
         airports, cities = self._tables
         codes = cities.get(code) or ([code] if code in airports else [])
         return [airports[one] for one in codes]
+
+    def near(self, code: str, km: float) -> list[str]:
+        """The airports within so many kilometres of a city or airport, without its own."""
+        own = self.airports_of(code)
+        if not km or not own:
+            return []
+        return [
+            other.code
+            for other in self._tables[0].values()
+            if other not in own and own[0].km_to(other) <= km
+        ]
 
     def airport(self, code: str) -> Airport:
         """One airport. Raises KeyError if it is unknown."""

@@ -2,15 +2,14 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.airlines import AIRCRAFT, AIRLINES
+from sandbox.fares import Fares
 from sandbox.itineraries import Departure, Itinerary, local
 from sandbox.places import Airport
+from sandbox.pricing import Offer
 from sandbox.search import Search
-
-if TYPE_CHECKING:
-    from sandbox.offers import Offer
 
 # An offer can be ticketed for so long after the search.
 _TICKETING_DAYS = 3
@@ -21,21 +20,21 @@ _BUSY = 2
 class _Renderer:
     """Renders one answer; it numbers the segments and gathers the dictionaries."""
 
-    def __init__(self, search: Search, today: dt.date) -> None:
+    def __init__(self, search: Search, today: dt.date, fares: Fares) -> None:
         self._search = search
+        self._fares = fares
         self._currency = search.currency
-        self._until = today + dt.timedelta(days=_TICKETING_DAYS)
+        self._until = today.toordinal() + _TICKETING_DAYS
         self._segments = 0
         self._carriers: dict[str, str] = {}
         self._aircraft: dict[str, str] = {}
         self._locations: dict[str, dict[str, str]] = {}
 
-    def offer(self, number: int, offer: "Offer") -> dict[str, Any]:
+    def offer(self, number: int, offer: Offer) -> dict[str, Any]:
         first_segment = self._segments + 1
-        itineraries = [self._itinerary(one) for one in offer.itineraries]
+        itineraries = [self._itinerary(one) for one in offer.journey.itineraries]
         segments = [str(n) for n in range(first_segment, self._segments + 1)]
-        first = offer.itineraries[0].departures[0]
-        until = min(self._until, local(first.leaves, first.flight.origin).date())
+        until = dt.date.fromordinal(min(self._until, offer.journey.itineraries[0].day))
         return {
             "type": "flight-offer",
             "id": str(number),
@@ -44,14 +43,14 @@ class _Renderer:
             "nonHomogeneous": False,
             "oneWay": False,
             "lastTicketingDate": until.isoformat(),
-            "numberOfBookableSeats": offer.seats,
+            "numberOfBookableSeats": min(map(self._fares.seats, offer.journey.itineraries)),
             "itineraries": itineraries,
             "price": self._price(offer),
             "pricingOptions": {
                 "fareType": ["PUBLISHED"],
                 "includedCheckedBagsOnly": offer.product.bags > 0,
             },
-            "validatingAirlineCodes": [offer.carrier],
+            "validatingAirlineCodes": [offer.journey.carrier],
             "travelerPricings": self._travelers(offer, segments),
         }
 
@@ -93,10 +92,10 @@ class _Renderer:
         end = {"iataCode": airport.code}
         if airport.rank >= _BUSY:
             end["terminal"] = str(1 + sum(map(ord, airport.code + carrier)) % _MOST_TERMINALS)
-        end["at"] = local(moment, airport).strftime("%Y-%m-%dT%H:%M:%S")
+        end["at"] = local(moment, airport).replace(tzinfo=None).isoformat()
         return end
 
-    def _price(self, offer: "Offer") -> dict[str, Any]:
+    def _price(self, offer: Offer) -> dict[str, Any]:
         written = self._currency.written
         people = [offer.amounts[traveler.type] for traveler in self._search.travelers]
         return {
@@ -110,7 +109,7 @@ class _Renderer:
             "grandTotal": written(offer.grand_total),
         }
 
-    def _travelers(self, offer: "Offer", segments: list[str]) -> list[dict[str, Any]]:
+    def _travelers(self, offer: Offer, segments: list[str]) -> list[dict[str, Any]]:
         written = self._currency.written
         details = [self._fare_details(offer, segment) for segment in segments]
         pricings = []
@@ -132,21 +131,21 @@ class _Renderer:
             pricings.append(pricing)
         return pricings
 
-    def _fare_details(self, offer: "Offer", segment: str) -> dict[str, Any]:
+    def _fare_details(self, offer: Offer, segment: str) -> dict[str, Any]:
         trip = "RT" if len(self._search.bounds) > 1 else "OW"
         return {
             "segmentId": segment,
             "cabin": offer.product.cabin,
-            "fareBasis": f"{offer.product.letter}{trip}{offer.carrier}",
+            "fareBasis": f"{offer.product.letter}{trip}{offer.journey.carrier}",
             "brandedFare": offer.product.name,
             "class": offer.product.letter,
             "includedCheckedBags": {"quantity": offer.product.bags},
         }
 
 
-def render(offers: Sequence["Offer"], search: Search, today: dt.date) -> dict[str, Any]:
+def render(offers: Sequence[Offer], search: Search, today: dt.date, fares: Fares) -> dict[str, Any]:
     """The body of an answer."""
-    renderer = _Renderer(search, today)
+    renderer = _Renderer(search, today, fares)
     data = [renderer.offer(number, offer) for number, offer in enumerate(offers, 1)]
     body: dict[str, Any] = {"meta": {"count": len(data)}, "data": data}
     if data:

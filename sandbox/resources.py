@@ -9,10 +9,12 @@ from sandbox.answer import json_bytes
 from sandbox.controls import Controls
 from sandbox.errors import SEARCH_TYPE, TOKEN_TYPE, AmadeusError, TokenError
 from sandbox.offers import Offers
+from sandbox.posted import search_from_body
 from sandbox.query import search_from_query
 from sandbox.tokens import Token, Tokens
 
 _MOST_FORM = 100_000
+_MOST_BODY = 1_000_000
 _MOST_CLIENT_ID = 200
 
 
@@ -74,6 +76,15 @@ class SearchResource:
         found = self._offers.find(search)
         found["meta"]["links"] = {"self": req.url}
         _send(resp, found, SEARCH_TYPE)
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Search by a JSON body."""
+        self._admit(req)
+        if (req.get_header("X-HTTP-Method-Override") or "GET").upper() != "GET":
+            raise AmadeusError(477, "GET, or left out", parameter="X-HTTP-Method-Override")
+        body = req.bounded_stream.read(_MOST_BODY)
+        search = search_from_body(body, self._controls.now(), self._offers.places)
+        _send(resp, self._offers.find(search), SEARCH_TYPE)
 
     def _admit(self, req: falcon.Request) -> None:
         token = self._tokens.check(_bearer(req))
