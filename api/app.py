@@ -23,7 +23,7 @@ from api.services.pacing import Pacing
 from api.services.prices import CacheTimes, Prices
 from api.services.read_through import ReadThrough
 from api.services.sdk_seam import SdkSeam
-from api.services.stores import MemoryStore, OutageProofStore, RedisStore
+from api.services.stores import LayeredStore, MemoryStore, RedisStore
 from api.services.token_vault import Credentials, TokenVault
 from api.services.transport import KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Transport
 from api.services.upstream import Upstream
@@ -85,10 +85,10 @@ def _routes(settings: Settings, prices: Prices, lifecycle: Lifecycle) -> falcon.
     return app
 
 
-def _store(settings: Settings) -> MemoryStore | OutageProofStore:
+def _store(settings: Settings) -> MemoryStore | LayeredStore:
     if settings.in_memory:
         return MemoryStore()
-    return OutageProofStore(RedisStore(settings.redis_url.get_secret_value()))
+    return LayeredStore(RedisStore(settings.redis_url.get_secret_value()))
 
 
 def _connections(settings: Settings) -> httpx2.BaseTransport:

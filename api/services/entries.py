@@ -10,6 +10,8 @@ from api.errors import UpstreamError, load_upstream_error
 
 # The smallest step that a store's clock can tell.
 TICK: Final = 0.000_001
+# Clocks that are in step differ by less; what is further ahead comes from a wrong one.
+CLOCK_TOLERANCE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +24,16 @@ class Entry:
     ttl: float
 
     def is_fresh(self, now: float) -> bool:
-        """Whether it may be served to somebody who arrives `now`."""
-        return self.fetched_at + self.ttl > now
+        """Whether it may be served to somebody who arrives `now`.
+
+        One from the future comes from a clock that was wrong, and its age cannot be told.
+        """
+        return now - self.ttl < self.fetched_at <= now + CLOCK_TOLERANCE_SECONDS
 
     def serves(self, not_before: float, arrived: float) -> bool:
         """The rule. Whoever was waiting when it was stored is served, however long that took."""
         return self.fetched_at >= not_before and (
-            self.is_fresh(arrived) or self.stored_at >= arrived
+            self.fetched_at + self.ttl > arrived or self.stored_at >= arrived
         )
 
 

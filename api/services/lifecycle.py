@@ -30,8 +30,8 @@ class CheckedStore(Protocol):
     def is_up(self) -> bool:
         """Whether it is in use."""
 
-    def check(self) -> None:
-        """Find out now whether it works."""
+    def start(self) -> None:
+        """Reach for it, and start the threads that it needs."""
 
     def close(self) -> None:
         """Give its connections back."""
@@ -85,7 +85,7 @@ class Lifecycle:
 
     def _warm_up(self) -> None:
         started = time.monotonic()
-        self._store.check()
+        self._store.start()
         try:
             self._vault.token(Deadline(WARM_UP_SECONDS))
         except UpstreamError:

@@ -20,7 +20,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from random import uniform
 from typing import Final, Protocol
 
@@ -140,6 +140,15 @@ class Answer:
     coalesced: bool = False
 
 
+class Source(Enum):
+    """Where a flight found what it brought."""
+
+    STORE = auto()
+    FETCH = auto()
+    ANOTHER_CALLER = auto()
+    ANOTHER_PROCESS = auto()
+
+
 class Flight:
     """One search for an answer under way in this process, and all who wait for it."""
 
@@ -239,16 +248,17 @@ class ReadThrough:
         while True:
             flight, leads = self._board(question.key)
             if leads:
-                found, shares = self._fly(question, flight, not_before, arrived, deadline)
-                coalesced |= shares
+                found, source = self._fly(question, flight, not_before, arrived, deadline)
+                coalesced |= source is Source.ANOTHER_PROCESS
             else:
                 if not coalesced:
                     question.observe(Moment.COALESCED, None)
-                    coalesced = True
-                found = flight.wait(deadline)
+                found, source = flight.wait(deadline), Source.ANOTHER_CALLER
+                coalesced = True
             if isinstance(found, Failure):
                 return self._instead_of_answer(question, found, outcome)
-            if found is not None and found.serves(not_before, arrived):
+            # A fetch of our own serves us, whatever the clocks say.
+            if found is not None and (source is Source.FETCH or found.serves(not_before, arrived)):
                 return Answer(found, outcome, self.age_of(found), coalesced)
             if not deadline.remaining():
                 raise _too_late()
@@ -278,12 +288,12 @@ class ReadThrough:
         not_before: float,
         arrived: float,
         deadline: Deadline | None,
-    ) -> tuple[Entry | Failure | None, bool]:
-        """Lead a flight to its end; also tells whether another process's fetch was shared."""
+    ) -> tuple[Entry | Failure | None, Source]:
+        """Lead a flight to its end. `None`: without a deadline, there was nothing to do."""
         found: Entry | Failure | None = None
         try:
-            found, shares = self._obtain(question, not_before, arrived, deadline)
-            return found, shares
+            found, source = self._obtain(question, not_before, arrived, deadline)
+            return found, source
         finally:
             with self._lock:
                 del self._flights[question.key]
@@ -291,24 +301,23 @@ class ReadThrough:
 
     def _obtain(
         self, question: Question, not_before: float, arrived: float, deadline: Deadline | None
-    ) -> tuple[Entry | Failure | None, bool]:
+    ) -> tuple[Entry | Failure | None, Source]:
         """Poll the store until it answers or grants the lock; without a deadline, ask once."""
         owner = uuid.uuid4().hex
-        background = deadline is None
-        shares = False
+        source = Source.STORE
         while True:
             turn = self._store.claim(
-                question.key, owner, not_before, arrived, background=background
+                question.key, owner, not_before, arrived, background=deadline is None
             )
             if isinstance(turn, Granted):
-                return self._fetch(question, owner, turn, deadline), shares
+                return self._fetch(question, owner, turn, deadline), Source.FETCH
             if not isinstance(turn, Waiting):
-                return turn, shares
+                return turn, source
             if deadline is None:
-                return None, False
-            if not shares:
+                return None, source
+            if source is Source.STORE:
                 question.observe(Moment.COALESCED, None)
-                shares = True
+                source = Source.ANOTHER_PROCESS
             if not deadline.remaining():
                 raise _too_late()
             time.sleep(min(uniform(*POLL_SECONDS), deadline.remaining()))  # noqa: S311

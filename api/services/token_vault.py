@@ -24,7 +24,7 @@ from api.errors import AmadeusBadAnswer, AmadeusMisconfigured, UpstreamError
 from api.logs import Event, get_logger
 from api.services.deadline import Deadline
 from api.services.entries import Entry
-from api.services.read_through import Fetched, Moment, Question, ReadThrough, Store
+from api.services.read_through import Fetched, Question, ReadThrough, Store
 from api.services.replies import refusal_of, result_of
 from api.services.transport import Call, Reply
 
@@ -43,7 +43,11 @@ LONGEST_LIFE_SECONDS: Final = 24 * 3600.0
 # that another one will not help.
 REPAIR_SECONDS: Final = 10.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
+LEAST_SLEEP_SECONDS: Final = 1.0
 LONGEST_SLEEP_SECONDS: Final = 30.0
+HINT: Final = (
+    "AMADEUS_CLIENT_ID or AMADEUS_CLIENT_SECRET is wrong for this host, or no longer valid"
+)
 
 # What a header can carry (RFC 6750, 2.1, and what gateways really send).
 _BEARER: Final = re.compile(r"[!-~]{1,4096}")
@@ -101,17 +105,21 @@ class TokenVault:
         self._key = f"token|{hashlib.sha256(account.encode()).hexdigest()[:32]}"
         self._fernet = Fernet(_derived_key(credentials.client_secret, account))
         self._token: Token | None = None
+        self._fetched_here = ""
         self._stopped = threading.Event()
 
     @property
     def has_token(self) -> bool:
         """Whether a call could be made at once."""
-        return self._token is not None and self._token.entry.is_fresh(self._store.now())
+        return self._fresh_token() is not None
 
     def token(self, deadline: Deadline) -> Token:
         """A token to make a call with. Raises UpstreamError where there is none."""
-        token = self._token
-        if token is not None and token.entry.is_fresh(self._store.now()):
+        newest = self._store.get(self._key)
+        if newest is not None and newest.is_fresh(self._store.now()):
+            self._take(newest)
+        token = self._fresh_token()
+        if token is not None:
             return token
         deadline = _bounded(deadline)
         question = self._question(is_repair=False)
@@ -133,6 +141,7 @@ class TokenVault:
         fetched_at = token.entry.fetched_at
         if token.is_repair and self._store.now() < fetched_at + REPAIR_SECONDS:
             raise AmadeusMisconfigured("Amadeus refuses every token that it gives to this service.")
+        self._token = None
         self._store.drop(self._key, fetched_at)
         question = self._question(is_repair=True)
         entry = self._read_through.read_newer(question, fetched_at, _bounded(deadline)).entry
@@ -141,37 +150,39 @@ class TokenVault:
     def keep_fresh(self) -> None:
         """Refresh the token ahead of its end, until `stop`; runs in a thread of its own."""
         while not self._stopped.wait(self._seconds_to_refresh()):
-            self._refresh()
+            self._refresh_if_due()
 
     def stop(self) -> None:
         """End `keep_fresh`."""
         self._stopped.set()
 
-    def _refresh(self) -> None:
-        token = self._token
+    def _refresh_if_due(self) -> None:
         try:
-            if token is None:
-                self.token(Deadline(FETCH_SECONDS))
-                return
-            question = self._question(is_repair=False)
-            self._read_through.refresh(question, token.entry)
-            newest = self._store.get(self._key)
-            if newest is not None and newest.fetched_at > token.entry.fetched_at:
-                self._take(newest)
+            token = self.token(Deadline(FETCH_SECONDS))
         except UpstreamError:
             return  # the fetch said so, and its mark tells when to try again
+        if self._refresh_due(token) <= self._store.now():
+            self._read_through.refresh(self._question(is_repair=False), token.entry)
 
     def _seconds_to_refresh(self) -> float:
         """At least a second: whoever comes too late to refresh looks again for what came of it."""
         token = self._token
         if token is None:
-            return 1.0
-        due = token.entry.fetched_at + token.entry.ttl * REFRESH_FROM
-        return min(LONGEST_SLEEP_SECONDS, max(1.0, due - self._store.now()))
+            return LEAST_SLEEP_SECONDS
+        due_in = self._refresh_due(token) - self._store.now()
+        return min(LONGEST_SLEEP_SECONDS, max(LEAST_SLEEP_SECONDS, due_in))
+
+    @staticmethod
+    def _refresh_due(token: Token) -> float:
+        return token.entry.fetched_at + token.entry.ttl * REFRESH_FROM
+
+    def _fresh_token(self) -> Token | None:
+        token = self._token
+        return token if token is not None and token.entry.is_fresh(self._store.now()) else None
 
     def _take(self, entry: Entry) -> Token | None:
         """Decrypt a token and remember it; drop what cannot be decrypted."""
-        known = self._token
+        known = self._fresh_token()
         if known is not None and known.entry.fetched_at >= entry.fetched_at:
             return known
         try:
@@ -181,21 +192,22 @@ class TokenVault:
             self._store.drop(self._key, entry.fetched_at)
             return None
         token = self._token = Token(body["access_token"], entry, body["is_repair"])
+        if token.value != self._fetched_here:
+            age = round(self._store.now() - entry.fetched_at, 1)
+            log.info(Event.TOKEN_SHARED, age=age, ttl=round(entry.ttl))
         return token
 
     def _question(self, *, is_repair: bool) -> Question:
-        fetched_here = False
-
         def fetch(deadline: Deadline) -> Fetched:
-            nonlocal fetched_here
-            fetched_here = True
             return self._fetch(deadline, is_repair=is_repair)
 
-        def observe(moment: Moment, entry: Entry | None) -> None:
-            if moment is Moment.HIT and entry is not None:
-                log.info(Event.TOKEN_SHARED, age=round(self._store.now() - entry.fetched_at))
-
-        return Question(self._key, fetch, observe, refresh_from=REFRESH_FROM, pause=_growing_pause)
+        return Question(
+            self._key,
+            fetch,
+            observe=lambda _moment, _entry: None,
+            refresh_from=REFRESH_FROM,
+            pause=_growing_pause,
+        )
 
     def _fetch(self, deadline: Deadline, *, is_repair: bool) -> Fetched:
         started = time.monotonic()
@@ -208,8 +220,11 @@ class TokenVault:
         try:
             value, life = _value_and_life(self._call(call, _bounded(deadline)))
         except UpstreamError as error:
-            log.error(Event.TOKEN_FAILED, code=error.code, reason=error.detail, url=self._url)  # noqa: TRY400
+            hint = HINT if isinstance(error, AmadeusMisconfigured) else None
+            reason, url = error.detail, self._url
+            log.error(Event.TOKEN_FAILED, code=error.code, reason=reason, url=url, hint=hint)  # noqa: TRY400
             raise
+        self._fetched_here = value
         log.info(
             Event.TOKEN_FETCHED,
             expires_in=round(life),
@@ -223,10 +238,8 @@ def _value_and_life(reply: Reply) -> tuple[str, float]:
     """The token of a reply and its life in seconds (FACTS section 3)."""
     refusal = refusal_of(reply)
     if refusal is not None:
-        raise AmadeusMisconfigured(
-            "Amadeus gives this service no token: AMADEUS_CLIENT_ID or AMADEUS_CLIENT_SECRET is"
-            f" wrong for this host, or no longer valid ({refusal.code or refusal.status})."
-        )
+        said = " ".join(filter(None, (str(refusal.status), refusal.code, refusal.title)))
+        raise AmadeusMisconfigured(f"Amadeus gives this service no token ({said}).")
     document = result_of(reply)
     value = document.get("access_token")
     if not isinstance(value, str) or not _BEARER.fullmatch(value):

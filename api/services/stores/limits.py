@@ -9,8 +9,6 @@ MARK_SECONDS: Final = 5.0
 HANDOVER_SECONDS: Final = 5.0
 # A fetch that nobody waits for lets at least this much time pass after a failure.
 BACKGROUND_PAUSE_SECONDS: Final = 1.0
-# Clocks that are in step differ by less; what is further ahead comes from a wrong one.
-CLOCK_TOLERANCE_SECONDS: Final = 1.0
 
 
 def mark_seconds(pause: float) -> float:

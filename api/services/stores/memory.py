@@ -7,10 +7,9 @@ from typing import Final
 
 from cachetools import LRUCache
 
-from api.services.entries import WAITING, Entry, Failure, Granted, Turn
+from api.services.entries import CLOCK_TOLERANCE_SECONDS, WAITING, Entry, Failure, Granted, Turn
 from api.services.stores.limits import (
     BACKGROUND_PAUSE_SECONDS,
-    CLOCK_TOLERANCE_SECONDS,
     HANDOVER_SECONDS,
     LOCK_SECONDS,
     MARK_SECONDS,
@@ -46,8 +45,8 @@ class MemoryStore:
         """Always."""
         return True
 
-    def check(self) -> None:
-        """Nothing can be wrong with it."""
+    def start(self) -> None:
+        """Nothing has to be reached."""
 
     def close(self) -> None:
         """Nothing is open."""
@@ -109,6 +108,11 @@ class MemoryStore:
             self._failures.pop(key, None)
             entry = Entry(body, fetched_at, self._clock(), ttl)
             return self._keep(key, entry, stale_ttl)
+
+    def clear(self) -> None:
+        """Forget every entry; locks and marks stay."""
+        with self._lock:
+            self._entries.clear()
 
     def keep(self, key: str, entry: Entry, stale_ttl: float) -> Entry:
         """Take over an entry of another store unless the one here is newer."""

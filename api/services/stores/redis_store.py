@@ -6,7 +6,9 @@ clock tells the time. Nothing is retried here: whoever asks has something better
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final, TypeVar
 
@@ -14,10 +16,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from api.services.entries import WAITING, Entry, Failure, Granted, Turn
+from api.services.entries import CLOCK_TOLERANCE_SECONDS, WAITING, Entry, Failure, Granted, Turn
 from api.services.stores.limits import (
     BACKGROUND_PAUSE_SECONDS,
-    CLOCK_TOLERANCE_SECONDS,
     HANDOVER_SECONDS,
     LOCK_SECONDS,
     MARK_SECONDS,
@@ -29,14 +30,25 @@ TIMEOUT_SECONDS: Final = 0.2
 # More than the connections that one worker serves, so that no request waits for one.
 MAX_CONNECTIONS: Final = 2048
 CLOCK_CHECK_SECONDS: Final = 30.0
+HEARTBEAT_SECONDS: Final = 1.0
 _FORMAT: Final = b"1"
 _PREFIX: Final = "fp:1:"
+CHANNEL: Final = f"{_PREFIX}announcements"
 
 T = TypeVar("T")
 
 
 class StoreUnavailable(Exception):
     """Redis did not do what it was asked; the text says why, for the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Somebody put this entry, or dropped the one of that time where there is none here."""
+
+    key: str
+    fetched_at: float
+    entry: Entry | None
 
 
 class RedisStore:
@@ -78,6 +90,37 @@ class RedisStore:
 
     def close(self) -> None:
         self._redis.close()
+
+    @contextmanager
+    def announcements(self) -> Iterator[Iterator["Announcement | None"]]:
+        """All that the fleet puts and drops from now on, on a connection of its own.
+
+        Yields None each HEARTBEAT_SECONDS in which the connection was seen to be alive.
+        """
+        subscription = self._redis.pubsub()  # type: ignore[no-untyped-call]
+        try:
+            self._guarded(lambda: subscription.subscribe(CHANNEL))
+            self._guarded(lambda: subscription.get_message(timeout=TIMEOUT_SECONDS))
+            yield self._heard(subscription)
+        finally:
+            subscription.close()
+
+    def _heard(self, subscription: "redis.client.PubSub") -> Iterator["Announcement | None"]:
+        alive_at = checked_at = time.monotonic()
+        while True:
+            message = self._guarded(lambda: subscription.get_message(timeout=HEARTBEAT_SECONDS))
+            now = time.monotonic()
+            if message is not None:
+                alive_at = now
+                if message["type"] == "message":
+                    yield _unpack_announcement(message["data"])
+            if now - checked_at >= HEARTBEAT_SECONDS:
+                if alive_at < checked_at:
+                    raise StoreUnavailable("the subscription is silent")
+                checked_at = now
+                self._guarded(subscription.ping)
+                self.time()
+                yield None
 
     def get(self, key: str) -> Entry | None:
         if self._clock.is_due():
@@ -143,6 +186,8 @@ class RedisStore:
             stale_ttl,
             HANDOVER_SECONDS,
             CLOCK_TOLERANCE_SECONDS,
+            CHANNEL,
+            key,
         )
         return _certain(_unpack_entry(value))
 
@@ -159,7 +204,7 @@ class RedisStore:
         return _certain(_unpack_failure(value))
 
     def drop(self, key: str, fetched_at: float) -> None:
-        self._run(self._drop, [_entry_key(key)], f"{fetched_at:.6f}")
+        self._run(self._drop, [_entry_key(key)], f"{fetched_at:.6f}", CHANNEL, key)
 
     def take_turn(self, key: str, interval: float, patience: float, sharers: int) -> float:
         """Seconds to wait for the next turn, `interval` after the last one of the whole fleet.
@@ -273,6 +318,17 @@ def _unpack_failure(raw: bytes) -> Failure | None:
         return None
     failed_at, pause, tries, body = parts
     return Failure(body, failed_at, pause, int(tries))
+
+
+def _unpack_announcement(raw: bytes) -> Announcement | None:
+    key, _, value = raw.partition(b"\n")
+    entry = _unpack_entry(value)
+    if entry is not None:
+        return Announcement(key.decode(), entry.fetched_at, entry)
+    try:
+        return Announcement(key.decode(), float(value), None)
+    except ValueError:
+        return None  # not ours: the channel is open to all who reach Redis
 
 
 def _certain(value: T | None) -> T:

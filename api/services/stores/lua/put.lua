@@ -1,5 +1,5 @@
 -- KEYS: entry, lock, mark.
--- ARGV: owner, body, fetched_at, ttl, stale_ttl, handover, tolerance.
+-- ARGV: owner, body, fetched_at, ttl, stale_ttl, handover, tolerance, channel, name.
 local fetched_at, ttl = tonumber(ARGV[3]), tonumber(ARGV[4])
 
 unlock(KEYS[2], ARGV[1])
@@ -12,4 +12,5 @@ end
 local entry = string.format('1 %.6f %.6f %s\n', fetched_at, now, ARGV[4]) .. ARGV[2]
 local life = math.max(fetched_at + ttl + tonumber(ARGV[5]) - now, tonumber(ARGV[6]))
 redis.call('SET', KEYS[1], entry, 'PX', math.ceil(life * 1000))
+redis.call('PUBLISH', ARGV[8], ARGV[9] .. '\n' .. entry)
 return reply('entry', entry)

@@ -1,0 +1,205 @@
+"""Redis, with a copy in the process that answers faster and outlives it.
+
+The copy holds what this worker read or stored. It answers hits without a round trip for as long
+as it is coherent: every put and drop in the fleet is announced, with the entry itself, and the
+newest by `fetched_at` stays. Whatever could have been missed makes it unusable at once.
+
+When Redis fails, nobody waits for it any more: the copy and the locks of this process do, until
+a probe finds that Redis takes writes again.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from cachetools import LRUCache
+
+from api.logs import Event, get_logger
+from api.services.entries import Entry, Failure, Turn
+from api.services.stores.memory import MemoryStore
+from api.services.stores.redis_store import RedisStore, StoreUnavailable
+
+PROBE_SECONDS: Final = 0.5
+RESUBSCRIBE_SECONDS: Final = 0.2
+# How long the copy remembers an entry beyond its TTL; who may still be served it, the reader
+# of the entry decides.
+COPY_STALE_SECONDS: Final = 3600.0
+MAX_UNSHARED: Final = 1000
+
+T = TypeVar("T")
+
+log = get_logger()
+
+
+class LayeredStore:
+    """Implements `Store`: the copy while it is coherent, else Redis; without Redis, the copy."""
+
+    def __init__(self, shared: RedisStore) -> None:
+        """Opens no connection and starts no thread; `start` does."""
+        self._shared = shared
+        self._copy = MemoryStore(clock=shared.now)
+        self._lock = threading.Lock()
+        self._is_down = False
+        self._is_coherent = False
+        # Counts what could have made the copy miss something: see `get`.
+        self._generation = 0
+        self._unshared: LRUCache[str, tuple[Entry, float]] = LRUCache(MAX_UNSHARED)
+        self._closed = threading.Event()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether Redis is in use."""
+        return not self._is_down
+
+    def start(self) -> None:
+        """See whether Redis works, and follow what the fleet stores."""
+        self._try(self._shared.check, lambda: None)
+        threading.Thread(target=self._follow, name="announcements", daemon=True).start()
+
+    def close(self) -> None:
+        """End the threads and give the connections back."""
+        self._closed.set()
+        self._shared.close()
+
+    def now(self) -> float:
+        return self._shared.now()
+
+    def time(self) -> float:
+        return self._try(self._shared.time, self._shared.now)
+
+    def get(self, key: str) -> Entry | None:
+        if self._is_coherent:
+            entry = self._copy.get(key)
+            if entry is not None:
+                return entry
+        return self._try(lambda: self._get_shared(key), lambda: self._copy.get(key))
+
+    def failure(self, key: str) -> Failure | None:
+        return self._try(lambda: self._shared.failure(key), lambda: self._copy.failure(key))
+
+    def claim(
+        self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
+    ) -> Turn:
+        def ask(store: RedisStore | MemoryStore) -> Turn:
+            return store.claim(key, owner, not_before, arrived, background=background)
+
+        return self._try(lambda: ask(self._shared), lambda: ask(self._copy))
+
+    def renew(self, key: str, owner: str) -> None:
+        self._copy.renew(key, owner)
+        self._try(lambda: self._shared.renew(key, owner), lambda: None)
+
+    def release(self, key: str, owner: str) -> None:
+        self._copy.release(key, owner)
+        self._try(lambda: self._shared.release(key, owner), lambda: None)
+
+    def put(
+        self, key: str, owner: str, body: bytes, fetched_at: float, ttl: float, stale_ttl: float
+    ) -> Entry:
+        here = self._copy.put(key, owner, body, fetched_at, ttl, stale_ttl)
+
+        def remember() -> Entry:
+            with self._lock:
+                self._unshared[key] = here, stale_ttl
+            return here
+
+        return self._try(
+            lambda: self._shared.put(key, owner, body, fetched_at, ttl, stale_ttl), remember
+        )
+
+    def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> Failure:
+        here = self._copy.fail(key, owner, body, pause, tries)
+        return self._try(lambda: self._shared.fail(key, owner, body, pause, tries), lambda: here)
+
+    def drop(self, key: str, fetched_at: float) -> None:
+        self._copy.drop(key, fetched_at)
+        self._try(lambda: self._shared.drop(key, fetched_at), lambda: None)
+
+    def take_turn(self, key: str, interval: float, patience: float, sharers: int) -> float:
+        """Seconds to wait for the next turn; none is taken if that is more than `patience`."""
+
+        def ask(store: RedisStore | MemoryStore) -> float:
+            return store.take_turn(key, interval, patience, sharers)
+
+        return self._try(lambda: ask(self._shared), lambda: ask(self._copy))
+
+    def _get_shared(self, key: str) -> Entry | None:
+        generation = self._generation
+        entry = self._shared.get(key)
+        # If something could have been missed since the question was sent, this answer may be
+        # older than what was missed, and is good for this one caller only.
+        with self._lock:
+            if entry is not None and generation == self._generation:
+                self._copy.keep(key, entry, COPY_STALE_SECONDS)
+        return entry
+
+    def _try(self, shared: Callable[[], T], local: Callable[[], T]) -> T:
+        if not self._is_down:
+            try:
+                return shared()
+            except StoreUnavailable as exc:
+                self._go_down(str(exc))
+        return local()
+
+    def _go_down(self, reason: str) -> None:
+        with self._lock:
+            if self._is_down:
+                return
+            self._is_down = True
+            self._distrust_copy()
+        log.warning(Event.CACHE_UNAVAILABLE, reason=reason)
+        threading.Thread(target=self._probe, name="redis-probe", daemon=True).start()
+
+    def _distrust_copy(self) -> None:
+        self._is_coherent = False
+        self._generation += 1
+
+    def _probe(self) -> None:
+        since = self._shared.now()
+        while not self._closed.wait(PROBE_SECONDS):
+            try:
+                self._shared.check()
+                self._share_what_redis_missed()
+            except StoreUnavailable:
+                continue
+            self._is_down = False
+            log.info(Event.CACHE_RECOVERED, outage_s=round(self._shared.now() - since, 1))
+            return
+
+    def _share_what_redis_missed(self) -> None:
+        """What was stored here in the outage is newer than what Redis may still have."""
+        while self._unshared:
+            with self._lock:
+                key, (entry, stale_ttl) = self._unshared.popitem()
+            self._shared.put(key, "", entry.body, entry.fetched_at, entry.ttl, stale_ttl)
+
+    def _follow(self) -> None:
+        """Keep the copy coherent, from one subscription to the next."""
+        while not self._closed.is_set():
+            try:
+                if not self._is_down:
+                    self._follow_one_subscription()
+            except StoreUnavailable:
+                pass  # whoever needs Redis next says so in the log
+            finally:
+                with self._lock:
+                    self._distrust_copy()
+            self._closed.wait(RESUBSCRIBE_SECONDS)
+
+    def _follow_one_subscription(self) -> None:
+        with self._shared.announcements() as announcements:
+            with self._lock:
+                if self._is_down:
+                    return  # the copy is all there is now
+                self._copy.clear()
+                self._generation += 1
+                self._is_coherent = True
+            for announced in announcements:
+                if self._closed.is_set() or not self._is_coherent:
+                    return
+                if announced is None:
+                    continue
+                if announced.entry is None:
+                    self._copy.drop(announced.key, announced.fetched_at)
+                else:
+                    self._copy.keep(announced.key, announced.entry, COPY_STALE_SECONDS)
