@@ -34,7 +34,7 @@ docker-test: ## Build the image, run it with and without Redis, and look at it f
 
 .PHONY: dist
 dist: ## Pack the last commit as dist/flight-price-api-VERSION.tar.gz
-	@git rev-parse --quiet --verify HEAD >/dev/null || { \
+	@git rev-parse --quiet --verify HEAD >/dev/null 2>&1 || { \
 	  echo 'make dist packs a git commit, and this folder is no git clone' >&2; exit 1; }
 	@mkdir -p dist
 	git archive --prefix=flight-price-api-$(VERSION)/ \
