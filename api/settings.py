@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -115,7 +115,8 @@ class Settings(BaseSettings):
     def _scheme_host_port(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
+        takes = "takes a scheme, a host and a port, like https://host:8443"
+        parts = _split(value, takes)
         if (
             parts.scheme not in ("http", "https")
             or not parts.hostname
@@ -124,17 +125,16 @@ class Settings(BaseSettings):
             or parts.fragment
             or parts.username is not None
         ):
-            raise ValueError("takes a scheme, a host and a port, like https://host:8443")
-        _ = parts.port  # raises ValueError where it is no port
+            raise ValueError(takes)
         return f"{parts.scheme}://{parts.netloc}"
 
     @field_validator("redis_url")
     @classmethod
     def _known_store(cls, value: SecretStr) -> SecretStr:
+        takes = f"takes a URL that starts with {_choice(REDIS_SCHEMES, '://')}"
         url = value.get_secret_value()
-        if "://" not in url or urlsplit(url).scheme not in REDIS_SCHEMES:
-            raise ValueError(f"takes a URL that starts with {_choice(REDIS_SCHEMES, '://')}")
-        _ = urlsplit(url).port  # raises ValueError where it is no port
+        if "://" not in url or _split(url, takes).scheme not in REDIS_SCHEMES:
+            raise ValueError(takes)
         return value
 
     @model_validator(mode="after")
@@ -266,6 +266,16 @@ def _variable_and_detail(fault: ErrorDetails) -> tuple[str, str]:
         return name.upper(), str(cause)
     takes = Settings.model_fields[name].description
     return name.upper(), f"takes {takes} ({fault['msg'][0].lower()}{fault['msg'][1:]})"
+
+
+def _split(url: str, takes: str) -> SplitResult:
+    """The parts of a URL. Raises ValueError with `takes`: urllib's own words quote the URL."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(takes) from None
+    return parts
 
 
 def _choice(values: Iterable[str], suffix: str = "") -> str:

@@ -1,0 +1,205 @@
+"""The settings: what each takes, what follows from them, and how a bad one is named."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.settings import AmadeusEnvironment, Settings, load_settings
+
+CREDENTIALS = {"AMADEUS_CLIENT_ID": "some-id", "AMADEUS_CLIENT_SECRET": "some-secret"}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable of the developer's, and no `.env`."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def load(**environment: str) -> Settings:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return load_settings()
+
+    return load
+
+
+@pytest.fixture
+def refusal(loaded: Any, capsys: pytest.CaptureFixture[str]) -> Any:
+    """What is said of an environment that is refused."""
+
+    def refuse(**environment: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            loaded(**environment)
+        assert ended.value.code == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.count("\n") == 1
+        return err.strip()
+
+    return refuse
+
+
+def test_without_any_setting_the_sandbox_is_served_from_memory_by_one_worker(loaded: Any) -> None:
+    settings = loaded()
+
+    assert settings.environment is AmadeusEnvironment.SANDBOX
+    assert (settings.port, settings.in_memory, settings.workers) == (8080, True, 1)
+    assert (settings.cache_ttl, settings.cache_stale_ttl, settings.cache_empty_ttl) == (
+        600, 3600, 60,
+    )  # fmt: skip
+    assert (settings.amadeus_timeout, settings.request_deadline) == (10, 15)
+
+
+def test_a_variable_that_is_set_to_nothing_is_not_set(loaded: Any) -> None:
+    empty = dict.fromkeys([name.upper() for name in Settings.model_fields], "")
+
+    assert loaded(**empty) == Settings()
+
+
+def test_a_dotenv_file_is_read_and_the_environment_wins(loaded: Any, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=8001\nCACHE_TTL=30\nSOMEBODY_ELSES=1\n")
+
+    settings = loaded(PORT="8002")
+
+    assert (settings.port, settings.cache_ttl) == (8002, 30)
+
+
+def test_words_are_taken_in_either_case(loaded: Any) -> None:
+    settings = loaded(AMADEUS_ENVIRONMENT="Sandbox", LOG_LEVEL="DEBUG", LOG_FORMAT="Json")
+
+    assert (settings.environment, settings.log_level, settings.log_format) == (
+        "sandbox", "debug", "json",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("environment", "base_url", "rate"),
+    [
+        ("enterprise-test", "https://test.travel.api.amadeus.com", 10),
+        ("enterprise", "https://travel.api.amadeus.com", 40),
+        ("test", "https://test.api.amadeus.com", 10),
+        ("production", "https://api.amadeus.com", 40),
+    ],
+)
+def test_an_environment_brings_its_host_and_its_pace(
+    loaded: Any, environment: str, base_url: str, rate: float
+) -> None:
+    settings = loaded(AMADEUS_ENVIRONMENT=environment, **CREDENTIALS)
+
+    assert (settings.base_url, settings.calls_per_second) == (base_url, rate)
+    assert settings.credentials == ("some-id", "some-secret")
+
+
+def test_a_base_url_implies_the_custom_environment_without_a_pace(loaded: Any) -> None:
+    settings = loaded(AMADEUS_BASE_URL="http://localhost:9090/", **CREDENTIALS)
+
+    assert settings.environment is AmadeusEnvironment.CUSTOM
+    assert (settings.base_url, settings.calls_per_second) == ("http://localhost:9090", None)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "takes"),
+    [
+        ("AMADEUS_ENVIRONMENT", "live", "sandbox, enterprise-test, enterprise, test, production"),
+        ("AMADEUS_BASE_URL", "localhost:9090", "https://host:8443"),
+        ("AMADEUS_BASE_URL", "http://host/v2", "https://host:8443"),
+        ("AMADEUS_BASE_URL", "http://host:99999", "https://host:8443"),
+        ("AMADEUS_BASE_URL", "http://host:nine", "https://host:8443"),
+        ("AMADEUS_BASE_URL", "http://[host", "https://host:8443"),
+        ("AMADEUS_BASE_URL", "http://me:pass@host", "https://host:8443"),
+        ("AMADEUS_GUEST_OFFICE_ID", "NCE/1A", "office id"),
+        ("AMADEUS_RATE_LIMIT", "-7", "calls a second"),
+        ("AMADEUS_TIMEOUT", "-7", "seconds"),
+        ("AMADEUS_TIMEOUT", "nan", "seconds"),
+        ("REQUEST_DEADLINE", "soon", "seconds"),
+        ("REDIS_URL", "localhost:6379", "memory://, redis://, rediss:// or unix://"),
+        ("REDIS_URL", "http://localhost", "memory://, redis://, rediss:// or unix://"),
+        ("REDIS_URL", "redis://localhost:nine", "memory://, redis://, rediss:// or unix://"),
+        (
+            "REDIS_URL",
+            "redis://:pass/word@localhost:6379",
+            "memory://, redis://, rediss:// or unix://",
+        ),
+        ("REDIS_URL", "redis://[localhost", "memory://, redis://, rediss:// or unix://"),
+        ("CACHE_TTL", "-1", "seconds"),
+        ("CACHE_TTL", "10m", "seconds"),
+        ("CACHE_STALE_TTL", "1.5", "seconds"),
+        ("CACHE_EMPTY_TTL", "-5", "seconds"),
+        ("PORT", "0", "TCP port"),
+        ("PORT", "65536", "TCP port"),
+        ("PORT", "http", "TCP port"),
+        ("WEB_CONCURRENCY", "0", "workers"),
+        ("LOG_LEVEL", "verbose", "debug, info, warning or error"),
+        ("LOG_FORMAT", "xml", "json, console, or auto"),
+    ],
+)
+def test_a_bad_setting_is_named_with_what_it_takes_and_not_repeated(
+    refusal: Any, variable: str, value: str, takes: str
+) -> None:
+    said = refusal(**CREDENTIALS | {variable: value})
+
+    assert said.startswith(f"flight-price-api: {variable} ")
+    assert takes in said
+    assert not any(part in said for part in (value, "pass", "word", "nine"))
+
+
+def test_all_bad_settings_are_named_in_one_line(refusal: Any) -> None:
+    said = refusal(PORT="x", CACHE_TTL="x", LOG_LEVEL="x")
+
+    assert all(name in said for name in ("PORT takes", "CACHE_TTL takes", "LOG_LEVEL takes"))
+
+
+@pytest.mark.parametrize("missing", CREDENTIALS)
+@pytest.mark.parametrize(
+    "where", [{"AMADEUS_ENVIRONMENT": "test"}, {"AMADEUS_BASE_URL": "http://h"}]
+)
+def test_outside_the_sandbox_both_credentials_are_needed(
+    refusal: Any, where: dict[str, str], missing: str
+) -> None:
+    given = {name: value for name, value in CREDENTIALS.items() if name != missing}
+
+    said = refusal(**where, **given)
+
+    assert said.startswith(f"flight-price-api: {missing} is needed with AMADEUS_ENVIRONMENT=")
+    assert "some-" not in said
+
+
+def test_credentials_alone_do_not_say_for_which_environment_they_are(refusal: Any) -> None:
+    assert refusal(**CREDENTIALS) == (
+        "flight-price-api: AMADEUS_ENVIRONMENT must be set where there are credentials:"
+        " sandbox, enterprise-test, enterprise, test, production or custom"
+    )
+
+
+def test_the_custom_environment_needs_a_base_url_and_the_others_have_theirs(refusal: Any) -> None:
+    custom = refusal(AMADEUS_ENVIRONMENT="custom", **CREDENTIALS)
+    both = refusal(AMADEUS_ENVIRONMENT="test", AMADEUS_BASE_URL="http://host", **CREDENTIALS)
+
+    assert custom.startswith("flight-price-api: AMADEUS_BASE_URL is needed with")
+    assert both.startswith(
+        "flight-price-api: AMADEUS_BASE_URL goes with AMADEUS_ENVIRONMENT=custom"
+    )
+
+
+def test_the_log_learns_nothing_secret_of_the_settings(loaded: Any) -> None:
+    settings = loaded(
+        AMADEUS_ENVIRONMENT="test", REDIS_URL="redis://:hidden@localhost:6379/0", **CREDENTIALS
+    )
+
+    told = f"{settings.summary()} {settings!r} {settings}"
+
+    assert not any(secret in told for secret in ("some-secret", "some-id", "hidden"))
+    assert settings.summary()["cache"] == "redis"
+
+
+def test_whoever_runs_on_the_sandbox_is_told_so() -> None:
+    assert "invented" in str(Settings().summary()["notice"])
+
+
+def test_every_setting_is_described() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
