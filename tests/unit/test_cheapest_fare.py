@@ -1,0 +1,99 @@
+"""The cheapest of several offers."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.errors import AmadeusBadAnswer
+from api.services.amadeus_gateway import Fare, cheapest_fare
+
+amounts = st.decimals("0.01", "99999.99", places=2).map(str)
+
+
+def offer(amount: object, currency: object = "EUR") -> dict[str, Any]:
+    return {"type": "flight-offer", "price": {"grandTotal": amount, "currency": currency}}
+
+
+@given(st.lists(amounts, min_size=1), st.randoms(use_true_random=False))
+def test_the_order_of_the_offers_does_not_matter(prices: list[str], shuffler: Any) -> None:
+    offers = [offer(price) for price in prices]
+    shuffler.shuffle(offers)
+
+    fare = cheapest_fare(offers, None)
+
+    assert fare is not None
+    assert Decimal(fare.amount) == min(map(Decimal, prices))
+
+
+@pytest.mark.parametrize(
+    ("prices", "cheapest"),
+    [
+        (["100.00", "99.99"], "99.99"),
+        (["10.00", "9.50"], "9.50"),
+        (["1000000000.01", "1000000000.02"], "1000000000.01"),
+        (["0.100001", "0.10"], "0.10"),
+    ],
+)
+def test_amounts_are_compared_as_exact_numbers_and_not_as_text(
+    prices: list[str], cheapest: str
+) -> None:
+    assert cheapest_fare([offer(price) for price in prices], None) == Fare(cheapest, "EUR")
+
+
+def test_an_amount_stays_as_amadeus_wrote_it() -> None:
+    assert cheapest_fare([offer("250.00")], None) == Fare("250.00", "EUR")
+
+
+def test_of_a_mixed_list_only_offers_in_the_asked_currency_count() -> None:
+    offers = [offer("90.00", "USD"), offer("100.00", "EUR"), offer("95.00", "EUR")]
+
+    assert cheapest_fare(offers, "EUR") == Fare("95.00", "EUR")
+
+
+@pytest.mark.parametrize("asked", [None, "JPY"])
+def test_of_a_mixed_list_in_no_asked_currency_those_in_the_first_ones_count(
+    asked: str | None,
+) -> None:
+    offers = [offer("100.00", "USD"), offer("1.00", "EUR"), offer("90.00", "USD")]
+
+    assert cheapest_fare(offers, asked) == Fare("90.00", "USD")
+
+
+ODD_PRICES = [
+    None, "", "abc", "-1.00", "0.00", "0", "1e3", " 12.00", "12.00\n", "12,00", "1_000",
+    "NaN", "Infinity", "١٢", "1.", ".5", 250, 250.0, True, ["250.00"], "9" * 13,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD_PRICES, ids=repr)
+def test_an_offer_with_an_odd_price_does_not_count(odd: object) -> None:
+    assert cheapest_fare([offer(odd), offer("300.00")], None) == Fare("300.00", "EUR")
+
+
+@pytest.mark.parametrize(
+    "odd", [None, 1, [], {}, "offer", {"price": None}, {"price": []}], ids=repr
+)
+def test_what_is_no_offer_does_not_count(odd: object) -> None:
+    assert cheapest_fare([odd, offer("300.00")], None) == Fare("300.00", "EUR")
+
+
+def test_an_offer_without_a_currency_does_not_count() -> None:
+    assert cheapest_fare([offer("1.00", None), offer("300.00")], None) == Fare("300.00", "EUR")
+
+
+def test_an_empty_list_means_no_offers() -> None:
+    assert cheapest_fare([], None) is None
+
+
+@pytest.mark.parametrize("offers", [None, {}, "text", 5], ids=repr)
+def test_what_is_no_list_is_a_bad_answer_and_not_no_offers(offers: object) -> None:
+    with pytest.raises(AmadeusBadAnswer, match="no list of offers"):
+        cheapest_fare(offers, None)
+
+
+def test_offers_without_a_single_price_are_a_bad_answer_and_not_no_offers() -> None:
+    with pytest.raises(AmadeusBadAnswer, match="no price that can be read"):
+        cheapest_fare([offer("abc"), {}], None)

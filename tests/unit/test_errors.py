@@ -1,0 +1,107 @@
+"""Each error's status and code, and the document that a client gets."""
+
+import re
+
+import pytest
+
+from api import errors
+from api.errors import (
+    UPSTREAM_ERRORS,
+    AmadeusMisconfigured,
+    AmadeusUnavailable,
+    Fault,
+    FlightPriceError,
+    InvalidRequest,
+    NoOffers,
+    TooManyRequests,
+    UpstreamError,
+    dump_upstream_error,
+    load_upstream_error,
+    problem_of,
+    retry_after_seconds,
+)
+
+TABLE = {
+    "invalid-request": 400,
+    "rejected-by-amadeus": 400,
+    "no-offers": 404,
+    "too-many-requests": 429,
+    "amadeus-misconfigured": 502,
+    "amadeus-bad-answer": 502,
+    "amadeus-unavailable": 503,
+    "amadeus-quota": 503,
+    "amadeus-timeout": 504,
+}
+
+
+def test_each_error_has_the_status_and_code_that_clients_rely_on() -> None:
+    classes = [error for error in vars(errors).values() if isinstance(error, type)]
+    coded = [
+        error for error in classes if issubclass(error, FlightPriceError) and "code" in vars(error)
+    ]
+
+    assert {error.code: error.status.value for error in coded} == TABLE
+
+
+def test_the_tree_that_the_module_draws_is_the_real_one() -> None:
+    drawn = re.findall(r"── (\w+) +(\d{3}) (\S+)", errors.__doc__ or "")
+
+    assert {code: int(status) for _, status, code in drawn} == TABLE
+    assert all(getattr(errors, name).code == code for name, _, code in drawn)
+
+
+def test_a_problem_has_the_fields_of_rfc_9457_and_ours() -> None:
+    assert problem_of(NoOffers("Nothing flies."), "some-id") == {
+        "type": "urn:problem-type:flight-price-api:no-offers",
+        "title": "No flight offers",
+        "status": 404,
+        "detail": "Nothing flies.",
+        "code": "no-offers",
+        "request_id": "some-id",
+    }
+
+
+def test_the_problem_of_bad_input_lists_every_fault() -> None:
+    faults = [Fault("origin", "is required"), Fault("adults", "must be fewer")]
+
+    assert problem_of(InvalidRequest("Bad.", faults), "some-id")["errors"] == [
+        {"parameter": "origin", "detail": "is required"},
+        {"parameter": "adults", "detail": "must be fewer"},
+    ]
+
+
+@pytest.mark.parametrize("code", UPSTREAM_ERRORS)
+def test_a_failure_that_the_fleet_shares_comes_back_as_it_was(code: str) -> None:
+    error = UPSTREAM_ERRORS[code]("What happened.", retry_after=2.5)
+
+    shared = load_upstream_error(dump_upstream_error(error))
+
+    assert (type(shared), shared.detail, shared.retry_after) == (type(error), error.detail, 2.5)
+
+
+def test_every_upstream_error_can_be_shared() -> None:
+    assert set(UPSTREAM_ERRORS.values()) == set(UpstreamError.__subclasses__())
+
+
+@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b'["no-such-code", "", null]', b"\xff"])
+def test_what_is_no_failure_of_ours_is_not_taken_for_one(raw: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - json's own errors are among them
+        load_upstream_error(raw)
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (AmadeusUnavailable("Down."), 5),
+        (AmadeusUnavailable("Down.", retry_after=2.1), 3),
+        (AmadeusUnavailable("Down.", retry_after=0.0), 1),
+        (TooManyRequests("Too fast.", retry_after=7), 7),
+        (AmadeusMisconfigured("Wrong key."), None),
+        (NoOffers("Nothing flies."), None),
+    ],
+    ids=repr,
+)
+def test_retry_after_is_told_in_whole_seconds_where_waiting_helps(
+    error: FlightPriceError, seconds: int | None
+) -> None:
+    assert retry_after_seconds(error) == seconds

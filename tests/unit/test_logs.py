@@ -1,0 +1,142 @@
+"""Lines of the log: which there are, what they look like, and how they get out."""
+
+import ast
+import datetime as dt
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+import time_machine
+
+from api.logs import Event, QueuedWriter, processors
+from tests.processes import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [*ROOT.glob("api/**/*.py"), ROOT / "gunicorn.conf.py"]
+METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
+
+
+def logging_calls(source: Path) -> Iterator[ast.Call]:
+    """The calls in a file that log a line."""
+    for node in ast.walk(ast.parse(source.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        owner, _, method = called.rpartition(".")
+        if called == "say" or (owner in {"log", "get_logger()"} and method in METHODS):
+            yield node
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_line_is_logged_under_a_listed_event(source: Path) -> None:
+    for call in logging_calls(source):
+        names = " ".join(map(ast.unparse, call.args))
+        assert "Event." in names or names.startswith("EVENTS["), f"line {call.lineno}: {names}"
+
+
+def test_every_listed_event_is_used() -> None:
+    code = "\n".join(source.read_text() for source in SOURCES)
+
+    assert [event.name for event in Event if f"Event.{event.name}" not in code] == []
+
+
+def test_the_scan_sees_an_event_that_is_not_listed(tmp_path: Path) -> None:
+    source = tmp_path / "bad.py"
+    source.write_text("log.info('made.up', field=1)")
+
+    with pytest.raises(AssertionError, match=r"made\.up"):
+        test_every_line_is_logged_under_a_listed_event(source)
+
+
+def rendered(*, console: bool = False, **event: object) -> str:
+    """The line that an event becomes."""
+    value: object = dict(event)
+    for step in processors(console=console, colors=False):
+        value = step(None, str(event.get("level", "info")), value)  # type: ignore[arg-type]
+    assert isinstance(value, bytes)
+    return value.decode()
+
+
+@time_machine.travel("2026-11-21T12:00:00.5Z", tick=False)
+def test_a_line_is_one_json_object_that_tells_time_level_event_and_request_first() -> None:
+    with structlog.contextvars.bound_contextvars(request_id="abc"):
+        line = rendered(ttl=600, event=Event.CACHE_HIT, age=1.5)
+
+    assert line == (
+        '{"timestamp":"2026-11-21T12:00:00.500Z","level":"info","event":"cache.hit",'
+        '"request_id":"abc","ttl":600,"age":1.5}\n'
+    )
+
+
+def test_what_json_cannot_say_becomes_text_and_a_line_stays_one_line() -> None:
+    line = rendered(
+        event=Event.LIBRARY, message="two\nlines", when=dt.timedelta(1), path=Path("/x")
+    )
+
+    assert line.count("\n") == 1
+    assert json.loads(line)["when"] == "1 day, 0:00:00"
+
+
+def test_a_stack_trace_is_a_field_of_its_line() -> None:
+    line = rendered(event=Event.HTTP_ERROR, exc_info=KeyError("lost"))
+
+    assert line.count("\n") == 1
+    assert "KeyError: 'lost'" in json.loads(line)["exception"]
+
+
+def test_on_a_console_a_line_is_for_people() -> None:
+    line = rendered(console=True, event=Event.CACHE_HIT, origin="JFK", ttl=600)
+
+    assert "[info     ] cache.hit" in line
+    assert "origin=JFK ttl=600\n" in line
+    assert "{" not in line
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reader, writer = os.pipe()
+    yield reader, writer
+    os.close(reader)
+
+
+def test_lines_come_out_whole_and_in_order(pipe: tuple[int, int]) -> None:
+    reader, descriptor = pipe
+    writer = QueuedWriter(descriptor)
+    for number in range(2000):
+        writer.write(b"line %d\n" % number)
+    writer.close()
+    os.close(descriptor)
+
+    with open(reader, "rb", closefd=False) as lines:
+        assert lines.read() == b"".join(b"line %d\n" % number for number in range(2000))
+
+
+def test_a_reader_that_stalls_costs_lines_that_are_counted_and_no_time(
+    pipe: tuple[int, int],
+) -> None:
+    reader, descriptor = pipe
+    os.set_blocking(reader, False)
+    writer = QueuedWriter(descriptor, max_lines=100)
+    line = b"x" * 1023 + b"\n"
+    for _ in range(1000):  # a pipe takes 64 of them
+        writer.write(line)  # would hang here for ever
+
+    received = bytearray()
+
+    def read_on() -> bool:
+        received.extend(os.read(reader, 65536))
+        return bool(said)
+
+    with structlog.testing.capture_logs() as said:
+        eventually(read_on)
+    writer.close()
+    os.close(descriptor)
+    received += os.read(reader, 65536)
+
+    assert said == [
+        {"event": "log.dropped", "log_level": "warning", "count": 1000 - len(received) // 1024}
+    ]
+    assert len(received) >= 100 * 1024

@@ -1,0 +1,199 @@
+"""What may be asked for, and how each fault of a question is put."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+import time_machine
+
+from api.errors import InvalidRequest
+from api.models import PriceRequest
+from api.resources.price import parse
+
+GOOD = {"origin": "JFK", "destination": "LAX", "date": "2026-12-01"}
+
+
+@pytest.fixture(autouse=True)
+def _some_noon() -> Any:
+    with time_machine.travel(dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC), tick=False):
+        yield
+
+
+def asked(**parameters: str) -> PriceRequest:
+    return parse(GOOD | parameters)
+
+
+def faults(parameters: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(InvalidRequest) as caught:
+        parse(parameters)
+    return {fault.parameter: fault.detail for fault in caught.value.faults}
+
+
+def test_the_least_that_can_be_asked_is_where_from_where_to_and_when() -> None:
+    query = parse(GOOD)
+
+    assert (query.origin, query.destination, query.date) == ("JFK", "LAX", dt.date(2026, 12, 1))
+    assert (query.adults, query.children, query.infants) == (1, 0, 0)
+    assert (query.return_date, query.currency, query.cabin) == (None, None, None)
+    assert (query.nonstop, query.nocache) == (False, False)
+
+
+def test_codes_and_cabins_are_taken_in_either_case() -> None:
+    query = asked(origin="jfk", destination="lAx", currency="usd", cabin="premium_economy")
+
+    assert (query.origin, query.destination) == ("JFK", "LAX")
+    assert (query.currency, query.cabin) == ("USD", "PREMIUM_ECONOMY")
+
+
+@pytest.mark.parametrize(
+    ("now", "earliest"),
+    [
+        pytest.param("2026-06-10T11:59:59Z", "2026-06-09", id="still the 9th on Baker Island"),
+        pytest.param("2026-06-10T12:00:00Z", "2026-06-10", id="the 9th is over everywhere"),
+    ],
+)
+def test_a_date_is_past_only_when_it_is_past_everywhere(now: str, earliest: str) -> None:
+    with time_machine.travel(now, tick=False):
+        assert str(asked(date=earliest).date) == earliest
+
+        day_before = dt.date.fromisoformat(earliest) - dt.timedelta(days=1)
+        assert faults(GOOD | {"date": str(day_before)}) == {
+            "date": f"is in the past; the earliest date is {earliest}"
+        }
+
+
+@pytest.mark.parametrize(
+    ("now", "latest"),
+    [
+        pytest.param("2026-06-10T09:59:59Z", "2027-06-10", id="still the 10th on Kiritimati"),
+        pytest.param("2026-06-10T10:00:00Z", "2027-06-11", id="the 11th has begun there"),
+    ],
+)
+def test_a_date_is_too_far_ahead_only_when_it_is_so_everywhere(now: str, latest: str) -> None:
+    with time_machine.travel(now, tick=False):
+        assert str(asked(date=latest).date) == latest
+
+        day_after = dt.date.fromisoformat(latest) + dt.timedelta(days=1)
+        assert faults(GOOD | {"date": str(day_after)}) == {
+            "date": f"is more than 365 days ahead; the latest date is {latest}"
+        }
+
+
+@pytest.mark.parametrize(
+    "value", ["2026-02-29", "2026-13-01", "20261201", "2026-W49-2", "", "\u0661"]
+)
+def test_a_date_that_is_none_is_refused(value: str) -> None:
+    assert faults(GOOD | {"date": value}) == {"date": "must be a calendar date as YYYY-MM-DD"}
+
+
+@pytest.mark.parametrize("value", ["JF", "JFKX", "J1K", "", " JFK", "JFK\n", "ÄBC", "\u017fFO"])
+@pytest.mark.parametrize("parameter", ["origin", "destination", "currency"])
+def test_a_code_is_three_letters(parameter: str, value: str) -> None:
+    assert faults(GOOD | {parameter: value}) == {
+        parameter: "must be three letters, like JFK, LON or EUR"
+    }
+
+
+def test_nobody_flies_from_a_place_to_itself() -> None:
+    assert faults(GOOD | {"destination": "jfk"}) == {
+        "destination": "must differ from origin, and both are JFK"
+    }
+
+
+@pytest.mark.parametrize(
+    "party",
+    [
+        {"adults": "1"},
+        {"adults": "9"},
+        {"adults": "1", "children": "8"},
+        {"adults": "2", "infants": "2"},
+        {"adults": "4", "children": "5", "infants": "4"},
+    ],
+    ids=str,
+)
+def test_up_to_nine_seats_and_a_lap_for_each_infant_may_be_asked_for(party: dict[str, str]) -> None:
+    query = asked(**party)
+
+    assert {name: str(getattr(query, name)) for name in party} == party
+
+
+@pytest.mark.parametrize("value", ["0", "10", "-1", "1.0", "01", "", "one", "\uff11"])
+def test_adults_are_one_to_nine(value: str) -> None:
+    assert faults(GOOD | {"adults": value}) == {"adults": "must be a whole number from 1 to 9"}
+
+
+@pytest.mark.parametrize("value", ["10", "-1", "1.0", "", "none"])
+@pytest.mark.parametrize("parameter", ["children", "infants"])
+def test_children_and_infants_are_none_to_nine(parameter: str, value: str) -> None:
+    party = {"adults": "1", parameter: value}
+
+    assert faults(GOOD | party) == {parameter: "must be a whole number from 0 to 9"}
+
+
+def test_adults_and_children_share_nine_seats() -> None:
+    assert faults(GOOD | {"adults": "5", "children": "5"}) == {
+        "children": "adults and children together must be at most 9"
+    }
+
+
+def test_each_infant_needs_an_adult() -> None:
+    assert faults(GOOD | {"infants": "2"}) == {"infants": "must not be more than adults"}
+
+
+def test_a_return_may_be_on_the_same_day_and_not_before() -> None:
+    assert asked(return_date="2026-12-01").return_date == dt.date(2026, 12, 1)
+    assert faults(GOOD | {"return_date": "2026-11-30"}) == {
+        "return_date": "must not be before date, 2026-12-01"
+    }
+
+
+@pytest.mark.parametrize("parameter", ["nocache", "nonstop"])
+def test_a_switch_takes_one_true_zero_and_false(parameter: str) -> None:
+    given = ("1", "true", "TRUE", "0", "false")
+
+    assert [getattr(asked(**{parameter: value}), parameter) for value in given] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
+    for value in ("yes", "2", ""):
+        assert faults(GOOD | {parameter: value}) == {parameter: "must be 1, true, 0 or false"}
+
+
+def test_a_cabin_is_one_of_four() -> None:
+    assert faults(GOOD | {"cabin": "cargo"}) == {
+        "cabin": "must be one of ECONOMY, PREMIUM_ECONOMY, BUSINESS, FIRST"
+    }
+
+
+def test_an_unknown_parameter_is_named_with_the_one_that_was_meant() -> None:
+    assert faults(GOOD | {"nochache": "1"}) == {
+        "nochache": "is not a parameter; did you mean nocache?"
+    }
+    assert faults(GOOD | {"q": "1"})["q"].startswith("is not a parameter; known are origin, dest")
+
+
+def test_a_repeated_parameter_is_refused_and_not_one_of_its_values_picked() -> None:
+    assert faults(GOOD | {"origin": ["JFK", "LON"]}) == {
+        "origin": "is given 2 times, and once is right"
+    }
+
+
+def test_every_fault_is_named_at_once() -> None:
+    query = {
+        "origin": "J", "date": "tomorrow", "adults": "0", "children": "x", "infants": "x",
+        "currency": "$", "cabin": "hold", "nonstop": "?", "nocache": "?", "return_date": "later",
+        "colour": "red",
+    }  # fmt: skip
+
+    assert set(faults(query)) == {"destination", *query}
+
+
+def test_the_sentence_of_the_answer_holds_every_fault() -> None:
+    with pytest.raises(InvalidRequest, match=r"^origin must be three .*; destination is required$"):
+        parse({"origin": "?", "date": "2026-12-01"})
+
+
+def test_an_origin_alone_means_that_the_shell_cut_the_url_off() -> None:
+    with pytest.raises(InvalidRequest, match="needs quotes") as caught:
+        parse({"origin": "JFK"})
+
+    assert [fault.parameter for fault in caught.value.faults] == ["destination", "date"]
