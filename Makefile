@@ -17,8 +17,12 @@ run: .venv/run.stamp ## Serve on PORT (8080); Ctrl-C ends it
 	@exec $(BIN)/gunicorn
 
 .PHONY: test
-test: setup redis-server ## Run all tests; ARGS="-k name" goes to pytest
+test: setup redis-server .venv-bench/stamp bench-tools ## Run all tests; ARGS="-k name" goes to pytest
 	@$(BIN)/pytest $(ARGS)
+
+.PHONY: bench
+bench: .venv-bench/stamp redis-server bench-tools ## Measure the service beside its peers, and write bench/README.md
+	.venv-bench/bin/python -m bench.hits --write
 
 .PHONY: lint
 lint: setup ## Check style, types, the arrows between modules and gunicorn's settings
@@ -42,7 +46,7 @@ dist: ## Pack the last commit as dist/flight-price-api-VERSION.tar.gz
 
 .PHONY: lock
 lock: setup ## Pin the newest versions, with hashes, in requirements*.txt
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-dev bench/requirements; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	    --fork-strategy fewest --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' --output-file $$name.txt $$name.in || exit; \
@@ -50,7 +54,7 @@ lock: setup ## Pin the newest versions, with hashes, in requirements*.txt
 
 .PHONY: clean
 clean: ## Remove everything that the other targets made here
-	rm -rf .venv dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: setup
@@ -64,6 +68,12 @@ setup: .venv/dev.stamp ## Install all that developing takes into .venv
 .venv/dev.stamp: requirements-dev.txt | .venv/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@ .venv/run.stamp
+
+# The peers' frameworks stay out of what the service and its tests run on.
+.venv-bench/stamp: bench/requirements.txt requirements.txt | .venv/bin/pip
+	@.venv/bin/python -m venv .venv-bench
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
@@ -84,3 +94,16 @@ redis-server:
 	  echo 'The tests need redis-server:' >&2; \
 	  echo '  sudo apt-get install redis-server   on Debian and Ubuntu' >&2; \
 	  echo '  brew install redis                  on macOS' >&2; exit 1; }
+
+# The load, and the peer that is no Python.
+.PHONY: bench-tools
+bench-tools:
+	@command -v wrk >/dev/null && command -v nginx >/dev/null && exit; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo 'Installing wrk and nginx' && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends wrk nginx-light >/dev/null; \
+	fi; \
+	command -v wrk >/dev/null && command -v nginx >/dev/null || { \
+	  echo 'The measurements need wrk and nginx:' >&2; \
+	  echo '  sudo apt-get install wrk nginx-light   on Debian and Ubuntu' >&2; \
+	  echo '  brew install wrk nginx                 on macOS' >&2; exit 1; }

@@ -65,8 +65,8 @@ class Service:
         __: BaseException | None,
         ___: TracebackType | None,
     ) -> None:
+        self.http.close()  # first: the service waits for its idle connections
         self.stop()
-        self.http.close()
         self._folder.cleanup()
 
     def stop(self) -> int:

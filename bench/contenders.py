@@ -1,0 +1,115 @@
+"""The service and its peers: how each is started."""
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.processes import ROOT, Server
+from tests.processes import free_port
+from tests.redis_server import RedisServer
+from tests.sandbox_server import SandboxServer
+from tests.service import Service
+
+WORKERS = 2
+_BIN = Path(sys.executable).parent
+_PEERS = ROOT / "bench" / "peers"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What all contenders share: a real Redis, an Amadeus, and a path that is in the cache."""
+
+    redis: RedisServer
+    sandbox: SandboxServer
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A contender that serves: where, and its first process."""
+
+    url: str
+    pid: int
+
+
+Start = Callable[[Stage], AbstractContextManager[Running]]
+
+
+@contextmanager
+def service(stage: Stage) -> Iterator[Running]:
+    """The service as its users run it: all log lines go to a file, all metrics are counted."""
+    with Service.on(
+        stage.sandbox, redis_url=stage.redis.url, web_concurrency=WORKERS, log_level="info"
+    ) as it:
+        yield Running(it.url, it.process.pid)
+
+
+@contextmanager
+def nginx(stage: Stage) -> Iterator[Running]:
+    """nginx's cache in front of the service."""
+    with ExitStack() as stack:
+        behind = stack.enter_context(service(stage))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nginx-"))
+        Path(folder).chmod(0o755)  # its workers are another user where it is started by root
+        port = free_port()
+        text = (_PEERS / "nginx.conf").read_text()
+        filled = {"FOLDER": folder, "PORT": str(port), "SERVICE": behind.url.rpartition(":")[2]}
+        for name, value in filled.items():
+            text = text.replace(f"@{name}@", value)
+        config = Path(folder) / "nginx.conf"
+        config.write_text(text)
+        url = f"http://127.0.0.1:{port}"
+        command = ["nginx", "-c", str(config), "-e", "stderr"]
+        it = stack.enter_context(Server(command, url + stage.path, {}))
+        yield Running(url, it.process.pid)
+
+
+def under_gunicorn(module: str) -> Start:
+    """A WSGI peer, served like the service."""
+
+    @contextmanager
+    def start(stage: Stage) -> Iterator[Running]:
+        port = free_port()
+        command = [f"{_BIN}/gunicorn", "--config", "bench/peers/gunicorn.conf.py"]
+        command += ["--workers", str(WORKERS), "--bind", f"127.0.0.1:{port}"]
+        with _peer([*command, f"bench.peers.{module}:application"], port, stage) as running:
+            yield running
+
+    return start
+
+
+@contextmanager
+def fastapi(stage: Stage) -> Iterator[Running]:
+    """The ASGI peer under uvicorn with uvloop and httptools."""
+    port = free_port()
+    command = [f"{_BIN}/uvicorn", "--workers", str(WORKERS), "--port", str(port)]
+    command += ["--no-access-log", "--log-level", "warning"]
+    with _peer([*command, "bench.peers.fastapi_redis:application"], port, stage) as running:
+        yield running
+
+
+@contextmanager
+def _peer(command: list[str], port: int, stage: Stage) -> Iterator[Running]:
+    url = f"http://127.0.0.1:{port}"
+    environment = {"REDIS_URL": stage.redis.url, "PYTHONPATH": str(ROOT)}
+    with Server(command, url + stage.path, environment) as it:
+        yield Running(url, it.process.pid)
+
+
+BARE = "bare Falcon"
+SERVICE = "this service"
+DJANGO = "Django REST + django-redis"
+FLASK = "Flask + redis"
+FASTAPI = "FastAPI + redis.asyncio"
+
+CONTENDERS: dict[str, Start] = {
+    BARE: under_gunicorn("bare_falcon"),
+    SERVICE: service,
+    FLASK: under_gunicorn("flask_redis"),
+    DJANGO: under_gunicorn("django_rest"),
+    FASTAPI: fastapi,
+    "nginx cache before the service": nginx,
+}

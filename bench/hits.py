@@ -1,0 +1,131 @@
+"""Hits: the service beside its peers, on the same machine and in one run."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from bench.contenders import BARE, CONTENDERS, DJANGO, FASTAPI, FLASK, SERVICE, WORKERS, Running
+from bench.load import Load, load
+from bench.processes import memory_mb, shares
+from bench.report import circumstances, options, publish, table
+from bench.stage import bodies, stage
+
+CLIENTS = 32
+# The service's rate over each peer's, as wanted.
+MARKS = {BARE: 0.70, DJANGO: 2.5, FLASK: 2.0, FASTAPI: 1.25}
+BUSY_P99_MS, HALF_P99_MS = 60.0, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One contender in one round.
+
+    busy: by clients that never pause; half: at half the rate that these got.
+    spread: each worker's share of the processor time.
+    """
+
+    busy: Load
+    half: Load
+    spread: list[float]
+    memory_mb: float
+
+
+def measure(running: Running, paths: Path, seconds: float) -> Run:
+    """Load a contender that serves."""
+    load(running.url, paths, 1, CLIENTS)  # every worker has seen every route
+    loads: list[Load] = []
+    spread = shares(running.pid, lambda: loads.append(load(running.url, paths, seconds, CLIENTS)))
+    busy = loads[0]
+    half = load(running.url, paths, seconds, CLIENTS, busy.rate / 2)
+    return Run(busy, half, spread, memory_mb(running.pid))
+
+
+def rounds(count: int, seconds: float) -> dict[str, list[Run]]:
+    """Every contender in each round, so that a slow minute of the machine meets them all."""
+    runs: dict[str, list[Run]] = defaultdict(list)
+    with stage() as (it, paths):
+        right: list[bytes] = []
+        for number in range(1, count + 1):
+            for name, start in CONTENDERS.items():
+                with start(it) as running:
+                    if name == SERVICE:
+                        right = bodies(running)
+                    elif name != BARE and bodies(running) != right:
+                        raise RuntimeError(f"{name} gives other answers than the service")
+                    runs[name].append(measure(running, paths, seconds))
+                print(f"round {number}: {name}: {runs[name][-1].busy.rate:,.0f}/s", flush=True)
+    return runs
+
+
+def ratio(runs: dict[str, list[Run]], over: str, under: str) -> float:
+    """The median over the rounds of two contenders' rates; each round's two are neighbours."""
+    pairs = zip(runs[over], runs[under], strict=True)
+    return median(one.busy.rate / other.busy.rate for one, other in pairs)
+
+
+def rows(runs: dict[str, list[Run]]) -> list[list[str]]:
+    """One line a contender: medians, and where it says so the lowest and the highest round."""
+    lines = []
+    for name, its in runs.items():
+        rates = [run.busy.rate for run in its]
+        spreads = [" / ".join(f"{share:.0%}" for share in run.spread[:WORKERS]) for run in its]
+        lines.append(
+            [
+                name,
+                f"{median(rates):,.0f}",
+                f"{min(rates):,.0f} … {max(rates):,.0f}",
+                f"{ratio(runs, name, BARE):.2f}",
+                f"{median(run.busy.p50_ms for run in its):.1f}",
+                f"{median(run.busy.p99_ms for run in its):.1f}",
+                f"{median(run.half.p99_ms for run in its):.1f}",
+                f"{median(run.memory_mb for run in its):.0f}",
+                ", ".join(spreads),
+            ]
+        )
+    return lines
+
+
+def marks(runs: dict[str, list[Run]]) -> list[list[str]]:
+    """What was wanted, and what was reached."""
+    its = runs[SERVICE]
+    lines = [
+        [f"rate over {name}", f"{mark:.2f}", f"{ratio(runs, SERVICE, name):.2f}"]
+        for name, mark in MARKS.items()
+    ]
+    busy, half = (median(load.p99_ms for load in loads) for loads in _loads(its))
+    lines.append(["p99 at half the rate, ms", f"< {HALF_P99_MS:.0f}", f"{half:.1f}"])
+    lines.append(
+        [f"p99 with {CLIENTS} clients that never pause, ms", f"< {BUSY_P99_MS:.0f}", f"{busy:.1f}"]
+    )
+    return lines
+
+
+def _loads(runs: list[Run]) -> tuple[list[Load], list[Load]]:
+    return [run.busy for run in runs], [run.half for run in runs]
+
+
+def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("--seconds", type=float, default=6, help="how long each load lasts")
+    parser.add_argument("--rounds", type=int, default=3)
+    wanted = parser.parse_args()
+    conditions = circumstances()
+    runs = rounds(wanted.rounds, wanted.seconds)
+    head = ["", "requests/s", "lowest … highest", "over bare Falcon", "p50 ms", "p99 ms"]
+    head += ["p99 ms at half the rate", "memory MB", "spread over the workers"]
+    manner = (
+        f"{wanted.rounds} interleaved rounds of {wanted.seconds:g} s a load, {WORKERS} workers,"
+        f" {CLIENTS} clients that never pause; medians."
+    )
+    text = [
+        conditions,
+        manner,
+        table(head, rows(runs)),
+        table(["mark", "wanted", "reached"], marks(runs)),
+    ]
+    publish("hits", "\n\n".join(text), write=wanted.write)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+-- wrk's side of a measurement: asks for paths in random order, and prints one line of JSON.
+-- Arguments: a file with one path a line, the mean pause before a request in ms (0: none).
+local requests = {}
+
+function init(args)
+  for path in io.lines(args[1]) do
+    requests[#requests + 1] = wrk.format('GET', path)
+  end
+  math.randomseed(os.time())
+  local pause = tonumber(args[2])
+  if pause > 0 then
+    function delay() return math.random(0, 2 * pause) end
+  end
+end
+
+function request()
+  return requests[math.random(#requests)]
+end
+
+function done(summary, latency, _)
+  local errors = summary.errors
+  io.write(string.format(
+    '\nRESULT {"requests": %d, "seconds": %f, "p50_ms": %f, "p99_ms": %f, "max_ms": %f, "failed": %d}\n',
+    summary.requests, summary.duration / 1e6,
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency.max / 1e3,
+    errors.connect + errors.read + errors.write + errors.timeout + errors.status))
+end

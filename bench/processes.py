@@ -1,0 +1,107 @@
+"""Starting what is measured, and what the kernel knows of it."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from tests.processes import eventually
+
+ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_SECONDS = 10.0
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Server:
+    """A command that serves HTTP, for as long as the `with` lasts."""
+
+    def __init__(self, command: list[str], url: str, environment: Mapping[str, str]) -> None:
+        """`url`: answers 200 as soon as the server is ready."""
+        self._command = command
+        self._url = url
+        self._environment = {"PATH": os.environ["PATH"], **environment}
+
+    def __enter__(self) -> Self:
+        self._log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(  # noqa: S603 - our own command
+            self._command, cwd=ROOT, env=self._environment, stdout=self._log, stderr=self._log
+        )
+        try:
+            eventually(self._is_ready)
+        except AssertionError as exc:
+            self.stop()
+            self._log.seek(0)
+            text = self._log.read().decode(errors="replace")
+            raise RuntimeError(f"{self._command[0]} did not start:\n{text}") from exc
+        return self
+
+    def __exit__(
+        self,
+        _: type[BaseException] | None,
+        __: BaseException | None,
+        ___: TracebackType | None,
+    ) -> None:
+        self.stop()
+        self._log.close()
+
+    def stop(self) -> None:
+        """Ask it to end, and see to it that it does."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _is_ready(self) -> bool:
+        if self.process.poll() is not None:
+            raise AssertionError(f"ended with exit code {self.process.returncode}")
+        try:
+            return httpx2.get(self._url, trust_env=False).status_code == httpx2.codes.OK
+        except httpx2.TransportError:
+            return False
+
+
+def children(pid: int) -> list[int]:
+    """The process ids of all that descend from a process."""
+    direct = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [each for child in map(int, direct) for each in (child, *children(child))]
+
+
+def memory_mb(pid: int) -> float:
+    """Megabytes of memory of a process and its descendants; shared pages count once."""
+    kilobytes = 0
+    for each in (pid, *children(pid)):
+        for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                kilobytes += int(line.split()[1])
+    return kilobytes / 1024
+
+
+def cpu_seconds(pid: int) -> dict[int, float]:
+    """Processor seconds that each descendant of a process has used so far."""
+    return {each: _cpu_seconds(each) for each in children(pid)}
+
+
+def shares(pid: int, work: Callable[[], None]) -> list[float]:
+    """How the processor time that `work` costs a process is spread over its descendants.
+
+    The largest share first; those that did nothing (like a resource tracker) are left out.
+    """
+    before = cpu_seconds(pid)
+    work()
+    spent = [after - before.get(each, 0.0) for each, after in cpu_seconds(pid).items()]
+    total = sum(spent) or 1.0
+    return sorted((each / total for each in spent if each / total > 0.01), reverse=True)  # noqa: PLR2004
+
+
+def _cpu_seconds(pid: int) -> float:
+    # After the name, which may hold spaces: state, …; utime and stime are fields 14 and 15.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS

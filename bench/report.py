@@ -1,0 +1,79 @@
+"""The sections of bench/README.md that commands write."""
+
+import argparse
+import datetime as dt
+import os
+import platform
+import re
+import subprocess
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+README = Path(__file__).with_name("README.md")
+
+
+def options(description: str | None) -> argparse.ArgumentParser:
+    """The options that every measurement has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--write", action="store_true", help="write the result to the README")
+    return parser
+
+
+def publish(name: str, text: str, *, write: bool) -> None:
+    """Show a result, and `write` it to its section of the README."""
+    print(f"\n{text}\n")
+    if write:
+        _write_section(name, text)
+
+
+def _write_section(name: str, text: str) -> None:
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    section = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    page, count = section.subn(lambda _: f"{begin}\n{text}\n{end}", README.read_text())
+    if count != 1:
+        raise RuntimeError(f"{README} has {count} sections {name}, and one is right")
+    README.write_text(page)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown; all columns but the first are numbers."""
+    lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def circumstances() -> str:
+    """When, on what, with which versions, and how busy others keep the machine."""
+    packages = ", ".join(
+        f"{name} {version(name)}" for name in ("gunicorn", "gevent", "falcon", "redis")
+    )
+    return (
+        f"Measured {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC on {_cpu()},"
+        f" {os.cpu_count()} cores, Linux {platform.release()};"
+        f" Python {platform.python_version()}, {packages}, {_redis_server()}."
+        f" Others used {others():.0%} of the machine when this began."
+    )
+
+
+def others(seconds: float = 1.0) -> float:
+    """The part of the machine that is in use while this process waits."""
+    before, idle_before = _jiffies()
+    time.sleep(seconds)
+    after, idle_after = _jiffies()
+    return 1 - (idle_after - idle_before) / max(1, after - before)
+
+
+def _jiffies() -> tuple[int, int]:
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
+    return sum(fields), fields[3] + fields[4]  # idle and waiting for a disk
+
+
+def _cpu() -> str:
+    names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return names[0] if names else platform.machine()
+
+
+def _redis_server() -> str:
+    told = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True)  # noqa: S607
+    return "redis-server " + re.search(r"v=(\S+)", told.stdout)[1]  # type: ignore[index]

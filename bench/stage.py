@@ -1,0 +1,47 @@
+"""What a measurement needs: Redis, an Amadeus, and routes whose prices are in the cache."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import permutations
+from pathlib import Path
+
+import httpx2
+
+from bench.contenders import Running, Stage, service
+from tests.redis_server import RedisServer
+from tests.sandbox_server import SandboxServer
+from tests.service import some_day
+
+CITIES = ("AMS", "CDG", "FCO", "FRA", "JFK", "LAX", "LHR", "MAD", "SFO", "SIN")
+PATHS = tuple(
+    f"/flights/price?origin={origin}&destination={destination}&date={some_day()}"
+    for origin, destination in permutations(CITIES, 2)
+)
+
+
+@contextmanager
+def stage() -> Iterator[tuple[Stage, Path]]:
+    """A stage whose Redis holds every body, and a file with the paths for the load.
+
+    The service has put its own entries there; the peers find the same bodies under bare keys.
+    """
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
+        paths = Path(folder) / "paths"
+        paths.write_text("\n".join(PATHS) + "\n")
+        redis = stack.enter_context(RedisServer())
+        it = Stage(redis, stack.enter_context(SandboxServer()), PATHS[0])
+        with service(it) as running, httpx2.Client(trust_env=False) as http:
+            for path in PATHS:
+                answer = http.get(running.url + path).raise_for_status()
+                asked = answer.json()["data"]
+                key = "|".join((asked["origin"], asked["destination"], asked["departure_date"]))
+                redis.client.set(key, answer.content)
+        yield it, paths
+
+
+def bodies(running: Running) -> list[bytes]:
+    """What a contender answers to every path."""
+    with httpx2.Client(trust_env=False) as http:
+        return [http.get(running.url + path).raise_for_status().content for path in PATHS]
