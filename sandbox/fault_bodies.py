@@ -167,9 +167,9 @@ def _missing_price(offers: list[dict[str, Any]], arg: str | None) -> None:
 
 
 def _odd_price(offers: list[dict[str, Any]], arg: str | None) -> None:
-    chosen, price = _chosen(offers, arg)
+    chosen, price = _chosen(offers, "abc" if arg is None else arg)
     for offer in chosen:
-        offer["price"]["grandTotal"] = offer["price"]["total"] = price or "abc"
+        offer["price"]["grandTotal"] = offer["price"]["total"] = price
 
 
 def _mixed_currency(offers: list[dict[str, Any]], arg: str | None) -> None:  # noqa: ARG001

@@ -9,7 +9,7 @@ from sandbox.errors import Leg
 from sandbox.fault_kinds import ARGUMENT_CHECKS, names_for
 
 _OPTION = re.compile(
-    r"(?P<leg>[a-z]+):(?P<name>[a-z0-9_]+)(=(?P<arg>.*?))?(x(?P<count>[0-9]+))?", re.DOTALL
+    r"(?P<leg>[a-z]+):(?P<name>[a-z0-9_]+?)(=(?P<arg>.*?))?(x(?P<count>[0-9]+))?", re.DOTALL
 )
 
 

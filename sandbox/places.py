@@ -16,6 +16,15 @@ import airportsdata
 from sandbox.big_airports import RANKS
 
 _EARTH_KM = 6371.0
+# City codes that Amadeus knows and the package does not, or not in full.
+_MORE_CITIES = {
+    "BUH": ("OTP",),
+    "CAS": ("CMN",),
+    "DTT": ("DTW",),
+    "NYC": ("EWR",),
+    "STO": ("NYO",),
+    "YMQ": ("YUL",),
+}
 
 
 class Airport(NamedTuple):
@@ -73,9 +82,12 @@ class Places:
 
 
 def _load() -> tuple[dict[str, Airport], dict[str, list[str]]]:
+    members = {city: set(one["airports"]) for city, one in airportsdata.load_iata_macs().items()}
+    for city, codes in _MORE_CITIES.items():
+        members.setdefault(city, set()).update(codes)
     cities = {
-        city: sorted(members["airports"], key=lambda code: (-RANKS.get(code, 0), code))
-        for city, members in airportsdata.load_iata_macs().items()
+        city: sorted(codes, key=lambda code: (-RANKS.get(code, 0), code))
+        for city, codes in members.items()
     }
     city_of = {code: city for city, codes in cities.items() for code in codes}
     airports = {}

@@ -1,0 +1,361 @@
+"""Faults are read, aimed, counted down, and played on the answers of their leg."""
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from sandbox.faults import Fault, FaultBook, Route
+from tests.sandbox_client import InProcess, price
+
+JFK_LAX = Route("JFK", "LAX", "2026-12-10")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("search:reset", Fault("search", "reset")),
+        ("search:hang=5", Fault("search", "hang", "5")),
+        ("token:closex2", Fault("token", "close", count=2)),
+        ("search:status=429:38195x3", Fault("search", "status", "429:38195", 3)),
+        ("search:redirect=http://x/y", Fault("search", "redirect", "http://x/y")),
+        ("search:204", Fault("search", "204")),
+    ],
+)
+def test_a_fault_is_read_from_the_command_line(text: str, fault: Fault) -> None:
+    assert Fault.parse(text) == fault
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("reset", "not LEG:NAME"),
+        ("wing:reset", "unknown leg"),
+        ("search:explode", "unknown fault"),
+        ("search:no_access_token", "unknown fault"),
+        ("token:missing_price", "unknown fault"),
+        ("search:reset=1", "takes no argument"),
+        ("search:status", "STATUS"),
+        ("search:status=abc", "STATUS"),
+        ("search:status=99", "STATUS"),
+        ("search:errors_null=200", "STATUS"),
+        ("search:latency", "a number"),
+        ("search:latency=-1", "a number"),
+        ("search:hang=nan", "a number"),
+        ("search:resetx0", "count"),
+        ("search:redirect=\n", "printable"),
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Fault.parse(text)
+
+
+def test_a_fault_is_played_so_many_times() -> None:
+    book = FaultBook(("search:resetx2",))
+    played = [book.take("search", JFK_LAX) for _ in range(3)]
+    assert [fault is not None for fault in played] == [True, True, False]
+
+
+def test_a_fault_without_a_count_stays() -> None:
+    book = FaultBook(("search:reset",))
+    assert all(book.take("search", JFK_LAX) for _ in range(100))
+
+
+def test_a_later_fault_replaces_the_earlier() -> None:
+    book = FaultBook(("search:reset", "search:close", "token:reset"))
+    assert [fault.name for fault in book.all()] == ["close", "reset"]
+
+
+@pytest.mark.parametrize(
+    ("aim", "hit"),
+    [
+        ({}, True),
+        ({"origin": "JFK"}, True),
+        ({"destination": "LAX"}, True),
+        ({"origin": "JFK", "destination": "LAX"}, True),
+        ({"origin": "LAX"}, False),
+        ({"origin": "JFK", "destination": "SFO"}, False),
+    ],
+)
+def test_a_fault_can_be_for_one_route(aim: dict[str, str], hit: bool) -> None:
+    book = FaultBook()
+    book.set(Fault("search", "reset", **aim))  # type: ignore[arg-type]
+    assert (book.take("search", JFK_LAX) is not None) is hit
+    assert book.take("token", None) is None
+
+
+def test_a_fault_for_one_route_goes_before_one_for_all() -> None:
+    book = FaultBook(("search:reset",))
+    book.set(Fault("search", "close", origin="JFK"))
+    fault = book.take("search", JFK_LAX)
+    assert fault
+    assert fault.name == "close"
+
+
+def test_a_post_is_hit_by_its_route(sandbox: InProcess) -> None:
+    from tests.sandbox_client import body  # noqa: PLC0415
+
+    sandbox.fault("search", "status", 503, origin="JFK", destination="LAX")
+    assert sandbox.post(body()).status_code == 503
+    assert sandbox.post(body(("LAX", "JFK", "2026-12-10"))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("null", "null"), ("list", "[]"), ("string", '"text"'), ("empty", ""), ("empty_object", "{}")],
+)
+@pytest.mark.parametrize("leg", ["search", "token"])
+def test_the_body_can_be_anything(sandbox: InProcess, leg: str, name: str, text: str) -> None:
+    assert sandbox.token
+    sandbox.fault(leg, name)
+    answer = sandbox.search() if leg == "search" else sandbox.ask_token()
+    assert (answer.status_code, answer.text) == (200, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "arg", "content_type"),
+    [
+        ("charset", None, "application/vnd.amadeus+json; charset=utf-8"),
+        ("content_type", None, "application/hal+json"),
+        ("content_type", "Application/JSON", "Application/JSON"),
+        ("no_content_type", None, None),
+        ("html", None, "text/html"),
+    ],
+)
+def test_the_type_can_be_anything(
+    sandbox: InProcess, name: str, arg: str | None, content_type: str | None
+) -> None:
+    sandbox.fault("search", name, arg)
+    assert sandbox.search().headers.get("content-type") == content_type
+
+
+@pytest.mark.parametrize("name", ["invalid_json", "bom", "latin1", "nan", "deep", "html", "empty"])
+def test_the_body_can_be_unreadable(sandbox: InProcess, name: str) -> None:
+    sandbox.fault("search", name)
+    answer = sandbox.search(max=1)
+    with pytest.raises((ValueError, RecursionError)):
+        json.loads(answer.content, parse_constant=float("none").__class__)
+
+
+def test_the_body_can_be_compressed_unasked(sandbox: InProcess) -> None:
+    honest = sandbox.search(max=1)
+    sandbox.fault("search", "gzip")
+    with sandbox.http.stream("GET", honest.request.url, headers=honest.request.headers) as answer:
+        raw = b"".join(answer.iter_raw())
+    assert answer.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(raw) == honest.content
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("no_data", {"meta": {"count": 0}}),
+        ("null_data", {"meta": {"count": 0}, "data": None}),
+        ("empty_list", {"meta": {"count": 0}, "data": []}),
+    ],
+)
+def test_the_list_can_be_absent_or_empty(
+    sandbox: InProcess, name: str, content: dict[str, Any]
+) -> None:
+    sandbox.fault("search", name)
+    assert sandbox.search().json() == content
+
+
+def test_prices_can_be_missing_in_all_or_in_the_first(sandbox: InProcess) -> None:
+    sandbox.fault("search", "missing_price")
+    assert not any("price" in offer for offer in sandbox.offers())
+    sandbox.fault("search", "missing_price", "first")
+    assert ["price" in offer for offer in sandbox.offers(max=3)] == [False, True, True]
+
+
+@pytest.mark.parametrize("odd", ["abc", "NaN", "-1", "1e400", ""])
+def test_prices_can_be_odd(sandbox: InProcess, odd: str) -> None:
+    sandbox.fault("search", "odd_price", odd)
+    assert {o["price"]["grandTotal"] for o in sandbox.offers(max=3)} == {odd}
+    sandbox.fault("search", "odd_price", f"first:{odd}")
+    assert [o["price"]["grandTotal"] == odd for o in sandbox.offers(max=2)] == [True, False]
+
+
+def test_currencies_can_be_mixed(sandbox: InProcess) -> None:
+    sandbox.fault("search", "mixed_currency")
+    assert [o["price"]["currency"] for o in sandbox.offers(max=3)] == ["EUR", "USD", "EUR"]
+
+
+def test_the_order_can_be_broken(sandbox: InProcess) -> None:
+    honest = sandbox.offers(max=5)
+    sandbox.fault("search", "unsorted")
+    offers = sandbox.offers(max=5)
+    assert offers != honest
+    assert sorted(offers, key=price) == honest
+
+
+def test_the_body_can_be_huge_and_is_still_true(sandbox: InProcess) -> None:
+    honest = sandbox.search(max=1)
+    sandbox.fault("search", "huge", 1_000_000)
+    answer = sandbox.search(max=1)
+    assert len(answer.content) == len(honest.content) + 1_000_000
+    assert answer.json() == honest.json()
+
+
+@pytest.mark.parametrize(
+    ("arg", "status", "location"),
+    [
+        ("http://127.0.0.1:1/", 302, "http://127.0.0.1:1/"),
+        ("307:/v2/x", 307, "/v2/x"),
+        ("301:", 301, None),
+        (None, 302, None),
+    ],
+)
+def test_an_answer_can_send_elsewhere(
+    sandbox: InProcess, arg: str | None, status: int, location: str | None
+) -> None:
+    sandbox.fault("search", "redirect", arg)
+    answer = sandbox.search()
+    assert (answer.status_code, answer.headers.get("location")) == (status, location)
+
+
+@pytest.mark.parametrize(
+    ("arg", "status", "code"),
+    [
+        ("400", 400, 477),
+        ("400:425", 400, 425),
+        ("401", 401, 38190),
+        ("401:38192", 401, 38192),
+        ("401:39683", 401, 39683),
+        ("401:39686", 401, 39686),
+        ("403", 403, 38197),
+        ("404", 404, 1797),
+        ("404:38196", 404, 38196),
+        ("429", 429, 38194),
+        ("429:38195", 429, 38195),
+        ("500", 500, 141),
+        ("500:38189", 500, 38189),
+        ("503", 503, 141),
+    ],
+)
+def test_each_error_has_its_documented_body(
+    sandbox: InProcess, arg: str, status: int, code: int
+) -> None:
+    sandbox.fault("search", "status", arg)
+    answer = sandbox.search()
+    error = answer.json()["errors"][0]
+    assert (answer.status_code, error["status"], error["code"]) == (status, status, code)
+    assert error["title"] != "UNKNOWN ERROR"
+
+
+@pytest.mark.parametrize(
+    ("arg", "error", "code"),
+    [
+        ("400", "unsupported_grant_type", 38187),
+        ("401", "invalid_client", 38187),
+        ("401:39683", "invalid_client", 39683),
+        ("401:39686", "invalid_client", 39686),
+        ("500", "server_error", 38189),
+    ],
+)
+def test_token_errors_are_flat(sandbox: InProcess, arg: str, error: str, code: int) -> None:
+    sandbox.fault("token", "status", arg)
+    answer = sandbox.ask_token()
+    assert answer.status_code == int(arg[:3])
+    assert (answer.json()["error"], answer.json()["code"]) == (error, code)
+
+
+def test_a_gateway_error_of_the_token_leg_is_a_list(sandbox: InProcess) -> None:
+    sandbox.fault("token", "status", 429)
+    assert sandbox.ask_token().json()["errors"][0]["code"] == 38194
+
+
+@pytest.mark.parametrize("status", [201, 203, 302, 600])
+def test_any_status_can_come_with_an_honest_body(sandbox: InProcess, status: int) -> None:
+    sandbox.fault("search", "status", status)
+    answer = sandbox.search(max=1)
+    assert answer.status_code == status
+    assert ("data" in answer.json()) is (status < 400)
+
+
+@pytest.mark.parametrize("name", ["204", "status"])
+def test_204_and_304_have_no_body(sandbox: InProcess, name: str) -> None:
+    sandbox.fault("search", name, 304 if name == "status" else None)
+    answer = sandbox.search()
+    assert (answer.status_code, answer.content) == (304 if name == "status" else 204, b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("errors_null", {"errors": None}),
+        ("source_null", {"source": None}),
+        ("detail_int", {"detail": 42}),
+        ("detail_null", {"detail": None}),
+    ],
+)
+def test_error_bodies_can_be_malformed(
+    sandbox: InProcess, name: str, expected: dict[str, Any]
+) -> None:
+    sandbox.fault("search", name)
+    answer = sandbox.search()
+    content = answer.json()
+    assert answer.status_code == 400
+    assert expected.items() <= (content["errors"][0] if content["errors"] else content).items()
+
+
+def test_errors_can_be_an_object_or_two(sandbox: InProcess) -> None:
+    sandbox.fault("search", "errors_dict")
+    assert isinstance(sandbox.search().json()["errors"], dict)
+    sandbox.fault("search", "two_errors")
+    assert len(sandbox.search().json()["errors"]) == 2
+
+
+@pytest.mark.parametrize("name", ["html", "empty", "gzip", "latin1", "null", "list", "charset"])
+def test_errors_can_be_spoiled_too(sandbox: InProcess, name: str) -> None:
+    sandbox.fault("search", name, 500)
+    assert sandbox.search().status_code == 500
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("null_expires_in", {"expires_in": None}),
+        ("string_expires_in", {"expires_in": "1799"}),
+        ("tiny_expires_in", {"expires_in": 5}),
+        ("newline_token", {"access_token": "a\r\nX: y"}),
+        ("state_expired", {"state": "expired"}),
+    ],
+)
+def test_a_token_can_be_odd(sandbox: InProcess, name: str, changed: dict[str, Any]) -> None:
+    sandbox.fault("token", name)
+    assert changed.items() <= sandbox.ask_token().json().items()
+
+
+@pytest.mark.parametrize("field", ["access_token", "expires_in"])
+def test_a_token_can_lack_a_field(sandbox: InProcess, field: str) -> None:
+    sandbox.fault("token", f"no_{field}")
+    assert field not in sandbox.ask_token().json()
+
+
+def test_credentials_can_be_refused(sandbox: InProcess) -> None:
+    sandbox.fault("token", "refuse_credentials")
+    answer = sandbox.ask_token()
+    assert (answer.status_code, answer.json()["code"]) == (401, 38187)
+
+
+@pytest.mark.parametrize("name", ["missing_price", "unsorted", "mixed_currency", "odd_price"])
+def test_a_refusal_has_no_offers_to_spoil(sandbox: InProcess, name: str) -> None:
+    sandbox.fault("search", name)
+    assert sandbox.search(adults=0).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["reset", "close", "garbage", "truncated", "reset_in_body"])
+def test_in_process_a_broken_connection_is_an_error(sandbox: InProcess, name: str) -> None:
+    sandbox.fault("search", name, count=1)
+    with pytest.raises(ConnectionResetError):
+        sandbox.search()
+    assert sandbox.search(max=1).status_code == 200
+
+
+def test_a_fault_of_one_leg_leaves_the_other_alone(sandbox: InProcess) -> None:
+    sandbox.fault("search", "status", 500)
+    assert sandbox.ask_token().status_code == 200
+    assert sandbox.http.get("/").status_code == 200

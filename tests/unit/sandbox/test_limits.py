@@ -1,0 +1,83 @@
+"""The rate limits and the quota, each with its own 429; off unless asked for."""
+
+from typing import Any
+
+import pytest
+
+from tests.sandbox_client import InProcess, refusals
+
+
+def statuses(sandbox: InProcess, apart: float, number: int) -> list[int]:
+    found = []
+    for _ in range(number):
+        found.append(sandbox.get({}).status_code)
+        sandbox.clock.now += apart
+    return found
+
+
+# An empty search is counted like any other; it is then refused with 400.
+def test_there_is_no_limit_by_default(sandbox: InProcess) -> None:
+    assert statuses(sandbox, 0, 100) == [400] * 100
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.05, 0.1])
+def test_in_test_two_searches_are_more_than_100_ms_apart(apart: float) -> None:
+    assert statuses(InProcess(rate_limit="test"), apart, 2) == [400, 429]
+
+
+@pytest.mark.parametrize(("limit", "apart"), [("test", 0.106), ("production", 0.0265)])
+def test_who_paces_a_few_percent_below_the_limit_is_never_refused(limit: str, apart: float) -> None:
+    assert statuses(InProcess(rate_limit=limit), apart, 200) == [400] * 200
+
+
+def test_in_test_ten_a_second_pass_if_they_are_spread() -> None:
+    sandbox = InProcess(rate_limit="test")
+    assert statuses(sandbox, 0.10001, 30) == [400] * 30
+
+
+def test_in_production_forty_in_a_second_is_the_most() -> None:
+    sandbox = InProcess(rate_limit="production")
+    assert statuses(sandbox, 0, 41) == [400] * 40 + [429]
+    sandbox.clock.now += 1.01
+    assert statuses(sandbox, 0, 1) == [400]
+
+
+def test_a_refused_search_does_not_count() -> None:
+    sandbox = InProcess(rate_limit="production")
+    statuses(sandbox, 0, 100)
+    sandbox.clock.now += 1.01
+    assert statuses(sandbox, 0, 41) == [400] * 40 + [429]
+
+
+def test_each_client_has_its_own_limit() -> None:
+    sandbox = InProcess(rate_limit="test")
+    other = sandbox.ask_token(client_id="other").json()["access_token"]
+    assert sandbox.get({}).status_code == sandbox.get({}, other).status_code == 400
+    assert sandbox.get({}).status_code == sandbox.get({}, other).status_code == 429
+
+
+def test_too_fast_is_refused_with_its_code() -> None:
+    sandbox = InProcess(rate_limit="test")
+    sandbox.get({})
+    assert refusals(sandbox.get({})) == [(38194, "")]
+
+
+def test_a_used_up_quota_is_refused_with_its_code_until_the_month_is_over() -> None:
+    sandbox = InProcess(quota=2, token_life=20 * 86_400)
+    assert statuses(sandbox, 0, 3) == [400, 400, 429]
+    assert refusals(sandbox.get({})) == [(38195, "")]
+    sandbox.clock.now += 10 * 86_400  # December
+    assert statuses(sandbox, 0, 1) == [400]
+
+
+@pytest.mark.parametrize("settings", [{"rate_limit": "test"}, {"quota": 1}])
+def test_limits_can_be_switched_on_and_off(sandbox: InProcess, settings: dict[str, Any]) -> None:
+    sandbox.http.put("/admin/settings", json=settings)
+    assert statuses(sandbox, 0, 2) == [400, 429]
+    sandbox.http.put("/admin/settings", json={"rate_limit": "none", "quota": None})
+    assert statuses(sandbox, 0, 2) == [400, 400]
+
+
+def test_tokens_are_not_limited() -> None:
+    sandbox = InProcess(rate_limit="test", quota=0)
+    assert {sandbox.ask_token().status_code for _ in range(20)} == {200}

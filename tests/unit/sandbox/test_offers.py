@@ -1,0 +1,201 @@
+"""The offers are believable: times, places, carriers and amounts agree with each other."""
+
+import datetime as dt
+import re
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import airportsdata
+import pytest
+
+from tests.sandbox_client import Clock, InProcess, price
+
+AIRPORTS = airportsdata.load("IATA")
+ROUTES = [("JFK", "LAX"), ("LHR", "SYD"), ("MAD", "BCN"), ("SIN", "SFO"), ("AKL", "PPT")]
+
+
+def moment(end: dict[str, str]) -> dt.datetime:
+    zone = ZoneInfo(AIRPORTS[end["iataCode"]]["tz"])
+    return dt.datetime.fromisoformat(end["at"]).replace(tzinfo=zone).astimezone(dt.UTC)
+
+
+def length(text: str) -> dt.timedelta:
+    match = re.fullmatch(r"PT(?:(\d+)H)?(?:(\d+)M)?", text)
+    assert match
+    return dt.timedelta(hours=int(match[1] or 0), minutes=int(match[2] or 0))
+
+
+@pytest.fixture(scope="module", params=ROUTES, ids="-".join)
+def answer(request: pytest.FixtureRequest, honest: InProcess) -> dict[str, Any]:
+    origin, destination = request.param
+    found: dict[str, Any] = honest.search(
+        originLocationCode=origin, destinationLocationCode=destination
+    ).json()
+    assert found["data"]
+    return found
+
+
+def test_local_times_add_up_with_durations(answer: dict[str, Any]) -> None:
+    for offer in answer["data"]:
+        for itinerary in offer["itineraries"]:
+            segments = itinerary["segments"]
+            ends = moment(segments[0]["departure"]), moment(segments[-1]["arrival"])
+            assert ends[1] - ends[0] == length(itinerary["duration"])
+            for one in segments:
+                took = moment(one["arrival"]) - moment(one["departure"])
+                assert took == length(one["duration"])
+
+
+def test_connections_can_be_caught(answer: dict[str, Any]) -> None:
+    for offer in answer["data"]:
+        segments = offer["itineraries"][0]["segments"]
+        for landed, leaves in pairwise(segments):
+            assert landed["arrival"]["iataCode"] == leaves["departure"]["iataCode"]
+            wait = moment(leaves["departure"]) - moment(landed["arrival"])
+            assert dt.timedelta(minutes=55) <= wait <= dt.timedelta(hours=14)
+
+
+def test_departures_are_on_the_asked_day(answer: dict[str, Any]) -> None:
+    days = {o["itineraries"][0]["segments"][0]["departure"]["at"][:10] for o in answer["data"]}
+    assert days == {"2026-12-10"}
+
+
+def test_amounts_add_up(answer: dict[str, Any]) -> None:
+    for offer in answer["data"]:
+        total = float(offer["price"]["total"])
+        travelers = sum(float(one["price"]["total"]) for one in offer["travelerPricings"])
+        fees = sum(float(fee["amount"]) for fee in offer["price"]["fees"])
+        assert total == pytest.approx(travelers)
+        assert price(offer) == pytest.approx(total + fees)
+        assert 0 < float(offer["price"]["base"]) < total
+
+
+def test_offers_come_by_price(answer: dict[str, Any]) -> None:
+    prices = [price(offer) for offer in answer["data"]]
+    assert prices == sorted(prices)
+
+
+def test_dictionaries_explain_every_code(answer: dict[str, Any]) -> None:
+    segments = [s for o in answer["data"] for i in o["itineraries"] for s in i["segments"]]
+    ends = [segment[end] for segment in segments for end in ("departure", "arrival")]
+    known = answer["dictionaries"]
+    assert set(known["locations"]) == {end["iataCode"] for end in ends}
+    assert set(known["aircraft"]) == {segment["aircraft"]["code"] for segment in segments}
+    assert set(known["carriers"]) == {
+        code for s in segments for code in (s["carrierCode"], s["operating"]["carrierCode"])
+    }
+    assert known["currencies"] == {"EUR": "EURO"}
+
+
+def test_segments_are_numbered_and_priced(answer: dict[str, Any]) -> None:
+    seen: list[str] = []
+    for offer in answer["data"]:
+        ids = [s["id"] for i in offer["itineraries"] for s in i["segments"]]
+        for pricing in offer["travelerPricings"]:
+            assert [d["segmentId"] for d in pricing["fareDetailsBySegment"]] == ids
+        seen += ids
+    assert seen == [str(n) for n in range(1, len(seen) + 1)]
+
+
+def test_the_ticket_is_bought_soon_and_before_departure(honest: InProcess) -> None:
+    assert honest.offers(max=1)[0]["lastTicketingDate"] == "2026-11-24"
+    assert honest.offers(max=1, departureDate="2026-11-22")[0]["lastTicketingDate"] == "2026-11-22"
+
+
+@pytest.mark.parametrize(
+    ("date", "route"),
+    [
+        ("2027-03-13", ("JFK", "LAX")),
+        ("2027-03-14", ("LAX", "JFK")),
+        ("2027-03-27", ("JFK", "LHR")),
+        ("2027-03-28", ("LHR", "CDG")),
+        ("2027-10-30", ("SYD", "LHR")),
+        ("2027-10-31", ("FRA", "JFK")),
+        ("2027-11-06", ("SFO", "MIA")),
+    ],
+)
+def test_times_add_up_while_clocks_change(
+    honest: InProcess, date: str, route: tuple[str, str]
+) -> None:
+    ends = {"originLocationCode": route[0], "destinationLocationCode": route[1]}
+    for offer in honest.offers(departureDate=date, **ends):
+        for one in offer["itineraries"][0]["segments"]:
+            took = moment(one["arrival"]) - moment(one["departure"])
+            # An hour that comes twice is written in one way.
+            folded = moment_again(one["arrival"]) - moment(one["departure"])
+            assert length(one["duration"]) in {took, folded}
+
+
+def moment_again(end: dict[str, str]) -> dt.datetime:
+    zone = ZoneInfo(AIRPORTS[end["iataCode"]]["tz"])
+    return dt.datetime.fromisoformat(end["at"]).replace(tzinfo=zone, fold=1).astimezone(dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("city", "airports"),
+    [
+        ("NYC", {"JFK", "EWR", "LGA"}),
+        ("LON", {"LHR", "LGW", "STN", "LTN", "LCY"}),
+        ("PAR", {"CDG", "ORY"}),
+    ],
+)
+def test_a_city_stands_for_its_airports(honest: InProcess, city: str, airports: set[str]) -> None:
+    answer = honest.search(originLocationCode=city, destinationLocationCode="MAD").json()
+    origins = {o["itineraries"][0]["segments"][0]["departure"]["iataCode"] for o in answer["data"]}
+    assert len(origins) > 1
+    assert origins == airports
+    assert {answer["dictionaries"]["locations"][code]["cityCode"] for code in origins} == {city}
+
+
+def test_the_same_search_has_the_same_offers() -> None:
+    assert InProcess().offers() == InProcess().offers()
+
+
+def test_another_seed_has_other_offers() -> None:
+    assert InProcess(seed="one").offers(max=5) != InProcess(seed="two").offers(max=5)
+
+
+@pytest.mark.parametrize(("origin", "destination"), [("HIR", "LYR"), ("CDG", "ORY")])
+def test_where_nobody_flies_the_list_is_empty(
+    honest: InProcess, origin: str, destination: str
+) -> None:
+    answer = honest.search(originLocationCode=origin, destinationLocationCode=destination)
+    assert answer.status_code == 200
+    assert answer.json()["data"] == []
+    assert answer.json()["meta"]["count"] == 0
+
+
+def test_farther_is_dearer(honest: InProcess) -> None:
+    routes = [("LHR", "CDG"), ("JFK", "LAX"), ("LHR", "SIN"), ("LHR", "AKL")]
+    prices = [
+        price(honest.offers(originLocationCode=a, destinationLocationCode=b, max=1)[0])
+        for a, b in routes
+    ]
+    assert prices == sorted(prices)
+
+
+def test_the_last_days_are_dear() -> None:
+    early, late = Clock(), Clock()
+    late.now += 18 * 86_400
+    offers = [InProcess(clock).offers(max=1)[0] for clock in (early, late)]
+    assert price(offers[1]) > 1.2 * price(offers[0])
+
+
+def test_tuesdays_are_cheaper_than_sundays(honest: InProcess) -> None:
+    def average(date: str) -> float:
+        offers = honest.offers(departureDate=date, travelClass="ECONOMY")
+        return sum(map(price, offers[:30])) / 30
+
+    assert average("2027-02-09") < average("2027-02-14")
+
+
+def test_one_flight_is_the_same_whoever_asks(honest: InProcess) -> None:
+    def flights(**search: str) -> set[tuple[str, ...]]:
+        offers = honest.offers(nonStop="true", **search)
+        parts = [offer["itineraries"][0]["segments"][0] for offer in offers]
+        return {(s["carrierCode"], s["number"], s["departure"]["at"]) for s in parts}
+
+    one = flights(destinationLocationCode="LAX")
+    assert one
+    assert one <= flights(originLocationCode="NYC")

@@ -1,0 +1,229 @@
+"""Searches by POST: their filters act, and what is wrong with a body is named."""
+
+from typing import Any
+
+import pytest
+
+from tests.sandbox_client import AHEAD, InProcess, body, price, refusals
+
+DIRECTION = "/originDestinations/0"
+FILTERS = "/searchCriteria/flightFilters"
+
+
+def filtered(**filters: object) -> dict[str, Any]:
+    return body(searchCriteria={"flightFilters": filters})
+
+
+def direction(**changes: object) -> dict[str, Any]:
+    wanted = body()
+    wanted["originDestinations"][0] |= changes
+    return wanted
+
+
+def travelers(*people: tuple[str, str, str | None]) -> dict[str, Any]:
+    return body(
+        travelers=[
+            {"id": id_, "travelerType": kind} | ({"associatedAdultId": adult} if adult else {})
+            for id_, kind, adult in people
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "pointer"),
+    [
+        ("", 477, "/"),
+        ("[]", 477, "/"),
+        (body(originDestinations=[]), 32171, "/originDestinations"),
+        (body(originDestinations=body()["originDestinations"] * 7), 10661, "/originDestinations"),
+        (body(originDestinations=body()["originDestinations"] * 2), 2668, "/originDestinations"),
+        (body(travelers=[]), 32171, "/travelers"),
+        (body(sources=["NDC"]), 477, "/sources/0"),
+        (body(currencyCode="QQQ"), 4926, "/currencyCode"),
+        (direction(originLocationCode="jfk"), 477, f"{DIRECTION}/originLocationCode"),
+        (direction(originLocationCode="QQQ"), 4926, f"{DIRECTION}/originLocationCode"),
+        (direction(destinationLocationCode="JFK"), 2668, DIRECTION),
+        (
+            direction(alternativeOriginsCodes=["QQQ"]),
+            4926,
+            f"{DIRECTION}/alternativeOriginsCodes",
+        ),
+        (
+            direction(departureDateTimeRange={}),
+            32171,
+            f"{DIRECTION}/departureDateTimeRange/date",
+        ),
+        (
+            direction(departureDateTimeRange={"date": "2020-01-01"}),
+            425,
+            f"{DIRECTION}/departureDateTimeRange/date",
+        ),
+        (
+            direction(departureDateTimeRange={"date": AHEAD, "dateWindow": "I9D"}),
+            477,
+            f"{DIRECTION}/departureDateTimeRange/dateWindow",
+        ),
+        (
+            body(("JFK", "LAX", "2026-12-10"), ("LAX", "JFK", "2026-12-01")),
+            425,
+            "/originDestinations",
+        ),
+        (travelers(("1", "DOG", None)), 477, "/travelers/0/travelerType"),
+        (travelers(("1", "ADULT", None), ("1", "ADULT", None)), 2668, "/travelers"),
+        (travelers(*((str(n), "ADULT", None) for n in range(10))), 10661, "/travelers"),
+        (
+            travelers(("1", "ADULT", None), ("2", "HELD_INFANT", None)),
+            32171,
+            "/travelers/1/associatedAdultId",
+        ),
+        (
+            travelers(("1", "ADULT", None), ("2", "HELD_INFANT", "9")),
+            4926,
+            "/travelers/1/associatedAdultId",
+        ),
+        (body(searchCriteria={"maxFlightOffers": 251}), 477, "/searchCriteria/maxFlightOffers"),
+        (body(searchCriteria={"maxPrice": 0}), 477, "/searchCriteria/maxPrice"),
+        (
+            filtered(
+                carrierRestrictions={
+                    "includedCarrierCodes": ["AC"],
+                    "excludedCarrierCodes": ["UA"],
+                }
+            ),
+            2668,
+            f"{FILTERS}/carrierRestrictions",
+        ),
+        (
+            filtered(cabinRestrictions=[{"cabin": "FIRST", "originDestinationIds": ["9"]}]),
+            4926,
+            f"{FILTERS}/cabinRestrictions/0",
+        ),
+        (
+            filtered(connectionRestriction={"maxNumberOfConnections": 3}),
+            477,
+            f"{FILTERS}/connectionRestriction/maxNumberOfConnections",
+        ),
+    ],
+)
+def test_a_bad_body_is_refused(
+    honest: InProcess, wrong: dict[str, Any] | str, code: int, pointer: str
+) -> None:
+    answer = honest.post(wrong)
+    assert answer.status_code == 400
+    assert refusals(answer) == [(code, pointer)]
+
+
+def test_an_empty_object_lacks_everything_mandatory(honest: InProcess) -> None:
+    missing = [(32171, f"/{name}") for name in ("originDestinations", "travelers", "sources")]
+    assert refusals(honest.post({})) == missing
+
+
+def test_two_infants_cannot_share_an_adult(honest: InProcess) -> None:
+    people = [("1", "ADULT", None), ("2", "HELD_INFANT", "1"), ("3", "HELD_INFANT", "1")]
+    assert {code for code, _ in refusals(honest.post(travelers(*people)))} == {2668}
+
+
+def test_a_post_finds_what_a_get_finds(honest: InProcess) -> None:
+    assert honest.post(body()).json()["data"] == honest.offers()
+
+
+def test_a_post_is_a_get_in_disguise_and_nothing_else(honest: InProcess) -> None:
+    override = {"X-HTTP-Method-Override": "GET"}
+    assert honest.post(body(), **override).status_code == 200
+    refused = honest.post(body(), **{"X-HTTP-Method-Override": "DELETE"})
+    assert refusals(refused) == [(477, "X-HTTP-Method-Override")]
+
+
+def test_several_directions_make_one_offer_in_their_order(honest: InProcess) -> None:
+    legs = [("NYC", "MAD", AHEAD), ("MAD", "ROM", "2026-12-15"), ("ROM", "NYC", "2026-12-20")]
+    for offer in honest.post(body(*legs)).json()["data"]:
+        ends = [
+            (one["segments"][0]["departure"]["iataCode"], one["segments"][0]["departure"]["at"])
+            for one in offer["itineraries"]
+        ]
+        assert [at[:10] for _, at in ends] == [AHEAD, "2026-12-15", "2026-12-20"]
+        assert ends[1][0] == "MAD"
+
+
+@pytest.mark.parametrize(
+    ("window", "dates"),
+    [
+        ("I1D", {"2026-12-09", "2026-12-10", "2026-12-11"}),
+        ("P2D", {"2026-12-10", "2026-12-11", "2026-12-12"}),
+        ("M1D", {"2026-12-09", "2026-12-10"}),
+    ],
+)
+def test_days_around_are_searched_too(honest: InProcess, window: str, dates: set[str]) -> None:
+    wanted = direction(departureDateTimeRange={"date": AHEAD, "dateWindow": window})
+    assert {at[:10] for at in departures(honest.post(wanted).json()["data"])} == dates
+
+
+def test_a_window_of_hours_limits_the_departure(honest: InProcess) -> None:
+    when = {"date": AHEAD, "time": "12:00:00", "timeWindow": "2H"}
+    found = departures(honest.post(direction(departureDateTimeRange=when)).json()["data"])
+    assert found
+    assert all("10:00" <= at[11:16] <= "14:00" for at in found)
+
+
+def test_alternative_origins_and_a_radius_widen_the_search(honest: InProcess) -> None:
+    alternative = honest.post(direction(alternativeOriginsCodes=["BOS"])).json()
+    assert {"JFK", "BOS"} <= origins(alternative["data"])
+    near = honest.post(direction(originLocationCode="OAK", originRadius=50)).json()
+    assert "SFO" in origins(near["data"])
+
+
+def test_connection_points_are_wanted_or_shunned(honest: InProcess) -> None:
+    wanted = honest.post(direction(includedConnectionPoints=["DEN"])).json()["data"]
+    assert wanted
+    assert all("DEN" in changes(offer) for offer in wanted)
+    shunned = honest.post(direction(excludedConnectionPoints=["DEN"])).json()["data"]
+    assert shunned
+    assert not any("DEN" in changes(offer) for offer in shunned)
+
+
+def test_a_cabin_can_be_asked_for_in_one_direction(honest: InProcess) -> None:
+    restriction = {"cabin": "BUSINESS", "originDestinationIds": ["1"]}
+    offers = honest.post(filtered(cabinRestrictions=[restriction])).json()["data"]
+    details = [one["travelerPricings"][0]["fareDetailsBySegment"] for one in offers]
+    assert offers
+    assert {detail["cabin"] for one in details for detail in one} <= {"BUSINESS", "FIRST"}
+
+
+def test_connections_can_be_ruled_out(honest: InProcess) -> None:
+    restriction = {"maxNumberOfConnections": 0}
+    offers = honest.post(filtered(connectionRestriction=restriction)).json()["data"]
+    assert offers == honest.offers(nonStop="true")
+
+
+def test_carriers_can_be_chosen(honest: InProcess) -> None:
+    chosen = filtered(carrierRestrictions={"includedCarrierCodes": ["6X"]})
+    assert honest.post(chosen).json()["data"] == honest.offers(includedAirlineCodes="6X")
+
+
+def test_kinds_of_fare_can_be_chosen(honest: InProcess) -> None:
+    options = {"includedCheckedBagsOnly": True, "refundableFare": True}
+    dearer = honest.post(body(searchCriteria={"pricingOptions": options})).json()["data"]
+    assert all(one["pricingOptions"]["includedCheckedBagsOnly"] for one in dearer)
+    assert price(dearer[0]) > price(honest.offers()[0])
+
+
+def test_every_type_of_traveler_has_its_price(honest: InProcess) -> None:
+    types = ["ADULT", "SENIOR", "YOUNG", "STUDENT", "CHILD", "SEATED_INFANT"]
+    people = [(str(n), kind, None) for n, kind in enumerate(types)]
+    offer = honest.post(travelers(*people, ("9", "HELD_INFANT", "0"))).json()["data"][0]
+    totals = {one["travelerType"]: one["price"]["total"] for one in offer["travelerPricings"]}
+    assert list(totals) == [*types, "HELD_INFANT"]
+    assert max(totals, key=lambda kind: float(totals[kind])) == "ADULT"
+    assert offer["travelerPricings"][-1]["associatedAdultId"] == "0"
+
+
+def departures(offers: list[dict[str, Any]]) -> list[str]:
+    return [one["itineraries"][0]["segments"][0]["departure"]["at"] for one in offers]
+
+
+def origins(offers: list[dict[str, Any]]) -> set[str]:
+    return {one["itineraries"][0]["segments"][0]["departure"]["iataCode"] for one in offers}
+
+
+def changes(offer: dict[str, Any]) -> list[str]:
+    return [one["departure"]["iataCode"] for one in offer["itineraries"][0]["segments"][1:]]

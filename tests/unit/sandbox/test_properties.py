@@ -1,0 +1,169 @@
+"""Whatever is asked within the specification, the answer keeps its promises."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sandbox.airlines import AIRLINES
+from sandbox.big_airports import RANKS
+from sandbox.currencies import CURRENCIES
+from sandbox.search import CABINS
+from tests import openapi
+from tests.sandbox_client import TODAY, InProcess, body
+
+HONEST = InProcess()
+SCHEMA = openapi.search_schema("get", 200)
+
+codes = st.sampled_from(sorted(RANKS))
+days_ahead = st.integers(0, 300)
+airlines = st.sets(st.sampled_from(sorted(AIRLINES)), min_size=1, max_size=20).map(",".join)
+
+
+@st.composite
+def searches(draw: st.DrawFn) -> dict[str, Any]:
+    """Any search that the specification allows."""
+    origin, destination = draw(st.lists(codes, min_size=2, max_size=2, unique=True))
+    departure = TODAY + dt.timedelta(days=draw(days_ahead))
+    adults = draw(st.integers(1, 9))
+    optional = {
+        "returnDate": st.integers(0, 30).map(lambda n: str(departure + dt.timedelta(days=n))),
+        "children": st.integers(0, 9 - adults),
+        "infants": st.integers(0, adults),
+        "travelClass": st.sampled_from(CABINS),
+        "nonStop": st.sampled_from(["true", "false"]),
+        "currencyCode": st.sampled_from(sorted(CURRENCIES)),
+        "maxPrice": st.integers(1, 100_000),
+    }
+    carriers = st.sampled_from(["includedAirlineCodes", "excludedAirlineCodes"])
+    return {
+        "originLocationCode": origin,
+        "destinationLocationCode": destination,
+        "departureDate": str(departure),
+        "adults": adults,
+        "max": draw(st.integers(1, 30)),
+        **draw(st.fixed_dictionaries({}, optional=optional)),
+        **draw(st.dictionaries(carriers, airlines, max_size=1)),
+    }
+
+
+@settings(deadline=None, max_examples=50)
+@given(searches())
+def test_every_answer_validates(search: dict[str, Any]) -> None:
+    answer = HONEST.get(search)
+    assert answer.status_code == 200
+    assert openapi.faults("search", SCHEMA, answer.json()) == []
+    assert answer.json()["meta"]["count"] == len(answer.json()["data"]) <= search["max"]
+
+
+@settings(deadline=None, max_examples=50)
+@given(searches())
+def test_sums_hold(search: dict[str, Any]) -> None:
+    for offer in HONEST.get(search).json()["data"]:
+        price, people = offer["price"], offer["travelerPricings"]
+        totals = [Decimal(one["price"]["total"]) for one in people]
+        fees = sum(Decimal(fee["amount"]) for fee in price["fees"])
+        assert Decimal(price["total"]) == sum(totals)
+        assert Decimal(price["base"]) == sum(Decimal(one["price"]["base"]) for one in people)
+        assert Decimal(price["grandTotal"]) == Decimal(price["total"]) + fees
+        if "maxPrice" in search:
+            assert max(totals) <= search["maxPrice"]
+
+
+@settings(deadline=None, max_examples=50)
+@given(searches(), st.integers(1, 30))
+def test_the_cheapest_does_not_depend_on_how_many_are_asked(
+    search: dict[str, Any], most: int
+) -> None:
+    everything = HONEST.get(search | {"max": 250}).json()["data"]
+    some = HONEST.get(search | {"max": most}).json()["data"]
+    assert some == everything[:most]
+    totals = [Decimal(offer["price"]["grandTotal"]) for offer in everything]
+    assert totals == sorted(totals)
+
+
+@settings(deadline=None, max_examples=50)
+@given(searches())
+def test_filters_hold(search: dict[str, Any]) -> None:
+    included = set(search.get("includedAirlineCodes", ",".join(AIRLINES)).split(","))
+    excluded = set(search.get("excludedAirlineCodes", "").split(","))
+    least = CABINS.index(search.get("travelClass", "ECONOMY"))
+    for offer in HONEST.get(search).json()["data"]:
+        for itinerary in offer["itineraries"]:
+            carriers = {segment["carrierCode"] for segment in itinerary["segments"]}
+            assert carriers <= included - excluded
+            assert search.get("nonStop") != "true" or len(itinerary["segments"]) == 1
+        details = offer["travelerPricings"][0]["fareDetailsBySegment"]
+        assert all(CABINS.index(detail["cabin"]) >= least for detail in details)
+
+
+@settings(deadline=None, max_examples=40)
+@given(searches(), st.sampled_from(["nonStop", "travelClass", "maxPrice"]))
+def test_a_filter_only_takes_offers_away(search: dict[str, Any], name: str) -> None:
+    search.pop("returnDate", None)
+    narrow = HONEST.get(search | {"max": 250}).json()["data"]
+    wide = HONEST.get({k: v for k, v in search.items() if k != name} | {"max": 250}).json()["data"]
+    if narrow:
+        assert float(wide[0]["price"]["grandTotal"]) <= float(narrow[0]["price"]["grandTotal"])
+
+
+@settings(deadline=None, max_examples=50)
+@given(searches())
+def test_a_post_finds_the_same(search: dict[str, Any]) -> None:
+    plain = {name: search[name] for name in ("departureDate", "max")}
+    route = search["originLocationCode"], search["destinationLocationCode"]
+    posted = HONEST.post(
+        body((*route, plain["departureDate"]), searchCriteria={"maxFlightOffers": plain["max"]})
+    )
+    assert openapi.faults("search", openapi.search_schema("post", 200), posted.json()) == []
+    got = HONEST.offers(originLocationCode=route[0], destinationLocationCode=route[1], **plain)
+    assert posted.json()["data"] == got
+
+
+texts = st.text(max_size=12)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.dictionaries(
+        st.sampled_from(["originLocationCode", "departureDate", "returnDate", "adults", "children",
+                         "infants", "travelClass", "includedAirlineCodes", "nonStop",
+                         "currencyCode", "maxPrice", "max"]),
+        texts,
+    )
+)  # fmt: skip
+def test_nonsense_is_refused_in_good_order(nonsense: dict[str, str]) -> None:
+    answer = HONEST.search(**nonsense)
+    if answer.status_code != 200:
+        assert answer.status_code == 400
+        schema = openapi.search_schema("get", 400)
+        assert openapi.faults("search", schema, answer.json()) == []
+        blamed = {error["source"]["parameter"] for error in answer.json()["errors"]}
+        assert blamed <= {*nonsense, "destinationLocationCode"}
+
+
+json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | texts,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["originDestinations", "travelers", "sources", "searchCriteria", "id"]),
+            inner,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(json)
+def test_a_nonsense_body_is_refused_in_good_order(nonsense: object) -> None:
+    answer = HONEST.post(nonsense)
+    assert answer.status_code == 400
+    assert openapi.faults("search", openapi.search_schema("post", 400), answer.json()) == []

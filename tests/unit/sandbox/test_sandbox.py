@@ -1,0 +1,143 @@
+"""The sandbox as a whole: light, independent, friendly, and safe to share."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from sandbox import Latency
+from sandbox.airlines import AIRLINES
+from sandbox.big_airports import RANKS
+from sandbox.counters import Counters
+from sandbox.dice import Dice
+from sandbox.network import Network
+from sandbox.places import Places
+from tests.sandbox_client import InProcess
+
+ROOT = Path(__file__).parents[3]
+
+
+def run(code: str) -> str:
+    """What these lines print in a new process."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_it_imports_nothing_of_the_service() -> None:
+    code = "import sys, sandbox; print([name for name in sys.modules if name.split('.')[0]=='api'])"
+    assert run(code) == "[]"
+
+
+def test_importing_it_patches_nothing() -> None:
+    code = """
+import sandbox, sandbox.server
+from gevent import monkey
+print(monkey.is_module_patched('socket'))
+"""
+    assert run(code) == "False"
+
+
+def test_it_is_made_without_reading_airports() -> None:
+    code = """
+import sandbox
+from sandbox.places import Places
+sandbox.create_app()
+print(Places._loaded)
+"""
+    assert run(code) == "None"
+
+
+def test_it_weighs_little() -> None:
+    code = """
+import resource, falcon, gevent, httpx2, orjson, pydantic
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from tests.sandbox_client import InProcess
+sandbox = InProcess()
+hubs = "JFK LAX LHR CDG FRA MAD SIN SYD DXB IST NRT GRU".split()
+for origin in hubs:
+    for destination in hubs:
+        if origin != destination:
+            sandbox.offers(originLocationCode=origin, destinationLocationCode=destination, max=10)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    assert int(run(code)) < 40  # MiB
+
+
+@pytest.mark.parametrize("module", sorted((ROOT / "sandbox").glob("*.py")), ids=lambda p: p.stem)
+def test_each_module_is_small(module: Path) -> None:
+    assert len(module.read_text().splitlines()) < 300
+
+
+def test_the_page_says_what_it_is(sandbox: InProcess) -> None:
+    page = sandbox.http.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "Nothing here is real" in page.text
+    assert "/v2/shopping/flight-offers" in page.text
+    assert "departureDate=2026-12-21" in page.text
+
+
+def test_the_page_does_not_repeat_what_a_host_header_smuggles_in(sandbox: InProcess) -> None:
+    page = sandbox.http.get("/", headers={"Host": "<script>"})
+    assert "<script>" not in page.text
+
+
+def test_between_busy_airports_there_are_always_flights() -> None:
+    places = Places()
+    network = Network(Dice("amadeus"), places)
+    busy = [places.airport(code) for code, rank in RANKS.items() if rank == 3]
+    for origin in busy:
+        for destination in busy:
+            assert origin.city == destination.city or network.ways(origin, destination)
+
+
+def test_a_fixed_latency_is_what_it_says() -> None:
+    assert Latency.parse("120").seconds() == 0.12
+    assert str(Latency.parse(120)) == "120"
+
+
+def test_a_lognormal_latency_has_its_median_and_its_tail() -> None:
+    latency = Latency.parse("lognormal:80,900")
+    drawn = sorted(latency.seconds() for _ in range(4000))
+    assert drawn[2000] == pytest.approx(0.080, rel=0.2)
+    assert drawn[3960] == pytest.approx(0.9, rel=0.5)
+    assert str(latency) == "lognormal:80,900"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "fast", "-1", "inf", "nan", "lognormal:", "lognormal:1", "lognormal:0,5", None]
+)
+def test_another_latency_is_refused(text: str | None) -> None:
+    with pytest.raises(ValueError, match="latency"):
+        Latency.parse(text)
+
+
+def test_the_searches_that_are_told_apart_are_bounded() -> None:
+    counters = Counters()
+    for number in range(10_010):
+        counters.started("search", f"search {number}")
+    by_search = counters.snapshot()["search"]["by_search"]
+    assert len(by_search) == 10_001
+    assert by_search["other"] == 10
+
+
+def test_threads_can_share_it(sandbox: InProcess) -> None:
+    expected, found = sandbox.offers(max=3), []
+    threads = [
+        threading.Thread(target=lambda: found.append(sandbox.offers(max=3))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 8
+    assert sandbox.counters()["search"]["calls"] == 9
+
+
+def test_every_airport_of_the_tables_is_known() -> None:
+    places = Places()
+    hubs = {hub for airline in AIRLINES.values() for hub in airline.hubs}
+    assert [code for code in {*RANKS, *hubs} if not places.airports_of(code)] == []
