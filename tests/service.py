@@ -26,7 +26,10 @@ class Service:
     """The service on a free port of this machine, for as long as the `with` lasts.
 
     `settings` become its environment, in lower case and without anything of this process's own.
+    It is entered once `awaited` answers 200.
     """
+
+    awaited = "/readyz"
 
     def __init__(self, **settings: object) -> None:
         self.port = free_port()
@@ -114,7 +117,7 @@ class Service:
         if self.process.poll() is not None:
             raise RuntimeError(f"the service ended at once:\n{self.log_text}")
         try:
-            return self.http.get("/readyz").status_code == httpx2.codes.OK
+            return self.http.get(self.awaited).status_code == httpx2.codes.OK
         except httpx2.TransportError:
             return False
 

@@ -165,7 +165,7 @@ class MemoryStore:
         return entry
 
     def _holds(self, key: str, owner: str) -> bool:
-        return self._locks.get(key, ("", 0.0))[0] == owner
+        return key in self._locks and self._locks[key][0] == owner
 
     def _unlock(self, key: str, owner: str) -> None:
         if self._holds(key, owner):
