@@ -19,7 +19,7 @@ from tests.sandbox_server import SandboxServer
 _ROOT = Path(__file__).resolve().parent.parent
 _GUNICORN = Path(sys.executable).with_name("gunicorn")
 CLIENT_ID = "the-client-id"
-CLIENT_SECRET = "the-client-secret"  # noqa: S105
+CLIENT_SECRET = "the-client-secret"
 
 
 class Service:
