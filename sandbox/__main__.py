@@ -24,8 +24,14 @@ _MOST_PORT = 65535
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit code: 0, or 2 if the port cannot be had."""
     options = parser().parse_args(arguments)
+    if options.keyfile and not options.certfile:
+        parser().error("--keyfile needs --certfile")
     try:
-        server = _server(options)
+        tls = _tls(options)
+    except OSError as error:
+        parser().error(f"cannot use the certificate {options.certfile}: {error}")
+    server = Server((options.host, options.port), create_app(_config(options)), tls)
+    try:
         server.start()
     except OSError as error:
         print(f"sandbox: cannot listen on {options.host}:{options.port}: {error}", file=sys.stderr)
@@ -36,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     scheme = "https" if options.certfile else "http"
     print(f"sandbox listening on {scheme}://{options.host}:{server.server_port}", flush=True)
     stop.wait()
-    server.stop(timeout=0)
+    # What hangs in the middle of an answer ends with the process, as in a crash.
+    server.close()
     return 0
 
 
@@ -51,7 +58,13 @@ def parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     add("--port", type=_port, default=9090, help="port to listen on, 0 for a free one (9090)")
     add("--seed", default="amadeus", help="other words give other flights and prices")
-    add("--token-life", type=_whole, default=1799, metavar="SECONDS", help="(1799)")
+    add(
+        "--token-life",
+        type=_life,
+        default=1799,
+        metavar="SECONDS",
+        help="how long an access token is good for (1799)",
+    )
     add("--client-id", help="accept only this client id; without it, any will do")
     add("--client-secret", help="accept only this client secret; without it, any will do")
     add(
@@ -85,8 +98,8 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def _server(options: argparse.Namespace) -> Server:
-    config = SandboxConfig(
+def _config(options: argparse.Namespace) -> SandboxConfig:
+    return SandboxConfig(
         seed=options.seed,
         token_life=options.token_life,
         client_id=options.client_id,
@@ -97,7 +110,6 @@ def _server(options: argparse.Namespace) -> Server:
         faults=tuple(options.fault),
         admin=options.admin,
     )
-    return Server((options.host, options.port), create_app(config), _tls(options))
 
 
 def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
@@ -120,6 +132,13 @@ def _whole(text: str) -> int:
     if number < 0:
         raise argparse.ArgumentTypeError(f"not below 0, please: {number}")
     return number
+
+
+def _life(text: str) -> int:
+    seconds = _whole(text)
+    if not seconds:
+        raise argparse.ArgumentTypeError("a token lives 1 or more seconds")
+    return seconds
 
 
 def _latency(text: str) -> Latency:

@@ -82,7 +82,7 @@ def _redirect(leg: Leg, answer: Answer, arg: str | None) -> Answer:  # noqa: ARG
     if not (found and status.isdigit()):
         status, location = "302", arg or ""
     headers = {"Location": location} if location else {}
-    return Answer(int(status), headers | answer.headers, answer.body)
+    return Answer(int(status), {"Content-Type": "text/html"} | headers, _PAGE)
 
 
 def _huge(leg: Leg, answer: Answer, arg: str | None) -> Answer:  # noqa: ARG001
@@ -132,7 +132,7 @@ def _refusal(change: Callable[[dict[str, Any]], dict[str, Any]]) -> BodyFault:
 
 BODY_FAULTS |= {
     "errors_null": _refusal(lambda _: {"errors": None}),
-    "errors_dict": _refusal(lambda item: {"errors": item}),
+    "errors_dict": _refusal(lambda item: {"errors": {"code": item["code"], "title": "x"}}),
     "source_null": _refusal(lambda item: {"errors": [item | {"source": None}]}),
     "detail_int": _refusal(lambda item: {"errors": [item | {"detail": 42}]}),
     "detail_null": _refusal(lambda item: {"errors": [item | {"detail": None}]}),

@@ -5,7 +5,6 @@ import ssl
 import struct
 from typing import Any
 
-from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from sandbox.fault_wire import WIRE_KEY
@@ -83,7 +82,6 @@ class Server(WSGIServer):
             address,
             sandbox,
             backlog=_BACKLOG,
-            spawn=Pool(),
             handler_class=Handler,
             log=None,
             **secure,

@@ -1,0 +1,231 @@
+"""The server: its line, its exit, its options, its connections."""
+
+import concurrent.futures
+import contextlib
+import datetime as dt
+import ipaddress
+import socket
+import ssl
+import subprocess
+import sys
+import urllib.error
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.processes import eventually
+from tests.sandbox_client import SEARCH, TOKEN
+from tests.sandbox_server import SandboxServer
+
+ROOT = Path(__file__).parents[3]
+CREDENTIALS = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "secret"}
+JFK_TO_LAX = "originLocationCode=JFK&destinationLocationCode=LAX&departureDate=2099-01-01&adults=1"
+
+
+@contextlib.contextmanager
+def client(server: SandboxServer, **options: Any) -> Iterator[httpx2.Client]:
+    """A client that has a token."""
+    with httpx2.Client(base_url=server.url, trust_env=False, timeout=20, **options) as http:
+        token = http.post(TOKEN, data=CREDENTIALS).json()["access_token"]
+        http.headers["Authorization"] = f"Bearer {token}"
+        yield http
+
+
+def run(*options: str) -> "subprocess.CompletedProcess[str]":
+    """What the command says when it does not start."""
+    command = [sys.executable, "-m", "sandbox", *options]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+@pytest.mark.parametrize("how", ["terminate", "interrupt"])
+def test_it_says_one_line_and_ends_cleanly(how: str) -> None:
+    command = [sys.executable, "-m", "sandbox", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.send_signal({"terminate": 15, "interrupt": 2}[how])
+        rest, errors = process.communicate(timeout=20)
+    assert line.startswith("sandbox listening on http://127.0.0.1:")
+    assert (process.returncode, rest, errors) == (0, "", "")
+
+
+def test_it_ends_at_once_with_requests_in_progress() -> None:
+    with (
+        SandboxServer("--fault", "search:hang") as server,
+        httpx2.Client(trust_env=False) as http,
+        concurrent.futures.ThreadPoolExecutor() as pool,
+    ):
+        hanging = pool.submit(http.get, server.url + SEARCH, timeout=20)
+        eventually(lambda: server.counters()["search"]["calls"])
+        assert server.stop() == 0
+        assert isinstance(hanging.exception(), httpx2.TransportError)
+
+
+def test_a_taken_port_is_one_clear_line() -> None:
+    with SandboxServer() as server:
+        done = run("--port", str(server.port))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert f"cannot listen on 127.0.0.1:{server.port}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (["--port", "70000"], "a port is 0 to 65535"),
+        (["--port", "x"], "invalid"),
+        (["--rate-limit", "some"], "invalid choice"),
+        (["--quota", "-1"], "not below 0"),
+        (["--latency", "slow"], "latency is a number of milliseconds"),
+        (["--fault", "search:explode"], "unknown fault 'explode'"),
+        (["--token-life", "0"], "1 or more"),
+        (["--certfile", "/nowhere.pem"], "/nowhere.pem"),
+        (["--keyfile", "key.pem"], "--certfile"),
+        (["--wings", "2"], "unrecognized"),
+    ],
+)
+def test_bad_options_are_explained(options: list[str], reason: str) -> None:
+    done = run(*options)
+    assert done.returncode == 2
+    assert reason in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_the_help_is_there() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for option in ("--seed", "--rate-limit", "--quota", "--latency", "--fault", "--admin"):
+        assert option in done.stdout
+
+
+def test_all_options_at_once() -> None:
+    options = (
+        *("--seed", "x", "--token-life", "60", "--client-id", "me", "--client-secret", "secret"),
+        *("--rate-limit", "test", "--quota", "3", "--latency", "lognormal:1,2"),
+        *("--fault", "search:status=503x1", "--fault", "token:closex1"),
+    )
+    with SandboxServer(*options) as server:
+        assert server.admin("GET", "settings") == {
+            "token_life": 60,
+            "rate_limit": "test",
+            "quota": 3,
+            "latency": "lognormal:1,2",
+        }
+        assert [one["fault"] for one in server.admin("GET", "faults")["faults"]] == [
+            "status",
+            "close",
+        ]
+
+
+def test_without_admin_nobody_can_change_it() -> None:
+    with SandboxServer(admin=False) as server, pytest.raises(urllib.error.HTTPError) as caught:
+        server.counters()
+    assert caught.value.code == 404
+    caught.value.close()
+
+
+def test_a_connection_serves_many_requests(server: SandboxServer) -> None:
+    with client(server) as http:
+        for _ in range(5):
+            assert http.get(f"{SEARCH}?{JFK_TO_LAX}").status_code == 400
+        assert server.counters()["connections"] == {"opened": 1, "open": 1}
+    assert eventually(lambda: server.counters()["connections"]["open"] == 0)
+
+
+def test_it_serves_many_at_once(server: SandboxServer) -> None:
+    server.settings(latency=300)
+    with client(server) as http, concurrent.futures.ThreadPoolExecutor(20) as pool:
+        list(pool.map(lambda _: http.get(SEARCH), range(20)))
+    assert server.counters()["max_concurrent"] > 10
+
+
+def test_a_fault_holds_up_nobody_else(server: SandboxServer) -> None:
+    server.fault("search", "hang", count=1)
+    with client(server) as http, concurrent.futures.ThreadPoolExecutor() as pool:
+        hanging = pool.submit(http.get, SEARCH, timeout=2)
+        eventually(lambda: server.counters()["search"]["calls"])
+        assert http.get(SEARCH).status_code == 400
+        assert isinstance(hanging.exception(), httpx2.ReadTimeout)
+
+
+def test_who_leaves_ends_the_hanging(server: SandboxServer) -> None:
+    server.fault("search", "hang")
+    with client(server) as http, pytest.raises(httpx2.ReadTimeout):
+        http.get(SEARCH, timeout=0.2)
+    assert eventually(lambda: server.counters()["connections"]["open"] == 0)
+
+
+def test_a_drip_takes_its_time(server: SandboxServer) -> None:
+    server.fault("search", "slow_headers", 0.05)
+    with client(server) as http, pytest.raises(httpx2.ReadTimeout):
+        http.get(SEARCH, timeout=httpx2.Timeout(20, read=0.02))
+    assert server.counters()["search"]["calls"] == 1
+
+
+def test_what_is_no_http_is_refused_and_survived(server: SandboxServer) -> None:
+    with socket.create_connection((server.host, server.port), 20) as raw:
+        raw.sendall(b"hello\r\n\r\n")
+        assert raw.recv(100).startswith(b"HTTP/1.1 400")
+    assert server.counters()["search"]["calls"] == 0
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 with its key, signed by itself."""
+    return self_signed(tmp_path_factory.mktemp("tls") / "server.pem")
+
+
+def test_it_serves_tls_and_counts_the_handshakes(certificate: Path) -> None:
+    trust = ssl.create_default_context(cafile=str(certificate))
+    with SandboxServer("--certfile", str(certificate), admin=False) as server:
+        assert server.url.startswith("https://127.0.0.1:")
+        with client(server, verify=trust) as http:
+            assert http.get(SEARCH).status_code == 400
+        with pytest.raises(httpx2.ConnectError), client(server):
+            pass
+
+
+def test_faults_are_played_over_tls_too(certificate: Path) -> None:
+    trust = ssl.create_default_context(cafile=str(certificate))
+    options = ("--certfile", str(certificate), "--fault", "search:resetx1")
+    with SandboxServer(*options) as server, client(server, verify=trust) as http:
+        with pytest.raises(httpx2.TransportError):
+            http.get(SEARCH)
+        assert http.get(SEARCH).status_code == 400
+        counters = http.get("/admin/counters").json()
+        assert counters["connections"]["opened"] == 2
+
+
+def self_signed(path: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem, private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    path.write_bytes(
+        key.private_bytes(pem, private, serialization.NoEncryption()) + made.public_bytes(pem)
+    )
+    return path
