@@ -4,9 +4,17 @@ from gevent import monkey
 
 monkey.patch_all()  # first: post_fork, and all that it imports, runs before the worker's own
 
+from collections.abc import Iterable  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
 from api.logs import Event, GunicornLogger, configure_logs, get_logger  # noqa: E402
+from api.metric_files import (  # noqa: E402
+    create_folder,
+    free_place,
+    leave_place,
+    remove_folder,
+    take_place,
+)
 from api.settings import load_settings  # noqa: E402
 
 if TYPE_CHECKING:
@@ -33,13 +41,25 @@ accesslog = None
 control_socket_disable = True
 
 
+def on_starting(_server: "Arbiter") -> None:
+    """Make room for the metrics of all workers."""
+    create_folder()
+
+
 def when_ready(_server: "Arbiter") -> None:
     """Say once what is being served."""
     get_logger().info(Event.SERVICE_STARTED, **settings.summary())
 
 
-def post_fork(_server: "Arbiter", _worker: Any) -> None:
+def pre_fork(server: "Arbiter", worker: Any) -> None:
+    """Give the worker its place among its siblings."""
+    siblings: Iterable[Any] = server.WORKERS.values()
+    worker.place = free_place(sibling.place for sibling in siblings)
+
+
+def post_fork(_server: "Arbiter", worker: Any) -> None:
     """Warm the worker up while it starts to serve."""
+    take_place(worker.place)
     from api.wsgi import application  # noqa: PLC0415 - after the fork, so that workers share nothing
 
     application.warm_up()
@@ -50,3 +70,13 @@ def worker_exit(_server: "Arbiter", _worker: Any) -> None:
     from api.wsgi import application  # noqa: PLC0415
 
     application.stop()
+
+
+def child_exit(_server: "Arbiter", worker: Any) -> None:
+    """A worker is gone, however it went."""
+    leave_place(worker.place)
+
+
+def on_exit(_server: "Arbiter") -> None:
+    """All are."""
+    remove_folder()

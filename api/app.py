@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import falcon
 import httpx2
 
+from api import metrics
 from api.middleware import RequestContext
+from api.resources.metrics import MetricsResource
 from api.resources.price import PriceResource
 from api.resources.probes import (
     HealthResource,
@@ -56,7 +58,8 @@ def create_app(settings: Settings) -> Application:
     pacing = Pacing(
         store, f"{settings.base_url}|{client_id}", settings.calls_per_second, settings.workers
     )
-    upstream = Upstream(transport, pacing, CircuitBreaker(), settings.amadeus_timeout)
+    breaker = CircuitBreaker()
+    upstream = Upstream(transport, pacing, breaker, settings.amadeus_timeout)
     credentials = Credentials(client_id, client_secret, settings.amadeus_guest_office_id)
     vault = TokenVault(store, read_through, upstream.fetch_token, settings.base_url, credentials)
     gateway = AmadeusGateway(
@@ -64,7 +67,8 @@ def create_app(settings: Settings) -> Application:
     )
     times = CacheTimes(settings.cache_ttl, settings.cache_stale_ttl, settings.cache_empty_ttl)
     prices = Prices(read_through, gateway, settings.provider, times)
-    lifecycle = Lifecycle(store, vault, transport.close)
+    lifecycle = Lifecycle(store, vault, breaker, transport.close)
+    metrics.worker_started(settings.environment)
     return Application(_routes(settings, prices, lifecycle), lifecycle)
 
 
@@ -81,6 +85,7 @@ def _routes(settings: Settings, prices: Prices, lifecycle: Lifecycle) -> falcon.
     app.add_route("/healthz", HealthResource())
     app.add_route("/readyz", ReadinessResource(lifecycle.readiness))
     app.add_route("/version", VersionResource())
+    app.add_route("/metrics", MetricsResource())
     add_error_handlers(app)
     return app
 

@@ -7,6 +7,7 @@ import uuid
 import falcon
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from api import metrics
 from api.logs import Event, get_logger
 
 # What a client may choose: safe in a header, in a log and in a shell.
@@ -30,11 +31,13 @@ class RequestContext:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, _resource: object, _succeeded: bool
     ) -> None:
+        seconds = time.monotonic() - req.context.started
+        metrics.request_served(req.uri_template, req.method, resp.status_code, seconds)
         log.info(
             Event.HTTP_REQUEST,
             method=req.method,
             path=req.path,
             status=resp.status_code,
-            duration_ms=round((time.monotonic() - req.context.started) * 1000, 2),
+            duration_ms=round(seconds * 1000, 2),
             cache=resp.get_header("X-Cache"),
         )

@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Callable
+from dataclasses import asdict
 
 import falcon
 
@@ -36,7 +37,10 @@ class ReadinessResource:
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         readiness = self._readiness()
         resp.status = falcon.HTTP_200 if readiness.can_serve else falcon.HTTP_503
-        resp.media = {"status": readiness.status, "checks": readiness.checks}
+        resp.media = {
+            "status": readiness.status,
+            "checks": {name: asdict(check) for name, check in readiness.checks.items()},
+        }
 
 
 class VersionResource:

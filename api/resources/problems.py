@@ -6,6 +6,7 @@ from typing import Any
 
 import falcon
 
+from api import metrics
 from api.errors import (
     PROBLEM_MEDIA_TYPE,
     FlightPriceError,
@@ -70,6 +71,7 @@ def _unexpected(
 
 
 def _answer(resp: falcon.Response, status: HTTPStatus, document: dict[str, object]) -> None:
+    metrics.problem_answered(str(document["code"]))
     resp.status = status
     resp.content_type = PROBLEM_MEDIA_TYPE
     resp.data = json.dumps(document).encode() + b"\n"

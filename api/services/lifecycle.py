@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
 from api.errors import UpstreamError
 from api.logs import Event, get_logger
+from api.services.circuit_breaker import CircuitBreaker
 from api.services.deadline import Deadline
 from api.services.token_vault import TokenVault
 
@@ -30,6 +31,10 @@ class CheckedStore(Protocol):
     def is_up(self) -> bool:
         """Whether it is in use."""
 
+    @property
+    def checked_ago(self) -> float:
+        """Seconds since it last showed that."""
+
     def start(self) -> None:
         """Reach for it, and start the threads that it needs."""
 
@@ -38,22 +43,38 @@ class CheckedStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """How something is that a worker uses: ok, or a word for what is wrong.
+
+    age: seconds since it last showed that; None where it has shown nothing yet.
+    """
+
+    status: str
+    age: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Readiness:
     """Whether to send this worker requests, and how each thing that it uses is."""
 
     status: str
     can_serve: bool
-    checks: dict[str, str] = field(default_factory=dict)
+    checks: dict[str, Check]
 
 
 class Lifecycle:
     """Takes one worker from its fork to its end."""
 
     def __init__(
-        self, store: CheckedStore, vault: TokenVault, close_connections: Callable[[], None]
+        self,
+        store: CheckedStore,
+        vault: TokenVault,
+        breaker: CircuitBreaker,
+        close_connections: Callable[[], None],
     ) -> None:
         self._store = store
         self._vault = vault
+        self._breaker = breaker
         self._close_connections = close_connections
         self._phase = Phase.STARTING
 
@@ -65,14 +86,19 @@ class Lifecycle:
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
 
     def readiness(self) -> Readiness:
-        """Ready, degraded (answers, but not at its best), starting or stopping."""
+        """Ready, degraded (answers, but not at its best), starting or stopping.
+
+        Nothing is asked for it: each check tells what was last seen, and how long ago.
+        """
+        store, token, amadeus = self._store.is_up, self._vault.has_token, not self._breaker.is_open
         checks = {
-            "cache": "ok" if self._store.is_up else "unavailable",
-            "token": "ok" if self._vault.has_token else "missing",
+            "cache": Check("ok" if store else "unavailable", _rounded(self._store.checked_ago)),
+            "token": Check("ok" if token else "missing", _rounded(self._vault.token_age)),
+            "amadeus": Check("ok" if amadeus else "failing", _rounded(self._breaker.heard_ago)),
         }
         if self._phase is not Phase.SERVING:
             return Readiness(self._phase, can_serve=False, checks=checks)
-        is_well = all(check == "ok" for check in checks.values())
+        is_well = all(check.status == "ok" for check in checks.values())
         return Readiness("ready" if is_well else "degraded", can_serve=True, checks=checks)
 
     def stop(self) -> None:
@@ -94,5 +120,10 @@ class Lifecycle:
             if self._phase is Phase.STARTING:
                 self._phase = Phase.SERVING
         duration_ms = round((time.monotonic() - started) * 1000, 1)
-        log.info(Event.SERVICE_WARMED, duration_ms=duration_ms, **self.readiness().checks)
+        found = {name: check.status for name, check in self.readiness().checks.items()}
+        log.info(Event.SERVICE_WARMED, duration_ms=duration_ms, **found)
         self._vault.keep_fresh()
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(max(0.0, seconds), 1)

@@ -3,6 +3,7 @@
 import time
 from typing import Final, Protocol
 
+from api import metrics
 from api.errors import AmadeusQuota, AmadeusUnavailable, dump_upstream_error
 from api.logs import Event, get_logger
 from api.services.deadline import Deadline
@@ -63,6 +64,7 @@ class Pacing:
                 "Too many searches wait for their turn at Amadeus.", retry_after=wait
             )
         if wait > 0:
+            metrics.PACED.observe(wait)
             log.info(Event.AMADEUS_PACED, wait_ms=round(wait * 1000))
             time.sleep(wait)
 

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from api.errors import NoOffers
+from api import metrics
+from api.errors import NoOffers, UpstreamError
 from api.logs import Event, get_logger
 from api.models import FlightPrice, PriceQuery, format_price
 from api.services.deadline import Deadline
 from api.services.entries import Entry
-from api.services.read_through import Answer, Fetched, Moment, Question, ReadThrough
+from api.services.read_through import Answer, Fetched, Moment, Outcome, Question, ReadThrough
 
 # The body of an entry that says: nothing flies there that day.
 NO_OFFERS: Final = b""
@@ -23,6 +24,7 @@ EVENTS: Final[Mapping[Moment, Event]] = {
     Moment.REFRESHED: Event.CACHE_REFRESHED,
     Moment.STALE: Event.CACHE_STALE_SERVED,
 }
+_LOOKUPS: Final = {outcome: metrics.LOOKUPS.labels(outcome.value) for outcome in Outcome}
 
 log = get_logger()
 
@@ -76,9 +78,14 @@ class Prices:
         Raises UpstreamError.
         """
         question = self._question(query)
-        if forced:
-            return self._read_through.read_forced(question, deadline)
-        return self._read_through.read(question, deadline)
+        read = self._read_through.read_forced if forced else self._read_through.read
+        try:
+            answer = read(question, deadline)
+        except UpstreamError:
+            metrics.LOOKUPS.labels("error").inc()
+            raise
+        _LOOKUPS[answer.outcome].inc()
+        return answer
 
     def _question(self, query: PriceQuery) -> Question:
         def fetch(deadline: Deadline) -> Fetched:
@@ -89,6 +96,10 @@ class Prices:
 
         def observe(moment: Moment, entry: Entry | None) -> None:
             say = log.warning if moment is Moment.STALE else log.info
+            if moment is Moment.COALESCED:
+                metrics.COALESCED.inc()
+            elif moment is Moment.REFRESHED:
+                metrics.REFRESHES.inc()
             say(EVENTS[moment], **_labels(query), **self._times_of(entry))
 
         stale_ttl = 0 if self._times.is_off else self._times.stale_ttl

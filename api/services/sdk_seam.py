@@ -12,6 +12,7 @@ from urllib.request import Request
 
 import orjson
 
+from api import metrics
 from api.logs import Event, get_logger
 from api.services.deadline import Deadline, current_deadline
 from api.services.replies import Refusal, refusal_of, result_of
@@ -63,6 +64,7 @@ class SdkSeam:
         refusal = refusal_of(reply)
         if refusal is None or not refusal.wants_new_token:
             return reply
+        metrics.TOKENS_REJECTED.inc()
         log.warning(Event.TOKEN_REJECTED, code=refusal.code)
         rejected = headers["Authorization"].removeprefix("Bearer ")
         token = self._vault.replace(rejected, deadline).value

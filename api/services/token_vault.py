@@ -20,6 +20,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from api import metrics
 from api.errors import AmadeusBadAnswer, AmadeusMisconfigured, UpstreamError
 from api.logs import Event, get_logger
 from api.services.deadline import Deadline
@@ -113,6 +114,12 @@ class TokenVault:
         """Whether a call could be made at once."""
         return self._fresh_token() is not None
 
+    @property
+    def token_age(self) -> float | None:
+        """Seconds since the token in use was fetched; None without one."""
+        token = self._fresh_token()
+        return None if token is None else self._store.now() - token.entry.fetched_at
+
     def token(self, deadline: Deadline) -> Token:
         """A token to make a call with. Raises UpstreamError where there is none."""
         newest = self._store.get(self._key)
@@ -192,6 +199,7 @@ class TokenVault:
             self._store.drop(self._key, entry.fetched_at)
             return None
         token = self._token = Token(body["access_token"], entry, body["is_repair"])
+        metrics.token_taken(entry.fetched_at, entry.ttl)
         if token.value != self._fetched_here:
             age = round(self._store.now() - entry.fetched_at, 1)
             log.info(Event.TOKEN_SHARED, age=age, ttl=round(entry.ttl))
@@ -222,9 +230,11 @@ class TokenVault:
         except UpstreamError as error:
             hint = HINT if isinstance(error, AmadeusMisconfigured) else None
             reason, url = error.detail, self._url
+            metrics.TOKEN_FETCHES.labels("failed").inc()
             log.error(Event.TOKEN_FAILED, code=error.code, reason=reason, url=url, hint=hint)  # noqa: TRY400
             raise
         self._fetched_here = value
+        metrics.TOKEN_FETCHES.labels("fetched").inc()
         log.info(
             Event.TOKEN_FETCHED,
             expires_in=round(life),

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from api import metrics
 from api.errors import AmadeusQuota, AmadeusTimeout, UpstreamError
 from api.logs import Event, get_logger
 from api.services.circuit_breaker import CircuitBreaker
@@ -49,6 +50,7 @@ class Upstream:
             pause = (error.retry_after or 0.0) + uniform(*RETRY_JITTER_SECONDS)  # noqa: S311
             if not error.may_pass or deadline.remaining() < pause + LEAST_RETRY_SECONDS:
                 raise
+            metrics.RETRIES.inc()
             log.warning(Event.AMADEUS_RETRY, reason=error.detail, pause_ms=round(pause * 1000))
         time.sleep(pause)
         return self._guarded(call, deadline)
@@ -56,13 +58,13 @@ class Upstream:
     def fetch_token(self, call: Call, deadline: Deadline) -> Reply:
         """Make a token call, once: who asks for it knows when to ask again."""
         self._pacing.await_turn(deadline)
-        return self._attempt(call, deadline)
+        return self._attempt("token", call, deadline)
 
     def _guarded(self, call: Call, deadline: Deadline) -> Reply:
         self._breaker.admit()
         self._pacing.await_turn(deadline)
         try:
-            reply = self._attempt(call, deadline)
+            reply = self._attempt("search", call, deadline)
         except AmadeusQuota:
             self._breaker.succeeded()
             raise
@@ -72,7 +74,7 @@ class Upstream:
         self._breaker.succeeded()
         return reply
 
-    def _attempt(self, call: Call, deadline: Deadline) -> Reply:
+    def _attempt(self, kind: str, call: Call, deadline: Deadline) -> Reply:
         seconds = min(self._timeout, deadline.remaining())
         if not seconds:
             raise AmadeusTimeout("No time was left to ask Amadeus.")
@@ -80,8 +82,10 @@ class Upstream:
         try:
             reply = self._transport.send(self._traceable(call), seconds)
         except UpstreamError as error:
+            metrics.called(kind, error.code, time.monotonic() - started)
             _log_call(started, None, error=f"{error.code}: {error.__cause__ or error.detail}")
             raise
+        metrics.called(kind, reply.status, time.monotonic() - started)
         refusal = refusal_of(reply)
         _log_call(started, reply.status, **({"code": refusal.code} if refusal else {}))
         if refusal is not None:

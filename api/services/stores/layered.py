@@ -9,11 +9,13 @@ a probe finds that Redis takes writes again.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from cachetools import LRUCache
 
+from api import metrics
 from api.logs import Event, get_logger
 from api.services.entries import Entry, Failure, Turn
 from api.services.stores.memory import MemoryStore
@@ -45,15 +47,22 @@ class LayeredStore:
         self._generation = 0
         self._unshared: LRUCache[str, tuple[Entry, float]] = LRUCache(MAX_UNSHARED)
         self._closed = threading.Event()
+        self._checked_at = time.monotonic()
 
     @property
     def is_up(self) -> bool:
         """Whether Redis is in use."""
         return not self._is_down
 
+    @property
+    def checked_ago(self) -> float:
+        """Seconds since Redis last answered, or was last seen not to."""
+        return time.monotonic() - self._checked_at
+
     def start(self) -> None:
         """See whether Redis works, and follow what the fleet stores."""
         self._try(self._shared.check, lambda: None)
+        self._checked_at = time.monotonic()
         threading.Thread(target=self._follow, name="announcements", daemon=True).start()
 
     def close(self) -> None:
@@ -146,7 +155,9 @@ class LayeredStore:
             if self._is_down:
                 return
             self._is_down = True
+            self._checked_at = time.monotonic()
             self._distrust_copy()
+        metrics.REDIS_DOWN.set(1)
         log.warning(Event.CACHE_UNAVAILABLE, reason=reason)
         threading.Thread(target=self._probe, name="redis-probe", daemon=True).start()
 
@@ -157,12 +168,14 @@ class LayeredStore:
     def _probe(self) -> None:
         since = self._shared.now()
         while not self._closed.wait(PROBE_SECONDS):
+            self._checked_at = time.monotonic()
             try:
                 self._shared.check()
                 self._share_what_redis_missed()
             except StoreUnavailable:
                 continue
             self._is_down = False
+            metrics.REDIS_DOWN.set(0)
             log.info(Event.CACHE_RECOVERED, outage_s=round(self._shared.now() - since, 1))
             return
 
@@ -180,7 +193,9 @@ class LayeredStore:
                 if not self._is_down:
                     self._follow_one_subscription()
             except StoreUnavailable:
-                pass  # whoever needs Redis next says so in the log
+                # The subscription alone may have failed; if it was Redis, that is worth knowing
+                # before the next request comes.
+                self._try(self._shared.check, lambda: None)
             finally:
                 with self._lock:
                     self._distrust_copy()
@@ -197,6 +212,7 @@ class LayeredStore:
             for announced in announcements:
                 if self._closed.is_set() or not self._is_coherent:
                     return
+                self._checked_at = time.monotonic()
                 if announced is None:
                     continue
                 if announced.entry is None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from cachetools import LRUCache
 
+from api import metrics
 from api.services.entries import CLOCK_TOLERANCE_SECONDS, WAITING, Entry, Failure, Granted, Turn
 from api.services.stores.limits import (
     BACKGROUND_PAUSE_SECONDS,
@@ -17,6 +18,7 @@ from api.services.stores.limits import (
 )
 
 _OVERHEAD_BYTES: Final = 300
+_READS: Final = metrics.reads_of("process")
 _EPOCH_OF_MONOTONIC: Final = time.time() - time.monotonic()
 
 
@@ -45,6 +47,11 @@ class MemoryStore:
         """Always."""
         return True
 
+    @property
+    def checked_ago(self) -> float:
+        """It needs no checking."""
+        return 0.0
+
     def start(self) -> None:
         """Nothing has to be reached."""
 
@@ -59,7 +66,9 @@ class MemoryStore:
 
     def get(self, key: str) -> Entry | None:
         with self._lock:
-            return self._entry(key, self._clock())
+            entry = self._entry(key, self._clock())
+        _READS[entry is not None].inc()
+        return entry
 
     def failure(self, key: str) -> Failure | None:
         with self._lock:

@@ -16,6 +16,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from api import metrics
 from api.services.entries import CLOCK_TOLERANCE_SECONDS, WAITING, Entry, Failure, Granted, Turn
 from api.services.stores.limits import (
     BACKGROUND_PAUSE_SECONDS,
@@ -31,6 +32,7 @@ TIMEOUT_SECONDS: Final = 0.2
 MAX_CONNECTIONS: Final = 2048
 CLOCK_CHECK_SECONDS: Final = 30.0
 HEARTBEAT_SECONDS: Final = 1.0
+_READS: Final = metrics.reads_of("redis")
 _FORMAT: Final = b"1"
 _PREFIX: Final = "fp:1:"
 CHANNEL: Final = f"{_PREFIX}announcements"
@@ -127,6 +129,7 @@ class RedisStore:
             self.time()
         raw = self._read(_entry_key(key))
         entry = _unpack_entry(raw) if raw is not None else None
+        _READS[entry is not None].inc()
         if raw is not None and entry is None:
             self._guarded(lambda: self._redis.delete(_entry_key(key)))
         if entry is not None and entry.fetched_at > self.now() + CLOCK_TOLERANCE_SECONDS:
@@ -249,8 +252,11 @@ class RedisStore:
         except redis.ResponseError as exc:
             if str(exc).startswith("WRONGTYPE"):
                 raise _WrongType from exc
+            metrics.REDIS_ERRORS.labels("refusal").inc()
             raise StoreUnavailable(_reason(exc)) from exc
         except (redis.RedisError, OSError) as exc:
+            timed_out = isinstance(exc, redis.TimeoutError | TimeoutError)
+            metrics.REDIS_ERRORS.labels("timeout" if timed_out else "connection").inc()
             raise StoreUnavailable(_reason(exc)) from exc
 
 

@@ -1,0 +1,76 @@
+"""/readyz says whether to send the service requests, and how it is."""
+
+from typing import Any
+
+from tests.processes import eventually
+from tests.redis_server import RedisServer
+from tests.sandbox_server import SandboxServer
+from tests.service import Service
+
+CHECKS = {"cache", "token", "amadeus"}
+
+
+def test_ready_with_the_age_of_each_check(
+    sandbox: SandboxServer, redis_server: RedisServer
+) -> None:
+    with Service.on(sandbox, redis_url=redis_server.url, web_concurrency=1) as service:
+        service.price()
+
+        answer = service.get("/readyz").json()
+
+    assert answer["status"] == "ready"
+    assert {name: check["status"] for name, check in answer["checks"].items()} == dict.fromkeys(
+        CHECKS, "ok"
+    )
+    assert all(0 <= check["age"] < 10 for check in answer["checks"].values())
+
+
+def test_redis_is_seen_to_be_well_while_nobody_asks_for_anything(
+    sandbox: SandboxServer, redis_server: RedisServer
+) -> None:
+    with Service.on(sandbox, redis_url=redis_server.url, web_concurrency=1) as service:
+        eventually(lambda: check(service, "cache")["age"] > 0.5)
+        eventually(lambda: check(service, "cache")["age"] < 0.5)
+
+
+def test_without_redis_it_is_degraded_and_ready(
+    sandbox: SandboxServer, redis_server: RedisServer
+) -> None:
+    with Service.on(sandbox, redis_url=redis_server.url, web_concurrency=1) as service:
+        redis_server.kill()
+        try:
+            eventually(lambda: check(service, "cache")["status"] == "unavailable")
+            answer = service.get("/readyz")
+            price = service.price()
+        finally:
+            redis_server.start()
+
+        assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+        assert price.status_code == 200
+        eventually(lambda: service.get("/readyz").json()["status"] == "ready")
+
+
+def test_without_a_token_it_is_degraded_and_ready(sandbox: SandboxServer) -> None:
+    sandbox.fault("token", "status", "401:38187")
+    with Service.on(sandbox) as service:
+        answer = service.get("/readyz")
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["checks"]["token"] == {"status": "missing", "age": None}
+
+
+def test_with_calls_held_back_it_is_degraded_and_ready(sandbox: SandboxServer) -> None:
+    with Service.on(sandbox) as service:
+        sandbox.fault("search", "status", "500")
+        for adults in range(1, 10):
+            service.price(adults=str(adults))
+
+        answer = service.get("/readyz")
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["checks"]["amadeus"]["status"] == "failing"
+
+
+def check(service: Service, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = service.get("/readyz").json()["checks"][name]
+    return found
