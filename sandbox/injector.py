@@ -23,7 +23,7 @@ TOKEN_PATH = "/v1/security/oauth2/token"  # noqa: S105 - a path
 SEARCH_PATH = "/v2/shopping/flight-offers"
 
 _CONTENT_FAULTS = {**BODY_FAULTS, **OFFER_FAULTS, **TOKEN_FAULTS}
-# The body of a POST is read here, for its route, before the application has judged its size.
+# What is longer is cut, which no JSON survives.
 _MOST_BODY = 1_000_000
 _ERRORS_FROM = 400
 
@@ -44,6 +44,7 @@ class Injector:
         self._delay = delay
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        keep_body(environ)
         leg = leg_of(environ["PATH_INFO"])
         if leg is None:
             return self._application(environ, start_response)
@@ -106,9 +107,8 @@ def route_of(environ: Environ) -> Route:
 
 
 def _route_of_post(environ: Environ) -> Route:
-    body = environ["wsgi.input"].read(_length(environ))
-    environ["wsgi.input"] = io.BytesIO(body)
-    environ["CONTENT_LENGTH"] = str(len(body))
+    body = environ["wsgi.input"].read()
+    environ["wsgi.input"].seek(0)
     try:
         first = orjson.loads(body)["originDestinations"][0]
         date = first.get("departureDateTimeRange", {}).get("date")
@@ -118,11 +118,19 @@ def _route_of_post(environ: Environ) -> Route:
     return Route(*(part if isinstance(part, str) else None for part in route))
 
 
-def _length(environ: Environ) -> int:
-    try:
-        return min(int(environ.get("CONTENT_LENGTH") or _MOST_BODY), _MOST_BODY)
-    except ValueError:
-        return _MOST_BODY
+def keep_body(environ: Environ) -> None:
+    """Read the body into memory, so that it can be read twice and has a length.
+
+    The Node SDK sends its bodies in chunks, without a length.
+    """
+    stated = environ.get("CONTENT_LENGTH")
+    if stated:
+        length = min(int(stated), _MOST_BODY) if stated.isdigit() else 0
+    else:
+        length = _MOST_BODY if environ.get("wsgi.input_terminated") else 0
+    body = environ["wsgi.input"].read(length) if length else b""
+    environ["wsgi.input"] = io.BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
 
 
 def error_codes(body: bytes) -> list[str]:

@@ -56,6 +56,9 @@ class Handler(WSGIHandler):
         environ[WIRE_KEY] = SocketWire(self)
         return environ
 
+    def log_error(self, msg: str, *args: object) -> None:
+        """Say nothing of what is no HTTP: the client hears it, and it is no fault of ours."""
+
     def count(self) -> None:
         """Count this connection, once."""
         if not self.counted:

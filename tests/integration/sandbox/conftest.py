@@ -1,8 +1,37 @@
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.certificate import self_signed
 from tests.sandbox_server import SandboxServer
+
+NODE_TESTS = "test_node_sdk.py"
+NO_NODE = f"{NODE_TESTS} is not run: node and npm are not installed"
+
+
+def _node_is_here() -> bool:
+    return shutil.which("node") is not None and shutil.which("npm") is not None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs Node where there is none, and say so."""
+    left_out = [item for item in items if item.path.name == NODE_TESTS and not _node_is_here()]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _node_is_here():
+        terminalreporter.write_line(NO_NODE, yellow=True)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 with its key, signed by itself."""
+    return self_signed(tmp_path_factory.mktemp("tls") / "server.pem")
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 import concurrent.futures
 import contextlib
-import datetime as dt
-import ipaddress
 import socket
 import ssl
 import subprocess
@@ -15,9 +13,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.processes import eventually
 from tests.sandbox_client import SEARCH, TOKEN
@@ -180,12 +175,6 @@ def test_what_is_no_http_is_refused_and_survived(server: SandboxServer) -> None:
     assert server.counters()["search"]["calls"] == 0
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 with its key, signed by itself."""
-    return self_signed(tmp_path_factory.mktemp("tls") / "server.pem")
-
-
 def test_it_serves_tls_and_counts_the_handshakes(certificate: Path) -> None:
     trust = ssl.create_default_context(cafile=str(certificate))
     with SandboxServer("--certfile", str(certificate), admin=False) as server:
@@ -207,25 +196,8 @@ def test_faults_are_played_over_tls_too(certificate: Path) -> None:
         assert counters["connections"]["opened"] == 2
 
 
-def self_signed(path: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem, private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    path.write_bytes(
-        key.private_bytes(pem, private, serialization.NoEncryption()) + made.public_bytes(pem)
-    )
-    return path
+def test_a_body_may_come_in_chunks(server: SandboxServer) -> None:
+    form = b"grant_type=client_credentials&client_id=me&client_secret=secret"
+    with httpx2.Client(base_url=server.url, trust_env=False) as http:
+        answer = http.post(TOKEN, content=iter([form[:10], form[10:]]))
+    assert answer.status_code == 200
