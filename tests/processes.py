@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import httpx2
+
 PATIENCE_SECONDS = 20.0
 T = TypeVar("T")
 
@@ -17,10 +19,10 @@ def free_port() -> int:
         return port
 
 
-def eventually(what: Callable[[], T], within: float = PATIENCE_SECONDS) -> T:
+def eventually(what: Callable[[], T | None], within: float = PATIENCE_SECONDS) -> T:
     """The first true value that `what` returns. Fails if there is none within that many seconds.
 
-    An OSError or AssertionError of it counts as not yet.
+    An AssertionError of it, or one of the network, counts as not yet.
     """
     give_up = time.monotonic() + within
     while True:
@@ -29,7 +31,7 @@ def eventually(what: Callable[[], T], within: float = PATIENCE_SECONDS) -> T:
             value = what()
             if value:
                 return value
-        except (OSError, AssertionError) as exc:
+        except (OSError, AssertionError, httpx2.TransportError) as exc:
             problem = exc
         if time.monotonic() > give_up:
             raise AssertionError(f"not within {within} s") from problem

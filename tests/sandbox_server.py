@@ -28,7 +28,7 @@ class SandboxServer:
         self._command += options
 
     def __enter__(self) -> Self:
-        self.process = subprocess.Popen(  # noqa: S603 - our own command
+        self.process = subprocess.Popen(
             self._command, cwd=_ROOT, stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None

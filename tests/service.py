@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -50,11 +52,25 @@ class Service:
         credentials = {"amadeus_client_id": CLIENT_ID, "amadeus_client_secret": CLIENT_SECRET}
         return cls(**{"amadeus_base_url": sandbox.url, **credentials, **settings})
 
-    def __enter__(self) -> Self:
+    def launch(self) -> None:
+        """Start it, and wait for nothing."""
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [_GUNICORN], cwd=_ROOT, env=self._environment, stdout=log, stderr=log
             )
+
+    @contextmanager
+    def just_launched(self) -> Iterator[Self]:
+        """For as long as the `with` lasts, but from before it is ready."""
+        self.launch()
+        try:
+            yield self
+        finally:
+            self.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        if not hasattr(self, "process"):
+            self.launch()
         try:
             eventually(self._is_ready)
         except AssertionError as exc:
@@ -74,6 +90,7 @@ class Service:
 
     def stop(self) -> int:
         """Ask it to end, wait until it has, and return its exit code."""
+        self.http.close()  # an idle connection would hold the end up
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -116,10 +133,7 @@ class Service:
     def _is_ready(self) -> bool:
         if self.process.poll() is not None:
             raise RuntimeError(f"the service ended at once:\n{self.log_text}")
-        try:
-            return self.http.get(self.awaited).status_code == httpx2.codes.OK
-        except httpx2.TransportError:
-            return False
+        return self.http.get(self.awaited).status_code == httpx2.codes.OK
 
 
 def some_day(ahead: int = 30) -> str:

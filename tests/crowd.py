@@ -1,0 +1,41 @@
+"""Many clients at once."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One client's answer, and the seconds that it took to come."""
+
+    status: int
+    headers: httpx2.Headers
+    body: dict[str, Any]
+    seconds: float
+
+
+def ask_at_once(urls: Iterable[str]) -> list[Reply]:
+    """GET every URL, each on a connection of its own, all at the same moment."""
+    return asyncio.run(_ask_all(list(urls)))
+
+
+async def _ask_all(urls: list[str]) -> list[Reply]:
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
+    async with httpx2.AsyncClient(
+        limits=limits, timeout=PATIENCE_SECONDS, trust_env=False
+    ) as client:
+        return await asyncio.gather(*(_ask(client, url) for url in urls))
+
+
+async def _ask(client: httpx2.AsyncClient, url: str) -> Reply:
+    started = time.monotonic()
+    response = await client.get(url)
+    seconds = time.monotonic() - started
+    return Reply(response.status_code, response.headers, response.json(), seconds)

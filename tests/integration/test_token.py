@@ -1,0 +1,166 @@
+"""One token for the whole fleet, of which nobody has to think."""
+
+import base64
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import httpx2
+import pytest
+
+from tests.crowd import ask_at_once
+from tests.processes import eventually
+from tests.redis_server import RedisServer
+from tests.sandbox_server import SandboxServer
+from tests.service import Service, some_day
+
+
+@pytest.fixture
+def amadeus() -> Iterator[SandboxServer]:
+    """An Amadeus of the test's own, since its tokens are settled and revoked."""
+    with SandboxServer() as server:
+        yield server
+
+
+def url(service: Service, ahead: int = 30) -> str:
+    return f"{service.url}/flights/price?origin=JFK&destination=LAX&date={some_day(ahead)}"
+
+
+def token_calls(amadeus: SandboxServer) -> int:
+    calls: int = amadeus.counters()["token"]["calls"]
+    return calls
+
+
+def test_a_fleet_that_starts_at_once_fetches_one_token(
+    redis_server: RedisServer, amadeus: SandboxServer
+) -> None:
+    amadeus.fault("token", "latency", 500)
+    fleet = [Service.on(amadeus, redis_url=redis_server.url, web_concurrency=2) for _ in range(3)]
+    for service in fleet:
+        service.launch()
+    with ExitStack() as stack:
+        for service in fleet:
+            stack.enter_context(service)
+        for service in fleet:
+            eventually(lambda service=service: len(service.log("service.warmed")) == 2)
+        assert token_calls(amadeus) == 1
+        assert sum(len(service.log("token.fetched")) for service in fleet) == 1
+        assert sum(len(service.log("token.shared")) for service in fleet) == 5
+
+
+def test_redis_holds_no_token_that_could_be_used(
+    redis_server: RedisServer, amadeus: SandboxServer
+) -> None:
+    with Service.on(amadeus, redis_url=redis_server.url):
+        (key,) = redis_server.client.keys("*token*")
+        held = redis_server.client.get(key)
+        assert held is not None
+        body = held.partition(b"\n")[2].decode()
+        assert httpx2.get(f"{amadeus.url}/v1/security/oauth2/token/{body}").status_code == 404
+        readable = key + held + base64.urlsafe_b64decode(body)
+        assert b"access_token" not in readable
+        assert b"the-client-id" not in readable
+
+
+def test_no_request_waits_for_a_token(redis_server: RedisServer, amadeus: SandboxServer) -> None:
+    amadeus.settings(token_life=12)
+    with Service.on(amadeus, redis_url=redis_server.url) as service:
+        eventually(lambda: service.log("token.fetched"))
+        amadeus.fault("token", "latency", 1500)
+        started, slowest = time.monotonic(), 0.0
+        for ahead in range(1, 300):
+            slowest = max(slowest, ask_at_once([url(service, ahead)])[0].seconds)
+            if time.monotonic() > started + 20:
+                break
+        assert len(service.log("token.fetched")) >= 3
+    assert slowest < 1
+
+
+def test_a_revoked_token_is_replaced_once_for_all(
+    redis_server: RedisServer, amadeus: SandboxServer
+) -> None:
+    settings = {"redis_url": redis_server.url, "web_concurrency": 2}
+    with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
+        eventually(lambda: len(one.log("service.warmed") + other.log("service.warmed")) == 4)
+        amadeus.revoke_tokens(38193)
+        replies = ask_at_once(
+            [url(service, ahead) for ahead in range(1, 21) for service in (one, other)]
+        )
+        assert {reply.status for reply in replies} == {200}
+        assert token_calls(amadeus) == 2
+        assert one.log("token.rejected", code="38193")
+
+
+def test_an_upstream_that_refuses_every_token_costs_two_token_calls(
+    redis_server: RedisServer, amadeus: SandboxServer
+) -> None:
+    with Service.on(amadeus, redis_url=redis_server.url) as service:
+        amadeus.fault("search", "status", "401:38192")
+        replies = [ask_at_once([url(service, ahead)])[0] for ahead in range(1, 21)]
+        assert {(reply.status, reply.body["code"]) for reply in replies} == {
+            (502, "amadeus-misconfigured")
+        }
+        assert token_calls(amadeus) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "arg"), [("refuse_credentials", None), ("status", 500), ("html", None)]
+)
+def test_a_failing_token_endpoint_is_left_alone_with_growing_pauses(
+    redis_server: RedisServer, amadeus: SandboxServer, fault: str, arg: int | None
+) -> None:
+    amadeus.fault("token", fault, arg)
+    settings = {"redis_url": redis_server.url, "web_concurrency": 2}
+    with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
+        until = time.monotonic() + 8
+        while time.monotonic() < until:
+            replies = ask_at_once([url(one), url(other)])
+            assert {reply.status for reply in replies} <= {502, 503}
+        # At 0, 1, 3 and 7 seconds.
+        assert 2 <= token_calls(amadeus) <= 5
+        assert one.log("token.failed") + other.log("token.failed")
+
+
+@pytest.mark.parametrize(
+    "oddity", ["no_expires_in", "null_expires_in", "string_expires_in", "tiny_expires_in"]
+)
+def test_an_odd_token_reply_causes_no_storm(amadeus: SandboxServer, oddity: str) -> None:
+    amadeus.fault("token", oddity)
+    with Service.on(amadeus) as service:
+        replies = [ask_at_once([url(service, ahead)])[0] for ahead in range(1, 21)]
+        assert {reply.status for reply in replies} == {200}
+        assert token_calls(amadeus) == 1
+
+
+@pytest.mark.parametrize("oddity", ["no_access_token", "newline_token", "null", "list", "204"])
+def test_a_reply_without_a_token_is_a_bad_answer_and_no_storm(
+    amadeus: SandboxServer, oddity: str
+) -> None:
+    amadeus.fault("token", oddity)
+    with Service.on(amadeus) as service:
+        reply = ask_at_once([url(service)])[0]
+        assert (reply.status, reply.body["code"]) == (502, "amadeus-bad-answer")
+        assert token_calls(amadeus) <= 2
+
+
+def test_a_token_of_another_secret_is_replaced(
+    redis_server: RedisServer, amadeus: SandboxServer
+) -> None:
+    with Service.on(amadeus, redis_url=redis_server.url):
+        pass
+    with Service.on(
+        amadeus, redis_url=redis_server.url, amadeus_client_secret="rotated"
+    ) as service:
+        assert service.price().status_code == 200
+        assert token_calls(amadeus) == 2
+
+
+def test_a_hanging_token_endpoint_delays_no_start(amadeus: SandboxServer) -> None:
+    amadeus.fault("token", "hang")
+    started = time.monotonic()
+    with Service.on(amadeus).just_launched() as service:
+        eventually(lambda: ask_at_once([f"{service.url}/flights/ping"])[0].status == 200)
+        assert time.monotonic() - started < 3
+        reply = ask_at_once([url(service)])[0]
+        assert reply.body["code"] == "amadeus-timeout"
+        assert reply.seconds < 7
