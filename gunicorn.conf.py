@@ -4,6 +4,7 @@ from gevent import monkey
 
 monkey.patch_all()  # first: post_fork, and all that it imports, runs before the worker's own
 
+import signal  # noqa: E402
 from collections.abc import Iterable  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
@@ -19,6 +20,8 @@ from api.settings import load_settings  # noqa: E402
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 settings = load_settings()
 configure_logs(settings.log_level, settings.log_format)
@@ -60,9 +63,24 @@ def pre_fork(server: "Arbiter", worker: Any) -> None:
 def post_fork(_server: "Arbiter", worker: Any) -> None:
     """Warm the worker up while it starts to serve."""
     take_place(worker.place)
+    for number in STOP_SIGNALS:
+        # A stop that comes before the worker listens for it must end it, and not pass unheard.
+        signal.signal(number, signal.SIG_DFL)
     from api.wsgi import application  # noqa: PLC0415 - after the fork, so that workers share nothing
 
     application.warm_up()
+
+
+def post_worker_init(worker: Any) -> None:
+    """Say that the end has begun before anything else ends, and end every time the same way."""
+    from api.wsgi import application  # noqa: PLC0415
+
+    def stop(number: int, frame: Any) -> None:
+        application.prepare_to_stop()
+        worker.handle_exit(number, frame)  # of SIGINT and SIGQUIT gunicorn makes a traceback
+
+    for number in STOP_SIGNALS:
+        signal.signal(number, stop)
 
 
 def worker_exit(_server: "Arbiter", _worker: Any) -> None:

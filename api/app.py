@@ -41,6 +41,7 @@ class Application:
     def __init__(self, wsgi: falcon.App[Any, Any], lifecycle: Lifecycle) -> None:
         self._wsgi = wsgi
         self.warm_up = lifecycle.warm_up
+        self.prepare_to_stop = lifecycle.prepare_to_stop
         self.stop = lifecycle.stop
 
     def __call__(

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import redis
 
@@ -49,13 +49,29 @@ class RedisServer:
         """A client of the test's own."""
         return redis.Redis(host="127.0.0.1", port=self.port, protocol=2)
 
+    def keys(self, pattern: str = "*") -> list[bytes]:
+        """The keys in it now."""
+        return cast("list[bytes]", self.client.keys(pattern))
+
+    def get(self, key: bytes | str) -> bytes:
+        """The string under a key that is there."""
+        return cast("bytes", self.client.get(key))
+
+    def scripts_run(self) -> int:
+        """How often a script was called since it started."""
+        stats = cast("dict[str, dict[str, int]]", self.client.info("commandstats"))
+        return stats["cmdstat_evalsha"]["calls"]
+
     def start(self) -> None:
         """Start it, empty, and wait until it answers."""
         if shutil.which("redis-server") is None:
             raise RuntimeError("the tests need redis-server: apt-get install redis-server")
         self._process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1"]
-            + ["--save", "", "--appendonly", "no", "--dir", str(self._folder), *self._options],
+            [
+                *("redis-server", "--port", str(self.port), "--bind", "127.0.0.1"),
+                *("--save", "", "--appendonly", "no", "--dir", str(self._folder)),
+                *self._options,
+            ],
             stdout=subprocess.DEVNULL,
         )
         eventually(self._answers)

@@ -28,9 +28,7 @@ class SandboxServer:
         self._command += options
 
     def __enter__(self) -> Self:
-        self.process = subprocess.Popen(
-            self._command, cwd=_ROOT, stdout=subprocess.PIPE, text=True
-        )
+        self.process = subprocess.Popen(self._command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line.startswith("sandbox listening on "):

@@ -101,10 +101,15 @@ class Lifecycle:
         is_well = all(check.status == "ok" for check in checks.values())
         return Readiness("ready" if is_well else "degraded", can_serve=True, checks=checks)
 
+    def prepare_to_stop(self) -> None:
+        """Take no new requests, as far as those who ask `readiness` decide; finish the others."""
+        if self._phase is not Phase.STOPPING:
+            self._phase = Phase.STOPPING
+            log.info(Event.SERVICE_STOPPING)
+
     def stop(self) -> None:
         """End the threads and close the connections."""
-        self._phase = Phase.STOPPING
-        log.info(Event.SERVICE_STOPPING)
+        self.prepare_to_stop()
         self._vault.stop()
         self._store.close()
         self._close_connections()

@@ -11,7 +11,7 @@ from api.services.entries import Failure
 
 # Turns are handed out this much below the limit: Amadeus counts when a call arrives, not when it
 # was sent, and refuses two calls that are exactly as far apart as the limit says.
-HEADROOM: Final = 1.07
+HEADROOM: Final = 1.1
 # A turn that leaves less time than this for the call itself is of no use.
 LEAST_CALL_SECONDS: Final = 1.0
 QUOTA_PAUSE_SECONDS: Final = 3600.0

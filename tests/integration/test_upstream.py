@@ -1,0 +1,182 @@
+"""Amadeus is called in turn, once more where that helps, and not at all where it does not."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.crowd import ask_at_once
+from tests.processes import eventually
+from tests.redis_server import RedisServer
+from tests.sandbox_server import SandboxServer
+from tests.service import Service, some_day
+
+
+@pytest.fixture
+def amadeus() -> Iterator[SandboxServer]:
+    """An Amadeus of the test's own, since its limits and connections are counted."""
+    with SandboxServer() as server:
+        yield server
+
+
+def url(service: Service, ahead: int = 30) -> str:
+    return f"{service.url}/flights/price?origin=JFK&destination=LAX&date={some_day(ahead)}"
+
+
+@pytest.mark.parametrize(
+    ("fault", "arg"),
+    [("status", "500:141"), ("status", "429:38194"), ("reset", None), ("truncated", None)],
+)
+def test_a_failure_that_may_pass_is_tried_once_more(
+    amadeus: SandboxServer, fault: str, arg: str | None
+) -> None:
+    with Service.on(amadeus) as service:
+        amadeus.fault("search", fault, arg, count=1)
+        assert service.price().status_code == 200
+        assert amadeus.counters()["search"]["calls"] == 2
+        assert len(service.log("amadeus.retry")) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "arg", "code"),
+    [
+        ("status", "400:425", "rejected-by-amadeus"),
+        ("status", "403:38197", "amadeus-misconfigured"),
+        ("status", "429:38195", "amadeus-quota"),
+        ("hang", None, "amadeus-timeout"),
+        ("redirect", "http://127.0.0.1:1/", "amadeus-bad-answer"),
+    ],
+)
+def test_a_failure_that_will_not_pass_is_not(
+    amadeus: SandboxServer, fault: str, arg: str | None, code: str
+) -> None:
+    with Service.on(amadeus, amadeus_timeout=1) as service:
+        amadeus.fault("search", fault, arg, count=1)
+        assert service.price().json()["code"] == code
+        assert amadeus.counters()["search"]["calls"] == 1
+
+
+@pytest.mark.parametrize("fault", ["slow_headers", "slow_body"])
+def test_a_drip_does_not_beat_the_deadline(amadeus: SandboxServer, fault: str) -> None:
+    with Service.on(amadeus, amadeus_timeout=1) as service:
+        amadeus.fault("search", fault, 0.2)
+        (reply,) = ask_at_once([url(service)])
+        assert reply.body["code"] == "amadeus-timeout"
+        assert reply.seconds < 2
+
+
+def test_the_circuit_opens_and_one_probe_closes_it(amadeus: SandboxServer) -> None:
+    with Service.on(amadeus, cache_stale_ttl=0) as service:
+        amadeus.fault("search", "status", 500)
+        for ahead in range(1, 7):
+            ask_at_once([url(service, ahead)])
+        assert service.log("amadeus.circuit_opened")
+        calls = amadeus.counters()["search"]["calls"]
+        held_back = ask_at_once([url(service, ahead) for ahead in range(10, 30)])
+        assert {reply.status for reply in held_back} == {503}
+        assert all(1 <= int(reply.headers["Retry-After"]) <= 5 for reply in held_back)
+        assert amadeus.counters()["search"]["calls"] == calls
+        amadeus.clear()
+        eventually(lambda: service.price().status_code == 200, within=8)
+        assert len(service.log("amadeus.circuit_closed")) == 1
+
+
+def test_the_fleet_keeps_the_pace_of_the_test_environment(
+    amadeus: SandboxServer, redis_server: RedisServer
+) -> None:
+    amadeus.settings(rate_limit="test")
+    settings = {"redis_url": redis_server.url, "amadeus_rate_limit": 10, "web_concurrency": 2}
+    with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
+        replies = ask_at_once(
+            [url(one, ahead) for ahead in range(1, 26)]
+            + [url(other, ahead) for ahead in range(26, 51)]
+        )
+    assert {reply.status for reply in replies} == {200}
+    assert amadeus.counters()["search"]["refused"] == 0
+    # 50 calls at 10 a second, less the headroom: nobody waits for more than the pace asks.
+    assert 4.5 < max(reply.seconds for reply in replies) < 7.5
+
+
+def test_a_queue_that_is_too_long_is_said_with_a_truthful_retry_after(
+    amadeus: SandboxServer, redis_server: RedisServer
+) -> None:
+    settings = {
+        "redis_url": redis_server.url,
+        "amadeus_rate_limit": 5,
+        "request_deadline": 3,
+        "web_concurrency": 1,
+    }
+    with Service.on(amadeus, **settings) as service:
+        replies = ask_at_once([url(service, ahead) for ahead in range(1, 31)])
+        refused = [reply for reply in replies if reply.status == 503]
+        assert {reply.status for reply in replies} == {200, 503}
+        assert {reply.body["code"] for reply in refused} == {"amadeus-unavailable"}
+        assert max(reply.seconds for reply in refused) < 1
+        assert service.log("amadeus.paced")
+        retry_after = max(int(reply.headers["Retry-After"]) for reply in refused)
+        assert retry_after == 3
+
+
+def test_a_used_up_quota_stops_the_calls_of_the_whole_fleet(
+    amadeus: SandboxServer, redis_server: RedisServer
+) -> None:
+    with (
+        Service.on(amadeus, redis_url=redis_server.url) as one,
+        Service.on(amadeus, redis_url=redis_server.url) as other,
+    ):
+        amadeus.fault("search", "status", "429:38195", count=1)
+        assert one.price().json()["code"] == "amadeus-quota"
+        replies = ask_at_once([url(other, ahead) for ahead in range(1, 11)])
+        assert {reply.body["code"] for reply in replies} == {"amadeus-quota"}
+        assert all(int(reply.headers["Retry-After"]) > 3000 for reply in replies)
+        assert amadeus.counters()["search"]["calls"] == 1
+
+
+def test_fifty_calls_open_a_handful_of_connections(amadeus: SandboxServer) -> None:
+    with Service.on(amadeus) as service:
+        for first in range(1, 51, 5):
+            ask_at_once([url(service, ahead) for ahead in range(first, first + 5)])
+        assert amadeus.counters()["search"]["calls"] == 50
+        # Ours and the test's own questions, one connection each.
+        assert service_connections(amadeus) <= 10
+
+
+def service_connections(amadeus: SandboxServer) -> int:
+    first = amadeus.counters()["connections"]["opened"]
+    own = amadeus.counters()["connections"]["opened"] - first
+    opened: int = first - own * 2
+    return opened
+
+
+def test_a_long_wait_for_amadeus_leaves_hits_alone(amadeus: SandboxServer) -> None:
+    with Service.on(amadeus) as service:
+        service.price()
+        idle = p95_of_a_hit(service)
+        amadeus.fault("search", "latency", 5000)
+        amadeus.admin("DELETE", "counters")
+        with ThreadPoolExecutor() as threads:
+            urls = [url(service, ahead) for ahead in range(40, 240)]
+            waiting = threads.submit(ask_at_once, urls)
+            eventually(lambda: amadeus.counters()["search"]["calls"] == 200)
+            busy = p95_of_a_hit(service)
+        assert {reply.status for reply in waiting.result()} == {200}
+    assert busy < max(5 * idle, 0.02)
+
+
+def p95_of_a_hit(service: Service) -> float:
+    seconds = []
+    for _ in range(100):
+        started = time.monotonic()
+        assert service.price().headers["X-Cache"] == "hit"
+        seconds.append(time.monotonic() - started)
+    return sorted(seconds)[95]
+
+
+def test_it_starts_in_time_when_amadeus_is_down() -> None:
+    started = time.monotonic()
+    down = {"amadeus_client_id": "id", "amadeus_client_secret": "secret"}
+    with Service(amadeus_base_url="http://127.0.0.1:1", **down) as service:
+        assert time.monotonic() - started < 5
+        assert service.price().status_code == 503
+        assert service.log("token.failed")
