@@ -18,8 +18,8 @@ import httpx2
 from tests.processes import PATIENCE_SECONDS, eventually, free_port
 from tests.sandbox_server import SandboxServer
 
-_ROOT = Path(__file__).resolve().parent.parent
-_GUNICORN = Path(sys.executable).with_name("gunicorn")
+ROOT = Path(__file__).resolve().parent.parent
+GUNICORN = Path(sys.executable).with_name("gunicorn")
 CLIENT_ID = "the-client-id"
 CLIENT_SECRET = "the-client-secret"
 
@@ -56,7 +56,7 @@ class Service:
         """Start it, and wait for nothing."""
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [_GUNICORN], cwd=_ROOT, env=self._environment, stdout=log, stderr=log
+                [GUNICORN], cwd=ROOT, env=self._environment, stdout=log, stderr=log
             )
 
     @contextmanager

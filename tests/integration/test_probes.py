@@ -1,0 +1,128 @@
+"""What operators and orchestrators ask, and every other path."""
+
+import httpx2
+import pytest
+
+from api import __version__
+from tests.processes import eventually
+from tests.redis_server import RedisServer
+from tests.sandbox_server import SandboxServer
+from tests.service import Service
+
+
+@pytest.fixture(scope="module")
+def service() -> "Service":
+    with Service() as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "path", ["/ping", "/ping/", "/flights/ping", "/flights/ping/", "/ping?whatever=1"]
+)
+def test_ping_answers_pong(service: Service, path: str) -> None:
+    answer = service.get(path)
+
+    assert (answer.status_code, answer.json()) == (200, {"data": "pong"})
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_ping_touches_neither_redis_nor_amadeus() -> None:
+    with SandboxServer() as sandbox, RedisServer() as redis:
+        with Service.on(sandbox, redis_url=redis.url) as service:
+            sandbox.clear()
+            redis.client.config_resetstat()
+            answers = [service.get("/flights/ping").status_code for _ in range(20)]
+            asked = set(redis.client.info("commandstats"))
+            calls = sandbox.counters()
+
+    assert answers == [200] * 20
+    assert asked <= {"cmdstat_config|resetstat", "cmdstat_info"}
+    assert calls["search"]["calls"] == calls["token"]["calls"] == 0
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/version", "/flights/price"])
+def test_a_trailing_slash_is_optional(service: Service, path: str) -> None:
+    assert service.get(path).status_code == service.get(f"{path}/").status_code
+
+
+def test_healthz_is_constant(service: Service) -> None:
+    answer = service.get("/healthz")
+
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_version_tells_the_build(service: Service) -> None:
+    version = service.get("/version").json()
+
+    assert (version["name"], version["version"]) == ("flight-price-api", __version__)
+
+
+def test_readyz_tells_how_each_dependency_is(service: Service) -> None:
+    assert service.get("/readyz").json() == {
+        "status": "ready",
+        "checks": {"cache": "ok", "token": "ok"},
+    }
+
+
+def test_without_redis_it_is_degraded_and_still_wants_requests() -> None:
+    with RedisServer() as redis, Service(redis_url=redis.url, web_concurrency=1) as service:
+        redis.kill()
+        service.price()
+
+        answer = eventually(lambda: (now := ready(service)).json()["status"] != "ready" and now)
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "degraded",
+        "checks": {"cache": "unavailable", "token": "ok"},
+    }
+
+
+def test_without_a_token_it_is_degraded_and_still_wants_requests() -> None:
+    with SandboxServer("--fault", "token:refuse_credentials") as sandbox:
+        with Service.on(sandbox) as service:
+            answer = ready(service)
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "degraded",
+        "checks": {"cache": "ok", "token": "missing"},
+    }
+
+
+def ready(service: Service) -> httpx2.Response:
+    return service.get("/readyz")
+
+
+@pytest.mark.parametrize("path", ["/", "/flights", "/flights/price/JFK", "/nope", "/..%2f..%2fetc"])
+def test_an_unknown_path_is_a_404_that_shows_where_prices_are(service: Service, path: str) -> None:
+    answer = service.get(path)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "/flights/price?origin=" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+@pytest.mark.parametrize("path", ["/flights/price", "/ping", "/healthz"])
+def test_any_other_method_is_a_405_that_names_the_right_ones(
+    service: Service, path: str, method: str
+) -> None:
+    answer = service.http.request(method, path)
+
+    assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
+    assert "GET" in answer.headers["Allow"]
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_every_error_carries_its_request_id(service: Service) -> None:
+    answer = service.http.get("/nope", headers={"X-Request-ID": "mine"})
+
+    assert answer.json()["request_id"] == answer.headers["X-Request-ID"] == "mine"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_an_error_is_a_problem_even_for_those_who_want_xml(service: Service) -> None:
+    answer = service.http.get("/nope", headers={"Accept": "application/xml"})
+
+    assert answer.headers["Content-Type"] == "application/problem+json"

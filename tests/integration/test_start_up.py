@@ -1,0 +1,200 @@
+"""The first seconds of the service, with good and bad settings and a good and bad Amadeus."""
+
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.processes import eventually, free_port
+from tests.sandbox_server import SandboxServer
+from tests.service import GUNICORN, ROOT, Service
+
+START_UP_SECONDS = 3.0
+WORKER_MEGABYTES = 90
+
+
+class Unawaited(Service):
+    """Entered as soon as it serves, whether its warm-up is over or not."""
+
+    awaited = "/flights/ping"
+
+
+def gunicorn(**environment: str) -> "subprocess.CompletedProcess[str]":
+    """Start the service with this environment, and let it end."""
+    return subprocess.run(
+        [GUNICORN],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "takes"),
+    [
+        ("AMADEUS_ENVIRONMENT", "live", "sandbox, enterprise-test"),
+        ("AMADEUS_CLIENT_SECRET", "", "is needed with AMADEUS_ENVIRONMENT=test"),
+        ("REDIS_URL", "redis://:hidden/word@localhost", "takes a URL that starts with"),
+        ("REDIS_URL", "redis://:hidden@localhost?db=nine", "db"),
+        ("REDIS_URL", "redis://:hidden@localhost/nine", "takes"),
+        ("REDIS_URL", "unix://", "takes"),
+        ("CACHE_TTL", "ten", "takes seconds"),
+        ("LOG_LEVEL", "loud", "takes debug, info, warning or error"),
+    ],
+)
+def test_a_bad_setting_ends_it_before_it_listens_with_one_line(
+    variable: str, value: str, takes: str
+) -> None:
+    port = free_port()
+    good = {
+        "AMADEUS_ENVIRONMENT": "test",
+        "AMADEUS_CLIENT_ID": "an-id",
+        "AMADEUS_CLIENT_SECRET": "a-secret",
+        "PORT": str(port),
+    }
+
+    ended = gunicorn(**good | {variable: value})
+
+    assert ended.returncode != 0
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1
+    assert f"{variable} " in ended.stderr
+    assert takes in ended.stderr
+    assert not any(word in ended.stderr for word in ("Traceback", "hidden", "a-secret", "an-id"))
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))  # noqa: S104 - as the service does
+        taken.listen()
+        port = taken.getsockname()[1]
+        with subprocess.Popen(
+            [GUNICORN],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "PORT": str(port), "LOG_FORMAT": "json"},
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            lines = eventually(lambda: [next(iter(process.stdout or ()))])
+            process.terminate()
+
+    assert lines
+
+
+def test_the_warm_up_fetches_the_token_before_anybody_asks() -> None:
+    with SandboxServer() as sandbox, Service.on(sandbox) as service:
+        counters = sandbox.counters()
+        [fetched] = service.log("token.fetched")
+        [warmed] = eventually(lambda: service.log("service.warmed"))
+        service.price()
+        after = sandbox.counters()
+
+    assert (counters["token"]["calls"], counters["search"]["calls"]) == (1, 0)
+    assert (after["token"]["calls"], after["search"]["calls"]) == (1, 1)
+    assert fetched["expires_in"] == 1799
+    assert fetched["duration_ms"] > 0
+    assert "request_id" not in fetched
+    assert (warmed["cache"], warmed["token"]) == ("ok", "ok")
+
+
+def test_a_hung_amadeus_delays_no_worker_and_kills_none() -> None:
+    with SandboxServer("--fault", "token:hang") as sandbox:
+        started = time.monotonic()
+        with Unawaited.on(sandbox, web_concurrency=2, amadeus_timeout=3) as service:
+            until_ping = time.monotonic() - started
+            workers = service.workers()
+            warming = service.get("/readyz")
+            eventually(lambda: len(service.log("service.warmed")) == 2)
+            ready = service.get("/readyz")
+            sandbox.clear()
+            price = eventually(lambda: (now := service.price()).status_code == 200 and now)
+
+            assert service.workers() == workers
+
+    assert until_ping < START_UP_SECONDS
+    assert (warming.status_code, warming.json()["status"]) == (503, "starting")
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert price.json()["data"]["price"]
+
+
+def test_a_hung_token_call_ends_within_the_requests_deadline() -> None:
+    with SandboxServer("--fault", "token:hang") as sandbox:
+        with Unawaited.on(sandbox, request_deadline=1) as service:
+            started = time.monotonic()
+            answer = service.price()
+            seconds = time.monotonic() - started
+
+    assert (answer.status_code, answer.json()["code"]) == (504, "amadeus-timeout")
+    assert seconds < 2
+
+
+def test_a_dead_amadeus_costs_a_line_in_the_log() -> None:
+    with Service(
+        amadeus_base_url="http://127.0.0.1:1",
+        amadeus_client_id="an-id",
+        amadeus_client_secret="a-secret",
+    ) as service:
+        [failed] = service.log("token.failed")
+        answer = service.price()
+
+    assert (failed["level"], failed["code"]) == ("error", "amadeus-unavailable")
+    assert failed["url"] == "http://127.0.0.1:1/v1/security/oauth2/token"
+    assert (answer.status_code, answer.json()["code"]) == (503, "amadeus-unavailable")
+
+
+def test_wrong_credentials_are_named_as_what_they_are() -> None:
+    with SandboxServer("--client-id", "the-client-id", "--client-secret", "another") as sandbox:
+        with Service.on(sandbox) as service:
+            [failed] = service.log("token.failed")
+            answer = service.price()
+
+    assert "AMADEUS_CLIENT_ID or AMADEUS_CLIENT_SECRET is wrong" in failed["reason"]
+    assert (answer.status_code, answer.json()["code"]) == (502, "amadeus-misconfigured")
+
+
+def test_whoever_runs_on_the_sandbox_is_told_so() -> None:
+    with Service() as service:
+        [started] = service.log("service.started")
+        answer = service.price()
+
+    assert (started["environment"], started["amadeus"]) == ("sandbox", "bundled sandbox")
+    assert "invented" in started["notice"]
+    assert answer.headers["X-Amadeus-Environment"] == "sandbox"
+
+
+def test_it_ends_cleanly_when_asked_to() -> None:
+    with Service() as service:
+        service.price()
+        service.http.close()
+
+        assert service.stop() == 0
+        assert service.log("service.stopping")
+
+
+def megabytes(pid: int) -> float:
+    """The memory of a process that is in RAM (VmRSS of proc(5), there in KiB)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+    return int(line.split()[1]) * 1024 / 1_000_000
+
+
+def test_the_first_answer_comes_within_seconds_and_a_worker_stays_small() -> None:
+    started = time.monotonic()
+    with Unawaited() as service:
+        assert service.price().status_code == 200
+        seconds = time.monotonic() - started
+        for days in range(10, 210):
+            service.price(date=f"2027-{1 + days // 28 % 8:02d}-{1 + days % 28:02d}")
+        [worker] = service.workers()
+        resident = megabytes(worker)
+
+    print(f"first answer after {seconds:.1f} s, {resident:.0f} MB a worker")
+    assert seconds < START_UP_SECONDS
+    assert resident < WORKER_MEGABYTES
