@@ -5,11 +5,13 @@ import sys
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from api import redis_url
 
 
 class AmadeusEnvironment(StrEnum):
@@ -36,7 +38,6 @@ AMADEUS_RATES = {
     AmadeusEnvironment.TEST: 10.0,
     AmadeusEnvironment.PRODUCTION: 40.0,
 }
-REDIS_SCHEMES = ("memory", "redis", "rediss", "unix")
 _SANDBOX_CREDENTIAL = "sandbox"
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
@@ -116,7 +117,11 @@ class Settings(BaseSettings):
         if value is None:
             return None
         takes = "takes a scheme, a host and a port, like https://host:8443"
-        parts = _split(value, takes)
+        try:
+            parts = urlsplit(value)
+            _ = parts.port
+        except ValueError:
+            raise ValueError(takes) from None  # urllib's own words quote the URL
         if (
             parts.scheme not in ("http", "https")
             or not parts.hostname
@@ -131,10 +136,7 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _known_store(cls, value: SecretStr) -> SecretStr:
-        takes = f"takes a URL that starts with {_choice(REDIS_SCHEMES, '://')}"
-        url = value.get_secret_value()
-        if "://" not in url or _split(url, takes).scheme not in REDIS_SCHEMES:
-            raise ValueError(takes)
+        redis_url.check(value.get_secret_value())
         return value
 
     @model_validator(mode="after")
@@ -268,18 +270,8 @@ def _variable_and_detail(fault: ErrorDetails) -> tuple[str, str]:
     return name.upper(), f"takes {takes} ({fault['msg'][0].lower()}{fault['msg'][1:]})"
 
 
-def _split(url: str, takes: str) -> SplitResult:
-    """The parts of a URL. Raises ValueError with `takes`: urllib's own words quote the URL."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError(takes) from None
-    return parts
-
-
-def _choice(values: Iterable[str], suffix: str = "") -> str:
-    *rest, last = (f"{value}{suffix}" for value in values)
+def _choice(values: Iterable[str]) -> str:
+    *rest, last = values
     return f"{', '.join(rest)} or {last}"
 
 

@@ -111,7 +111,7 @@ def test_a_base_url_implies_the_custom_environment_without_a_pace(loaded: Any) -
         ("AMADEUS_BASE_URL", "http://host:99999", "https://host:8443"),
         ("AMADEUS_BASE_URL", "http://host:nine", "https://host:8443"),
         ("AMADEUS_BASE_URL", "http://[host", "https://host:8443"),
-        ("AMADEUS_BASE_URL", "http://me:pass@host", "https://host:8443"),
+        ("AMADEUS_BASE_URL", "http://me:hidden@host", "https://host:8443"),
         ("AMADEUS_GUEST_OFFICE_ID", "NCE/1A", "office id"),
         ("AMADEUS_RATE_LIMIT", "-7", "calls a second"),
         ("AMADEUS_TIMEOUT", "-7", "seconds"),
@@ -122,10 +122,16 @@ def test_a_base_url_implies_the_custom_environment_without_a_pace(loaded: Any) -
         ("REDIS_URL", "redis://localhost:nine", "memory://, redis://, rediss:// or unix://"),
         (
             "REDIS_URL",
-            "redis://:pass/word@localhost:6379",
+            "redis://:hid/den@localhost:6379",
             "memory://, redis://, rediss:// or unix://",
         ),
         ("REDIS_URL", "redis://[localhost", "memory://, redis://, rediss:// or unix://"),
+        ("REDIS_URL", "redis://localhost/nine", "the number of a database"),
+        ("REDIS_URL", "redis://:hidden@localhost?db=nine", "only db, username"),
+        ("REDIS_URL", "rediss://localhost?ssl_ca_cert=ca.pem", "ssl_ca_certs, ssl_certfile"),
+        ("REDIS_URL", "rediss://localhost?ssl_cert_reqs=nine", "ssl_cert_reqs, with"),
+        ("REDIS_URL", "redis://:hid?den@localhost", "memory://, redis://, rediss:// or unix://"),
+        ("REDIS_URL", "unix://?db=1", "the path of a socket"),
         ("CACHE_TTL", "-1", "seconds"),
         ("CACHE_TTL", "10m", "seconds"),
         ("CACHE_STALE_TTL", "1.5", "seconds"),
@@ -145,7 +151,21 @@ def test_a_bad_setting_is_named_with_what_it_takes_and_not_repeated(
 
     assert said.startswith(f"flight-price-api: {variable} ")
     assert takes in said
-    assert not any(part in said for part in (value, "pass", "word", "nine"))
+    assert not any(part in said for part in (value, "hid", "den", "nine"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "memory://",
+        "redis://localhost",
+        "redis://user:pass@localhost:6379/15",
+        "rediss://[::1]:6379/?ssl_ca_certs=/etc/ca.pem&ssl_cert_reqs=required",
+        "unix:///run/redis/redis.sock?db=2&password=pass",
+    ],
+)
+def test_a_redis_is_reached_in_four_ways(loaded: Any, url: str) -> None:
+    assert loaded(REDIS_URL=url).redis_url.get_secret_value() == url
 
 
 def test_all_bad_settings_are_named_in_one_line(refusal: Any) -> None:
