@@ -36,3 +36,12 @@ def eventually(what: Callable[[], T | None], within: float = PATIENCE_SECONDS) -
         if time.monotonic() > give_up:
             raise AssertionError(f"not within {within} s") from problem
         time.sleep(0.02)
+
+
+def first_good(ask: Callable[[], T], is_good: Callable[[T], object]) -> T:
+    """The first answer of `ask` that is good, as `eventually`."""
+
+    def good_ones() -> list[T]:
+        return [answer for answer in [ask()] if is_good(answer)]
+
+    return eventually(good_ones)[0]

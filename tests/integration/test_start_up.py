@@ -1,14 +1,13 @@
 """The first seconds of the service, with good and bad settings and a good and bad Amadeus."""
 
 import os
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.processes import eventually, free_port
+from tests.processes import eventually, first_good, free_port
 from tests.sandbox_server import SandboxServer
 from tests.service import GUNICORN, ROOT, Service
 
@@ -39,11 +38,8 @@ def gunicorn(**environment: str) -> "subprocess.CompletedProcess[str]":
     ("variable", "value", "takes"),
     [
         ("AMADEUS_ENVIRONMENT", "live", "sandbox, enterprise-test"),
-        ("AMADEUS_CLIENT_SECRET", "", "is needed with AMADEUS_ENVIRONMENT=test"),
+        ("AMADEUS_CLIENT_SECRET", "", "is needed with AMADEUS_ENVIRONMENT=custom"),
         ("REDIS_URL", "redis://:hidden/word@localhost", "takes a URL that starts with"),
-        ("REDIS_URL", "redis://:hidden@localhost?db=nine", "db"),
-        ("REDIS_URL", "redis://:hidden@localhost/nine", "takes"),
-        ("REDIS_URL", "unix://", "takes"),
         ("CACHE_TTL", "ten", "takes seconds"),
         ("LOG_LEVEL", "loud", "takes debug, info, warning or error"),
     ],
@@ -51,41 +47,21 @@ def gunicorn(**environment: str) -> "subprocess.CompletedProcess[str]":
 def test_a_bad_setting_ends_it_before_it_listens_with_one_line(
     variable: str, value: str, takes: str
 ) -> None:
-    port = free_port()
     good = {
-        "AMADEUS_ENVIRONMENT": "test",
+        "AMADEUS_BASE_URL": "http://127.0.0.1:1",
         "AMADEUS_CLIENT_ID": "an-id",
         "AMADEUS_CLIENT_SECRET": "a-secret",
-        "PORT": str(port),
+        "PORT": str(free_port()),
     }
 
     ended = gunicorn(**good | {variable: value})
 
-    assert ended.returncode != 0
+    assert ended.returncode == 2
     assert ended.stdout == ""
     assert ended.stderr.count("\n") == 1
     assert f"{variable} " in ended.stderr
     assert takes in ended.stderr
     assert not any(word in ended.stderr for word in ("Traceback", "hidden", "a-secret", "an-id"))
-
-
-def test_a_port_in_use_is_named() -> None:
-    with socket.socket() as taken:
-        taken.bind(("0.0.0.0", 0))  # noqa: S104 - as the service does
-        taken.listen()
-        port = taken.getsockname()[1]
-        with subprocess.Popen(
-            [GUNICORN],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "PORT": str(port), "LOG_FORMAT": "json"},
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stdout is not None
-            lines = eventually(lambda: [next(iter(process.stdout or ()))])
-            process.terminate()
-
-    assert lines
 
 
 def test_the_warm_up_fetches_the_token_before_anybody_asks() -> None:
@@ -114,7 +90,7 @@ def test_a_hung_amadeus_delays_no_worker_and_kills_none() -> None:
             eventually(lambda: len(service.log("service.warmed")) == 2)
             ready = service.get("/readyz")
             sandbox.clear()
-            price = eventually(lambda: (now := service.price()).status_code == 200 and now)
+            price = first_good(service.price, lambda answer: answer.status_code == 200)
 
             assert service.workers() == workers
 
@@ -125,11 +101,13 @@ def test_a_hung_amadeus_delays_no_worker_and_kills_none() -> None:
 
 
 def test_a_hung_token_call_ends_within_the_requests_deadline() -> None:
-    with SandboxServer("--fault", "token:hang") as sandbox:
-        with Unawaited.on(sandbox, request_deadline=1) as service:
-            started = time.monotonic()
-            answer = service.price()
-            seconds = time.monotonic() - started
+    with (
+        SandboxServer("--fault", "token:hang") as sandbox,
+        Unawaited.on(sandbox, request_deadline=1) as service,
+    ):
+        started = time.monotonic()
+        answer = service.price()
+        seconds = time.monotonic() - started
 
     assert (answer.status_code, answer.json()["code"]) == (504, "amadeus-timeout")
     assert seconds < 2
@@ -150,12 +128,14 @@ def test_a_dead_amadeus_costs_a_line_in_the_log() -> None:
 
 
 def test_wrong_credentials_are_named_as_what_they_are() -> None:
-    with SandboxServer("--client-id", "the-client-id", "--client-secret", "another") as sandbox:
-        with Service.on(sandbox) as service:
-            [failed] = service.log("token.failed")
-            answer = service.price()
+    with (
+        SandboxServer("--client-id", "the-client-id", "--client-secret", "another") as sandbox,
+        Service.on(sandbox) as service,
+    ):
+        [failed] = service.log("token.failed")
+        answer = service.price()
 
-    assert "AMADEUS_CLIENT_ID or AMADEUS_CLIENT_SECRET is wrong" in failed["reason"]
+    assert "AMADEUS_CLIENT_ID" in failed["hint"]
     assert (answer.status_code, answer.json()["code"]) == (502, "amadeus-misconfigured")
 
 
@@ -195,6 +175,6 @@ def test_the_first_answer_comes_within_seconds_and_a_worker_stays_small() -> Non
         [worker] = service.workers()
         resident = megabytes(worker)
 
-    print(f"first answer after {seconds:.1f} s, {resident:.0f} MB a worker")
+    print(f"\nfirst answer after {seconds:.1f} s, {resident:.0f} MB a worker")  # noqa: T201 - README.md tells it
     assert seconds < START_UP_SECONDS
     assert resident < WORKER_MEGABYTES
