@@ -1,11 +1,13 @@
 """One HTTP answer, whole and in memory, so that a fault can spoil it before it is sent."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
 import orjson
+
+_PIECE = 65_536
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -32,6 +34,8 @@ class Answer:
     status: int
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    padding: int = 0
+    """So many blanks come after the body; they are never in memory all at once."""
 
     @property
     def ok(self) -> bool:
@@ -43,9 +47,16 @@ class Answer:
         headers = list(self.headers.items())
         has_body = self.status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
         if has_body:
-            headers.append(("Content-Length", str(len(self.body))))
+            headers.append(("Content-Length", str(len(self.body) + self.padding)))
         start_response(f"{self.status} {reason(self.status)}", headers)
-        return [self.body] if has_body and self.body else []
+        if not has_body or not self.body:
+            return []
+        return self._padded() if self.padding else [self.body]
+
+    def _padded(self) -> Iterator[bytes]:
+        yield self.body
+        for sent in range(0, self.padding, _PIECE):
+            yield b" " * min(_PIECE, self.padding - sent)
 
     def head(self, **more: str) -> bytes:
         """Status line and headers as bytes on the wire, with `more` headers (`_` read as `-`)."""

@@ -6,7 +6,7 @@ of day, the changes, the carrier, the cabin, and some chance that is the same ea
 
 import datetime as dt
 import math
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ _WEEKDAYS = (1.0, 0.93, 0.92, 0.98, 1.12, 1.0, 1.14)  # from Monday
 _MONTHS = (0.9, 0.9, 0.97, 1.03, 1.0, 1.1, 1.2, 1.18, 1.0, 0.97, 0.92, 1.12)
 _CHANGES = (1.12, 0.93, 0.88)
 _OFF_PEAK = 0.95
+_MOST_REMEMBERED = 20_000
 _PEAK_MINUTES = range(9 * 60, 19 * 60)
 
 
@@ -62,41 +63,62 @@ def at_least(product: Product, cabin: Cabin) -> bool:
     return CABINS.index(product.cabin) >= CABINS.index(cabin)
 
 
-class Fares:
-    """Prices journeys as seen on one day."""
+class Tariff:
+    """What does not depend on the day. Safe to share; it remembers what it has worked out."""
 
-    def __init__(self, dice: Dice, today: dt.date) -> None:
-        self._dice = dice
-        self._today = today
-        # Many journeys of one search have these in common.
-        self._by_carrier = cache(partial(dice.roll, "carrier"))
+    def __init__(self, dice: Dice) -> None:
+        self.dice = dice
+        self._by_name: dict[str, float] = {}
+        # Many journeys have these in common.
+        self._by_carrier = lru_cache(4096)(partial(dice.roll, "carrier"))
         self._by_country = cache(partial(dice.roll, "tax"))
-        self._by_day = cache(self._day_factor)
 
     def fare(self, itinerary: Itinerary) -> float:
-        """The lowest fare, in cents."""
+        """The fare of an average day, in cents."""
+        fare = self._by_name.get(itinerary.name)
+        if fare is None:
+            if len(self._by_name) >= _MOST_REMEMBERED:
+                self._by_name.clear()
+            fare = self._by_name[itinerary.name] = self._worked_out(itinerary)
+        return fare
+
+    def _worked_out(self, itinerary: Itinerary) -> float:
         first, changes = itinerary.departures[0].flight, len(itinerary.departures) - 1
         ends = sorted((first.origin.code, itinerary.departures[-1].flight.destination.code))
         # Half by the way flown, so that a short trip over a far hub does not come cheaper.
         km = (itinerary.km + itinerary.flown) / 2
         return (
             (_START * (changes + 1) + _SLOPE * math.pow(km, _EXPONENT))
-            * self._by_day(itinerary.day)
             * _CHANGES[changes]
             * (1.0 if first.minute in _PEAK_MINUTES else _OFF_PEAK)
             * (0.88 + 0.3 * self._by_carrier(itinerary.carrier, *ends))
-            * (0.9 + 0.25 * self._dice.roll("day", itinerary.day, itinerary.name))
         )
-
-    def _day_factor(self, day: int) -> float:
-        date = dt.date.fromordinal(day)
-        return ahead(date, self._today) * _WEEKDAYS[date.weekday()] * _MONTHS[date.month - 1]
 
     def taxes(self, itinerary: Itinerary) -> float:
         """Taxes and charges, in cents: by country of departure, distance and changes."""
         country = itinerary.departures[0].flight.origin.country
         by_country = 800 + 3_700 * self._by_country(country)
         return by_country + 0.4 * itinerary.km + 600 * len(itinerary.departures)
+
+
+class Fares:
+    """Prices journeys as seen on one day."""
+
+    def __init__(self, tariff: Tariff, today: dt.date) -> None:
+        self._tariff = tariff
+        self._dice = tariff.dice
+        self._today = today
+        self._by_day = cache(self._day_factor)
+        self.taxes = tariff.taxes
+
+    def fare(self, itinerary: Itinerary) -> float:
+        """The lowest fare, in cents."""
+        chance = self._dice.roll("day", itinerary.day, itinerary.name)
+        return self._tariff.fare(itinerary) * self._by_day(itinerary.day) * (0.9 + 0.25 * chance)
+
+    def _day_factor(self, day: int) -> float:
+        date = dt.date.fromordinal(day)
+        return ahead(date, self._today) * _WEEKDAYS[date.weekday()] * _MONTHS[date.month - 1]
 
     def seats(self, itinerary: Itinerary) -> int:
         """How many seats are left, 9 meaning nine or more."""

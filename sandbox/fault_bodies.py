@@ -87,7 +87,7 @@ def _redirect(leg: Leg, answer: Answer, arg: str | None) -> Answer:  # noqa: ARG
 
 def _huge(leg: Leg, answer: Answer, arg: str | None) -> Answer:  # noqa: ARG001
     """Blank padding: still valid JSON, and true, for a reader with no limit."""
-    return replace(answer, body=answer.body + b" " * int(float(arg or _HUGE)))
+    return replace(answer, padding=int(float(arg or _HUGE)))
 
 
 BODY_FAULTS: dict[str, BodyFault] = {

@@ -22,7 +22,7 @@ _MOST_STARTS = 2
 
 
 class Departure(NamedTuple):
-    """A flight on a day; both times are seconds since the epoch."""
+    """A flight on a day; both times are seconds since the epoch, less the itinerary's `shift`."""
 
     flight: Flight
     leaves: int
@@ -43,6 +43,18 @@ class Itinerary(NamedTuple):
     """Kilometres along the flights."""
     name: str
     """Tells it from all others of the day."""
+    shift: int = 0
+    """Seconds by which the whole of it is later than its departures say."""
+
+    @property
+    def leaves(self) -> int:
+        """The first departure, in seconds since the epoch."""
+        return self.departures[0].leaves + self.shift
+
+    @property
+    def arrives(self) -> int:
+        """The last arrival, in seconds since the epoch."""
+        return self.departures[-1].arrives + self.shift
 
     @property
     def seconds(self) -> int:
@@ -51,11 +63,9 @@ class Itinerary(NamedTuple):
 
     def days_later(self, days: int) -> "Itinerary":
         """The same so many days later, on clocks that do not change."""
-        shift = days * _DAY
-        departures = tuple(
-            [Departure(flight, out + shift, back + shift) for flight, out, back in self.departures]
-        )
-        return self._replace(departures=departures, day=self.day + days)
+        departures, day, carrier, km, flown, name, shift = self
+        later = shift + days * _DAY
+        return Itinerary(departures, day + days, carrier, km, flown, name, later)
 
 
 class Itineraries:
@@ -69,13 +79,15 @@ class Itineraries:
 
     def find(self, bound: Bound) -> list[Itinerary]:
         """All journeys that fit this bound."""
-        return [
+        found = [
             itinerary
             for origin, destination in self._pairs(bound)
             for days in bound.days
             for itinerary in self._on_day(origin, destination, bound.date.toordinal() + days)
-            if _fits(itinerary, bound)
         ]
+        if bound.via or bound.not_via or bound.minutes:
+            return [itinerary for itinerary in found if _fits(itinerary, bound)]
+        return found
 
     def _pairs(self, bound: Bound) -> list[tuple[Airport, Airport]]:
         ends = [

@@ -83,8 +83,7 @@ def _joined(row: Journey, step: Journey) -> Journey:
 
 def _late(row: Journey, step: Journey) -> bool:
     """Whether the step leaves late enough after the row."""
-    landed = row.itineraries[-1].departures[-1].arrives
-    return landed + _LEAST_STAY <= step.itineraries[0].departures[0].leaves
+    return row.itineraries[-1].arrives + _LEAST_STAY <= step.itineraries[0].leaves
 
 
 def _cheapest(choice: Iterable[Journey], most: int) -> list[Journey]:

@@ -4,6 +4,7 @@ Whether a carrier serves a place from its hub is chance, weighted by how far and
 place is, and the same for ever under one seed. So small airports far apart have no flights.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
@@ -75,6 +76,11 @@ class Hop(NamedTuple):
 Way = tuple[Hop, ...]
 
 
+class _Spoke(NamedTuple):
+    hub: Airport
+    km: float
+
+
 class Network:
     """The timetable of an invented world. Safe to share; it remembers the latest answers."""
 
@@ -83,30 +89,27 @@ class Network:
         self._places = places
         self.ways = lru_cache(maxsize=512)(self._ways)
         self.zones = lru_cache(maxsize=512)(self._zones)
+        self.spokes = lru_cache(maxsize=512)(self._spokes)
         self.flights = lru_cache(maxsize=4096)(self._flights)
 
     def _ways(self, origin: Airport, destination: Airport) -> tuple[Way, ...]:
         """All ways to go, without dates: direct, with one change, and if need be with two."""
         if origin.city == destination.city:
             return ()
-        direct: list[Way] = []
-        changing: list[tuple[float, Way]] = []
-        km = origin.km_to(destination)
-        farthest = max(km * _DETOUR, km + _DETOUR_KM)
-        for airline in AIRLINES.values():
-            hop = Hop(airline.code, origin, destination)
-            if self._operator(hop):
-                direct.append((hop,))
-            for code in airline.hubs:
-                hub = self._places.airport(code)
-                if hub in {origin, destination}:
-                    continue
-                length = origin.km_to(hub) + hub.km_to(destination)
-                if length > farthest:
-                    continue
-                way = (Hop(airline.code, origin, hub), Hop(airline.code, hub, destination))
-                if all(map(self._operator, way)):
-                    changing.append((length, way))
+        there, here = self.spokes(destination), self.spokes(origin)
+        farthest = self._farthest(origin, destination, _DETOUR, _DETOUR_KM)
+        changing = [
+            (
+                one.km + there[key].km,
+                (Hop(key[0], origin, one.hub), Hop(key[0], one.hub, destination)),
+            )
+            for key, one in here.items()
+            if key in there and one.km + there[key].km <= farthest
+        ]
+        carriers = {code for code, hub in here if hub == destination.code}
+        carriers |= {code for code, hub in there if hub == origin.code}
+        hops = (Hop(code, origin, destination) for code in sorted({*carriers, ANYWHERE}))
+        direct = [(hop,) for hop in hops if self._operator(hop)]
         short = (*direct, *_shortest(changing, _MOST_WAYS))
         return short if len(short) > _FEW_WAYS else short + self._long_ways(origin, destination)
 
@@ -117,15 +120,15 @@ class Network:
 
     def _long_ways(self, origin: Airport, destination: Airport) -> tuple[Way, ...]:
         """Ways with two changes: from the hubs of one carrier to those of the same or another."""
-        km = origin.km_to(destination)
-        farthest = max(km * _LONG_DETOUR, km + _LONG_DETOUR_KM)
+        farthest = self._farthest(origin, destination, _LONG_DETOUR, _LONG_DETOUR_KM)
         # Two small airports are on one ticket only if one carrier goes all the way.
         alone = not origin.rank and not destination.rank
         ways: list[tuple[float, Way]] = []
-        for (first, near), (last, far) in product(self._spokes(origin), self._spokes(destination)):
-            if near == far or destination in {near, far} or origin in {near, far}:
+        spokes = self.spokes(origin).items(), self.spokes(destination).items()
+        for ((first, _), (near, first_km)), ((last, _), (far, last_km)) in product(*spokes):
+            if len({origin.code, near.code, far.code, destination.code}) < 4:  # noqa: PLR2004
                 continue
-            length = origin.km_to(near) + near.km_to(far) + far.km_to(destination)
+            length = first_km + near.km_to(far) + last_km
             if length > farthest or (alone and first != last):
                 continue
             for middle in dict.fromkeys((first, last)):
@@ -136,15 +139,21 @@ class Network:
                     break
         return _shortest(ways, _MOST_LONG_WAYS)
 
-    def _spokes(self, airport: Airport) -> list[tuple[str, Airport]]:
-        """The hubs that this airport is served from, and by whom."""
-        found = []
+    def _spokes(self, airport: Airport) -> dict[tuple[str, str], _Spoke]:
+        """The hubs that this airport is served from, by carrier and hub."""
+        found = {}
         for airline in AIRLINES.values():
             for code in airline.hubs:
                 hub = self._places.airport(code)
-                if hub != airport and self._serves(airline, hub, airport):
-                    found.append((airline.code, hub))
+                if self._operator(Hop(airline.code, hub, airport)):
+                    found[airline.code, code] = _Spoke(hub, hub.km_to(airport))
         return found
+
+    @staticmethod
+    def _farthest(origin: Airport, destination: Airport, factor: float, more: float) -> float:
+        """How many kilometres with changes are still worth it."""
+        km = origin.km_to(destination)
+        return max(km * factor, km + more)
 
     def _flights(self, hop: Hop) -> tuple[Flight, ...]:
         """The daily flights of one carrier from one airport to another, by time of departure."""
@@ -190,10 +199,10 @@ class Network:
             busy = min(origin.rank, destination.rank) >= _BUSY
             reach = _ANYWHERE_KM.get(origin.rank + destination.rank, 0)
             return ANYWHERE if busy and _NEAREST_KM <= km <= reach else None
-        if origin.code in airline.hubs:
-            return self._serves(airline, origin, destination)
-        if destination.code in airline.hubs:
-            return self._serves(airline, destination, origin)
+        # Between two hubs of one carrier it is the same in both directions.
+        for hub, place in sorted(((origin, destination), (destination, origin)), key=_first_code):
+            if hub.code in airline.hubs:
+                return self._serves(airline, hub, place)
         return None
 
     def _serves(self, airline: Airline, hub: Airport, place: Airport) -> str | None:
@@ -209,7 +218,11 @@ class Network:
         return REGIONAL if place.rank == 0 and km <= _REGIONAL_KM * 2 else airline.code
 
 
-def _shortest(ways: list[tuple[float, Way]], most: int) -> tuple[Way, ...]:
+def _shortest(ways: Iterable[tuple[float, Way]], most: int) -> tuple[Way, ...]:
     """Of ways with their lengths, the shortest; those as long by carrier."""
-    ways.sort(key=lambda rated: (rated[0], [hop.carrier for hop in rated[1]]))
-    return tuple(way for _, way in ways[:most])
+    by_length = sorted(ways, key=lambda rated: (rated[0], [hop.carrier for hop in rated[1]]))
+    return tuple(way for _, way in by_length[:most])
+
+
+def _first_code(ends: tuple[Airport, Airport]) -> str:
+    return ends[0].code

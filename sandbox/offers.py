@@ -5,14 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.dice import Dice
-from sandbox.fares import PRODUCTS, Fares, Product, at_least
+from sandbox.fares import PRODUCTS, Fares, Product, Tariff, at_least
 from sandbox.itineraries import Itineraries, Itinerary
 from sandbox.journeys import journeys
 from sandbox.network import Network
 from sandbox.places import Places
 from sandbox.pricing import Pricing
 from sandbox.render import render
-from sandbox.search import Search
+from sandbox.search import MOST_CHANGES, Search
 
 
 class Offers:
@@ -20,6 +20,7 @@ class Offers:
 
     def __init__(self, seed: str, clock: Callable[[], float]) -> None:
         self._dice = Dice(seed)
+        self._tariff = Tariff(self._dice)
         self._clock = clock
         self.places = Places()
         self._itineraries = Itineraries(Network(self._dice, self.places), self.places)
@@ -27,12 +28,9 @@ class Offers:
     def find(self, search: Search) -> dict[str, Any]:
         """The body of the answer: `meta`, `data`, and, if there is anything, `dictionaries`."""
         today = dt.datetime.fromtimestamp(self._clock(), dt.UTC).date()
-        fares = Fares(self._dice, today)
+        fares = Fares(self._tariff, today)
         products = [product for product in PRODUCTS if _wanted(product, search)]
-        bounds = [
-            [one for one in self._itineraries.find(bound) if _allowed(one, search)]
-            for bound in search.bounds
-        ]
+        bounds = [_allowed(self._itineraries.find(bound), search) for bound in search.bounds]
         found = journeys(bounds, fares.fare, fares.taxes)
         offers = Pricing(search).cheapest(found, products)
         return render(offers, search, today, fares)
@@ -46,9 +44,15 @@ def _wanted(product: Product, search: Search) -> bool:
     )
 
 
-def _allowed(itinerary: Itinerary, search: Search) -> bool:
-    if len(itinerary.departures) - 1 > search.most_changes:
-        return False
+def _allowed(found: list[Itinerary], search: Search) -> list[Itinerary]:
+    if search.most_changes < MOST_CHANGES:
+        found = [one for one in found if len(one.departures) - 1 <= search.most_changes]
+    if search.included or search.excluded:
+        found = [one for one in found if _flown_by_right(one, search)]
+    return found
+
+
+def _flown_by_right(itinerary: Itinerary, search: Search) -> bool:
     flights = [departure.flight for departure in itinerary.departures]
     if search.included and not all(flight.carrier in search.included for flight in flights):
         return False

@@ -66,8 +66,14 @@ class Pricing:
         self, journeys: Sequence[Journey], products: Sequence[Product]
     ) -> Iterator[Choice]:
         """All that can be among the cheapest: exact prices of all would take too long."""
+        sold_from = max((one.least_km for one in products), default=0)
         choices = [
-            (journey, [one for one in products if one.least_km <= journey.least_km])
+            (
+                journey,
+                products
+                if journey.least_km >= sold_from
+                else [one for one in products if one.least_km <= journey.least_km],
+            )
             for journey in journeys
         ]
         limit = self._limit([self._estimate(journey, sold[0]) for journey, sold in choices if sold])

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from sandbox.airlines import AIRCRAFT, AIRLINES
@@ -65,18 +66,18 @@ class _Renderer:
     def _itinerary(self, itinerary: Itinerary) -> dict[str, Any]:
         return {
             "duration": duration(itinerary.seconds // 60),
-            "segments": [self._segment(departure) for departure in itinerary.departures],
+            "segments": [self._segment(one, itinerary.shift) for one in itinerary.departures],
         }
 
-    def _segment(self, departure: Departure) -> dict[str, Any]:
+    def _segment(self, departure: Departure, shift: int) -> dict[str, Any]:
         flight = departure.flight
         self._segments += 1
         self._aircraft[flight.aircraft] = AIRCRAFT[flight.aircraft]
         for code in (flight.carrier, flight.operator):
             self._carriers[code] = AIRLINES[code].name
         return {
-            "departure": self._end(flight.origin, departure.leaves, flight.carrier),
-            "arrival": self._end(flight.destination, departure.arrives, flight.carrier),
+            "departure": self._end(flight.origin, departure.leaves + shift, flight.carrier),
+            "arrival": self._end(flight.destination, departure.arrives + shift, flight.carrier),
             "carrierCode": flight.carrier,
             "number": flight.number,
             "aircraft": {"code": flight.aircraft},
@@ -88,10 +89,12 @@ class _Renderer:
         }
 
     def _end(self, airport: Airport, moment: int, carrier: str) -> dict[str, str]:
-        self._locations[airport.code] = {"cityCode": airport.city, "countryCode": airport.country}
-        end = {"iataCode": airport.code}
+        code = airport.code
+        if code not in self._locations:
+            self._locations[code] = {"cityCode": airport.city, "countryCode": airport.country}
+        end = {"iataCode": code}
         if airport.rank >= _BUSY:
-            end["terminal"] = str(1 + sum(map(ord, airport.code + carrier)) % _MOST_TERMINALS)
+            end["terminal"] = _terminal(code, carrier)
         end["at"] = local(moment, airport).replace(tzinfo=None).isoformat()
         return end
 
@@ -153,6 +156,12 @@ def render(offers: Sequence[Offer], search: Search, today: dt.date, fares: Fares
     return body
 
 
+@cache
+def _terminal(code: str, carrier: str) -> str:
+    return str(1 + sum(map(ord, code + carrier)) % _MOST_TERMINALS)
+
+
+@cache
 def duration(minutes: int) -> str:
     """A length of time in ISO 8601, as in `PT2H10M`."""
     hours, rest = divmod(minutes, 60)

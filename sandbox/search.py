@@ -15,6 +15,7 @@ TravelerType = Literal[
 TRAVELER_TYPES: tuple[TravelerType, ...] = get_args(TravelerType)
 
 MOST_OFFERS = 250
+MOST_CHANGES = 2
 MOST_SEATS = 9
 MOST_DAYS_AHEAD = 365
 
@@ -55,7 +56,7 @@ class Search:
     travelers: tuple[Traveler, ...]
     currency: Currency
     most: int = MOST_OFFERS
-    most_changes: int = 2
+    most_changes: int = MOST_CHANGES
     included: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
     most_price: int | None = None

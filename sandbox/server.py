@@ -66,6 +66,8 @@ class Handler(WSGIHandler):
             self.server.sandbox.counters.connected()
 
     def handle(self) -> None:
+        # Else the last piece of a long answer waits for the client to acknowledge the others.
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             super().handle()
         finally:
