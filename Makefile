@@ -17,7 +17,7 @@ run: .venv/run.stamp ## Serve on PORT (8080); Ctrl-C ends it
 	@exec $(BIN)/gunicorn
 
 .PHONY: test
-test: setup redis-server .venv-bench/stamp bench-tools ## Run all tests; ARGS="-k name" goes to pytest
+test: setup redis-server test-tools .venv-bench/stamp bench-tools ## Run all tests; ARGS="-k name" goes to pytest
 	@$(BIN)/pytest $(ARGS)
 
 .PHONY: bench
@@ -107,3 +107,19 @@ bench-tools:
 	  echo 'The measurements need wrk and nginx:' >&2; \
 	  echo '  sudo apt-get install wrk nginx-light   on Debian and Ubuntu' >&2; \
 	  echo '  brew install wrk nginx                 on macOS' >&2; exit 1; }
+
+# The tests look at pages in a real browser, have Prometheus check what is written for it, and run
+# the recipes of the documents.
+.PHONY: test-tools
+test-tools:
+	@has_all() { command -v chromedriver >/dev/null && command -v promtool >/dev/null && command -v jq >/dev/null; }; \
+	has_all && exit; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo 'Installing chromium, prometheus and jq' && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    chromium chromium-driver fonts-dejavu-core prometheus jq >/dev/null; \
+	fi; \
+	has_all || { \
+	  echo 'The tests need chromedriver, promtool and jq:' >&2; \
+	  echo '  sudo apt-get install chromium-driver prometheus jq   on Debian and Ubuntu' >&2; \
+	  echo '  brew install chromedriver prometheus jq              on macOS' >&2; exit 1; }

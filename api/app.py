@@ -9,7 +9,9 @@ import httpx2
 
 from api import metrics
 from api.middleware import RequestContext
+from api.resources.files import add_pages
 from api.resources.metrics import MetricsResource
+from api.resources.openapi import OpenApiResource
 from api.resources.price import PriceResource
 from api.resources.probes import (
     HealthResource,
@@ -87,6 +89,8 @@ def _routes(settings: Settings, prices: Prices, lifecycle: Lifecycle) -> falcon.
     app.add_route("/readyz", ReadinessResource(lifecycle.readiness))
     app.add_route("/version", VersionResource())
     app.add_route("/metrics", MetricsResource())
+    app.add_route("/openapi.json", OpenApiResource())
+    add_pages(app)
     add_error_handlers(app)
     return app
 

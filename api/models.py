@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     ValidationError,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -79,11 +80,29 @@ def _cabin(value: object) -> Cabin:
         _refuse(f"must be one of {', '.join(Cabin)}")
 
 
-Code = Annotated[str, BeforeValidator(_code), Field(pattern="^[A-Za-z]{3}$")]
+# What a validator of ours checks pydantic cannot tell in a schema, so it is told beside it.
+Code = Annotated[
+    str,
+    BeforeValidator(_code),
+    Field(pattern="^[A-Za-z]{3}$"),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{3}$"}),
+]
 Day = Annotated[dt.date, BeforeValidator(_day)]
-Seats = Annotated[int, BeforeValidator(_count), Field(strict=True, ge=1, le=MAX_SEATS)]
-OptionalSeats = Annotated[int, BeforeValidator(_count), Field(strict=True, ge=0, le=MAX_SEATS)]
-Switch = Annotated[bool, BeforeValidator(_switch)]
+Seats = Annotated[
+    int,
+    BeforeValidator(_count),
+    Field(strict=True, ge=1, le=MAX_SEATS),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_SEATS}),
+]
+OptionalSeats = Annotated[
+    int,
+    BeforeValidator(_count),
+    Field(strict=True, ge=0, le=MAX_SEATS),
+    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_SEATS}),
+]
+Switch = Annotated[
+    bool, BeforeValidator(_switch), WithJsonSchema({"type": "string", "enum": list(_SWITCH)})
+]
 
 
 class PriceQuery(BaseModel):
@@ -95,24 +114,38 @@ class PriceQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    origin: Code = Field(description="IATA code of the city or airport to leave from")
-    destination: Code = Field(description="IATA code of the city or airport to go to")
-    date: Day = Field(description="day of departure, YYYY-MM-DD, at most 365 days ahead")
-    return_date: Day | None = Field(default=None, description="day of return; one way without it")
-    adults: Seats = Field(default=1, description="travellers of 12 years and more")
+    origin: Code = Field(
+        description="IATA code of the city or airport to leave from", examples=["JFK"]
+    )
+    destination: Code = Field(
+        description="IATA code of the city or airport to go to; not origin", examples=["LAX"]
+    )
+    date: Day = Field(
+        description=f"day of departure, YYYY-MM-DD, at most {MAX_DAYS_AHEAD} days ahead"
+    )
+    return_date: Day | None = Field(
+        default=None, description="day of return, not before date; one way without it"
+    )
+    adults: Seats = Field(default=1, description="travellers of 12 years and more", examples=[2])
     children: OptionalSeats = Field(
-        default=0, description="travellers of 2 to 11 years; with the adults 9 at most"
+        default=0,
+        description=f"travellers of 2 to 11 years; with the adults {MAX_SEATS} at most",
+        examples=[1],
     )
     infants: OptionalSeats = Field(
-        default=0, description="travellers under 2 years, each on the lap of an adult"
+        default=0,
+        description="travellers under 2 years, each on the lap of an adult",
+        examples=[1],
     )
     currency: Code | None = Field(
-        default=None, description="ISO 4217 code of the currency to answer in"
+        default=None, description="ISO 4217 code of the currency to answer in", examples=["USD"]
     )
     cabin: Annotated[Cabin, BeforeValidator(_cabin)] | None = Field(
-        default=None, description="this cabin or a higher one"
+        default=None, description="this cabin or a higher one", examples=["BUSINESS"]
     )
-    nonstop: Switch = Field(default=False, description="1: only flights without a stop")
+    nonstop: Switch = Field(
+        default=False, description="1: only flights without a stop", examples=["1"]
+    )
 
     @field_validator("destination")
     @classmethod
@@ -160,7 +193,9 @@ class PriceRequest(PriceQuery):
     """A query, and how it wants to be answered."""
 
     nocache: Switch = Field(
-        default=False, description="1: fetch the price anew, and refresh it for everybody"
+        default=False,
+        description="1: fetch the price anew, and refresh it for everybody",
+        examples=["1"],
     )
 
 
@@ -206,10 +241,14 @@ class FlightPrice(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    origin: str
-    destination: str
+    origin: str = Field(examples=["JFK"])
+    destination: str = Field(examples=["LAX"])
     departure_date: dt.date
-    price: str = Field(description="amount and currency, like 250 USD or 477.65 EUR")
+    price: str = Field(
+        description="amount and currency, like 250 USD or 477.65 EUR",
+        pattern="^[0-9]+([.][0-9]+)? [A-Z]{3}$",
+        examples=["250 USD"],
+    )
 
 
 def format_price(amount: str, currency: str) -> str:

@@ -37,6 +37,8 @@ class PriceResource:
         resp.content_type = falcon.MEDIA_JSON
         resp.data = answer.entry.body
 
+    on_head = on_get
+
 
 def parse(params: Mapping[str, str | list[str]]) -> PriceRequest:
     """The query of a URL. Raises InvalidRequest, which names every fault of it at once."""

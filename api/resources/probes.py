@@ -20,12 +20,16 @@ class PingResource:
         resp.content_type = falcon.MEDIA_JSON
         resp.data = self._BODY
 
+    on_head = on_get
+
 
 class HealthResource:
     """GET /healthz: the process serves; restart it if not."""
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.media = {"status": "ok"}
+
+    on_head = on_get
 
 
 class ReadinessResource:
@@ -42,6 +46,8 @@ class ReadinessResource:
             "checks": {name: asdict(check) for name, check in readiness.checks.items()},
         }
 
+    on_head = on_get
+
 
 class VersionResource:
     """GET /version."""
@@ -52,3 +58,5 @@ class VersionResource:
             "version": __version__,
             "python": platform.python_version(),
         }
+
+    on_head = on_get

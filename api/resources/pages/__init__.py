@@ -1,0 +1,1 @@
+"""Files of ours and of others that are served as they are."""

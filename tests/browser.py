@@ -1,0 +1,55 @@
+"""A real Chromium, and what a person sees in it."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",  # CI runs as root
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--force-color-profile=srgb",
+)
+
+
+@contextmanager
+def browser(width: int = 1100, height: int = 900, *, dark: bool = False) -> Iterator[Chrome]:
+    """A window of that many pixels, with a profile of its own, until the `with` ends."""
+    driver = shutil.which("chromedriver")
+    if driver is None:
+        raise RuntimeError("the tests need Chromium: apt-get install chromium chromium-driver")
+    options = ChromeOptions()
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = Chrome(options, ChromeService(driver))
+    try:
+        # Not the window: Chromium makes none narrower than 500 pixels.
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        yield chrome
+    finally:
+        chrome.quit()
+
+
+def complaints(chrome: Chrome) -> list[str]:
+    """What the console says that is no plain message: errors, and breaches of the policy."""
+    lines = chrome.get_log("browser")  # type: ignore[no-untyped-call]
+    return [line["message"] for line in lines if line["level"] != "INFO"]
+
+
+def requested(chrome: Chrome) -> list[str]:
+    """Every URL that the page has loaded."""
+    urls: list[str] = chrome.execute_script(
+        "return performance.getEntriesByType('resource').map(entry => entry.name)"
+    )
+    return urls

@@ -1,0 +1,125 @@
+"""/openapi.json says what the service does, and /docs shows it without anybody's help."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from api import errors
+from api.models import PriceRequest
+from tests.browser import browser, complaints, requested
+from tests.processes import eventually
+from tests.service import Service
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with Service(web_concurrency=2) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def document(service: Service) -> dict[str, Any]:
+    found: dict[str, Any] = service.get("/openapi.json").json()
+    return found
+
+
+def test_schemathesis_finds_nothing(service: Service, tmp_path: Path) -> None:
+    hooks = {"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks"}
+    options = ("--checks", "all", "--max-examples", "100", "--continue-on-failure")
+    run = subprocess.run(
+        [str(SCHEMATHESIS), "run", f"{service.url}/openapi.json", *options],
+        cwd=tmp_path,
+        env={**os.environ, **hooks},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stdout
+    assert re.search(r"(\d+) generated, \1 passed", run.stdout), run.stdout
+
+
+def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+
+
+def test_every_parameter_of_the_model_has_limits_and_an_example(document: dict[str, Any]) -> None:
+    parameters = {
+        parameter["name"]: parameter
+        for parameter in document["paths"]["/flights/price"]["get"]["parameters"]
+        if parameter["in"] == "query"
+    }
+
+    assert list(parameters) == list(PriceRequest.model_fields)
+    for name, parameter in parameters.items():
+        assert {"pattern", "format", "enum", "maximum"} & parameter["schema"].keys(), name
+        assert "example" in parameter or "examples" in parameter, name
+
+
+def test_the_examples_get_a_price(service: Service, document: dict[str, Any]) -> None:
+    examples = {
+        parameter["name"]: parameter["example"]
+        for parameter in document["paths"]["/flights/price"]["get"]["parameters"]
+        if "example" in parameter
+    }
+
+    assert service.get("/flights/price", **examples).status_code == 200
+
+
+def test_every_error_is_there_with_its_code(document: dict[str, Any]) -> None:
+    responses = document["paths"]["/flights/price"]["get"]["responses"]
+    told = {
+        (int(status), code)
+        for status, response in responses.items()
+        for code in response.get("content", {}).get("application/problem+json", {"examples": ()})[
+            "examples"
+        ]
+    }
+
+    assert told >= {(error.status.value, error.code) for error in leaves(errors.FlightPriceError)}
+    assert told >= {(405, "method-not-allowed"), (500, "internal-error")}
+
+
+def test_every_route_is_in_the_document(service: Service, document: dict[str, Any]) -> None:
+    for path in document["paths"]:
+        assert service.get(path).status_code in (200, 400), path
+
+
+def test_the_page_shows_the_document_and_asks_nobody_else(service: Service) -> None:
+    with browser() as chrome:
+        chrome.get(f"{service.url}/docs")
+        eventually(lambda: "/flights/price" in chrome.find_element(By.ID, "docs").text)
+
+        assert complaints(chrome) == []
+        assert all(url.startswith((service.url, "data:")) for url in requested(chrome))
+
+
+def test_try_it_out_gets_a_price(service: Service) -> None:
+    with browser() as chrome:
+        chrome.get(f"{service.url}/docs")
+        operation = eventually(
+            lambda: chrome.find_elements(By.ID, "operations-prices-cheapestPrice")
+        )[0]
+        operation.find_element(By.CLASS_NAME, "opblock-summary-control").click()
+        eventually(lambda: operation.find_elements(By.CLASS_NAME, "execute"))[0].click()
+
+        answers = eventually(lambda: operation.find_elements(By.CLASS_NAME, "live-responses-table"))
+        eventually(lambda: '"price"' in answers[0].text)
+        assert complaints(chrome) == []
+
+
+def leaves(error: type[errors.FlightPriceError]) -> Iterator[type[errors.FlightPriceError]]:
+    if not error.__subclasses__():
+        yield error
+    for child in error.__subclasses__():
+        yield from leaves(child)
