@@ -75,7 +75,7 @@ class Itineraries:
         self._network = network
         self._places = places
         self._on_day = lru_cache(maxsize=32)(self._find)
-        self._on_steady_day = lru_cache(maxsize=256)(self._find_steady)
+        self._on_steady_day = lru_cache(maxsize=128)(self._find_steady)
 
     def find(self, bound: Bound) -> list[Itinerary]:
         """All journeys that fit this bound."""

@@ -1,5 +1,6 @@
 """The sandbox as a whole: light, independent, friendly, and safe to share."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +13,8 @@ from sandbox.airlines import AIRLINES
 from sandbox.big_airports import RANKS
 from sandbox.counters import Counters
 from sandbox.dice import Dice
+from sandbox.errors import KNOWN
+from sandbox.fault_kinds import names_for
 from sandbox.network import Network
 from sandbox.places import Places
 from tests.sandbox_client import InProcess
@@ -64,7 +67,7 @@ for origin in hubs:
             sandbox.offers(originLocationCode=origin, destinationLocationCode=destination, max=10)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
-    assert int(run(code)) < 40  # MiB
+    assert int(run(code)) < 30  # MiB
 
 
 @pytest.mark.parametrize("module", sorted((ROOT / "sandbox").glob("*.py")), ids=lambda p: p.stem)
@@ -141,3 +144,10 @@ def test_every_airport_of_the_tables_is_known() -> None:
     places = Places()
     hubs = {hub for airline in AIRLINES.values() for hub in airline.hubs}
     assert [code for code in {*RANKS, *hubs} if not places.airports_of(code)] == []
+
+
+def test_the_readme_names_every_fault_and_option() -> None:
+    readme = (ROOT / "sandbox" / "README.md").read_text()
+    named = set(re.findall(r"`([^`\s]+)`", readme))
+    assert (names_for("search") | names_for("token")) - named == set()
+    assert sorted(KNOWN) == [code for code in sorted(KNOWN) if str(code) in readme]
