@@ -255,10 +255,11 @@ class ReadThrough:
                     question.observe(Moment.COALESCED, None)
                 found, source = flight.wait(deadline), Source.ANOTHER_CALLER
                 coalesced = True
-            if isinstance(found, Failure):
+            own = source is Source.FETCH
+            if isinstance(found, Failure) and (own or found.answers(arrived)):
                 return self._instead_of_answer(question, found, outcome)
             # A fetch of our own serves us, whatever the clocks say.
-            if found is not None and (source is Source.FETCH or found.serves(not_before, arrived)):
+            if isinstance(found, Entry) and (own or found.serves(not_before, arrived)):
                 return Answer(found, outcome, self.age_of(found), coalesced)
             if not deadline.remaining():
                 raise _too_late()

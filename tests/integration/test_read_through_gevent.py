@@ -1,0 +1,25 @@
+"""The read-through's rule holds with greenlets, as the workers run it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[2]
+_UNDER_GEVENT = """
+from gevent import monkey
+monkey.patch_all()
+import sys, pytest
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "tests/unit/test_read_through_rule.py"]))
+"""
+
+
+def test_the_rule_holds_with_greenlets() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", _UNDER_GEVENT],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "16 passed" in run.stdout

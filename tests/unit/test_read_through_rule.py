@@ -1,0 +1,197 @@
+"""The read-through's rule, under random interleavings of everything that can happen to it.
+
+Several processes (a ReadThrough each) share one store. Readers, forced readers, failing fetches
+and dying owners meet at random moments; each seed is one such story. Real threads run it, and
+`test_read_through_gevent.py` runs it again with greenlets.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+
+from api.errors import AmadeusTimeout, AmadeusUnavailable
+from api.services import read_through
+from api.services.deadline import Deadline
+from api.services.entries import Entry, Failure
+from api.services.read_through import Answer, Fetched, Outcome, Question, ReadThrough
+from api.services.stores import memory
+from api.services.stores.memory import MemoryStore
+
+SEEDS = range(12)
+KEYS = ("one", "other")
+PROCESSES = 3
+TTL, STALE_TTL = 0.15, 0.2
+DEADLINE = 2.0
+SLACK = 0.5  # what a busy machine may add
+
+
+class Died(BaseException):
+    """The process of a fetch was killed in the middle of it."""
+
+
+class MortalStore(MemoryStore):
+    """One process's way to the shared store; whoever is dead reaches nothing any more."""
+
+    def __init__(self, shared: MemoryStore, failures: list[tuple[str, Failure]]) -> None:
+        self.__dict__ = shared.__dict__.copy()  # the same locks and entries
+        self._failures_seen = failures
+        self.is_dead = False
+
+    def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> Failure:
+        failure = super().fail(key, owner, body, pause, tries)
+        self._failures_seen.append((key, failure))
+        return failure
+
+    def __getattribute__(self, name: str) -> Any:
+        if not name.startswith("_") and name != "is_dead" and self.is_dead:
+            raise Died
+        return super().__getattribute__(name)
+
+
+class Process:
+    """A process of the fleet."""
+
+    def __init__(self, store: MortalStore) -> None:
+        self.store = store
+        self.reader = ReadThrough(self.store, patience=1.0)
+
+
+@dataclass
+class Fetch:
+    key: str
+    started: float
+    ended: float = float("inf")
+    died: bool = False
+
+
+@dataclass
+class Story:
+    """What happened, as the upstream and the readers saw it."""
+
+    random: Random
+    store: MemoryStore = field(default_factory=lambda: MemoryStore(clock=time.monotonic))
+    fetches: list[Fetch] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    failures: list[tuple[str, Failure]] = field(default_factory=list)
+    fleet: list[Process] = field(default_factory=list)
+
+    def some_process(self) -> Process:
+        """One that lives; the dead are followed by new ones."""
+        with self.lock:
+            self.fleet = [process for process in self.fleet if not process.store.is_dead]
+            while len(self.fleet) < PROCESSES:
+                self.fleet.append(Process(MortalStore(self.store, self.failures)))
+            return self.random.choice(self.fleet)
+
+    def question(self, key: str, process: MortalStore) -> Question:
+        def fetch(_deadline: Deadline) -> Fetched:
+            with self.lock:
+                fate, seconds = self.random.random(), self.random.uniform(0.005, 0.06)
+                record = Fetch(key, time.monotonic())
+                number = len(self.fetches)
+                self.fetches.append(record)
+            time.sleep(seconds)
+            record.ended = time.monotonic()
+            if fate < 0.05:
+                process.is_dead = True
+            if process.is_dead:
+                record.died = True
+                raise Died
+            if fate < 0.3:
+                raise AmadeusUnavailable("as the story goes")
+            return Fetched(str(number).encode(), TTL)
+
+        return Question(key, fetch, observe=lambda _moment, _entry: None, stale_ttl=STALE_TTL)
+
+    def read(self, key: str, *, forced: bool) -> None:
+        process = self.some_process()
+        reader = process.reader
+        ask: Callable[..., Answer] = reader.read_forced if forced else reader.read
+        arrived = time.monotonic()
+        try:
+            answer = ask(self.question(key, process.store), Deadline(DEADLINE))
+        except Died:
+            return
+        except AmadeusTimeout:
+            assert time.monotonic() - arrived >= DEADLINE
+        except AmadeusUnavailable:
+            assert self._failed_after(key, arrived), "an error that nobody made for this caller"
+        else:
+            self._judge(answer.entry, answer.outcome, key, arrived, forced=forced)
+        assert time.monotonic() - arrived < DEADLINE + SLACK
+
+    def _failed_after(self, key: str, arrived: float) -> bool:
+        return any(
+            failed == key and failure.failed_at >= arrived for failed, failure in self.failures
+        )
+
+    def _judge(
+        self, entry: Entry, outcome: Outcome, key: str, arrived: float, *, forced: bool
+    ) -> None:
+        fetch = self.fetches[int(entry.body)]
+        assert fetch.key == key
+        if forced:
+            assert fetch.started >= arrived, "fetched before a forced reader arrived"
+        elif outcome is Outcome.STALE:
+            assert entry.fetched_at + TTL + STALE_TTL > arrived, "too stale"
+        else:
+            assert entry.fetched_at + TTL > arrived or entry.stored_at >= arrived, "too old"
+
+    def check_that_nobody_fetched_beside_another(self) -> None:
+        for key in KEYS:
+            living = [each for each in self.fetches if each.key == key and not each.died]
+            for earlier, later in pairwise(living):
+                assert later.started >= earlier.ended, "two fetches of one key at once"
+
+
+@pytest.fixture(autouse=True)
+def _ten_times_as_fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "LOCK_SECONDS", 0.3)
+    monkeypatch.setattr(memory, "MARK_SECONDS", 0.5)
+    monkeypatch.setattr(memory, "HANDOVER_SECONDS", 0.5)
+    monkeypatch.setattr(read_through, "LOCK_RENEWAL_SECONDS", 0.1)
+    monkeypatch.setattr(read_through, "POLL_SECONDS", (0.004, 0.008))
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_rule_holds_however_readers_failures_and_deaths_interleave(seed: int) -> None:
+    random = Random(seed)
+    story = Story(random)
+    with ThreadPoolExecutor(max_workers=40) as threads:
+        readers = []
+        for _ in range(60):
+            key, forced = random.choice(KEYS), random.random() < 0.25
+            readers.append(threads.submit(story.read, key, forced=forced))
+            time.sleep(random.choice((0, 0, 0.002, 0.02)))
+        for reader in readers:
+            reader.result()
+    story.check_that_nobody_fetched_beside_another()
+    assert len(story.fetches) < 60
+
+
+@pytest.mark.parametrize("step", [-3600.0, -5.0, 5.0, 3600.0])
+def test_a_step_of_the_store_s_clock_costs_a_fetch_and_no_answer(step: float) -> None:
+    offset = 0.0
+    store = MemoryStore(clock=lambda: time.monotonic() + offset)
+    fetched = 0
+
+    def fetch(_deadline: Deadline) -> Fetched:
+        nonlocal fetched
+        fetched += 1
+        return Fetched(str(fetched).encode(), 600)
+
+    reader = ReadThrough(store, patience=1.0)
+    question = Question("key", fetch, observe=lambda _moment, _entry: None)
+    reader.read(question, Deadline(DEADLINE))
+    offset = step
+    answers = [reader.read(question, Deadline(DEADLINE)) for _ in range(20)]
+    forced = reader.read_forced(question, Deadline(DEADLINE))
+    assert int(forced.entry.body) == fetched <= 3
+    assert all(0 <= answer.age < 600 for answer in answers)
