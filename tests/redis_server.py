@@ -57,10 +57,10 @@ class RedisServer:
         """The string under a key that is there."""
         return cast("bytes", self.client.get(key))
 
-    def scripts_run(self) -> int:
-        """How often a script was called since it started."""
+    def calls(self, command: str) -> int:
+        """How often a command was called since it started."""
         stats = cast("dict[str, dict[str, int]]", self.client.info("commandstats"))
-        return stats["cmdstat_evalsha"]["calls"]
+        return stats[f"cmdstat_{command}"]["calls"]
 
     def start(self) -> None:
         """Start it, empty, and wait until it answers."""

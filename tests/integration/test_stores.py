@@ -1,0 +1,175 @@
+"""What every store promises; each sentence holds for Redis, for memory, and for both together."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from api.errors import AmadeusTimeout, dump_upstream_error
+from api.services.entries import TICK, Entry, Failure, Granted, Waiting
+from api.services.read_through import Store
+from api.services.stores import LayeredStore, MemoryStore, RedisStore
+from tests.processes import eventually
+from tests.redis_server import RedisServer
+
+ERROR = dump_upstream_error(AmadeusTimeout("too late"))
+
+
+@pytest.fixture(params=["memory", "redis", "layered"])
+def store(request: pytest.FixtureRequest, redis_server: RedisServer) -> Iterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    shared = RedisStore(redis_server.url)
+    if request.param == "redis":
+        yield shared
+        shared.close()
+        return
+    layered = LayeredStore(shared)
+    layered.start()
+    yield layered
+    layered.close()
+
+
+def claim(store: Store, owner: str, not_before: float = 0.0, *, background: bool = False) -> object:
+    return store.claim("key", owner, not_before, store.time(), background=background)
+
+
+def grant(store: Store, owner: str = "me") -> Granted:
+    granted = claim(store, owner)
+    assert isinstance(granted, Granted)
+    return granted
+
+
+def stored(store: Store, body: bytes = b"body", ttl: float = 600.0) -> Entry:
+    return store.put("key", "me", body, grant(store).at, ttl, 60.0)
+
+
+def test_what_was_put_is_got(store: Store) -> None:
+    entry = stored(store, b"a body\nof two lines \x00\xff")
+    assert store.get("key") == entry
+    assert entry.body == b"a body\nof two lines \x00\xff"
+    assert entry.fetched_at <= entry.stored_at
+    assert entry.ttl == 600
+
+
+def test_a_lock_has_one_owner(store: Store) -> None:
+    grant(store, "me")
+    assert isinstance(claim(store, "another"), Waiting)
+
+
+def test_a_lock_that_is_released_is_free(store: Store) -> None:
+    grant(store, "me")
+    store.release("key", "another")
+    assert isinstance(claim(store, "another"), Waiting)
+    store.release("key", "me")
+    assert isinstance(claim(store, "another"), Granted)
+
+
+def test_a_lock_that_nobody_renews_is_free_after_three_seconds(store: Store) -> None:
+    grant(store, "the dead")
+    started = time.monotonic()
+    eventually(lambda: isinstance(claim(store, "another"), Granted))
+    assert 2.5 < time.monotonic() - started < 4
+
+
+def test_a_lock_that_is_renewed_stays(store: Store) -> None:
+    grant(store, "me")
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        store.renew("key", "me")
+        assert isinstance(claim(store, "another"), Waiting)
+        time.sleep(0.5)
+
+
+def test_a_put_gives_the_lock_back_and_serves_the_next(store: Store) -> None:
+    entry = stored(store)
+    assert claim(store, "another") == entry
+    assert isinstance(claim(store, "another", entry.fetched_at + TICK), Granted)
+
+
+def test_an_older_entry_never_replaces_a_newer_one(store: Store) -> None:
+    newer = stored(store, b"newer")
+    assert store.put("key", "late", b"older", newer.fetched_at - 5, 600, 60) == newer
+    assert store.get("key") == newer
+
+
+def test_an_entry_from_the_future_counts_as_absent_and_is_replaced(store: Store) -> None:
+    store.put("key", "fast clock", b"future", store.time() + 3600, 600, 60)
+    assert store.get("key") is None
+    entry = stored(store, b"now")
+    assert store.get("key") == entry
+
+
+def test_an_expired_entry_is_there_but_not_fresh(store: Store) -> None:
+    entry = stored(store, ttl=0.2)
+    eventually(lambda: not entry.is_fresh(store.now()))
+    assert store.get("key") == entry
+    assert isinstance(claim(store, "me"), Granted)
+
+
+def test_whoever_waited_gets_even_what_is_past_its_ttl(store: Store) -> None:
+    arrived = store.time()
+    entry = store.put("key", "slow", b"body", arrived - 10, 1, 0)
+    assert store.claim("key", "waiter", 0, arrived, background=False) == entry
+
+
+def test_a_failure_answers_those_who_waited_and_nobody_after(store: Store) -> None:
+    grant(store)
+    arrived = store.time()
+    failure = store.fail("key", "me", ERROR, 0.0, 1)
+    assert store.claim("key", "waiter", 0, arrived, background=False) == failure
+    assert store.failure("key") == failure
+    assert isinstance(failure.error(), AmadeusTimeout)
+    eventually(lambda: store.time() > failure.failed_at)
+    assert isinstance(claim(store, "next"), Granted)
+
+
+def test_a_failure_with_a_pause_answers_everybody_until_it_ends(store: Store) -> None:
+    grant(store)
+    failure = store.fail("key", "me", ERROR, 1.0, 3)
+    assert isinstance(claim(store, "next"), Failure)
+    eventually(lambda: store.time() > failure.failed_at + 1)
+    granted = claim(store, "next")
+    assert isinstance(granted, Granted)
+    assert granted.tries == 3
+
+
+def test_nobody_refreshes_in_the_background_within_a_second_of_a_failure(store: Store) -> None:
+    grant(store)
+    failure = store.fail("key", "me", ERROR, 0.0, 1)
+    assert isinstance(claim(store, "refresher", background=True), Waiting)
+    eventually(lambda: store.time() > failure.failed_at + 1)
+    assert isinstance(claim(store, "refresher", background=True), Granted)
+
+
+def test_a_success_forgets_the_failure(store: Store) -> None:
+    grant(store)
+    store.fail("key", "me", ERROR, 0.0, 1)
+    stored(store)
+    assert store.failure("key") is None
+
+
+def test_drop_deletes_that_entry_and_no_other(store: Store) -> None:
+    entry = stored(store)
+    store.drop("key", entry.fetched_at - 1)
+    assert store.get("key") == entry
+    store.drop("key", entry.fetched_at)
+    assert store.get("key") is None
+
+
+def test_turns_are_an_interval_apart(store: MemoryStore) -> None:
+    waits = [store.take_turn("pace", 0.1, 10, 1) for _ in range(5)]
+    assert waits == pytest.approx([0, 0.1, 0.2, 0.3, 0.4], abs=0.05)
+
+
+def test_a_turn_that_comes_too_late_is_not_taken(store: MemoryStore) -> None:
+    store.take_turn("pace", 2.0, 10, 1)
+    assert store.take_turn("pace", 2.0, 1.0, 1) == pytest.approx(2.0, abs=0.1)
+    assert store.take_turn("pace", 2.0, 10, 1) == pytest.approx(2.0, abs=0.1)
+
+
+def test_without_redis_each_worker_takes_its_share_of_the_turns() -> None:
+    store = MemoryStore()
+    store.take_turn("pace", 0.1, 10, sharers=4)
+    assert store.take_turn("pace", 0.1, 10, sharers=4) == pytest.approx(0.4, abs=0.05)
