@@ -67,7 +67,8 @@ class RedisStore:
                 retry=Retry(NoBackoff(), 0),
                 health_check_interval=0,
                 protocol=2,
-                driver_info=None,
+                # No driver_info=None: reading the reply to CLIENT SETINFO also reads TLS 1.3's
+                # session tickets, which the pool would take for data left over.
             )
         )
         self._clock = _RedisClock()
