@@ -1,0 +1,138 @@
+"""What the service writes about itself: one form, one request id, and nothing secret."""
+
+import base64
+import re
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from api.logs import Event
+from tests.processes import eventually
+from tests.redis_server import RedisServer
+from tests.sandbox_server import SandboxServer
+from tests.service import CLIENT_ID, CLIENT_SECRET, Service, some_day
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxServer]:
+    with SandboxServer() as running:
+        yield running
+
+
+def token_of(sandbox: SandboxServer) -> str:
+    """A token that the sandbox gives to the service's client."""
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+    }
+    reply = httpx2.post(f"{sandbox.url}/v1/security/oauth2/token", data=form, trust_env=False)
+    return str(reply.json()["access_token"])
+
+
+def spellings(secret: str) -> list[str]:
+    """A secret, and the part of it that stays the same wherever in a base64 text it stands."""
+    shifted = [base64.b64encode(b" " * shift + secret.encode()).decode() for shift in range(3)]
+    return [secret, *(text.rstrip("=")[4:-2] for text in shifted)]
+
+
+def leaks(text: str, secrets: list[str]) -> list[str]:
+    """The secrets that stand in a text, in one spelling or another."""
+    return [secret for secret in secrets if any(part in text for part in spellings(secret))]
+
+
+def test_nothing_secret_is_written_at_any_level(sandbox: SandboxServer) -> None:
+    # All tokens of a client end alike, since it is named in them.
+    tokens = [token_of(sandbox), token_of(sandbox)]
+    ending = tokens[0][-16:]
+    assert tokens[0] != tokens[1]
+    assert tokens[1].endswith(ending)
+    secrets = [CLIENT_SECRET, "redis-password", ending]
+
+    with RedisServer("--requirepass", "redis-password") as redis:
+        url = f"redis://:redis-password@127.0.0.1:{redis.port}/0"
+        with Service.on(sandbox, redis_url=url, log_level="debug", amadeus_timeout=1) as service:
+            live_through_everything(sandbox, service, redis)
+            answers = [service.price(date="x").text, service.get("/readyz").text]
+            service.stop()
+            said = service.log_text
+
+    assert len(said.splitlines()) > 30
+    assert leaks(said + "".join(answers), secrets) == []
+    for secret in (
+        f"Bearer {tokens[0]}",
+        base64.b64encode(f"id:{CLIENT_SECRET}".encode()).decode(),
+    ):
+        assert leaks(said + secret, secrets)
+
+
+def live_through_everything(sandbox: SandboxServer, service: Service, redis: RedisServer) -> None:
+    """Good answers, a repaired and a refused token, each kind of failure, a lost Redis."""
+    service.price()
+    sandbox.revoke_tokens(38192)
+    service.price(date=some_day(31))
+    faults = ("status=401:38190", "reset", "garbage", "hang", "list", "deep", "status=500")
+    for ahead, fault in enumerate(faults, start=32):
+        name, _, argument = fault.partition("=")
+        sandbox.fault("search", name, argument or None)
+        service.price(date=some_day(ahead))
+    sandbox.clear()
+    redis.kill()
+    service.price(date=some_day(50))
+
+
+def test_every_line_is_json_under_a_listed_event_gunicorns_too(sandbox: SandboxServer) -> None:
+    with Service.on(sandbox) as service:
+        service.price()
+        service.get("/nope")
+        lines = service.log()
+
+    assert {line["event"] for line in lines} <= set(Event)
+    assert all(list(line)[:3] == ["timestamp", "level", "event"] for line in lines)
+    assert all(re.fullmatch(r"....-..-..T..:..:..\.\d{3}Z", line["timestamp"]) for line in lines)
+    messages = [line["message"] for line in lines if line["event"] == "gunicorn"]
+    assert any(message.startswith("Listening at") for message in messages)
+
+
+def test_one_request_id_goes_through_all_lines_of_a_request(sandbox: SandboxServer) -> None:
+    query = {"origin": "JFK", "destination": "LAX", "date": some_day(40)}
+    with Service.on(sandbox) as service:
+        service.http.get("/flights/price", params=query, headers={"X-Request-ID": "mine"})
+        eventually(lambda: service.log("http.request", request_id="mine"))
+        events = [line["event"] for line in service.log(request_id="mine")]
+
+    assert events == ["cache.miss", "amadeus.call", "cache.stored", "http.request"]
+
+
+def test_the_lines_of_a_price_carry_their_fields(sandbox: SandboxServer) -> None:
+    with Service.on(sandbox) as service:
+        service.price(date=some_day(41))
+        service.price(date=some_day(41))
+        [hit] = eventually(lambda: service.log("cache.hit"))
+        [request] = eventually(lambda: service.log("http.request", cache="hit"))
+        call = service.log("amadeus.call", status=200)[-1]
+
+    assert (hit["origin"], hit["destination"], hit["date"]) == ("JFK", "LAX", some_day(41))
+    assert (hit["ttl"], hit["age"] >= 0) == (600, True)
+    assert (request["method"], request["path"], request["status"]) == ("GET", "/flights/price", 200)
+    assert request["duration_ms"] > 0
+    assert call["duration_ms"] > 0
+
+
+def test_a_level_keeps_the_lines_below_it_quiet(sandbox: SandboxServer) -> None:
+    with Service.on(sandbox, log_level="warning") as service:
+        service.price()
+        service.price(date="x")
+        lines = service.log()
+
+    assert {line["level"] for line in lines} <= {"warning", "error"}
+
+
+def test_on_a_console_a_line_is_for_people() -> None:
+    with Service(log_format="console") as service:
+        service.price()
+        text = eventually(lambda: "cache.stored" in service.log_text and service.log_text)
+
+    assert re.search(r"cache\.stored +.*origin=JFK destination=LAX", str(text))
+    assert '{"' not in str(text)
