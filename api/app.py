@@ -9,6 +9,7 @@ import httpx2
 
 from api import metrics
 from api.middleware import RequestContext
+from api.resources.cors import cors
 from api.resources.files import add_pages
 from api.resources.metrics import MetricsResource
 from api.resources.openapi import OpenApiResource
@@ -76,7 +77,7 @@ def create_app(settings: Settings) -> Application:
 
 
 def _routes(settings: Settings, prices: Prices, lifecycle: Lifecycle) -> falcon.App[Any, Any]:
-    app = falcon.App(middleware=[RequestContext()])
+    app = falcon.App(middleware=[RequestContext(), *cors(settings.cors_origins)])
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.xml_error_serialization = False
     ping = PingResource()

@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="json, console, or auto: console on a terminal"
     )
+    cors_origins: str | None = Field(
+        default=None,
+        pattern=r"^(\*|https?://[^/,\s]+(,https?://[^/,\s]+)*)$",
+        description="origins whose pages may ask, like https://app.example,https://b.example; or *",
+    )
 
     @field_validator("amadeus_environment", "log_level", "log_format", mode="before")
     @classmethod

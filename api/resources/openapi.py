@@ -6,7 +6,7 @@ tree; here is only how they stand in a document.
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -140,7 +140,7 @@ def _parameters(day: str) -> list[dict[str, Any]]:
 
 def _parameter(name: str, field: dict[str, Any], required: bool, day: str) -> dict[str, Any]:
     field.pop("title", None)
-    examples = field.pop("examples", [day])
+    examples = field.setdefault("examples", [day])
     if isinstance(field.get("default"), bool):
         field["default"] = str(field["default"]).lower()
     return {
@@ -149,13 +149,9 @@ def _parameter(name: str, field: dict[str, Any], required: bool, day: str) -> di
         "required": required,
         "description": field.pop("description"),
         "schema": field,
-        # One for each required parameter only: whoever tries the page out starts with those.
-        **({"example": examples[0]} if required else {"examples": _named(examples)}),
+        # For the required parameters only: the page fills them in for whoever tries it out.
+        **({"example": examples[0]} if required else {}),
     }
-
-
-def _named(examples: Iterable[object]) -> dict[str, Any]:
-    return {str(example): {"value": example} for example in examples}
 
 
 def _resolved(field: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
