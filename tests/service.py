@@ -52,11 +52,11 @@ class Service:
         credentials = {"amadeus_client_id": CLIENT_ID, "amadeus_client_secret": CLIENT_SECRET}
         return cls(**{"amadeus_base_url": sandbox.url, **credentials, **settings})
 
-    def launch(self) -> None:
-        """Start it, and wait for nothing."""
+    def launch(self, stdout: int | None = None) -> None:
+        """Start it, and wait for nothing. Its log goes to `stdout`, if that is given."""
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [GUNICORN], cwd=ROOT, env=self._environment, stdout=log, stderr=log
+                [GUNICORN], cwd=ROOT, env=self._environment, stdout=stdout or log, stderr=log
             )
 
     @contextmanager

@@ -4,7 +4,7 @@ import hashlib
 
 import falcon
 
-from api.services.read_through import Answer, Outcome
+from api.services.questions import Answer, Outcome
 
 CACHE_NAME = "flight-price-api"
 

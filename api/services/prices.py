@@ -11,7 +11,8 @@ from api.logs import Event, get_logger
 from api.models import FlightPrice, PriceQuery, format_price
 from api.services.deadline import Deadline
 from api.services.entries import Entry
-from api.services.read_through import Answer, Fetched, Moment, Outcome, Question, ReadThrough
+from api.services.questions import Answer, Fetched, Moment, Outcome, Question
+from api.services.read_through import ReadThrough
 
 # The body of an entry that says: nothing flies there that day.
 NO_OFFERS: Final = b""

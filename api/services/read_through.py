@@ -17,10 +17,9 @@ Neither Redis nor Amadeus is known here.
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
+from enum import Enum, auto
 from random import uniform
 from typing import Final, Protocol
 
@@ -29,6 +28,7 @@ from cachetools import TTLCache
 from api.errors import AmadeusTimeout, UpstreamError, dump_upstream_error
 from api.services.deadline import Deadline
 from api.services.entries import TICK, Entry, Failure, Granted, Turn, Waiting
+from api.services.questions import Answer, Moment, Outcome, Question
 
 POLL_SECONDS: Final = (0.055, 0.070)
 LOCK_RENEWAL_SECONDS: Final = 1.0
@@ -76,68 +76,6 @@ class Store(Protocol):
 
     def drop(self, key: str, fetched_at: float) -> None:
         """Delete the entry if it is the one of that time."""
-
-
-class Outcome(StrEnum):
-    """How a caller was served; the values of X-Cache."""
-
-    HIT = "hit"
-    MISS = "miss"
-    BYPASS = "bypass"
-    STALE = "stale"
-
-
-class Moment(StrEnum):
-    """What the observer of a question is told of, as it happens."""
-
-    HIT = "hit"
-    MISS = "miss"
-    BYPASS = "bypass"
-    COALESCED = "coalesced"
-    STORED = "stored"
-    REFRESHED = "refreshed"
-    STALE = "stale"
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What a fetch brings home, and for how many seconds it is good."""
-
-    body: bytes
-    ttl: float
-
-
-def no_pause(_tries: int) -> float:
-    """Whoever comes after a failure may try at once."""
-    return 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked, and how its answer is found.
-
-    fetch: asks the upstream; raises UpstreamError.
-    observe: told of each moment, with the entry where there is one.
-    stale_ttl: seconds beyond its TTL in which an entry may stand in for a failure.
-    pause: seconds in which nobody tries again, by the number of failures in a row.
-    """
-
-    key: str
-    fetch: Callable[[Deadline], Fetched]
-    observe: Callable[[Moment, Entry | None], None]
-    stale_ttl: float = 0.0
-    refresh_from: float = 0.9
-    pause: Callable[[int], float] = no_pause
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An entry, how it was come by, and its age in seconds."""
-
-    entry: Entry
-    outcome: Outcome
-    age: float
-    coalesced: bool = False
 
 
 class Source(Enum):

@@ -25,7 +25,8 @@ from api.errors import AmadeusBadAnswer, AmadeusMisconfigured, UpstreamError
 from api.logs import Event, get_logger
 from api.services.deadline import Deadline
 from api.services.entries import Entry
-from api.services.read_through import Fetched, Question, ReadThrough, Store
+from api.services.questions import Fetched, Question
+from api.services.read_through import ReadThrough, Store
 from api.services.replies import refusal_of, result_of
 from api.services.transport import Call, Reply
 

@@ -20,7 +20,8 @@ from api.errors import AmadeusTimeout, AmadeusUnavailable
 from api.services import read_through
 from api.services.deadline import Deadline
 from api.services.entries import Entry, Failure
-from api.services.read_through import Answer, Fetched, Outcome, Question, ReadThrough
+from api.services.questions import Answer, Fetched, Outcome, Question
+from api.services.read_through import ReadThrough
 from api.services.stores import memory
 from api.services.stores.memory import MemoryStore
 

@@ -1,0 +1,88 @@
+"""What one client does to itself costs nobody else anything."""
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.crowd import ask_at_once
+from tests.processes import eventually
+from tests.redis_server import RedisServer
+from tests.sandbox_server import SandboxServer
+from tests.service import Service, some_day
+
+
+@pytest.fixture
+def service(redis_server: RedisServer, sandbox: SandboxServer) -> Iterator[Service]:
+    with Service.on(sandbox, redis_url=redis_server.url, web_concurrency=1) as service:
+        yield service
+
+
+def connect(service: Service) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", service.port))
+
+
+def request_line(ahead: int = 30) -> bytes:
+    path = f"/flights/price?origin=JFK&destination=LAX&date={some_day(ahead)}"
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n".encode()
+
+
+def slowest_hit(service: Service, count: int = 50) -> float:
+    def seconds() -> float:
+        started = time.monotonic()
+        assert service.price().headers["X-Cache"] == "hit"
+        return time.monotonic() - started
+
+    return max(seconds() for _ in range(count))
+
+
+def test_a_client_that_leaves_loses_its_answer_for_nobody_else(
+    service: Service, sandbox: SandboxServer
+) -> None:
+    sandbox.fault("search", "latency", 1000)
+    with connect(service) as leaver:
+        leaver.sendall(request_line() + b"\r\n")
+        eventually(lambda: sandbox.counters()["search"]["calls"] == 1)
+    (reply,) = ask_at_once(
+        [f"{service.url}/flights/price?origin=JFK&destination=LAX&date={some_day()}"]
+    )
+    assert reply.status == 200
+    assert sandbox.counters()["search"]["calls"] == 1
+
+
+def test_clients_that_send_slowly_slow_nobody_else(service: Service) -> None:
+    service.price()
+    with ExitStack() as stack:
+        for _ in range(200):
+            slow = stack.enter_context(connect(service))
+            slow.sendall(b"GET /flights/price HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        assert slowest_hit(service) < 0.5
+
+
+def test_clients_that_never_read_slow_nobody_else(service: Service) -> None:
+    service.price()
+    with ExitStack() as stack:
+        for _ in range(20):
+            deaf = stack.enter_context(connect(service))
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            # The API's description is long enough to fill all buffers on the way.
+            deaf.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 40)
+        eventually(lambda: slowest_hit(service) < 0.5)
+
+
+def test_a_log_reader_that_stalls_blocks_no_request(sandbox: SandboxServer) -> None:
+    nobody_reads, log = os.pipe()
+    service = Service.on(sandbox)
+    service.launch(stdout=log)
+    os.close(log)
+    with service:
+        service.price()
+        for _ in range(30):
+            assert slowest_hit(service, 100) < 1
+        said = os.read(nobody_reads, 1 << 20)
+        assert b"cache.hit" in said
+        assert len(said) <= 1 << 16  # all that a pipe holds; the rest waits or is dropped
+        os.close(nobody_reads)
