@@ -40,6 +40,9 @@ timeout = 30
 loglevel = settings.log_level
 logger_class = GunicornLogger
 accesslog = None
+# Believed for nothing but the scheme; who the client is, api/addresses.py finds out.
+forwarded_allow_ips = str(settings.forwarded_allow_ips)
+forwarder_headers = ""
 # An interface without authentication that nobody here uses.
 control_socket_disable = True
 

@@ -8,6 +8,7 @@ import falcon
 import httpx2
 
 from api import metrics
+from api.gate import Gate, Rules
 from api.middleware import RequestContext
 from api.resources.cors import cors
 from api.resources.files import add_pages
@@ -21,6 +22,7 @@ from api.resources.probes import (
     VersionResource,
 )
 from api.resources.problems import add_error_handlers
+from api.services.allowance import Allowance
 from api.services.amadeus_gateway import AmadeusGateway
 from api.services.circuit_breaker import CircuitBreaker
 from api.services.lifecycle import Lifecycle
@@ -73,11 +75,15 @@ def create_app(settings: Settings) -> Application:
     prices = Prices(read_through, gateway, settings.provider, times)
     lifecycle = Lifecycle(store, vault, breaker, transport.close)
     metrics.worker_started(settings.environment)
-    return Application(_routes(settings, prices, lifecycle), lifecycle)
+    return Application(_routes(settings, prices, lifecycle, _rules(settings, store)), lifecycle)
 
 
-def _routes(settings: Settings, prices: Prices, lifecycle: Lifecycle) -> falcon.App[Any, Any]:
+def _routes(
+    settings: Settings, prices: Prices, lifecycle: Lifecycle, rules: Rules
+) -> falcon.App[Any, Any]:
     app = falcon.App(middleware=[RequestContext(), *cors(settings.cors_origins)])
+    if rules:
+        app.add_middleware(Gate(rules))
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.xml_error_serialization = False
     ping = PingResource()
@@ -94,6 +100,19 @@ def _routes(settings: Settings, prices: Prices, lifecycle: Lifecycle) -> falcon.
     add_pages(app)
     add_error_handlers(app)
     return app
+
+
+def _rules(settings: Settings, store: MemoryStore | LayeredStore) -> Rules:
+    def allowance(name: str, per_minute: int | None) -> Allowance | None:
+        return Allowance(store, name, per_minute, settings.workers) if per_minute else None
+
+    return Rules(
+        settings.api_keys,
+        settings.operator_keys,
+        allowance("client", settings.client_rate_limit),
+        allowance("nocache", settings.nocache_rate_limit),
+        settings.forwarded_allow_ips,
+    )
 
 
 def _store(settings: Settings) -> MemoryStore | LayeredStore:

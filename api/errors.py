@@ -2,6 +2,8 @@
 
     FlightPriceError
     ├── InvalidRequest          400 invalid-request        the question is malformed
+    ├── Unauthorized            401 unauthorized           no key came along, or an unknown one
+    ├── Forbidden               403 forbidden              the key opens another part
     ├── NoOffers                404 no-offers              nothing flies there that day
     ├── TooManyRequests         429 too-many-requests      this client asks too fast
     └── UpstreamError                                      Amadeus did not give an answer
@@ -62,6 +64,18 @@ class InvalidRequest(FlightPriceError):
     def __init__(self, detail: str, faults: Sequence[Fault]) -> None:
         super().__init__(detail)
         self.faults = tuple(faults)
+
+
+class Unauthorized(FlightPriceError):
+    status = HTTPStatus.UNAUTHORIZED
+    code = "unauthorized"
+    title = "A key is needed"
+
+
+class Forbidden(FlightPriceError):
+    status = HTTPStatus.FORBIDDEN
+    code = "forbidden"
+    title = "The key does not open this"
 
 
 class NoOffers(FlightPriceError):

@@ -50,6 +50,7 @@ class Event(StrEnum):
     AMADEUS_CIRCUIT_CLOSED = "amadeus.circuit_closed"
     HTTP_REQUEST = "http.request"
     HTTP_ERROR = "http.error"
+    CLIENT_REFUSED = "client.refused"
     SERVICE_STARTED = "service.started"
     SERVICE_WARMED = "service.warmed"
     SERVICE_STOPPING = "service.stopping"

@@ -4,14 +4,25 @@ import os
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    InstanceOf,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api import redis_url
+from api.addresses import Proxies
+from api.keys import Keys
 
 
 class AmadeusEnvironment(StrEnum):
@@ -41,6 +52,18 @@ AMADEUS_RATES = {
 _SANDBOX_CREDENTIAL = "sandbox"
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
+# NoDecode: the list comes as text, not as JSON.
+KeyList = Annotated[
+    InstanceOf[Keys],
+    NoDecode,
+    BeforeValidator(lambda given: Keys.parse(given) if isinstance(given, str) else given),
+]
+ProxyList = Annotated[
+    InstanceOf[Proxies],
+    NoDecode,
+    BeforeValidator(lambda given: Proxies.parse(given) if isinstance(given, str) else given),
+]
 WholeSeconds = Annotated[int, Field(ge=0, le=30 * 24 * 3600)]
 
 
@@ -58,8 +81,14 @@ class Settings(BaseSettings):
     amadeus_client_id: SecretStr | None = Field(
         default=None, description="the API key; needed outside the sandbox"
     )
+    amadeus_client_id_file: Path | None = Field(
+        default=None, description="file to read AMADEUS_CLIENT_ID from, which wins over it"
+    )
     amadeus_client_secret: SecretStr | None = Field(
         default=None, description="the API secret; needed outside the sandbox"
+    )
+    amadeus_client_secret_file: Path | None = Field(
+        default=None, description="file to read AMADEUS_CLIENT_SECRET from, which wins over it"
     )
     amadeus_base_url: str | None = Field(
         default=None,
@@ -86,6 +115,9 @@ class Settings(BaseSettings):
         default=SecretStr("memory://"),
         description="redis://, rediss:// or unix:// URL; memory:// for one process without it",
     )
+    redis_url_file: Path | None = Field(
+        default=None, description="file to read REDIS_URL from, which wins over it"
+    )
     cache_ttl: WholeSeconds = Field(
         default=600, description="seconds that a price is kept; 0 switches the cache off"
     )
@@ -94,6 +126,31 @@ class Settings(BaseSettings):
     )
     cache_empty_ttl: WholeSeconds = Field(
         default=60, description='seconds that "no offers" is kept'
+    )
+    api_keys: KeyList = Field(
+        default=Keys(),
+        description="keys that may ask for prices, separated by commas; anybody may without",
+    )
+    api_keys_file: Path | None = Field(
+        default=None, description="file to read API_KEYS from, which wins over it"
+    )
+    operator_keys: KeyList = Field(
+        default=Keys(),
+        description="keys that may see /metrics and /status, separated by commas;"
+        " anybody may without",
+    )
+    operator_keys_file: Path | None = Field(
+        default=None, description="file to read OPERATOR_KEYS from, which wins over it"
+    )
+    client_rate_limit: PerMinute | None = Field(
+        default=None, description="requests for prices a minute, for each key or else address"
+    )
+    nocache_rate_limit: PerMinute | None = Field(
+        default=None, description="those of them that may have nocache"
+    )
+    forwarded_allow_ips: ProxyList = Field(
+        default=Proxies(),
+        description="addresses or networks of the proxies whose X-Forwarded-For is believed",
     )
     port: int = Field(default=8080, ge=1, le=65535, description="TCP port to listen on")
     web_concurrency: int | None = Field(
@@ -110,6 +167,14 @@ class Settings(BaseSettings):
         pattern=r"^(\*|https?://[^/,\s]+(,https?://[^/,\s]+)*)$",
         description="origins whose pages may ask, like https://app.example,https://b.example; or *",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_files(cls, given: dict[str, Any]) -> dict[str, Any]:
+        files = {name: file for name, file in given.items() if name.endswith("_file") and file}
+        return given | {
+            name.removesuffix("_file"): _content(name, file) for name, file in files.items()
+        }
 
     @field_validator("amadeus_environment", "log_level", "log_format", mode="before")
     @classmethod
@@ -143,6 +208,12 @@ class Settings(BaseSettings):
     def _known_store(cls, value: SecretStr) -> SecretStr:
         redis_url.check(value.get_secret_value())
         return value
+
+    @model_validator(mode="after")
+    def _each_key_opens_one_side(self) -> Self:
+        if self.api_keys.overlap(self.operator_keys):
+            raise SettingError("OPERATOR_KEYS", "must not name a key of API_KEYS")
+        return self
 
     @model_validator(mode="after")
     def _environment_and_credentials(self) -> Self:
@@ -273,6 +344,19 @@ def _variable_and_detail(fault: ErrorDetails) -> tuple[str, str]:
         return name.upper(), str(cause)
     takes = Settings.model_fields[name].description
     return name.upper(), f"takes {takes} ({fault['msg'][0].lower()}{fault['msg'][1:]})"
+
+
+def _content(name: str, file: str | Path) -> str:
+    try:
+        content = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as exc:
+        reason = (exc.strerror if isinstance(exc, OSError) else None) or "it is no text"
+        raise SettingError(
+            name.upper(), f"takes a file that can be read ({reason[0].lower()}{reason[1:]})"
+        ) from None
+    if not content:
+        raise SettingError(name.upper(), "takes a file with something in it")
+    return content
 
 
 def _choice(values: Iterable[str]) -> str:

@@ -24,6 +24,8 @@ from api.errors import (
 TABLE = {
     "invalid-request": 400,
     "rejected-by-amadeus": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
     "no-offers": 404,
     "too-many-requests": 429,
     "amadeus-misconfigured": 502,

@@ -136,6 +136,13 @@ def test_a_base_url_implies_the_custom_environment_without_a_pace(loaded: Any) -
         ("CACHE_TTL", "10m", "seconds"),
         ("CACHE_STALE_TTL", "1.5", "seconds"),
         ("CACHE_EMPTY_TTL", "-5", "seconds"),
+        ("API_KEYS", "too-short", "takes keys of 16 to 256 letters"),
+        ("OPERATOR_KEYS", "'quoted-and-long-enough'", "takes keys of 16 to 256 letters"),
+        ("CLIENT_RATE_LIMIT", "0", "requests for prices a minute"),
+        ("CLIENT_RATE_LIMIT", "2/s", "requests for prices a minute"),
+        ("NOCACHE_RATE_LIMIT", "-1", "nocache"),
+        ("FORWARDED_ALLOW_IPS", "*", "takes addresses or networks like"),
+        ("FORWARDED_ALLOW_IPS", "my-proxy", "takes addresses or networks like"),
         ("PORT", "0", "TCP port"),
         ("PORT", "65536", "TCP port"),
         ("PORT", "http", "TCP port"),
@@ -223,3 +230,74 @@ def test_whoever_runs_on_the_sandbox_is_told_so() -> None:
 
 def test_every_setting_is_described() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+SECRETS = [
+    name.removesuffix("_file").upper() for name in Settings.model_fields if name.endswith("_file")
+]
+
+
+def test_every_secret_can_come_from_a_file() -> None:
+    secret = {
+        name.upper()
+        for name, field in Settings.model_fields.items()
+        if field.annotation is not None
+        and any(kind in str(field.annotation) for kind in ("SecretStr", "Keys"))
+    }
+
+    assert set(SECRETS) == secret
+
+
+def test_a_secret_of_a_file_wins_over_the_variable(loaded: Any, tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("the-secret-of-the-file\n")
+
+    settings = loaded(
+        AMADEUS_ENVIRONMENT="test", AMADEUS_CLIENT_SECRET_FILE=str(file), **CREDENTIALS
+    )
+
+    assert settings.credentials == ("some-id", "the-secret-of-the-file")
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_file_that_cannot_be_read_is_named_by_its_variable(
+    refusal: Any, tmp_path: Path, secret: str
+) -> None:
+    said = refusal(**{f"{secret}_FILE": str(tmp_path / "nowhere")})
+
+    assert said == (
+        f"flight-price-api: {secret}_FILE takes a file that can be read (no such file or directory)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(b"\n", "with something in it"), (b"\xff\xfe", "it is no text")],
+)
+def test_a_file_without_a_secret_is_refused(
+    refusal: Any, tmp_path: Path, content: bytes, complaint: str
+) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(content)
+
+    assert complaint in refusal(API_KEYS_FILE=str(file))
+
+
+def test_what_is_wrong_with_the_content_of_a_file_is_told_without_it(
+    refusal: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "keys"
+    file.write_text("too-short")
+
+    said = refusal(API_KEYS_FILE=str(file))
+
+    assert said.startswith("flight-price-api: API_KEYS takes keys of 16 to 256 letters")
+    assert "too-short" not in said
+
+
+def test_a_key_cannot_open_both_sides(refusal: Any) -> None:
+    key = "one-key-for-everything"
+
+    said = refusal(API_KEYS=key, OPERATOR_KEYS=key)
+
+    assert said == "flight-price-api: OPERATOR_KEYS must not name a key of API_KEYS"

@@ -40,7 +40,7 @@ class MemoryStore:
         )
         self._failures: LRUCache[str, tuple[Failure, float]] = LRUCache(10_000)
         self._locks: dict[str, tuple[str, float]] = {}
-        self._turns: dict[str, float] = {}
+        self._turns: LRUCache[str, float] = LRUCache(10_000)
 
     @property
     def is_up(self) -> bool:

@@ -1,0 +1,65 @@
+"""Who is at the other end: the peer, or whom a trusted proxy speaks for."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final, Self
+
+TAKES: Final = "takes addresses or networks like 10.0.0.7 or 10.0.0.0/8, separated by commas"
+# What one customer of a provider gets at least, and can change addresses in at will.
+_IPV6_CLIENT_PREFIX: Final = 64
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """The proxies whose X-Forwarded-For is believed."""
+
+    networks: tuple[Network, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The proxies of a list. Raises ValueError."""
+        try:
+            return cls(tuple(map(ip_network, re.split(r"[,\s]+", text.strip(", ")))))
+        except ValueError:
+            raise ValueError(TAKES) from None
+
+    def client(self, peer: str, forwarded_for: str | None) -> str:
+        """The address of the client behind a connection; of IPv6 its /64.
+
+        Each proxy adds the address that it was called from at the right end. So that is read
+        from there, and only as far as proxies of ours wrote it.
+        """
+        return _client(self.networks, peer, forwarded_for)
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self.networks))
+
+
+@lru_cache(maxsize=4096)
+def _client(networks: tuple[Network, ...], peer: str, forwarded_for: str | None) -> str:
+    here = _address(peer)
+    hops = forwarded_for.split(",") if forwarded_for else []
+    while hops and here is not None and any(here in network for network in networks):
+        before = _address(hops.pop().strip())
+        if before is None:
+            break
+        here = before
+    return peer if here is None else _group(here)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _group(address: IPv4Address | IPv6Address) -> str:
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(IPv6Network((address.packed, _IPV6_CLIENT_PREFIX), strict=False))

@@ -1,0 +1,159 @@
+"""Who may ask what, and how often: before a request reaches its resource.
+
+Prices are for clients, what tells of the service itself for operators; a key opens one of the
+two, and every other path is open. Where nothing is set that the gate would check, the service
+leaves it out, so that it costs nothing.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Final
+
+import falcon
+
+from api.addresses import Proxies
+from api.errors import FlightPriceError, Forbidden, TooManyRequests, Unauthorized
+from api.keys import Keys
+from api.logs import Event, get_logger
+from api.services.allowance import WINDOW_SECONDS, Allowance, Standing
+
+PRICES: Final = "/flights/price"
+OPERATIONS: Final = frozenset({"/metrics", "/status"})
+BEARER: Final = 'Bearer realm="flight-price-api"'
+# What makes a browser ask for a password; the user name may be anything.
+BASIC: Final = 'Basic realm="flight-price-api", charset="UTF-8"'
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the gate checks: keys where there are any, allowances where they are not None."""
+
+    client_keys: Keys
+    operator_keys: Keys
+    allowance: Allowance | None
+    nocache_allowance: Allowance | None
+    proxies: Proxies
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.client_keys or self.operator_keys or self.allowance or self.nocache_allowance
+        )
+
+
+class Gate:
+    """Middleware that asks for keys and counts requests."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+
+    def process_resource(
+        self, req: falcon.Request, resp: falcon.Response, _resource: object, _params: object
+    ) -> None:
+        """Raises Unauthorized, Forbidden or TooManyRequests."""
+        if req.method == "OPTIONS":  # a browser asks this ahead, and without a key
+            return
+        if req.uri_template == PRICES:
+            self._admit_client(req, resp)
+        elif req.uri_template in OPERATIONS and self._rules.operator_keys:
+            self._admit_operator(req, resp)
+
+    def process_response(
+        self, req: falcon.Request, resp: falcon.Response, _resource: object, _succeeded: bool
+    ) -> None:
+        """What needed a key is not for caches that others read as well."""
+        if self._rules.client_keys and req.uri_template == PRICES:
+            reuse = resp.get_header("Cache-Control")
+            if reuse != "no-store":
+                resp.set_header("Cache-Control", f"private, {reuse}")
+
+    def _admit_client(self, req: falcon.Request, resp: falcon.Response) -> None:
+        rules = self._rules
+        key = _key(req)
+        holder = rules.client_keys.holder(key) if key else None
+        # Whoever has no key is counted too, or guessing one would be free.
+        client = holder or self._address(req)
+        if rules.allowance:
+            self._count(resp, client, rules.allowance, "")
+        if rules.client_keys and holder is None:
+            resp.set_header("WWW-Authenticate", BEARER)
+            raise _refusal(client, key, rules.operator_keys)
+        if rules.nocache_allowance and _asks_anew(req):
+            self._count(resp, client, rules.nocache_allowance, " with nocache")
+
+    def _admit_operator(self, req: falcon.Request, resp: falcon.Response) -> None:
+        key = _key(req)
+        if key is None or self._rules.operator_keys.holder(key) is None:
+            resp.set_header("WWW-Authenticate", f"{BASIC}, {BEARER}")
+            raise _refusal(self._address(req), key, self._rules.client_keys)
+
+    def _count(self, resp: falcon.Response, client: str, allowance: Allowance, what: str) -> None:
+        standing = allowance.take(client)
+        _tell(resp, allowance, standing)
+        if standing.retry_after is not None:
+            raise _refused(
+                client,
+                TooManyRequests(
+                    f"More than {allowance.per_minute} requests a minute{what}.",
+                    retry_after=standing.retry_after,
+                ),
+            )
+
+    def _address(self, req: falcon.Request) -> str:
+        return self._rules.proxies.client(req.remote_addr, req.get_header("X-Forwarded-For"))
+
+
+def _key(req: falcon.Request) -> str | None:
+    """The key that a request brings; None if there is none."""
+    key = req.get_header("X-API-Key")
+    if key is not None:
+        return key
+    scheme, _, credentials = (req.auth or "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return credentials.strip()
+        case "basic":
+            return _password(credentials)
+        case _:
+            return None
+
+
+def _password(credentials: str) -> str | None:
+    try:
+        return base64.b64decode(credentials).decode().partition(":")[2]
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _asks_anew(req: falcon.Request) -> bool:
+    # Sooner than the query is checked, and so no stricter: a value that is wrong costs nothing.
+    values = req.params.get("nocache", "")
+    return isinstance(values, str) and values.lower() in ("1", "true")
+
+
+def _refusal(client: str, key: str | None, other_keys: Keys) -> FlightPriceError:
+    if key is not None and other_keys.holder(key):
+        return _refused(client, Forbidden("This API key opens another part of the service."))
+    if key is not None:
+        return _refused(client, Unauthorized("This API key is not known."))
+    return _refused(
+        client,
+        Unauthorized(
+            "This path needs an API key, as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'."
+        ),
+    )
+
+
+def _refused(client: str, error: FlightPriceError) -> FlightPriceError:
+    log.warning(Event.CLIENT_REFUSED, client=client, code=error.code)
+    return error
+
+
+def _tell(resp: falcon.Response, allowance: Allowance, standing: Standing) -> None:
+    """RateLimit headers (draft-ietf-httpapi-ratelimit-headers-10), one member for each limit."""
+    resp.append_header(
+        "RateLimit-Policy", f'"{allowance.name}";q={allowance.per_minute};w={WINDOW_SECONDS}'
+    )
+    resp.append_header("RateLimit", f'"{allowance.name}";r={standing.remaining};t={standing.reset}')

@@ -1,0 +1,261 @@
+"""Who may ask what, and how often: keys, allowances and proxies, against real workers."""
+
+import base64
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.processes import eventually
+from tests.redis_server import RedisServer
+from tests.service import Service, some_day
+
+OLD, NEW = "the-old-key-of-the-client", "the-new-key-of-the-client"
+OPERATOR = "the-key-of-the-operator"
+
+
+@pytest.fixture(scope="module")
+def keyed() -> Iterator[Service]:
+    """A service that asks for keys."""
+    with Service(api_keys=f"{OLD},{NEW}", operator_keys=OPERATOR) as service:
+        yield service
+
+
+def ask(service: Service, path: str = "", **headers: str) -> httpx2.Response:
+    """GET a path, the price of a flight unless told otherwise, with these headers."""
+    path = path or f"/flights/price?origin=JFK&destination=LAX&date={some_day()}"
+    return service.http.get(
+        path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
+
+
+def refusal(answer: httpx2.Response) -> tuple[int, str]:
+    """Status and code of a problem document."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer.status_code, answer.json()["code"]
+
+
+def basic(password: str) -> str:
+    return f"Basic {base64.b64encode(f'anybody:{password}'.encode()).decode()}"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": f"Bearer {OLD}"},
+        {"Authorization": f"bearer {NEW}"},
+        {"X-API-Key": NEW},
+        {"Authorization": basic(OLD)},
+    ],
+    ids=["bearer", "another key", "X-API-Key", "basic"],
+)
+def test_whoever_brings_a_key_gets_prices(keyed: Service, headers: dict[str, str]) -> None:
+    assert ask(keyed, **headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-API-Key": ""},
+        {"X-API-Key": "not-a-key-of-anybody"},
+        {"Authorization": OLD},
+        {"Authorization": f"Bearer {OLD[:-1]}"},
+        {"Authorization": f"Digest {OLD}"},
+        {"Authorization": "Basic !!!"},
+        {"Authorization": "Basic /////w=="},
+        {"X-API-Key": "ÿ" * 20},
+    ],
+    ids=str,
+)
+def test_whoever_brings_none_is_told_how_to(keyed: Service, headers: dict[str, str]) -> None:
+    answer = keyed.http.get(
+        "/flights/price",
+        headers={name.encode(): value.encode("latin-1") for name, value in headers.items()},
+    )
+
+    assert refusal(answer) == (401, "unauthorized")
+    assert answer.headers["www-authenticate"] == 'Bearer realm="flight-price-api"'
+    assert OLD[:-1] not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/flights/ping", "/healthz", "/readyz", "/version"])
+def test_probes_need_no_key(keyed: Service, path: str) -> None:
+    assert ask(keyed, path).status_code == 200
+
+
+def test_metrics_need_the_operators_key(keyed: Service) -> None:
+    assert refusal(ask(keyed, "/metrics")) == (401, "unauthorized")
+    assert ask(keyed, "/metrics", X_API_Key=OPERATOR).status_code == 200
+    assert ask(keyed, "/metrics", Authorization=basic(OPERATOR)).status_code == 200
+
+
+def test_a_browser_is_asked_for_the_operators_key(keyed: Service) -> None:
+    assert "Basic realm=" in ask(keyed, "/metrics").headers["www-authenticate"]
+
+
+def test_a_key_opens_one_side_only(keyed: Service) -> None:
+    assert refusal(ask(keyed, "/metrics", X_API_Key=OLD)) == (403, "forbidden")
+    assert refusal(ask(keyed, X_API_Key=OPERATOR)) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("path", ["/flights/price/", "//flights/price", "/flights/./price"])
+def test_no_other_spelling_of_the_path_leads_past_the_gate(keyed: Service, path: str) -> None:
+    assert ask(keyed, path).status_code in (401, 404)
+
+
+def test_an_answer_that_needed_a_key_is_for_its_client_alone(keyed: Service) -> None:
+    cached = ask(keyed, X_API_Key=OLD).headers["cache-control"]
+
+    assert re.fullmatch(r"private, max-age=\d+", cached)
+
+
+def test_refusals_are_logged_with_a_name_for_the_client_and_never_the_key(keyed: Service) -> None:
+    ask(keyed, X_API_Key="not-a-key-of-anybody")
+
+    line = eventually(lambda: keyed.log("client.refused", code="unauthorized"))[-1]
+    assert line["client"] == "127.0.0.1"
+    assert not re.search(f"{OLD}|{NEW}|{OPERATOR}|not-a-key", keyed.log_text)
+
+
+def test_keys_are_rotated_in_their_file_without_a_refused_request(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"{OLD}\n")
+    with Service(api_keys_file=file, web_concurrency=2) as service:
+        before = service.workers()
+        file.write_text(f"{OLD}\n{NEW}\n")
+        os.kill(service.process.pid, signal.SIGHUP)
+        eventually(
+            lambda: (
+                ask(service, X_API_Key=OLD).status_code == 200
+                and not (set(before) & set(service.workers()))
+            )
+        )
+
+        assert ask(service, X_API_Key=NEW).status_code == 200
+        assert ask(service, X_API_Key=OLD).status_code == 200
+
+
+def test_without_any_setting_nobody_is_asked_or_counted() -> None:
+    with Service() as service:
+        answer = ask(service)
+
+        assert answer.status_code == 200
+        assert not [name for name in answer.headers if "ratelimit" in name.lower()]
+        assert answer.headers["cache-control"].startswith("max-age=")
+
+
+def test_who_asks_too_fast_is_told_when_to_come_back() -> None:
+    with Service(client_rate_limit=3) as service:
+        answers = [ask(service) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert refusal(answers[-1]) == (429, "too-many-requests")
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 20
+    assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"client";q=3;w=60'}
+    assert [answer.headers["ratelimit"] for answer in answers] == [
+        '"client";r=2;t=20', '"client";r=1;t=40', '"client";r=0;t=60', '"client";r=0;t=60',
+    ]  # fmt: skip
+
+
+def test_nocache_has_a_stricter_allowance() -> None:
+    with Service(client_rate_limit=10, nocache_rate_limit=1) as service:
+        answers = [service.price(nocache=value) for value in ("1", "True", "0")]
+
+    assert [answer.status_code for answer in answers] == [200, 429, 200]
+    assert answers[1].headers["ratelimit-policy"] == '"client";q=10;w=60, "nocache";q=1;w=60'
+    assert "with nocache" in answers[1].json()["detail"]
+    assert answers[2].headers["ratelimit"].startswith('"client";r=7;')
+
+
+def test_an_allowance_holds_for_all_workers_of_all_replicas(redis_server: RedisServer) -> None:
+    settings = {"client_rate_limit": 20, "redis_url": redis_server.url, "web_concurrency": 2}
+    with Service(**settings) as one, Service(**settings) as other:
+        # A connection each, so that all workers take part.
+        statuses = [
+            httpx2.get(f"{service.url}/flights/price", trust_env=False).status_code
+            for _ in range(20)
+            for service in (one, other)
+        ]
+
+    assert statuses.count(400) in (20, 21)  # a turn comes back every three seconds
+    assert statuses.count(429) == 40 - statuses.count(400)
+
+
+def test_every_count_in_redis_expires(redis_server: RedisServer) -> None:
+    with Service(client_rate_limit=20, redis_url=redis_server.url) as service:
+        ask(service)
+
+        (key,) = redis_server.client.keys("*limit|client*")
+        assert 0 < redis_server.client.pttl(key) <= 61_000
+
+
+def test_without_redis_each_worker_counts_on(redis_server: RedisServer) -> None:
+    with Service(client_rate_limit=3, redis_url=redis_server.url, web_concurrency=1) as service:
+        redis_server.kill()
+        try:
+            statuses = [ask(service).status_code for _ in range(4)]
+        finally:
+            redis_server.start()
+
+    assert statuses == [200, 200, 200, 429]
+
+
+def test_each_key_has_its_own_allowance_and_strangers_have_their_address() -> None:
+    with Service(api_keys=f"{OLD},{NEW}", client_rate_limit=1) as service:
+        statuses = [
+            ask(service, X_API_Key=key).status_code
+            for key in (OLD, OLD, NEW, "not-a-key-of-anybody", "another-wrong-key")
+        ]
+
+    assert statuses == [200, 429, 200, 401, 429]
+
+
+def test_a_forged_x_forwarded_for_changes_nothing() -> None:
+    with Service(client_rate_limit=1) as service:
+        statuses = [
+            service.http.get("/flights/price", headers={name: "203.0.113.1"}).status_code
+            for name in (
+                "X-Forwarded-For",
+                "X-Forwarded-For",
+                "X_Forwarded_For",
+                "Forwarded",
+                "X-Real-IP",
+            )
+        ]
+
+    assert statuses == [400, 429, 429, 429, 429]
+
+
+def test_behind_a_trusted_proxy_each_client_has_its_own_allowance() -> None:
+    with Service(client_rate_limit=1, forwarded_allow_ips="127.0.0.0/8") as service:
+        statuses = [
+            ask(service, X_Forwarded_For=addresses).status_code
+            for addresses in (
+                "203.0.113.1",
+                "203.0.113.2",
+                "198.51.100.7, 203.0.113.2",  # what the client itself wrote stands on the left
+                "203.0.113.1, 127.0.0.9",
+            )
+        ]
+
+    assert statuses == [200, 200, 429, 429]
+
+
+def test_two_headers_of_forwarded_addresses_are_read_as_one_list() -> None:
+    with Service(client_rate_limit=1, forwarded_allow_ips="127.0.0.0/8") as service:
+        twice = [("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-For", "203.0.113.1")]
+        statuses = [
+            service.http.get("/flights/price", headers=headers).status_code
+            for headers in (twice, {"X-Forwarded-For": "203.0.113.1"})
+        ]
+
+    assert statuses == [400, 429]
+
+
+def test_a_browser_may_ask_for_the_options_without_a_key(keyed: Service) -> None:
+    assert keyed.http.options("/flights/price").status_code == 200
