@@ -9,6 +9,8 @@ EXPOSED_HEADERS: Final = (
     "Age",
     "Cache-Status",
     "ETag",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "X-Amadeus-Environment",
     "X-Cache",

@@ -17,9 +17,11 @@ from api.errors import (
     PROBLEM_MEDIA_TYPE,
     UPSTREAM_ERRORS,
     FlightPriceError,
+    Forbidden,
     InvalidRequest,
     NoOffers,
     TooManyRequests,
+    Unauthorized,
     problem,
 )
 from api.models import FlightPrice, PriceRequest
@@ -27,6 +29,8 @@ from api.models import FlightPrice, PriceRequest
 EXAMPLE_DAYS_AHEAD: Final = 30
 _PRICE_ERRORS: Final[tuple[type[FlightPriceError], ...]] = (
     InvalidRequest,
+    Unauthorized,
+    Forbidden,
     NoOffers,
     TooManyRequests,
     *UPSTREAM_ERRORS.values(),
@@ -86,7 +90,11 @@ def document() -> dict[str, Any]:
             "schemas": {
                 "FlightPrice": FlightPrice.model_json_schema(),
                 "Problem": _problem_schema(),
-            }
+            },
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
         },
     }
 
@@ -100,6 +108,8 @@ def _price(day: str) -> dict[str, Any]:
         "operationId": "cheapestPrice",
         "tags": ["prices"],
         "summary": "The cheapest price",
+        # The empty one first: a key is needed only where the service has any.
+        "security": [{}, {"bearer": []}, {"header": []}],
         "parameters": [*_parameters(day), _if_none_match()],
         "responses": {
             "200": {
