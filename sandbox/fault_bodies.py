@@ -130,7 +130,17 @@ def _refusal(change: Callable[[dict[str, Any]], dict[str, Any]]) -> BodyFault:
     return play
 
 
+def _string_codes(leg: Leg, answer: Answer, arg: str | None) -> Answer:
+    """`status` and `code` as text, as some gateways in front of Amadeus write them."""
+    base = base_answer(leg, answer, arg or "429")
+    content = orjson.loads(base.body)
+    for item in content.get("errors", [content]):
+        item |= {name: str(item[name]) for name in ("status", "code") if name in item}
+    return replace(base, body=json_bytes(content))
+
+
 BODY_FAULTS |= {
+    "string_codes": _string_codes,
     "errors_null": _refusal(lambda _: {"errors": None}),
     "errors_dict": _refusal(lambda item: {"errors": {"code": item["code"], "title": "x"}}),
     "source_null": _refusal(lambda item: {"errors": [item | {"source": None}]}),

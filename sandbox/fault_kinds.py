@@ -85,7 +85,8 @@ ARGUMENT_CHECKS: dict[str, Check] = {
         _SPOILED,
     ),
     **dict.fromkeys(
-        ("detail_int", "detail_null", "errors_dict", "errors_null", "source_null", "two_errors"),
+        ("detail_int", "detail_null", "errors_dict", "errors_null", "source_null", "string_codes",
+         "two_errors"),
         _ERROR,
     ),
 }  # fmt: skip

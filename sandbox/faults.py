@@ -13,6 +13,9 @@ _OPTION = re.compile(
 )
 
 
+_CODE = re.compile(r"[A-Z]{3}")
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where a search goes; the fields are None where the request does not say."""
@@ -22,7 +25,7 @@ class Route:
     date: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.origin}-{self.destination}-{self.date}"
+        return "-".join(part or "?" for part in (self.origin, self.destination, self.date))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,9 @@ class Fault:
             raise ValueError(f"the fault {self.name} takes no argument")
         if self.count is not None and self.count < 1:
             raise ValueError("count is 1 or more, or null for until changed")
+        for code in (self.origin, self.destination):
+            if code is not None and not _CODE.fullmatch(code):
+                raise ValueError(f"a route is of city or airport codes such as JFK, not {code!r}")
         if self.leg == "token" and (self.origin or self.destination):
             raise ValueError("only a fault of the search leg can be for one route")
 

@@ -59,6 +59,13 @@ class Handler(WSGIHandler):
     def log_error(self, msg: str, *args: object) -> None:
         """Say nothing of what is no HTTP: the client hears it, and it is no fault of ours."""
 
+    def handle_error(self, t: Any, v: Any, tb: Any) -> None:
+        """Close quietly when the client left in the middle, TLS or not; report all else."""
+        if isinstance(v, OSError):
+            self.close_connection = True
+        else:
+            super().handle_error(t, v, tb)
+
     def count(self) -> None:
         """Count this connection, once."""
         if not self.counted:

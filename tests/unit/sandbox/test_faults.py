@@ -301,6 +301,13 @@ def test_error_bodies_can_be_malformed(
     assert expected.items() <= (content["errors"][0] if content["errors"] else content).items()
 
 
+def test_codes_can_be_text(sandbox: InProcess) -> None:
+    sandbox.fault("search", "string_codes", "401:38192")
+    answer = sandbox.search()
+    error = answer.json()["errors"][0]
+    assert (answer.status_code, error["status"], error["code"]) == (401, "401", "38192")
+
+
 def test_errors_can_be_an_object_or_two(sandbox: InProcess) -> None:
     sandbox.fault("search", "errors_dict")
     assert isinstance(sandbox.search().json()["errors"], dict)

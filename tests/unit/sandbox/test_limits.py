@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_client import InProcess, refusals
+from sandbox.config import RateLimit
+from sandbox.errors import AmadeusError
+from sandbox.limits import Limits
+from tests.sandbox_client import Clock, InProcess, refusals
 
 
 def statuses(sandbox: InProcess, apart: float, number: int) -> list[int]:
@@ -40,6 +43,19 @@ def test_in_production_forty_in_a_second_is_the_most() -> None:
     assert statuses(sandbox, 0, 41) == [400] * 40 + [429]
     sandbox.clock.now += 1.01
     assert statuses(sandbox, 0, 1) == [400]
+
+
+@pytest.mark.parametrize(("limit", "number"), [("test", 1), ("production", 40)])
+def test_the_last_instant_of_the_interval_still_belongs_to_it(
+    limit: RateLimit, number: int
+) -> None:
+    clock = Clock(0.0)
+    limits = Limits(limit, None, monotonic=clock)
+    for _ in range(number):
+        limits.admit("me")
+    clock.now = 0.1 if limit == "test" else 1.0
+    with pytest.raises(AmadeusError, match="38194"):
+        limits.admit("me")
 
 
 def test_a_refused_search_does_not_count() -> None:

@@ -127,6 +127,26 @@ def test_times_add_up_while_clocks_change(
             assert length(one["duration"]) in {took, folded}
 
 
+@pytest.mark.parametrize(
+    ("date", "before", "route"),
+    [
+        ("2027-03-14", "2027-03-10", ("LAX", "JFK")),
+        ("2027-03-28", "2027-03-24", ("LHR", "CDG")),
+        ("2027-10-31", "2027-10-27", ("FRA", "MAD")),
+    ],
+)
+def test_flights_keep_their_local_time_when_clocks_change(
+    honest: InProcess, date: str, before: str, route: tuple[str, str]
+) -> None:
+    def times(day: str) -> set[str]:
+        ends = {"originLocationCode": route[0], "destinationLocationCode": route[1]}
+        offers = honest.offers(departureDate=day, nonStop="true", **ends)
+        return {o["itineraries"][0]["segments"][0]["departure"]["at"][11:] for o in offers}
+
+    assert times(date)
+    assert times(date) == times(before)
+
+
 def moment_again(end: dict[str, str]) -> dt.datetime:
     zone = ZoneInfo(AIRPORTS[end["iataCode"]]["tz"])
     return dt.datetime.fromisoformat(end["at"]).replace(tzinfo=zone, fold=1).astimezone(dt.UTC)

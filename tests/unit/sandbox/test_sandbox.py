@@ -127,6 +127,16 @@ def test_the_searches_that_are_told_apart_are_bounded() -> None:
     assert by_search["other"] == 10
 
 
+def test_the_most_at_once_is_remembered() -> None:
+    counters = Counters()
+    for _ in range(2):
+        counters.started("token")
+    for _ in range(2):
+        counters.finished()
+    counters.started("token")
+    assert counters.snapshot()["max_concurrent"] == 2
+
+
 def test_threads_can_share_it(sandbox: InProcess) -> None:
     expected, found = sandbox.offers(max=3), []
     threads = [

@@ -1,0 +1,34 @@
+"""The cheapest offer is the cheapest after rounding, however many are asked for."""
+
+from sandbox.currencies import CURRENCIES
+from sandbox.fares import PRODUCTS
+from sandbox.itineraries import Departure, Itinerary
+from sandbox.journeys import Journey
+from sandbox.network import Flight
+from sandbox.places import Places
+from sandbox.pricing import Pricing
+from sandbox.search import Search, Traveler
+
+NINE_ADULTS = tuple(Traveler(str(n), "ADULT") for n in range(9))
+
+
+def journey(fare: float, taxes: float) -> Journey:
+    a, b = Places().airport("JFK"), Places().airport("LAX")
+    flight = Flight("AC", "AC", "1", a, b, 600, 300, "320", 4000.0, "AC1JFKLAX")
+    itinerary = Itinerary((Departure(flight, 0, 18_000),), 1, "AC", 4000.0, 4000.0, "AC1JFKLAX")
+    return Journey(fare, taxes, (itinerary,), 4000.0)
+
+
+def test_rounding_can_turn_the_order_round() -> None:
+    rounded_down, rounded_up = journey(100.4, 0.4), journey(100.0, 0.6)
+    pricing = Pricing(Search((), NINE_ADULTS, CURRENCIES["EUR"], most=1))
+    offers = pricing.cheapest([rounded_up, rounded_down], PRODUCTS[:1])
+    assert [(one.journey, one.grand_total) for one in offers] == [(rounded_down, 900)]
+
+
+def test_of_two_at_the_same_price_the_quicker_comes_first() -> None:
+    slow, quick = journey(100, 0), journey(100, 0)
+    departure = slow.itineraries[0].departures[0]._replace(arrives=20_000)
+    slow = slow._replace(itineraries=(slow.itineraries[0]._replace(departures=(departure,)),))
+    pricing = Pricing(Search((), NINE_ADULTS, CURRENCIES["EUR"]))
+    assert [one.journey for one in pricing.cheapest([slow, quick], PRODUCTS[:1])] == [quick, slow]
