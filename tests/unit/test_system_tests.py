@@ -1,0 +1,28 @@
+"""The tests in tests/system know the service by its address alone."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SYSTEM = sorted((Path(__file__).resolve().parents[1] / "system").glob("*.py"))
+
+
+@pytest.mark.parametrize("source", SYSTEM, ids=lambda path: path.name)
+def test_a_system_test_imports_nothing_of_the_product(source: Path) -> None:
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in (
+            [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else [a.name for a in node.names]
+        )
+    }
+
+    assert imported.isdisjoint({"api", "sandbox"})
+
+
+def test_there_are_system_tests() -> None:
+    assert SYSTEM
