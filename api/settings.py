@@ -76,7 +76,8 @@ class Settings(BaseSettings):
 
     amadeus_environment: AmadeusEnvironment | None = Field(
         default=None,
-        description="sandbox, enterprise-test, enterprise, test, production or custom",
+        description="sandbox, enterprise-test, enterprise, test, production or custom;"
+        " sandbox if there are no credentials",
     )
     amadeus_client_id: SecretStr | None = Field(
         default=None, description="the API key; needed outside the sandbox"

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,6 @@ from tests.sandbox_server import SandboxServer
 from tests.service import GUNICORN, ROOT, Service
 
 START_UP_SECONDS = 3.0
-WORKER_MEGABYTES = 90
 
 
 class Unawaited(Service):
@@ -156,25 +154,3 @@ def test_it_ends_cleanly_when_asked_to() -> None:
 
         assert service.stop() == 0
         assert service.log("service.stopping")
-
-
-def megabytes(pid: int) -> float:
-    """The memory of a process that is in RAM (VmRSS of proc(5), there in KiB)."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
-    return int(line.split()[1]) * 1024 / 1_000_000
-
-
-def test_the_first_answer_comes_within_seconds_and_a_worker_stays_small() -> None:
-    started = time.monotonic()
-    with Unawaited() as service:
-        assert service.price().status_code == 200
-        seconds = time.monotonic() - started
-        for days in range(10, 210):
-            service.price(date=f"2027-{1 + days // 28 % 8:02d}-{1 + days % 28:02d}")
-        [worker] = service.workers()
-        resident = megabytes(worker)
-
-    print(f"\nfirst answer after {seconds:.1f} s, {resident:.0f} MB a worker")  # noqa: T201 - README.md tells it
-    assert seconds < START_UP_SECONDS
-    assert resident < WORKER_MEGABYTES
