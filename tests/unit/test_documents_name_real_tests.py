@@ -1,0 +1,31 @@
+"""Where a document says which test shows something, there is such a test."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
+
+
+def defined_tests() -> set[str]:
+    sources = ROOT.glob("tests/**/test_*.py")
+    return {
+        name for source in sources for name in re.findall(r"def (test_\w+)", source.read_text())
+    }
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_test_and_file_that_a_document_names_exists(document: Path) -> None:
+    text = document.read_text()
+    assert set(re.findall(r"`(test_\w+)`", text)) <= defined_tests()
+    files = re.findall(r"`((?:api|bench|deploy|docs|sandbox|tests)/[\w./-]+)`", text)
+    assert [name for name in files if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_says_what_happens_when() -> None:
+    table = (ROOT / "README.md").read_text().partition("what happens when: begin -->")[2]
+    rows = table.partition("<!-- what happens when: end")[0].strip().splitlines()[2:]
+    assert len(rows) > 15
+    assert all(re.search(r"\| `test_\w+` \|$", row) for row in rows)
