@@ -7,11 +7,9 @@ from http import HTTPStatus
 from random import uniform
 from typing import Final
 
-import structlog
-
 from api import metrics
 from api.errors import AmadeusQuota, AmadeusTimeout, UpstreamError
-from api.logs import Event, get_logger
+from api.logs import Event, current_request_id, get_logger
 from api.services.circuit_breaker import CircuitBreaker
 from api.services.deadline import Deadline
 from api.services.pacing import Pacing
@@ -98,7 +96,7 @@ class Upstream:
 
     def _traceable(self, call: Call) -> Call:
         """The call with the header that Amadeus asks for (FACTS section 0)."""
-        request_id = structlog.contextvars.get_contextvars().get("request_id") or uuid.uuid4()
+        request_id = current_request_id.get() or uuid.uuid4()
         reference = f"{self._session}:{request_id}"
         return replace(call, headers={**call.headers, "Ama-Client-Ref": reference})
 

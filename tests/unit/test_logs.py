@@ -1,6 +1,7 @@
 """Lines of the log: which there are, what they look like, and how they get out."""
 
 import ast
+import contextvars
 import datetime as dt
 import json
 import os
@@ -11,7 +12,7 @@ import pytest
 import structlog
 import time_machine
 
-from api.logs import Event, QueuedWriter, processors
+from api.logs import Event, QueuedWriter, current_request_id, processors
 from tests.processes import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,8 +63,9 @@ def rendered(*, console: bool = False, **event: object) -> str:
 
 @time_machine.travel("2026-11-21T12:00:00.5Z", tick=False)
 def test_a_line_is_one_json_object_that_tells_time_level_event_and_request_first() -> None:
-    with structlog.contextvars.bound_contextvars(request_id="abc"):
-        line = rendered(ttl=600, event=Event.CACHE_HIT, age=1.5)
+    in_a_request = contextvars.copy_context()
+    in_a_request.run(current_request_id.set, "abc")
+    line = in_a_request.run(rendered, ttl=600, event=Event.CACHE_HIT, age=1.5)
 
     assert line == (
         '{"timestamp":"2026-11-21T12:00:00.500Z","level":"info","event":"cache.hit",'
