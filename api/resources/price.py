@@ -1,6 +1,8 @@
 """GET /flights/price."""
 
+import time
 from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 import falcon
 from pydantic import ValidationError
@@ -10,11 +12,21 @@ from api.models import PriceRequest, faults_of
 from api.resources.caching import set_cache_headers
 from api.services.deadline import Deadline
 from api.services.prices import Prices, no_offers
+from api.services.questions import Question
 
 QUOTES_HINT = (
     "Only origin arrived. In a shell the URL needs quotes, because an & ends the command:"
     " curl 'http://…/flights/price?origin=JFK&destination=LAX&date=…'"
 )
+MAX_KNOWN_QUERIES: Final = 4096
+MAX_KNOWN_LENGTH: Final = 256
+
+
+class Asked(NamedTuple):
+    """What a query string says, and the question that it puts."""
+
+    request: PriceRequest
+    question: Question
 
 
 class PriceResource:
@@ -25,12 +37,14 @@ class PriceResource:
         self._prices = prices
         self._environment = environment
         self._request_deadline = request_deadline
+        self._known: dict[str, Asked] = {}
+        self._known_in_hour = 0
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         deadline = Deadline(self._request_deadline)
         resp.set_header("X-Amadeus-Environment", self._environment)
-        request = parse(req.params)
-        answer = self._prices.cheapest(request, deadline, forced=request.nocache)
+        request, question = self._asked(req)
+        answer = self._prices.cheapest(question, deadline, forced=request.nocache)
         set_cache_headers(req, resp, answer)
         if not answer.entry.body:
             raise no_offers(request)
@@ -38,6 +52,22 @@ class PriceResource:
         resp.data = answer.entry.body
 
     on_head = on_get
+
+    def _asked(self, req: falcon.Request) -> Asked:
+        """What was asked, read once an hour for each query string: checking costs as much as
+        answering. Days begin and end on whole hours, so within one no date becomes wrong.
+        """
+        hour = int(time.time() // 3600)
+        if hour != self._known_in_hour or len(self._known) >= MAX_KNOWN_QUERIES:
+            self._known = {}
+            self._known_in_hour = hour
+        asked = self._known.get(req.query_string)
+        if asked is None:
+            request = parse(req.params)
+            asked = Asked(request, self._prices.question(request))
+            if len(req.query_string) <= MAX_KNOWN_LENGTH:
+                self._known[req.query_string] = asked
+        return asked
 
 
 def parse(params: Mapping[str, str | list[str]]) -> PriceRequest:

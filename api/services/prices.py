@@ -73,12 +73,11 @@ class Prices:
         self._provider = provider
         self._times = times
 
-    def cheapest(self, query: PriceQuery, deadline: Deadline, *, forced: bool = False) -> Answer:
-        """The cheapest price for a query; `forced`: one that is fetched from now on.
+    def cheapest(self, question: Question, deadline: Deadline, *, forced: bool = False) -> Answer:
+        """The cheapest price for a `question`; `forced`: one that is fetched from now on.
 
         Raises UpstreamError.
         """
-        question = self._question(query)
         read = self._read_through.read_forced if forced else self._read_through.read
         try:
             answer = read(question, deadline)
@@ -88,7 +87,14 @@ class Prices:
         _LOOKUPS[answer.outcome].inc()
         return answer
 
-    def _question(self, query: PriceQuery) -> Question:
+    def question(self, query: PriceQuery) -> Question:
+        """What `cheapest` takes. It costs a little to make and may be asked any number of times."""
+        labels = {
+            "origin": query.origin,
+            "destination": query.destination,
+            "date": query.date.isoformat(),
+        }
+
         def fetch(deadline: Deadline) -> Fetched:
             fare = self._fares.cheapest(query, deadline)
             if fare is None:
@@ -101,7 +107,7 @@ class Prices:
                 metrics.COALESCED.inc()
             elif moment is Moment.REFRESHED:
                 metrics.REFRESHES.inc()
-            say(EVENTS[moment], **_labels(query), **self._times_of(entry))
+            say(EVENTS[moment], **labels, **self._times_of(entry))
 
         stale_ttl = 0 if self._times.is_off else self._times.stale_ttl
         return Question(cache_key(self._provider, query), fetch, observe, stale_ttl)
@@ -133,14 +139,6 @@ def cache_key(provider: str, query: PriceQuery) -> str:
 def no_offers(query: PriceQuery) -> NoOffers:
     """The error that says so."""
     return NoOffers(f"No flight offers from {query.origin} to {query.destination} on {query.date}.")
-
-
-def _labels(query: PriceQuery) -> dict[str, str]:
-    return {
-        "origin": query.origin,
-        "destination": query.destination,
-        "date": query.date.isoformat(),
-    }
 
 
 def _body(query: PriceQuery, fare: Fare) -> bytes:

@@ -1,0 +1,63 @@
+"""A query string that was checked is not checked again, and must not outlive what it says."""
+
+from collections.abc import Iterator
+
+import pytest
+import time_machine
+from falcon.testing import Result, TestClient
+
+from api.app import create_app
+from api.resources import price
+from api.settings import Settings
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    app = create_app(Settings())
+    yield TestClient(app)
+    app.stop()
+
+
+def asked(client: TestClient, date: str, more: str = "") -> Result:
+    query = f"origin=JFK&destination=LAX&date={date}{more}"
+    return client.simulate_get("/flights/price", query_string=query)
+
+
+def test_a_day_that_has_ended_everywhere_is_refused_though_its_query_is_known(
+    client: TestClient,
+) -> None:
+    with time_machine.travel("2026-11-21T11:59:59Z", tick=False):
+        assert asked(client, "2026-11-20").status_code == 200
+    with time_machine.travel("2026-11-21T12:00:00Z", tick=False):
+        assert asked(client, "2026-11-20").status_code == 400
+
+
+def test_a_day_that_comes_within_reach_is_accepted_though_its_query_was_refused(
+    client: TestClient,
+) -> None:
+    with time_machine.travel("2026-11-21T09:59:59Z", tick=False):
+        assert asked(client, "2027-11-22").status_code == 400
+    with time_machine.travel("2026-11-21T10:00:00Z", tick=False):
+        assert asked(client, "2027-11-22").status_code == 200
+
+
+@time_machine.travel("2026-11-21T12:00:00Z", tick=False)
+def test_a_known_query_with_nocache_still_bypasses_the_cache(client: TestClient) -> None:
+    outcomes = [
+        asked(client, "2026-12-01", more).headers["X-Cache"]
+        for more in ("", "&nocache=1", "", "&nocache=1")
+    ]
+
+    assert outcomes == ["miss", "bypass", "hit", "bypass"]
+
+
+@time_machine.travel("2026-11-21T12:00:00Z", tick=False)
+def test_more_queries_than_are_kept_are_answered_all_the_same(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(price, "MAX_KNOWN_QUERIES", 2)
+    dates = [f"2026-12-0{day}" for day in range(1, 6)]
+
+    answers = [asked(client, date).json["data"]["departure_date"] for date in 2 * dates]
+
+    assert answers == 2 * dates
