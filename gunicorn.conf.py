@@ -6,7 +6,10 @@ monkey.patch_all()  # first: post_fork, and all that it imports, runs before the
 
 import signal  # noqa: E402
 from collections.abc import Iterable  # noqa: E402
+from importlib import import_module  # noqa: E402
 from typing import TYPE_CHECKING, Any  # noqa: E402
+
+import gevent  # noqa: E402
 
 from api.logs import Event, GunicornLogger, configure_logs, get_logger  # noqa: E402
 from api.metric_files import (  # noqa: E402
@@ -22,6 +25,11 @@ if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+
+# Once for all workers, which start sooner and share the memory. Not api.app itself: metrics are
+# to be made after the fork.
+for library in ("amadeus", "cryptography.fernet", "falcon", "httpx2", "redis"):
+    import_module(library)
 
 settings = load_settings()
 configure_logs(settings.log_level, settings.log_format)
@@ -84,6 +92,11 @@ def post_worker_init(worker: Any) -> None:
 
     for number in STOP_SIGNALS:
         signal.signal(number, stop)
+
+
+def pre_request(_worker: Any, _request: Any) -> None:
+    """Let the others have their turn: a client that asks again at once would never give way."""
+    gevent.sleep(0)
 
 
 def worker_exit(_server: "Arbiter", _worker: Any) -> None:
