@@ -29,7 +29,7 @@ MAX_WRITE_BYTES: Final = 4096
 FLUSH_SECONDS: Final = 2.0
 # Each time the writer's thread wakes up it takes the interpreter away from the requests, so it
 # lets lines gather for this long.
-GATHER_SECONDS: Final = 0.02
+GATHER_SECONDS: Final = 0.005
 
 # The id of the request that this greenlet or thread works for.
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
