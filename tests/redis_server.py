@@ -91,6 +91,15 @@ class RedisServer:
         """Let it answer again."""
         self._signal(signal.SIGCONT)
 
+    def forget_commands(self) -> None:
+        """Let `commands` begin anew."""
+        self.client.config_resetstat()
+
+    def commands(self) -> set[str]:
+        """The kinds of command that it got, apart from ours and an idle service's heartbeat."""
+        names = {name.removeprefix("cmdstat_") for name in self.client.info("commandstats")}
+        return names - {"config|resetstat", "info", "ping", "client|setinfo", "subscribe"}
+
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         os.kill(self._process.pid, number)
