@@ -22,14 +22,17 @@ from api.resources.probes import (
     VersionResource,
 )
 from api.resources.problems import add_error_handlers
+from api.resources.status import StatusResource
 from api.services.allowance import Allowance
 from api.services.amadeus_gateway import AmadeusGateway
 from api.services.circuit_breaker import CircuitBreaker
+from api.services.history import History
 from api.services.lifecycle import Lifecycle
 from api.services.pacing import Pacing
 from api.services.prices import CacheTimes, Prices
 from api.services.read_through import ReadThrough
 from api.services.sdk_seam import SdkSeam
+from api.services.status import Status, figures_now
 from api.services.stores import LayeredStore, MemoryStore, RedisStore
 from api.services.token_vault import Credentials, TokenVault
 from api.services.transport import KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Transport
@@ -73,13 +76,18 @@ def create_app(settings: Settings) -> Application:
     )
     times = CacheTimes(settings.cache_ttl, settings.cache_stale_ttl, settings.cache_empty_ttl)
     prices = Prices(read_through, gateway, settings.provider, times)
-    lifecycle = Lifecycle(store, vault, breaker, transport.close)
+    history = History(metrics.folder(), figures_now)
+    lifecycle = Lifecycle(store, vault, breaker, history, transport.close)
+    status = Status(
+        settings.environment, lifecycle.readiness, history, uses_redis=not settings.in_memory
+    )
     metrics.worker_started(settings.environment)
-    return Application(_routes(settings, prices, lifecycle, _rules(settings, store)), lifecycle)
+    rules = _rules(settings, store)
+    return Application(_routes(settings, prices, lifecycle, status, rules), lifecycle)
 
 
 def _routes(
-    settings: Settings, prices: Prices, lifecycle: Lifecycle, rules: Rules
+    settings: Settings, prices: Prices, lifecycle: Lifecycle, status: Status, rules: Rules
 ) -> falcon.App[Any, Any]:
     app = falcon.App(middleware=[RequestContext(), *cors(settings.cors_origins)])
     if rules:
@@ -97,6 +105,7 @@ def _routes(
     app.add_route("/version", VersionResource())
     app.add_route("/metrics", MetricsResource())
     app.add_route("/openapi.json", OpenApiResource())
+    app.add_route("/status.json", StatusResource(status))
     add_pages(app)
     add_error_handlers(app)
     return app

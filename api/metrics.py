@@ -14,6 +14,7 @@ import platform
 import time
 from functools import cache
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -201,6 +202,12 @@ def token_taken(fetched_at: float, life: float) -> None:
     TOKEN_LIFE.set(life)
 
 
+def folder() -> Path | None:
+    """Where the workers count together; None in a process that is alone."""
+    path = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(path) if path else None
+
+
 def exposition(accept: str) -> tuple[bytes, str]:
     """All metrics of all workers, in the format that suits an Accept header; and its type."""
     if openmetrics.CONTENT_TYPE_LATEST.partition(";")[0] in accept:
@@ -215,7 +222,7 @@ def collect() -> list[Metric]:
 
 
 def _of_all_workers() -> CollectorRegistry:
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    if folder() is None:
         return REGISTRY
     fleet = CollectorRegistry()
     MultiProcessCollector(fleet)  # type: ignore[no-untyped-call]

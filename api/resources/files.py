@@ -56,7 +56,7 @@ class FileResource:
 
 
 def add_pages(app: falcon.App[Any, Any]) -> None:
-    """The page that shows the OpenAPI document, with all that it loads."""
+    """The page that shows the OpenAPI document, the one for people, and all that they load."""
     swagger_ui = _folder_of("offapi")
     for path, file in {
         "/docs": PAGES / "docs.html",
@@ -64,6 +64,9 @@ def add_pages(app: falcon.App[Any, Any]) -> None:
         "/docs/page.js": PAGES / "docs.js",
         "/docs/swagger-ui.css": swagger_ui / "swagger_style.css",
         "/docs/swagger-ui.js": swagger_ui / "swagger_bundle.js",
+        "/status": PAGES / "status.html",
+        "/status/page.css": PAGES / "status.css",
+        "/status/page.js": PAGES / "status.js",
     }.items():
         app.add_route(path, FileResource(file))
 

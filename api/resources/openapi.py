@@ -204,6 +204,8 @@ def _paths_of_operation() -> dict[str, Any]:
         "/version": _probe("version", "Which build it is", version),
         "/metrics": _probe("metrics", "Metrics for Prometheus", {"type": "string"}, text),
         "/openapi.json": _probe("document", "This document", {"type": "object"}),
+        "/status": _probe("status", "How it is, for people", {"type": "string"}, page),
+        "/status.json": _probe("statusReport", "The same as JSON", {"type": "object"}),
         "/docs": _probe("docs", "This document, to read and to try out", {"type": "string"}, page),
     }
 

@@ -11,6 +11,7 @@ from api.errors import UpstreamError
 from api.logs import Event, get_logger
 from api.services.circuit_breaker import CircuitBreaker
 from api.services.deadline import Deadline
+from api.services.history import History
 from api.services.token_vault import TokenVault
 
 WARM_UP_SECONDS: Final = 5.0
@@ -70,11 +71,13 @@ class Lifecycle:
         store: CheckedStore,
         vault: TokenVault,
         breaker: CircuitBreaker,
+        history: History,
         close_connections: Callable[[], None],
     ) -> None:
         self._store = store
         self._vault = vault
         self._breaker = breaker
+        self._history = history
         self._close_connections = close_connections
         self._phase = Phase.STARTING
 
@@ -84,6 +87,7 @@ class Lifecycle:
         Returns at once: an Amadeus that hangs or is down delays nobody.
         """
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
+        self._history.start()
 
     def readiness(self) -> Readiness:
         """Ready, degraded (answers, but not at its best), starting or stopping.
@@ -110,6 +114,7 @@ class Lifecycle:
     def stop(self) -> None:
         """End the threads and close the connections."""
         self.prepare_to_stop()
+        self._history.stop()
         self._vault.stop()
         self._store.close()
         self._close_connections()

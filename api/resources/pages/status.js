@@ -1,0 +1,140 @@
+"use strict";
+
+const EVERY_MS = 5000;
+const PATIENCE_MS = 4000;
+const BARS = 60;
+const STATES = { ready: ["well", "Well"], degraded: ["degraded", "Degraded"], starting: ["degraded", "Starting"], stopping: ["down", "Stopping"] };
+const WRONG = {
+  cache: "Redis fails, so each worker answers from its own copy.",
+  token: "There is no access token yet, so no price can be fetched.",
+  amadeus: "Amadeus fails, so calls to it are held back.",
+};
+
+const element = (id) => document.getElementById(id);
+const say = (id, text) => { if (element(id).textContent !== text) element(id).textContent = text; };
+const known = (value, text) => (value === null ? "–" : text(value));
+const whole = (value) => Math.round(value).toLocaleString("en");
+const percent = (value) => `${(100 * value).toFixed(value > 0 && value < 0.1 ? 1 : 0)} %`;
+const milliseconds = (seconds) => (seconds < 10 ? `${whole(1000 * seconds)} ms` : duration(seconds));
+
+function duration(seconds) {
+  const left = Math.max(0, Math.round(seconds));
+  if (left < 90) return `${left} s`;
+  if (left < 5400) return `${Math.round(left / 60)} min`;
+  if (left < 172800) return `${Math.round(left / 3600)} h`;
+  return `${Math.round(left / 86400)} days`;
+}
+
+function show(report) {
+  const [state, word] = STATES[report.status];
+  const wrong = Object.keys(WRONG).filter((name) => report.checks[name].status !== "ok");
+  document.body.dataset.state = state;
+  document.title = `${word}: flight price API`;
+  say("state", word);
+  say("reason", wrong.length ? wrong.map((name) => WRONG[name]).join(" ") : "Prices are served, and everything they need works.");
+  say("about", `${report.environment}, version ${report.version}`);
+  element("sandbox").hidden = report.environment !== "sandbox";
+
+  const { lately, since_start: ever } = report;
+  const minutes = duration(lately.seconds);
+  say("hit-ratio", known(lately.hit_ratio, percent));
+  say("saved", `${whole(lately.calls_saved)} in ${minutes}, ${whole(ever.calls_saved)} in all`);
+  say("lookups", `${whole(lately.lookups)} in ${minutes}, ${whole(ever.lookups)} in all`);
+  say("redis", redis(report.redis, report.workers));
+
+  say("latency", known(lately.latency, milliseconds));
+  say("error-rate", known(lately.error_rate, (rate) => `${percent(rate)} of ${whole(lately.calls)} in ${minutes}`));
+  element("error-rate").classList.toggle("bad", lately.error_rate > 0);
+  const open = report.breaker.open_workers;
+  say("breaker", open ? `open in ${whole(open)} of ${whole(report.workers)} workers` : "closed");
+  element("breaker").classList.toggle("bad", open > 0);
+  say("pacing", report.pacing.waits ? `${whole(report.pacing.waits)}, for ${milliseconds(report.pacing.average)}` : "none");
+  say("retries", report.retries ? whole(report.retries) : "none");
+
+  showToken(report.token);
+  say("workers", whole(report.workers));
+  say("environment", report.environment);
+  say("version", report.version);
+  showErrors(report.problems);
+  spark("spark-lookups", "Prices asked for", report.history.map((step) => step.lookups), whole);
+  spark("spark-latency", "Time a call", report.history.map((step) => step.latency), milliseconds, report.history.map((step) => step.error_rate > 0));
+}
+
+function redis(state, workers) {
+  element("redis").classList.toggle("bad", Boolean(state && state.down_workers));
+  if (!state) return "not used";
+  if (state.down_workers) return `fails in ${whole(state.down_workers)} of ${whole(workers)} workers`;
+  return state.errors ? `works; ${whole(state.errors)} errors so far` : "works";
+}
+
+function showToken(token) {
+  const spent = token ? Math.min(1, token.age / token.refresh_at) : 0;
+  element("token-bar").value = spent;
+  say("token-refresh", token ? duration(token.refresh_in) : "none");
+  say("token-note", token ? "until it is refreshed" : "the next search fetches one");
+  say("token-age", token ? duration(token.age) : "–");
+  say("token-life", token ? duration(token.life) : "–");
+}
+
+function showErrors(problems) {
+  element("no-errors").hidden = problems.length > 0;
+  element("errors").hidden = problems.length === 0;
+  element("errors").tBodies[0].replaceChildren(...problems.map((problem) => {
+    const row = document.createElement("tr");
+    for (const text of [problem.code, `${duration(problem.ago)} ago`, whole(problem.count)]) {
+      row.insertCell().textContent = text;
+    }
+    return row;
+  }));
+}
+
+// The last minutes as bars, the newest at the right; what there is none of leaves a gap.
+function spark(id, name, values, text, bad = []) {
+  const there = values.filter((value) => value !== null);
+  const top = Math.max(...there, 0);
+  const svg = element(id);
+  svg.setAttribute("viewBox", `0 0 ${BARS} 20`);
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("aria-label", there.length ? `${name} in the last minutes: at most ${text(top)}, now ${known(values.at(-1), text)}` : `${name}: nothing yet`);
+  svg.replaceChildren(...values.flatMap((value, index) => {
+    if (!value) return [];
+    const bar = document.createElementNS(svg.namespaceURI, "rect");
+    const height = Math.max(1, (20 * value) / top);
+    const place = { x: BARS - values.length + index + 0.1, y: 20 - height, width: 0.8, height };
+    for (const [key, number] of Object.entries(place)) bar.setAttribute(key, number);
+    if (bad[index]) bar.setAttribute("class", "bad");
+    return [bar];
+  }));
+}
+
+let heardAt = null;
+let paused = false;
+
+async function refresh() {
+  try {
+    const answer = await fetch("/status.json", { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const report = await answer.json();
+    heardAt = Date.now();
+    show(report);
+    say("updated", `Seen at ${new Date(heardAt).toLocaleTimeString()}, and every ${EVERY_MS / 1000} seconds.`);
+  } catch {
+    document.body.dataset.state = "down";
+    document.title = "Down: flight price API";
+    say("state", "Down");
+    say("reason", heardAt ? `The service does not answer. What is below was seen at ${new Date(heardAt).toLocaleTimeString()}.` : "The service does not answer.");
+  }
+}
+
+async function keepUp() {
+  if (!paused) await refresh();
+  setTimeout(keepUp, EVERY_MS);
+}
+
+element("pause").addEventListener("click", () => {
+  paused = !paused;
+  element("pause").setAttribute("aria-pressed", String(paused));
+  say("pause", paused ? "Go on" : "Pause");
+});
+
+keepUp();

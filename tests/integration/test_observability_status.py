@@ -1,0 +1,241 @@
+"""/status shows people how the service is: in a real browser, as they look at it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from tests.browser import browser, complaints, requested
+from tests.processes import eventually
+from tests.redis_server import RedisServer
+from tests.sandbox_server import SandboxServer
+from tests.service import Service
+
+PHONE = 390
+# The lowest contrast of any text on the page with what is behind it (WCAG 2.2, 1.4.3).
+LOWEST_CONTRAST = """
+  const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
+  const light = (channel) => (channel / 255 <= 0.04045 ? channel / 255 / 12.92
+    : ((channel / 255 + 0.055) / 1.055) ** 2.4);
+  const luminance = ([r, g, b]) => 0.2126 * light(r) + 0.7152 * light(g) + 0.0722 * light(b);
+  const behind = (element) => {
+    const color = numbers(getComputedStyle(element).backgroundColor);
+    return color.length === 4 && color[3] === 0 ? behind(element.parentElement) : color;
+  };
+  const hasText = (node) => node.nodeType === Node.TEXT_NODE && node.data.trim();
+  const texts = [...document.querySelectorAll("body *")].filter(
+    (element) => element.checkVisibility() && [...element.childNodes].some(hasText));
+  return Math.min(...texts.map((element) => {
+    const colors = [numbers(getComputedStyle(element).color), behind(element)];
+    const [dim, bright] = colors.map(luminance).sort((a, b) => a - b);
+    return (bright + 0.05) / (dim + 0.05);
+  }));
+"""
+
+
+@pytest.fixture
+def service(sandbox: SandboxServer, redis_server: RedisServer) -> Iterator[Service]:
+    with Service.on(sandbox, redis_url=redis_server.url, web_concurrency=2) as service:
+        eventually(lambda: service.get("/status.json").json()["workers"] == 2)
+        service.price()
+        yield service
+
+
+@pytest.fixture(scope="module")
+def calm() -> Iterator[Service]:
+    """A service that nothing happens to, on the bundled sandbox."""
+    with Service(web_concurrency=2) as service:
+        service.price(origin="NOWHERE")
+        yield service
+
+
+@pytest.fixture
+def chrome() -> Iterator[Chrome]:
+    with browser() as chrome:
+        yield chrome
+
+
+def look(chrome: Chrome, service: Service) -> None:
+    chrome.get(f"{service.url}/status")
+    shows(chrome, "Well")
+
+
+def shows(chrome: Chrome, state: str) -> None:
+    eventually(lambda: text(chrome, "state") == state)
+
+
+def text(chrome: Chrome, name: str) -> str:
+    return chrome.find_element(By.ID, name).text
+
+
+def test_the_report_tells_of_all_workers(service: Service) -> None:
+    for _ in range(9):
+        service.price()
+
+    report = service.get("/status.json").json()
+
+    assert (report["status"], report["workers"]) == ("ready", 2)
+    assert report["since_start"] == {
+        **report["since_start"],
+        "lookups": 10,
+        "calls": 1,
+        "calls_saved": 9,
+        "hit_ratio": 0.9,
+        "error_rate": 0,
+    }
+    assert 0 <= report["token"]["age"] < report["token"]["refresh_at"] < report["token"]["life"]
+
+
+def test_the_report_has_a_history_of_the_last_minutes(service: Service) -> None:
+    eventually(lambda: len(service.get("/status.json").json()["history"]) >= 2)
+
+    assert sum(step["calls"] for step in service.get("/status.json").json()["history"]) <= 1
+
+
+def test_an_error_is_among_the_last(service: Service) -> None:
+    service.price(origin="NOWHERE")
+
+    (problem,) = service.get("/status.json").json()["problems"]
+
+    assert (problem["code"], problem["count"]) == ("invalid-request", 1)
+    assert 0 <= problem["ago"] < 10
+
+
+def test_well(service: Service, chrome: Chrome, tmp_path: Path) -> None:
+    look(chrome, service)
+
+    assert text(chrome, "workers") == "2"
+    assert text(chrome, "redis") == "works"
+    assert text(chrome, "breaker") == "closed"
+    assert text(chrome, "token-refresh").endswith("min")
+    assert not chrome.find_element(By.ID, "sandbox").is_displayed()
+    assert chrome.save_screenshot(str(tmp_path / "well.png"))
+    assert complaints(chrome) == []
+    assert all(url.startswith(service.url) for url in requested(chrome))
+
+
+def test_degraded_and_well_again(
+    service: Service, chrome: Chrome, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    look(chrome, service)
+
+    redis_server.kill()
+    try:
+        shows(chrome, "Degraded")
+        eventually(lambda: text(chrome, "redis") == "fails in 2 of 2 workers")
+        assert "Redis fails" in text(chrome, "reason")
+        assert chrome.save_screenshot(str(tmp_path / "degraded.png"))
+    finally:
+        redis_server.start()
+
+    shows(chrome, "Well")
+
+
+def test_down_and_what_was_seen_last(service: Service, chrome: Chrome, tmp_path: Path) -> None:
+    look(chrome, service)
+
+    service.stop()
+
+    shows(chrome, "Down")
+    assert "does not answer" in text(chrome, "reason")
+    assert text(chrome, "workers") == "2"
+    assert chrome.save_screenshot(str(tmp_path / "down.png"))
+
+
+def test_the_sandbox_is_named_loudly(calm: Service, chrome: Chrome) -> None:
+    look(chrome, calm)
+
+    banner = chrome.find_element(By.ID, "sandbox")
+    assert banner.is_displayed()
+    assert "invented" in banner.text
+
+
+def test_it_refreshes_itself(service: Service, chrome: Chrome) -> None:
+    look(chrome, service)
+    eventually(lambda: text(chrome, "lookups").endswith(" 1 in all"))
+
+    service.price()
+
+    eventually(lambda: text(chrome, "lookups").endswith(" 2 in all"))
+
+
+def test_what_fails_at_amadeus_shows(
+    service: Service, chrome: Chrome, sandbox: SandboxServer
+) -> None:
+    sandbox.fault("search", "status", "500")
+    service.price(origin="BOS")
+    look(chrome, service)
+
+    eventually(lambda: text(chrome, "error-rate").startswith("67 % of 3 "))
+    assert "amadeus-unavailable" in text(chrome, "errors")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_every_word_can_be_read(calm: Service, dark: bool) -> None:
+    with browser(dark=dark) as chrome:
+        look(chrome, calm)
+
+        assert chrome.execute_script(LOWEST_CONTRAST) >= 4.5
+        back = chrome.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert (back == "rgb(18, 21, 27)") is dark
+
+
+def test_on_a_phone_nothing_sticks_out(calm: Service) -> None:
+    with browser(PHONE, 800) as chrome:
+        look(chrome, calm)
+
+        assert chrome.execute_script("return document.documentElement.scrollWidth") <= PHONE
+
+
+def test_the_keyboard_reaches_everything(calm: Service, chrome: Chrome) -> None:
+    look(chrome, calm)
+    reached = []
+    for _ in range(5):
+        chrome.switch_to.active_element.send_keys(Keys.TAB)
+        reached.append(chrome.switch_to.active_element.text)
+
+    assert reached == ["Pause", "API", "metrics", "readiness", "this page as JSON"]
+
+
+def test_the_keyboard_pauses_the_refresh(calm: Service, chrome: Chrome) -> None:
+    look(chrome, calm)
+    pause = chrome.find_element(By.ID, "pause")
+
+    pause.send_keys(Keys.SPACE)
+
+    assert (pause.text, pause.get_attribute("aria-pressed")) == ("Go on", "true")
+
+
+def test_a_screen_reader_hears_what_is_shown(calm: Service, chrome: Chrome) -> None:
+    look(chrome, calm)
+
+    heard = accessible(chrome)
+
+    assert heard["status"]
+    assert heard["progressbar"] == ["Age of the access token on its way to its refresh"]
+    assert len(heard["image"]) == 2
+    assert all(heard["image"])
+    assert set(heard["heading"]) >= {"Flight price API", "Well", "Cache", "Amadeus", "Last errors"}
+
+
+def test_nothing_inline_and_nothing_from_elsewhere_is_allowed(calm: Service) -> None:
+    policy = calm.get("/status").headers["Content-Security-Policy"]
+
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert "http" not in policy
+
+
+def accessible(chrome: Chrome) -> dict[str, list[str]]:
+    """The names of what a screen reader finds, by role."""
+    tree: dict[str, Any] = chrome.execute_cdp_cmd("Accessibility.getFullAXTree", {})
+    names: dict[str, list[str]] = {}
+    for node in tree["nodes"]:
+        if not node["ignored"]:
+            role = node["role"]["value"]
+            names.setdefault(role, []).append(node.get("name", {}).get("value", ""))
+    return names

@@ -1,0 +1,81 @@
+"""The last minutes are written by whichever worker comes first, and outlive it."""
+
+import fcntl
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from api.services import history
+from api.services.history import KEPT, STEP_SECONDS, Figures, History
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(history, "time", clock)
+    return clock
+
+
+def worker(folder: Path) -> History:
+    numbers = count(1)
+    return History(folder, lambda: Figures(next(numbers), 0, 0, 0, 0))
+
+
+def test_two_workers_write_one_point_a_step(tmp_path: Path, clock: Clock) -> None:
+    first, second = worker(tmp_path), worker(tmp_path)
+
+    for _ in range(3):
+        first.record_if_due()
+        second.record_if_due()
+        clock.now += STEP_SECONDS
+
+    assert [point.at for point in second.points()] == [1000.0, 1010.0, 1020.0]
+
+
+def test_another_worker_goes_on_where_one_died(tmp_path: Path, clock: Clock) -> None:
+    worker(tmp_path).record_if_due()
+    clock.now += STEP_SECONDS
+
+    worker(tmp_path).record_if_due()
+
+    assert len(worker(tmp_path).points()) == 2
+
+
+def test_only_the_last_minutes_are_kept(tmp_path: Path, clock: Clock) -> None:
+    recorder = worker(tmp_path)
+    for _ in range(KEPT + 5):
+        recorder.record_if_due()
+        clock.now += STEP_SECONDS
+
+    points = recorder.points()
+
+    assert len(points) == KEPT
+    assert points[-1].figures.lookups == KEPT + 5
+
+
+def test_nobody_waits_for_a_worker_that_is_writing(tmp_path: Path, clock: Clock) -> None:
+    del clock
+    with (tmp_path / "history.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        worker(tmp_path).record_if_due()
+
+    assert worker(tmp_path).points() == []
+
+
+def test_a_process_that_is_alone_has_no_history() -> None:
+    alone = History(None, lambda: Figures(0, 0, 0, 0, 0))
+
+    alone.record_if_due()
+
+    assert alone.points() == []
