@@ -19,7 +19,7 @@ from api.logs import Event, get_logger
 from api.services.allowance import WINDOW_SECONDS, Allowance, Standing
 
 PRICES: Final = "/flights/price"
-OPERATIONS: Final = frozenset({"/metrics", "/status"})
+OPERATIONS: Final = frozenset({"/metrics", "/status", "/status.json"})
 BEARER: Final = 'Bearer realm="flight-price-api"'
 # What makes a browser ask for a password; the user name may be anything.
 BASIC: Final = 'Basic realm="flight-price-api", charset="UTF-8"'

@@ -239,3 +239,13 @@ def accessible(chrome: Chrome) -> dict[str, list[str]]:
             role = node["role"]["value"]
             names.setdefault(role, []).append(node.get("name", {}).get("value", ""))
     return names
+
+
+def test_with_operator_keys_a_browser_that_has_one_is_let_in(chrome: Chrome) -> None:
+    key = "an-operator-key-that-is-long-enough-0123456789"
+    with Service(operator_keys=key) as service:
+        assert service.get("/status.json").status_code == 401
+
+        chrome.get(service.url.replace("://", f"://me:{key}@") + "/status")
+
+        shows(chrome, "Well")

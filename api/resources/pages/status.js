@@ -112,7 +112,7 @@ let paused = false;
 
 async function refresh() {
   try {
-    const answer = await fetch("/status.json", { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });
+    const answer = await fetch(`${location.origin}/status.json`, { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const report = await answer.json();
     heardAt = Date.now();
