@@ -37,9 +37,13 @@ configure_logs(settings.log_level, settings.log_format)
 wsgi_app = "api.wsgi:application"
 bind = f"0.0.0.0:{settings.port}"
 workers = settings.workers
-worker_class = "gevent"
+worker_class = "api.worker.Worker"
 worker_connections = 1000
 backlog = 2048
+# The longest URL that makes sense here has about 250 bytes; proxies add headers of their own.
+limit_request_line = 2048
+limit_request_fields = 64
+limit_request_field_size = 8190
 # Idle connections hold a stop up for this long; it is also what ends a slow request head.
 keepalive = 5
 # Below the 30 s that compose gives (stop_grace_period), above REQUEST_DEADLINE.

@@ -11,6 +11,8 @@ from api.logs import Event, current_request_id, get_logger
 
 # What a client may choose: safe in a header, in a log and in a shell.
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Should a browser take an answer for a page, it runs and loads nothing; real pages say otherwise.
+NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 
 log = get_logger()
 
@@ -26,6 +28,8 @@ class RequestContext:
         req.context.request_id = request_id
         req.context.started = time.monotonic()
         resp.set_header("X-Request-ID", request_id)
+        resp.set_header("X-Content-Type-Options", "nosniff")
+        resp.set_header("Content-Security-Policy", NO_PAGE)
         current_request_id.set(request_id)
 
     def process_response(

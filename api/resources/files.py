@@ -35,7 +35,6 @@ class FileResource:
                 "Cache-Control": "no-cache",  # keep it, and ask whether it is still the one
                 "Content-Security-Policy": CONTENT_SECURITY_POLICY,
                 "Referrer-Policy": "no-referrer",
-                "X-Content-Type-Options": "nosniff",
             }
         )
         resp.etag = self._etag

@@ -1,0 +1,109 @@
+"""gunicorn's worker, where the default one would tell or bear too much.
+
+What is no proper HTTP never reaches the application. It is refused here in the form that all
+errors have, and without repeating any of it: a broken header may hold a key.
+"""
+
+import json
+import socket
+import uuid
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, Final
+
+import gevent
+from gunicorn.http import errors, wsgi
+from gunicorn.http.body import LengthReader
+from gunicorn.util import write_nonblock
+from gunicorn.workers.ggevent import GeventWorker
+
+from api.errors import PROBLEM_MEDIA_TYPE, problem
+from api.logs import Event, get_logger
+
+# A bare name, since a version or a product leads to its known holes.
+SERVER: Final = "flight-price-api"
+# Nothing here takes a body; one of this size that somebody sends along by mistake does no harm.
+MAX_BODY_BYTES: Final = 4096
+# A client that takes nothing of its answer in for so long is gone.
+STALLED_SECONDS: Final = 15
+LINGER_SECONDS: Final = 1
+
+
+class BodyTooLarge(errors.ParseException):
+    """The request has a body of more than MAX_BODY_BYTES, or one of unknown length."""
+
+
+_STATUSES: Final[dict[type[Exception], HTTPStatus]] = {
+    errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+}
+_DETAILS: Final = {
+    HTTPStatus.BAD_REQUEST: "This is no HTTP/1.1 request that can be read without doubt.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "No path here takes a body.",
+}
+# gunicorn's types do not know these two. What is wrong with an answer is our mistake.
+_OURS: Final = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)  # type: ignore[attr-defined]
+
+log = get_logger()
+
+
+class Worker(GeventWorker):
+    """Serves on greenlets."""
+
+    def run(self) -> None:
+        wsgi.SERVER = SERVER  # type: ignore[attr-defined] # a name, if an undocumented one
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS
+            for listener in self.sockets:  # connections inherit it
+                listener.setsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_SECONDS * 1000
+                )
+        super().run()
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
+        reader = req.body.reader
+        if not isinstance(reader, LengthReader) or reader.length > MAX_BODY_BYTES:
+            raise BodyTooLarge
+        return super().handle_request(listener_name, req, sock, addr)
+
+    def handle_error(self, _req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what could not be served, and let the caller close the connection."""
+        if not isinstance(exc, Exception):
+            return  # the worker ends
+        request_id = uuid.uuid4().hex
+        if isinstance(exc, errors.ParseException) and not isinstance(exc, _OURS):
+            status, code = _STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST), "invalid-request"
+            log.warning(
+                Event.CLIENT_REFUSED,
+                request_id=request_id,
+                client=addr[0] if addr else "",
+                code=code,
+                reason=type(exc).__name__,
+            )
+        else:
+            status, code = HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error"
+            log.error(Event.HTTP_ERROR, request_id=request_id, exc_info=exc)
+        with suppress(OSError, gevent.Timeout), gevent.Timeout(LINGER_SECONDS):
+            write_nonblock(client, _answer(status, code, request_id))
+            # To close on what is still arriving would take the answer back.
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65536):
+                pass
+
+
+def _answer(status: HTTPStatus, code: str, request_id: str) -> bytes:
+    detail = _DETAILS.get(status, f"{status.description or status.phrase}.")
+    body = json.dumps(problem(status, code, status.phrase, detail, request_id)).encode() + b"\n"
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+        f"Server: {SERVER}\r\n"
+        "Connection: close\r\n"
+        f"Content-Type: {PROBLEM_MEDIA_TYPE}\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "Cache-Control: no-store\r\n"
+        "X-Content-Type-Options: nosniff\r\n"
+        f"X-Request-ID: {request_id}\r\n\r\n"
+    )
+    return head.encode() + body
