@@ -7,6 +7,8 @@ would stop every greenlet.
 """
 
 import atexit
+import io
+import json
 import logging
 import os
 import sys
@@ -194,10 +196,16 @@ def processors(*, console: bool, colors: bool) -> list[Processor]:
     """From an event and its fields to a line. Few steps, since every request takes them twice."""
     if not console:
         return [_complete, _render_json]
-    renderer = structlog.dev.ConsoleRenderer(colors=colors, sort_keys=False, pad_event_to=24)
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=colors, sort_keys=False, pad_event_to=24, exception_formatter=_write_traceback
+    )
 
     def render_line(logger: WrappedLogger, name: str, event_dict: EventDict) -> bytes:
-        return str(renderer(logger, name, event_dict)).encode() + b"\n"
+        shown = {
+            key: _harmless(value) if isinstance(value, str) else value
+            for key, value in event_dict.items()
+        }
+        return str(renderer(logger, name, shown)).encode() + b"\n"
 
     return [_complete, render_line]
 
@@ -224,4 +232,24 @@ def _date_and_time(second: int) -> str:
 def _render_json(logger: WrappedLogger, name: str, event_dict: EventDict) -> bytes:
     if "exc_info" in event_dict:
         event_dict = structlog.processors.format_exc_info(logger, name, event_dict)
-    return orjson.dumps(event_dict, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    line = orjson.dumps(event_dict, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    # JSON escapes the control characters of ASCII but one; a terminal obeys others as well.
+    if line.isascii() and b"\x7f" not in line:
+        return line
+    return _harmless(line.decode(), "\n").encode()
+
+
+def _write_traceback(out: TextIO, exc_info: Any) -> None:
+    """A traceback without the local variables that richer ones show: they hold secrets."""
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, exc_info)
+    out.write(_harmless(text.getvalue(), "\n"))
+
+
+def _harmless(text: str, kept: str = "") -> str:
+    """A text with all that could move a cursor, end a line or turn the writing around escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in kept else json.dumps(each)[1:-1] for each in text
+    )

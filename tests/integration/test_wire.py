@@ -231,3 +231,19 @@ def test_a_client_that_never_reads_is_cut_off(service: Service) -> None:
         eventually(lambda: connections(service, wire.port) == 0, within=60)
 
     assert service.get("/flights/ping").status_code == 200
+
+
+HOSTILE = "/%1B%5B2J%0D%0A%C2%9B31m%E2%80%AE%7F%00%0A%7B%22event%22:%22forged%22%7D"
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_hostile_path_stays_one_harmless_line_of_the_log(log_format: str) -> None:
+    with Service(log_format=log_format, log_level="debug") as service:
+        ask(service, f"GET {HOSTILE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        line = eventually(
+            lambda: [line for line in service.log_text.split("\n") if "forged" in line]
+        )[0]
+
+    assert line.isprintable()
+    assert "404" in line
+    assert "http.request" in line

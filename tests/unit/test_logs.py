@@ -142,3 +142,61 @@ def test_a_reader_that_stalls_costs_lines_that_are_counted_and_no_time(
         {"event": "log.dropped", "log_level": "warning", "count": 1000 - len(received) // 1024}
     ]
     assert len(received) >= 100 * 1024
+
+
+HOSTILE = {
+    "newline": "\n",
+    "carriage return": "\r",
+    "escape": "\x1b",
+    "one-byte escape": "\x9b",
+    "next line": "\x85",
+    "line separator": "\u2028",
+    "right to left": "\u202e",
+    "isolate": "\u2066",
+    "zero width": "\u200b",
+    "byte order mark": "\ufeff",
+    "NUL": "\0",
+    "backspace": "\b",
+    "delete": "\x7f",
+    "tag": "\U000e0041",
+}
+
+
+@pytest.mark.parametrize("console", [False, True], ids=["json", "console"])
+@pytest.mark.parametrize("character", HOSTILE.values(), ids=HOSTILE)
+def test_no_character_of_a_client_moves_the_cursor_ends_a_line_or_turns_it_around(
+    character: str, console: bool
+) -> None:
+    hostile = f'/x{character}[2J{{"event":"forged"}}'
+
+    line = rendered(console=console, event=Event.HTTP_REQUEST, path=hostile)
+
+    assert line.removesuffix("\n").isprintable()
+    assert line.endswith("\n")
+
+
+@pytest.mark.parametrize("character", HOSTILE.values(), ids=HOSTILE)
+def test_what_is_escaped_in_json_is_still_there(character: str) -> None:
+    line = rendered(event=Event.HTTP_REQUEST, path=f"/é{character}")
+
+    assert json.loads(line)["path"] == f"/é{character}"
+
+
+def test_letters_of_any_language_stay_as_they_are() -> None:
+    assert "/żółć" in rendered(console=True, event=Event.HTTP_REQUEST, path="/żółć")
+    assert "/東京" in rendered(event=Event.HTTP_REQUEST, path="/東京")
+
+
+def test_a_traceback_on_a_console_shows_no_variables_and_no_escapes() -> None:
+    def fail() -> None:
+        secret = "the-secret-of-" + "a-variable"
+        raise ValueError("\x1b[2J" if secret else "")
+
+    try:
+        fail()
+    except ValueError as exc:
+        line = rendered(console=True, event=Event.HTTP_ERROR, exc_info=exc)
+
+    assert "ValueError: \\u001b[2J" in line
+    assert "the-secret-of-a-variable" not in line
+    assert "\x1b" not in line
