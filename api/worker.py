@@ -15,9 +15,9 @@ import gevent
 from gunicorn.http import errors, wsgi
 from gunicorn.http.body import LengthReader
 from gunicorn.util import write_nonblock
-from gunicorn.workers.ggevent import GeventWorker
 
 from api.errors import PROBLEM_MEDIA_TYPE, problem
+from api.listener import SharingWorker
 from api.logs import Event, get_logger
 
 # A bare name, since a version or a product leads to its known holes.
@@ -50,7 +50,7 @@ _OURS: Final = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName) 
 log = get_logger()
 
 
-class Worker(GeventWorker):
+class Worker(SharingWorker):
     """Serves on greenlets."""
 
     def run(self) -> None:

@@ -4,7 +4,7 @@ from gevent import monkey, sleep
 
 monkey.patch_all()
 
-worker_class = "gevent"
+worker_class = "api.worker.Worker"
 worker_connections = 1000
 backlog = 2048
 keepalive = 5

@@ -1,0 +1,60 @@
+"""How connections are spread over the workers."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.processes import eventually
+from tests.redis_server import RedisServer
+from tests.service import Service
+
+CLIENTS = 40
+
+
+@pytest.fixture
+def service(redis_server: RedisServer) -> Iterator[Service]:
+    with Service(redis_url=redis_server.url, web_concurrency=2) as service:
+        eventually(lambda: len(service.log("service.warmed")) == 2)
+        yield service
+
+
+def connections_of(worker: int) -> int:
+    """How many sockets a process has open."""
+    return sum(each.is_socket() for each in Path(f"/proc/{worker}/fd").iterdir())
+
+
+def connect(service: Service, stack: ExitStack) -> list[socket.socket]:
+    """Clients that all come at once, and stay."""
+    return [
+        stack.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+        for _ in range(CLIENTS)
+    ]
+
+
+def test_clients_that_come_at_once_are_spread_over_the_workers(service: Service) -> None:
+    before = {worker: connections_of(worker) for worker in service.workers()}
+
+    def taken() -> list[int]:
+        return [connections_of(worker) - count for worker, count in before.items()]
+
+    with ExitStack() as stack:
+        connect(service, stack)
+        eventually(lambda: sum(taken()) >= CLIENTS)
+        assert max(taken()) <= CLIENTS * 3 / 4
+
+
+def test_the_connections_of_a_dead_worker_count_for_nothing(service: Service) -> None:
+    victim = service.workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    eventually(lambda: victim not in service.workers() and len(service.workers()) == 2)
+
+    with ExitStack() as stack:
+        for client in connect(service, stack):
+            client.settimeout(5)
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 200"
