@@ -1,38 +1,130 @@
-"""What REDIS_URL takes."""
+"""What REDIS_URL takes, and what it says."""
 
+import os
 import re
-from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from dataclasses import dataclass
+from typing import Final, Self
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
-SCHEMES: Final = ("memory", "redis", "rediss", "unix")
-TAKES: Final = "takes a URL that starts with memory://, redis://, rediss:// or unix://"
+SCHEMES: Final = (
+    "memory",
+    "redis",
+    "rediss",
+    "unix",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+)
+TAKES: Final = (
+    "takes a URL that starts with memory://, redis://, unix://, redis+sentinel:// or"
+    " redis+cluster://; with rediss in the place of redis for TLS"
+)
 # Any other option, or another value, would make redis-py fail at the first connection.
-OPTIONS: Final = {
-    "db": "[0-9]{1,5}",
-    "username": ".+",
-    "password": ".+",
-    "ssl_ca_certs": ".+",
-    "ssl_certfile": ".+",
-    "ssl_keyfile": ".+",
+OPTIONS: Final = {"db": "[0-9]{1,5}", "username": ".+", "password": ".+"}
+TLS_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+TLS_OPTIONS: Final = {
+    **dict.fromkeys(TLS_FILES, ".+"),
     "ssl_cert_reqs": "none|optional|required",
 }
+SENTINEL_OPTIONS: Final = {"sentinel_username": ".+", "sentinel_password": ".+"}
+DEFAULT_PORTS: Final = {"sentinel": 26379, "cluster": 6379}
+
+Address = tuple[str, int]
 
 
-def check(url: str) -> None:
-    """Raises ValueError with what is taken; it repeats no part of the URL, which holds secrets."""
+@dataclass(frozen=True, slots=True)
+class RedisUrl:
+    """A good REDIS_URL.
+
+    kind: `memory`, `server`, `sentinel` or `cluster`.
+    server: the URL of one server as redis-py takes it, with all that holds for every server.
+    addresses: those of the Sentinels, or of some nodes of the cluster.
+    service: what the Sentinels call the master.
+    sentinel_login: username and password for the Sentinels themselves.
+    """
+
+    kind: str
+    server: str
+    addresses: tuple[Address, ...] = ()
+    service: str = ""
+    sentinel_login: tuple[str | None, str | None] = (None, None)
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Raises ValueError with what is taken and with no part of the URL: it holds secrets."""
+        try:
+            parts = urlsplit(url)
+            options = parse_qsl(
+                parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)
+            )
+        except ValueError:
+            raise ValueError(TAKES) from None  # urllib's own words quote the URL
+        if "://" not in url or parts.scheme not in SCHEMES:
+            raise ValueError(TAKES)
+        scheme, _, several = parts.scheme.partition("+")
+        _check_options(options, is_tls=scheme == "rediss", is_sentinel=several == "sentinel")
+        if several:
+            return cls._of_several(parts, scheme, several, dict(options))
+        _check_one(parts)
+        return cls("memory" if scheme == "memory" else "server", url)
+
+    @classmethod
+    def _of_several(
+        cls, parts: SplitResult, scheme: str, kind: str, options: dict[str, str]
+    ) -> Self:
+        login, at, hosts = parts.netloc.rpartition("@")
+        addresses = tuple(_address(host, DEFAULT_PORTS[kind]) for host in hosts.split(","))
+        if kind == "cluster":
+            if parts.path not in ("", "/", "/0") or options.get("db", "0") != "0":
+                raise ValueError("takes no database for a cluster, which has only the first")
+            service, database = "", "0"
+        else:
+            path = re.fullmatch("/([^/]+)(?:/([0-9]{1,5}))?/?", parts.path)
+            if path is None:
+                raise ValueError(
+                    "takes the master's name as the path for Sentinels, and the number of a"
+                    " database after it, like redis+sentinel://host:26379,host:26379/mymaster/0"
+                )
+            service, database = path[1], path[2] or "0"
+        sentinel_login = (
+            options.pop("sentinel_username", None),
+            options.pop("sentinel_password", None),
+        )
+        server = f"{scheme}://{login}{at}localhost/{database}?{urlencode(options)}"
+        return cls(kind, server, addresses, service, sentinel_login)
+
+
+def _address(text: str, default_port: int) -> Address:
     try:
-        parts = urlsplit(url)
-        _ = parts.port
-        options = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+        parts = urlsplit(f"//{text}")
+        port = parts.port
     except ValueError:
-        raise ValueError(TAKES) from None  # urllib's own words quote the URL
-    if "://" not in url or parts.scheme not in SCHEMES:
-        raise ValueError(TAKES)
+        raise ValueError(TAKES) from None
+    if not parts.hostname or parts.path:
+        raise ValueError("takes hosts with a comma between them, like host:6379,host:6379")
+    return parts.hostname, port or default_port
+
+
+def _check_one(parts: SplitResult) -> None:
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError(TAKES) from None
     if parts.scheme in ("redis", "rediss") and not re.fullmatch("/?|/[0-9]{1,5}", parts.path):
         raise ValueError("takes the number of a database as its path, like redis://host:6379/0")
     if parts.scheme == "unix" and not parts.path:
         raise ValueError("takes the path of a socket, like unix:///run/redis/redis.sock")
-    if not all(re.fullmatch(OPTIONS.get(name, "(?!)"), value) for name, value in options):
-        raise ValueError(
-            f"takes as options after its ? only {', '.join(OPTIONS)}, with their values"
-        )
+
+
+def _check_options(options: list[tuple[str, str]], *, is_tls: bool, is_sentinel: bool) -> None:
+    known = {
+        **OPTIONS,
+        **(TLS_OPTIONS if is_tls else {}),
+        **(SENTINEL_OPTIONS if is_sentinel else {}),
+    }
+    if not all(re.fullmatch(known.get(name, "(?!)"), value) for name, value in options):
+        raise ValueError(f"takes as options after its ? only {', '.join(known)}, with their values")
+    for name, value in options:
+        if name in TLS_FILES and not os.access(value, os.R_OK):
+            raise ValueError(f"takes as {name} a file that can be read")

@@ -20,9 +20,9 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from api import redis_url
 from api.addresses import Proxies
 from api.keys import Keys
+from api.redis_url import RedisUrl
 
 
 class AmadeusEnvironment(StrEnum):
@@ -114,7 +114,8 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr = Field(
         default=SecretStr("memory://"),
-        description="redis://, rediss:// or unix:// URL; memory:// for one process without it",
+        description="redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL;"
+        " memory:// for one process without it",
     )
     redis_url_file: Path | None = Field(
         default=None, description="file to read REDIS_URL from, which wins over it"
@@ -207,7 +208,7 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _known_store(cls, value: SecretStr) -> SecretStr:
-        redis_url.check(value.get_secret_value())
+        RedisUrl.parse(value.get_secret_value())
         return value
 
     @model_validator(mode="after")

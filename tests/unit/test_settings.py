@@ -7,6 +7,7 @@ import pytest
 
 from api.settings import AmadeusEnvironment, Settings, load_settings
 
+WAYS_TO_REDIS = "memory://, redis://, unix://, redis+sentinel:// or redis+cluster://"
 CREDENTIALS = {"AMADEUS_CLIENT_ID": "some-id", "AMADEUS_CLIENT_SECRET": "some-secret"}
 
 
@@ -117,21 +118,35 @@ def test_a_base_url_implies_the_custom_environment_without_a_pace(loaded: Any) -
         ("AMADEUS_TIMEOUT", "-7", "seconds"),
         ("AMADEUS_TIMEOUT", "nan", "seconds"),
         ("REQUEST_DEADLINE", "soon", "seconds"),
-        ("REDIS_URL", "localhost:6379", "memory://, redis://, rediss:// or unix://"),
-        ("REDIS_URL", "http://localhost", "memory://, redis://, rediss:// or unix://"),
-        ("REDIS_URL", "redis://localhost:nine", "memory://, redis://, rediss:// or unix://"),
+        ("REDIS_URL", "localhost:6379", WAYS_TO_REDIS),
+        ("REDIS_URL", "http://localhost", WAYS_TO_REDIS),
+        (
+            "REDIS_URL",
+            "redis://localhost:nine",
+            WAYS_TO_REDIS,
+        ),
         (
             "REDIS_URL",
             "redis://:hush/money@localhost:6379",
-            "memory://, redis://, rediss:// or unix://",
+            WAYS_TO_REDIS,
         ),
-        ("REDIS_URL", "redis://[localhost", "memory://, redis://, rediss:// or unix://"),
+        ("REDIS_URL", "redis://[localhost", WAYS_TO_REDIS),
         ("REDIS_URL", "redis://localhost/nine", "the number of a database"),
         ("REDIS_URL", "redis://:hidden@localhost?db=nine", "only db, username"),
         ("REDIS_URL", "rediss://localhost?ssl_ca_cert=ca.pem", "ssl_ca_certs, ssl_certfile"),
         ("REDIS_URL", "rediss://localhost?ssl_cert_reqs=nine", "ssl_cert_reqs, with"),
-        ("REDIS_URL", "redis://:hush?money@localhost", "memory://, redis://, rediss:// or unix://"),
+        ("REDIS_URL", "redis://:hush?money@localhost", WAYS_TO_REDIS),
         ("REDIS_URL", "unix://?db=1", "the path of a socket"),
+        ("REDIS_URL", "redis://localhost?ssl_cert_reqs=required", "only db, username, password,"),
+        ("REDIS_URL", "rediss://localhost?ssl_ca_certs=/nine.pem", "ssl_ca_certs a file that can"),
+        ("REDIS_URL", "redis+cluster://", "hosts with a comma between them"),
+        ("REDIS_URL", "redis+cluster://one:6379,,two:6379", "hosts with a comma between them"),
+        ("REDIS_URL", "redis+cluster://:hush/money@one:6379", "redis+cluster://"),
+        ("REDIS_URL", "redis+cluster://one:6379/9", "no database for a cluster"),
+        ("REDIS_URL", "redis+cluster://one?sentinel_password=hushed", "only db, username"),
+        ("REDIS_URL", "redis+sentinel://one,two:nine/main", "redis+sentinel://"),
+        ("REDIS_URL", "redis+sentinel://one:26379", "the master's name as the path"),
+        ("REDIS_URL", "redis+sentinel://one:26379/main/nine", "the master's name as the path"),
         ("CACHE_TTL", "-1", "seconds"),
         ("CACHE_TTL", "10m", "seconds"),
         ("CACHE_STALE_TTL", "1.5", "seconds"),
@@ -167,11 +182,14 @@ def test_a_bad_setting_is_named_with_what_it_takes_and_not_repeated(
         "memory://",
         "redis://localhost",
         "redis://user:pass@localhost:6379/15",
-        "rediss://[::1]:6379/?ssl_ca_certs=/etc/ca.pem&ssl_cert_reqs=required",
+        "rediss://[::1]:6379/?ssl_ca_certs=/dev/null&ssl_cert_reqs=required",
         "unix:///run/redis/redis.sock?db=2&password=pass",
+        "redis+sentinel://user:pass@one,two:26380/main/3?sentinel_password=other",
+        "redis+cluster://one:7000,[::1]:7001",
+        "rediss+cluster://:pass@one?ssl_ca_certs=/dev/null",
     ],
 )
-def test_a_redis_is_reached_in_four_ways(loaded: Any, url: str) -> None:
+def test_a_redis_is_reached_in_many_ways(loaded: Any, url: str) -> None:
     assert loaded(REDIS_URL=url).redis_url.get_secret_value() == url
 
 

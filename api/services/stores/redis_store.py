@@ -4,6 +4,7 @@ Each call is one round trip, and what must be atomic is a Lua script, so that on
 clock tells the time. Nothing is retried here: whoever asks has something better to do.
 """
 
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,11 +14,11 @@ from importlib.resources import files
 from typing import Any, Final, TypeVar
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from redis.exceptions import NoScriptError
 
 from api import metrics
 from api.services.entries import CLOCK_TOLERANCE_SECONDS, WAITING, Entry, Failure, Granted, Turn
+from api.services.stores.connections import TIMEOUT_SECONDS, connections_to
 from api.services.stores.limits import (
     BACKGROUND_PAUSE_SECONDS,
     HANDOVER_SECONDS,
@@ -26,16 +27,24 @@ from api.services.stores.limits import (
     mark_seconds,
 )
 from api.services.stores.memory import steady_time
+from api.services.stores.redis_format import (
+    CHANNEL,
+    Announcement,
+    check_key,
+    entry_key,
+    lock_key,
+    mark_key,
+    turn_key,
+    unpack_announcement,
+    unpack_entry,
+    unpack_failure,
+)
 
-TIMEOUT_SECONDS: Final = 0.2
-# More than the connections that one worker serves, so that no request waits for one.
-MAX_CONNECTIONS: Final = 2048
 CLOCK_CHECK_SECONDS: Final = 30.0
 HEARTBEAT_SECONDS: Final = 1.0
 _READS: Final = metrics.reads_of("redis")
-_FORMAT: Final = b"1"
-_PREFIX: Final = "fp:1:"
-CHANNEL: Final = f"{_PREFIX}announcements"
+# So many that every node of a cluster holds one of them.
+CHECK_KEYS: Final = 256
 
 T = TypeVar("T")
 
@@ -44,55 +53,37 @@ class StoreUnavailable(Exception):
     """Redis did not do what it was asked; the text says why, for the log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """Somebody put this entry, or dropped the one of that time where there is none here."""
-
-    key: str
-    fetched_at: float
-    entry: Entry | None
-
-
 class RedisStore:
-    """Implements `Store` on one Redis. Every method raises StoreUnavailable."""
+    """Implements `Store` on Redis. Every method raises StoreUnavailable."""
 
     def __init__(self, url: str) -> None:
-        """Opens no connection yet. `url`: redis://, rediss:// or unix://."""
-        self._redis = redis.Redis(
-            connection_pool=redis.ConnectionPool.from_url(
-                url,
-                max_connections=MAX_CONNECTIONS,
-                socket_timeout=TIMEOUT_SECONDS,
-                socket_connect_timeout=TIMEOUT_SECONDS,
-                retry=Retry(NoBackoff(), 0),
-                health_check_interval=0,
-                protocol=2,
-                # No driver_info=None: reading the reply to CLIENT SETINFO also reads TLS 1.3's
-                # session tickets, which the pool would take for data left over.
-            )
-        )
+        """Opens no connection yet. `url`: as REDIS_URL takes it."""
+        self._connections = connections_to(url)
         self._clock = _RedisClock()
-        self._claim = self._script("claim")
-        self._put = self._script("put")
-        self._fail = self._script("fail")
-        self._renew = self._script("renew")
-        self._release = self._script("release")
-        self._drop = self._script("drop")
-        self._take_turn = self._script("take_turn")
+        self._claim = _script("claim")
+        self._put = _script("put")
+        self._fail = _script("fail")
+        self._renew = _script("renew")
+        self._release = _script("release")
+        self._drop = _script("drop")
+        self._take_turn = _script("take_turn")
 
     def now(self) -> float:
         return self._clock.now()
 
     def time(self) -> float:
-        return self._timed(lambda: (*self._redis.time(), b"", b""))[0]
+        return self._timed(lambda: (*self._connections.home().time(), b"", b""))[0]
 
     def check(self) -> None:
-        """See whether Redis answers and takes writes."""
-        self._guarded(lambda: self._redis.set(f"{_PREFIX}check", "1", px=1000))
+        """See whether Redis answers and takes writes, wherever it holds keys."""
+        self._guarded(self._connections.refresh)
+        keys = [check_key(number) for number in range(CHECK_KEYS)]
+        for key in self._guarded(lambda: self._connections.one_for_each(keys)):
+            self._on(key, "SET", key, "1", "PX", 1000)
         self.time()
 
     def close(self) -> None:
-        self._redis.close()
+        self._connections.close()
 
     @contextmanager
     def announcements(self) -> Iterator[Iterator["Announcement | None"]]:
@@ -100,15 +91,18 @@ class RedisStore:
 
         Yields None each HEARTBEAT_SECONDS in which the connection was seen to be alive.
         """
-        subscription = self._redis.pubsub()  # type: ignore[no-untyped-call]
+        server = self._guarded(self._connections.home)
+        subscription = server.pubsub()
         try:
             self._guarded(lambda: subscription.subscribe(CHANNEL))
             self._guarded(lambda: subscription.get_message(timeout=TIMEOUT_SECONDS))
-            yield self._heard(subscription)
+            yield self._heard(server, subscription)
         finally:
             subscription.close()
 
-    def _heard(self, subscription: "redis.client.PubSub") -> Iterator["Announcement | None"]:
+    def _heard(
+        self, server: "redis.Redis", subscription: "redis.client.PubSub"
+    ) -> Iterator["Announcement | None"]:
         alive_at = checked_at = time.monotonic()
         while True:
             message = self._guarded(lambda: subscription.get_message(timeout=HEARTBEAT_SECONDS))
@@ -116,37 +110,38 @@ class RedisStore:
             if message is not None:
                 alive_at = now
                 if message["type"] == "message":
-                    yield _unpack_announcement(message["data"])
+                    yield unpack_announcement(message["data"])
             if now - checked_at >= HEARTBEAT_SECONDS:
                 if alive_at < checked_at:
                     raise StoreUnavailable("the subscription is silent")
                 checked_at = now
                 self._guarded(subscription.ping)
+                self._guarded(lambda: self._connections.check_hears(server))
                 self.time()
                 yield None
 
     def get(self, key: str) -> Entry | None:
         if self._clock.is_due():
             self.time()
-        raw = self._read(_entry_key(key))
-        entry = _unpack_entry(raw) if raw is not None else None
+        raw = self._read(entry_key(key))
+        entry = unpack_entry(raw) if raw is not None else None
         _READS[entry is not None].inc()
         if raw is not None and entry is None:
-            self._guarded(lambda: self._redis.delete(_entry_key(key)))
+            self._on(entry_key(key), "DEL", entry_key(key))
         if entry is not None and entry.fetched_at > self.now() + CLOCK_TOLERANCE_SECONDS:
             return None
         return entry
 
     def failure(self, key: str) -> Failure | None:
-        raw = self._read(_mark_key(key))
-        return _unpack_failure(raw) if raw is not None else None
+        raw = self._read(mark_key(key))
+        return unpack_failure(raw) if raw is not None else None
 
     def claim(
         self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
     ) -> Turn:
         now, kind, value = self._run(
             self._claim,
-            [_entry_key(key), _lock_key(key), _mark_key(key)],
+            [entry_key(key), lock_key(key), mark_key(key)],
             owner,
             f"{not_before:.6f}",
             f"{arrived:.6f}",
@@ -157,9 +152,9 @@ class RedisStore:
         )
         match kind:
             case b"entry":
-                return _certain(_unpack_entry(value))
+                return _certain(unpack_entry(value))
             case b"failure":
-                return _certain(_unpack_failure(value))
+                return _certain(unpack_failure(value))
             case b"granted":
                 return Granted(now, int(value))
             case _:
@@ -168,21 +163,21 @@ class RedisStore:
     def renew(self, key: str, owner: str) -> None:
         self._run(
             self._renew,
-            [_lock_key(key), _mark_key(key)],
+            [lock_key(key), mark_key(key)],
             owner,
             _ms(LOCK_SECONDS),
             _ms(MARK_SECONDS),
         )
 
     def release(self, key: str, owner: str) -> None:
-        self._run(self._release, [_lock_key(key)], owner)
+        self._run(self._release, [lock_key(key)], owner)
 
     def put(
         self, key: str, owner: str, body: bytes, fetched_at: float, ttl: float, stale_ttl: float
     ) -> Entry:
         _, _, value = self._run(
             self._put,
-            [_entry_key(key), _lock_key(key), _mark_key(key)],
+            [entry_key(key), lock_key(key), mark_key(key)],
             owner,
             body,
             f"{fetched_at:.6f}",
@@ -193,22 +188,22 @@ class RedisStore:
             CHANNEL,
             key,
         )
-        return _certain(_unpack_entry(value))
+        return _certain(unpack_entry(value))
 
     def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> Failure:
         _, _, value = self._run(
             self._fail,
-            [_lock_key(key), _mark_key(key)],
+            [lock_key(key), mark_key(key)],
             owner,
             body,
             f"{pause:.6f}",
             tries,
             _ms(mark_seconds(pause)),
         )
-        return _certain(_unpack_failure(value))
+        return _certain(unpack_failure(value))
 
     def drop(self, key: str, fetched_at: float) -> None:
-        self._run(self._drop, [_entry_key(key)], f"{fetched_at:.6f}", CHANNEL, key)
+        self._run(self._drop, [entry_key(key)], f"{fetched_at:.6f}", CHANNEL, key)
 
     def take_turn(self, key: str, interval: float, patience: float, sharers: int) -> float:
         """Seconds to wait for the next turn, `interval` after the last one of the whole fleet.
@@ -218,18 +213,21 @@ class RedisStore:
         """
         del sharers
         _, _, value = self._run(
-            self._take_turn, [f"{_PREFIX}turn:{{{key}}}"], f"{interval:.6f}", f"{patience:.6f}"
+            self._take_turn, [turn_key(key)], f"{interval:.6f}", f"{patience:.6f}"
         )
         return float(value)
 
-    def _script(self, name: str) -> Any:
-        folder = files("api.services.stores") / "lua"
-        return self._redis.register_script(
-            (folder / "common.lua").read_text() + (folder / f"{name}.lua").read_text()
-        )
+    def _run(self, script: "_Script", keys: list[str], *args: object) -> tuple[float, bytes, bytes]:
+        rest = (len(keys), *keys, *args)
 
-    def _run(self, script: Any, keys: list[str], *args: object) -> tuple[float, bytes, bytes]:
-        return self._timed(lambda: script(keys=keys, args=args))
+        def call() -> Any:
+            try:
+                return self._connections.run(keys[0], "EVALSHA", script.sha1, *rest)
+            except NoScriptError:
+                # The server is new, or became the master just now; from here on it knows it.
+                return self._connections.run(keys[0], "EVAL", script.text, *rest)
+
+        return self._timed(call)
 
     def _timed(self, call: Callable[[], Any]) -> tuple[float, bytes, bytes]:
         """Every script tells Redis' time, which keeps our idea of it right."""
@@ -241,10 +239,13 @@ class RedisStore:
 
     def _read(self, key: str) -> bytes | None:
         try:
-            return self._guarded(lambda: self._redis.get(key))  # type: ignore[no-any-return]
+            return self._on(key, "GET", key)  # type: ignore[no-any-return]
         except _WrongType:
-            self._guarded(lambda: self._redis.delete(key))
+            self._on(key, "DEL", key)
             return None
+
+    def _on(self, key: str, *command: object) -> Any:
+        return self._guarded(lambda: self._connections.run(key, *command))
 
     @staticmethod
     def _guarded(call: Callable[[], Any]) -> Any:
@@ -259,6 +260,18 @@ class RedisStore:
             timed_out = isinstance(exc, redis.TimeoutError | TimeoutError)
             metrics.REDIS_ERRORS.labels("timeout" if timed_out else "connection").inc()
             raise StoreUnavailable(_reason(exc)) from exc
+
+
+@dataclass(frozen=True, slots=True)
+class _Script:
+    text: str
+    sha1: str
+
+
+def _script(name: str) -> _Script:
+    folder = files("api.services.stores") / "lua"
+    text = (folder / "common.lua").read_text() + (folder / f"{name}.lua").read_text()
+    return _Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
 class _WrongType(Exception):
@@ -285,57 +298,6 @@ class _RedisClock:
         with self._lock:
             self._distance = told - (asked + heard) / 2
             self._learned_at = heard
-
-
-# The braces keep the keys of one question in one slot of a Redis Cluster.
-def _entry_key(key: str) -> str:
-    return f"{_PREFIX}{{{key}}}"
-
-
-def _lock_key(key: str) -> str:
-    return f"{_PREFIX}{{{key}}}:lock"
-
-
-def _mark_key(key: str) -> str:
-    return f"{_PREFIX}{{{key}}}:mark"
-
-
-def _unpack(raw: bytes) -> tuple[float, float, float, bytes] | None:
-    head, newline, body = raw.partition(b"\n")
-    try:
-        version, first, second, third = head.split(b" ")
-        if version != _FORMAT or not newline:
-            return None
-        return float(first), float(second), float(third), body
-    except ValueError:
-        return None
-
-
-def _unpack_entry(raw: bytes) -> Entry | None:
-    parts = _unpack(raw)
-    if parts is None:
-        return None
-    fetched_at, stored_at, ttl, body = parts
-    return Entry(body, fetched_at, stored_at, ttl)
-
-
-def _unpack_failure(raw: bytes) -> Failure | None:
-    parts = _unpack(raw)
-    if parts is None:
-        return None
-    failed_at, pause, tries, body = parts
-    return Failure(body, failed_at, pause, int(tries))
-
-
-def _unpack_announcement(raw: bytes) -> Announcement | None:
-    key, _, value = raw.partition(b"\n")
-    entry = _unpack_entry(value)
-    if entry is not None:
-        return Announcement(key.decode(), entry.fetched_at, entry)
-    try:
-        return Announcement(key.decode(), float(value), None)
-    except ValueError:
-        return None  # not ours: the channel is open to all who reach Redis
 
 
 def _certain(value: T | None) -> T:
