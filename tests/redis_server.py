@@ -49,6 +49,11 @@ class RedisServer:
         """A client of the test's own."""
         return redis.Redis(host="127.0.0.1", port=self.port, protocol=2)
 
+    @property
+    def node_id(self) -> str:
+        """What the other nodes of its cluster call it."""
+        return cast("bytes", self.client.execute_command("CLUSTER MYID")).decode()  # type: ignore[no-untyped-call]
+
     def keys(self, pattern: str = "*") -> list[bytes]:
         """The keys in it now."""
         return cast("list[bytes]", self.client.keys(pattern))
@@ -66,14 +71,7 @@ class RedisServer:
         """Start it, empty, and wait until it answers."""
         if shutil.which("redis-server") is None:
             raise RuntimeError("the tests need redis-server: apt-get install redis-server")
-        self._process = subprocess.Popen(
-            [
-                *("redis-server", "--port", str(self.port), "--bind", "127.0.0.1"),
-                *("--save", "", "--appendonly", "no", "--dir", str(self._folder)),
-                *self._options,
-            ],
-            stdout=subprocess.DEVNULL,
-        )
+        self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL)
         eventually(self._answers)
 
     def kill(self) -> None:
@@ -98,7 +96,14 @@ class RedisServer:
     def commands(self) -> set[str]:
         """The kinds of command that it got, apart from ours and an idle service's heartbeat."""
         names = {name.removeprefix("cmdstat_") for name in self.client.info("commandstats")}
-        return names - {"config|resetstat", "info", "ping", "client|setinfo", "subscribe"}
+        return names - {"config|resetstat", "info", "ping", "client|setname", "subscribe"}
+
+    def _command(self) -> list[str]:
+        return [
+            *("redis-server", "--port", str(self.port), "--bind", "127.0.0.1"),
+            *("--save", "", "--appendonly", "no", "--dir", str(self._folder)),
+            *self._options,
+        ]
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None

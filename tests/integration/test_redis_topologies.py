@@ -1,0 +1,164 @@
+"""Redis as people run it. `make test ARGS="-k topologies -rP"` prints the figures."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.certificate import self_signed
+from tests.load import Load
+from tests.metrics_page import value
+from tests.processes import eventually
+from tests.redis_server import RedisServer
+from tests.redis_topology import RedisCluster, SentinelRedis, TlsRedisServer
+from tests.sandbox_server import SandboxServer
+from tests.service import Service
+
+ACL_FILE = Path(__file__).resolve().parents[2] / "deploy" / "redis" / "users.acl"
+WARM = 300  # requests after which most routes are known
+
+
+def test_a_cluster_is_resharded_under_load_and_nobody_notices(sandbox: SandboxServer) -> None:
+    with RedisCluster() as cluster, Service.on(sandbox, redis_url=cluster.url) as service:
+        with Load(service.url) as load:
+            eventually(lambda: len(load.outcomes) > WARM)
+            cluster.reshard(2000)
+        _tell(f"cluster, 2000 slots moved: {load.summary()}")
+        assert load.failed() == []
+        assert service.log("cache.unavailable") == []
+        assert cluster.keys("*price*")
+
+
+def test_a_master_of_a_cluster_is_killed_under_load_and_every_request_is_answered(
+    sandbox: SandboxServer,
+) -> None:
+    with RedisCluster() as cluster, Service.on(sandbox, redis_url=cluster.url) as service:
+        with Load(service.url) as load:
+            eventually(lambda: len(load.outcomes) > WARM)
+            cluster.owner_of(slot=0).kill()  # the one that tells the workers the announcements
+            _every_worker_recovers(service)
+            known = len(load.outcomes)
+            eventually(lambda: len(load.outcomes) > known + WARM)
+        _tell(f"cluster, a master killed: {load.summary()}; {_outages(service)}")
+        assert load.failed() == []
+
+
+def test_sentinels_name_a_new_master_under_load_and_every_request_is_answered(
+    sandbox: SandboxServer,
+) -> None:
+    with SentinelRedis() as several, Service.on(sandbox, redis_url=several.url) as service:
+        with Load(service.url) as load:
+            eventually(lambda: len(load.outcomes) > WARM)
+            several.master.kill()
+            _every_worker_recovers(service)
+            known = len(load.outcomes)
+            eventually(lambda: len(load.outcomes) > known + WARM)
+        _tell(f"Sentinel, the master killed: {load.summary()}; {_outages(service)}")
+        assert load.failed() == []
+        assert several.master_now() is not several.master
+        assert several.master_now().keys("*price*")
+
+
+@pytest.mark.parametrize("topology", [RedisCluster, SentinelRedis])
+def test_after_a_fail_over_a_nocache_answer_is_still_everybodys(
+    topology: type[RedisCluster | SentinelRedis], sandbox: SandboxServer
+) -> None:
+    with (
+        topology() as servers,
+        Service.on(sandbox, redis_url=servers.url, web_concurrency=1) as one,
+        Service.on(sandbox, redis_url=servers.url, web_concurrency=1) as other,
+    ):
+        _first_server(servers).kill()
+        for service in (one, other):
+            _every_worker_recovers(service)
+        one.price()
+        eventually(lambda: other.price().headers["Age"] == "2")
+        assert one.price(nocache="1").headers["X-Cache"] == "bypass"
+        eventually(lambda: other.price().headers["Age"] == "0", within=1)
+        assert other.price().headers["X-Cache"] == "hit"
+
+
+def test_redis_is_reached_over_tls_with_certificates_of_ones_own(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    with (
+        TlsRedisServer(tmp_path) as server,
+        Service.on(sandbox, redis_url=server.url) as service,
+    ):
+        assert service.price().status_code == 200
+        assert server.keys("*price*")
+        assert service.log("cache.unavailable") == []
+
+
+def test_a_redis_with_an_unknown_certificate_is_not_spoken_to(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    stranger = self_signed(tmp_path / "stranger.pem")
+    with TlsRedisServer(tmp_path) as server:
+        url = server.url_trusting(stranger)
+        with Service.on(sandbox, redis_url=url, web_concurrency=1) as service:
+            assert service.price().status_code == 200
+            assert server.keys() == []
+            (said,) = service.log("cache.unavailable")
+            assert "certificate verify failed" in said["reason"]
+
+
+@pytest.fixture
+def rules() -> list[str]:
+    """What deploy/redis/users.acl lets the service do, after its name and password."""
+    (line,) = re.findall(
+        r"^user flight-price-api on >change-me (.*)$", ACL_FILE.read_text(), re.MULTILINE
+    )
+    return str(line).split()
+
+
+def test_a_user_with_a_few_commands_and_keys_is_enough(
+    redis_server: RedisServer, sandbox: SandboxServer, rules: list[str]
+) -> None:
+    _set_user(redis_server, rules)
+    url = redis_server.url.replace("://", "://flight-price-api:secret@")
+    with Service.on(sandbox, redis_url=url, amadeus_rate_limit=50) as service:
+        assert service.price().status_code == 200
+        assert service.price(nocache="1").status_code == 200
+        sandbox.revoke_tokens()
+        assert service.price(nocache="1").status_code == 200
+        assert service.log("cache.unavailable") == []
+    assert redis_server.client.acl_log() == []
+
+
+@pytest.mark.parametrize("missing", ["&fp:1:*", "~fp:1:*", "+publish", "+evalsha"])
+def test_a_user_without_one_of_them_is_an_outage_that_says_so(
+    missing: str, redis_server: RedisServer, sandbox: SandboxServer, rules: list[str]
+) -> None:
+    _set_user(redis_server, [rule for rule in rules if rule != missing])
+    url = redis_server.url.replace("://", "://flight-price-api:secret@")
+    with Service.on(sandbox, redis_url=url, web_concurrency=1) as service:
+        assert service.price().status_code == 200
+        said = eventually(lambda: service.log("cache.unavailable"))
+        assert re.search("permission|can't|cannot", said[0]["reason"])
+
+
+def _tell(figures: str) -> None:
+    print(figures)  # noqa: T201 - docs/operations.md tells them
+
+
+def _set_user(server: RedisServer, rules: list[str]) -> None:
+    server.client.execute_command(  # type: ignore[no-untyped-call]
+        "ACL SETUSER", "flight-price-api", "reset", "on", ">secret", *rules
+    )
+    server.client.acl_log_reset()
+
+
+def _first_server(servers: RedisCluster | SentinelRedis) -> RedisServer:
+    return servers.owner_of(slot=0) if isinstance(servers, RedisCluster) else servers.master
+
+
+def _every_worker_recovers(service: Service) -> None:
+    workers = len(service.workers())
+    eventually(lambda: len(service.log("cache.unavailable")) >= workers)
+    eventually(lambda: value(service, "redis_down_workers") == 0)
+
+
+def _outages(service: Service) -> str:
+    seconds = [line["outage_s"] for line in service.log("cache.recovered")]
+    return f"outages seen by the {len(service.workers())} workers: {seconds} s"
