@@ -7,8 +7,9 @@ and dying owners meet at random moments; each seed is one such story. Real threa
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
@@ -30,6 +31,7 @@ KEYS = ("one", "other")
 PROCESSES = 3
 TTL, STALE_TTL = 0.15, 0.2
 DEADLINE = 2.0
+LOCK_SECONDS = 0.5
 SLACK = 0.5  # what a busy machine may add
 
 
@@ -50,8 +52,13 @@ class MortalStore(MemoryStore):
         self._failures_seen.append((key, failure))
         return failure
 
+    def renew(self, key: str, owner: str) -> None:
+        # From a thread of its own, where nobody hears that it died.
+        if not self.__dict__["is_dead"]:
+            super().renew(key, owner)
+
     def __getattribute__(self, name: str) -> Any:
-        if not name.startswith("_") and name != "is_dead" and self.is_dead:
+        if not name.startswith("_") and name not in ("is_dead", "renew") and self.is_dead:
             raise Died
         return super().__getattribute__(name)
 
@@ -96,7 +103,7 @@ class Story:
             with self.lock:
                 fate = self.random.random()
                 # Now and then one that outlasts a lock which nobody renews.
-                seconds = self.random.choice((0.005, 0.02, 0.02, 0.05, 0.05, 0.45))
+                seconds = 0.7 if self.random.random() < 0.05 else self.random.uniform(0.005, 0.05)
                 record = Fetch(key, time.monotonic())
                 number = len(self.fetches)
                 self.fetches.append(record)
@@ -156,25 +163,52 @@ class Story:
 
 @pytest.fixture(autouse=True)
 def _ten_times_as_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "LOCK_SECONDS", 0.3)
+    monkeypatch.setattr(memory, "LOCK_SECONDS", LOCK_SECONDS)
     monkeypatch.setattr(memory, "MARK_SECONDS", 0.5)
     monkeypatch.setattr(memory, "HANDOVER_SECONDS", 0.5)
-    monkeypatch.setattr(read_through, "LOCK_RENEWAL_SECONDS", 0.1)
+    monkeypatch.setattr(read_through, "LOCK_RENEWAL_SECONDS", 0.05)
     monkeypatch.setattr(read_through, "POLL_SECONDS", (0.004, 0.008))
+
+
+@contextmanager
+def standstills() -> Iterator[list[float]]:
+    """How long this process stood still meanwhile, at worst, as a busy machine may let it."""
+    longest, done = [0.0], threading.Event()
+
+    def watch() -> None:
+        before = time.monotonic()
+        while not done.wait(0.01):
+            longest[0] = max(longest[0], time.monotonic() - before)
+            before = time.monotonic()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    yield longest
+    done.set()
+    watcher.join()
+
+
+def played(seed: int) -> Story:
+    """The story of a seed. One in which time stood still for as long as a lock lives is told
+    again: then a lock may expire although its owner lives, and the next may have it.
+    """
+    while True:
+        story = Story(Random(seed))
+        with standstills() as longest, ThreadPoolExecutor(max_workers=40) as threads:
+            readers = []
+            for _ in range(60):
+                key, forced = story.random.choice(KEYS), story.random.random() < 0.25
+                readers.append(threads.submit(story.read, key, forced=forced))
+                time.sleep(story.random.choice((0, 0, 0.002, 0.02)))
+            for reader in readers:
+                reader.result()
+        if longest[0] < LOCK_SECONDS / 2:
+            return story
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_rule_holds_however_readers_failures_and_deaths_interleave(seed: int) -> None:
-    random = Random(seed)
-    story = Story(random)
-    with ThreadPoolExecutor(max_workers=40) as threads:
-        readers = []
-        for _ in range(60):
-            key, forced = random.choice(KEYS), random.random() < 0.25
-            readers.append(threads.submit(story.read, key, forced=forced))
-            time.sleep(random.choice((0, 0, 0.002, 0.02)))
-        for reader in readers:
-            reader.result()
+    story = played(seed)
     story.check_that_nobody_fetched_beside_another()
     assert len(story.fetches) < 60
 
