@@ -2,8 +2,12 @@ FROM python:3.13-slim AS build
 
 # An environment without pip: the service needs no installer.
 RUN python -m venv --without-pip /venv
-COPY requirements.txt .
-RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements.txt
+COPY requirements.txt requirements-build.txt ./
+# One package comes as source. What builds it is pinned as well, and stays behind.
+RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements-build.txt \
+ && pip --python /venv/bin/python install --no-cache-dir --require-hashes --no-build-isolation \
+      --only-binary :all: --no-binary amadeus -r requirements.txt \
+ && pip --python /venv/bin/python uninstall --yes setuptools
 
 
 FROM python:3.13-slim

@@ -4,6 +4,9 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 BIN := .venv/bin
+# One package comes as source. What builds it is pinned like the rest, so pip may fetch nothing
+# by itself for that.
+INSTALL := install --quiet --disable-pip-version-check --require-hashes --no-build-isolation
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' api/__init__.py)
 # The project's own environment is used, whichever the shell is in.
 unexport PYTHONHOME PYTHONPATH
@@ -46,33 +49,65 @@ dist: ## Pack the last commit as dist/flight-price-api-VERSION.tar.gz
 
 .PHONY: lock
 lock: setup ## Pin the newest versions, with hashes, in requirements*.txt
-	@for name in requirements requirements-dev bench/requirements; do \
+	@for name in requirements requirements-build requirements-dev bench/requirements; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	    --fork-strategy fewest --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' --output-file $$name.txt $$name.in || exit; \
 	done
 
+.PHONY: audit
+audit: setup ## Ask whether the pinned packages have known holes
+	@$(BIN)/python tools/audit.py $(ARGS)
+
+.PHONY: sbom
+sbom: setup .venv-runtime/stamp ## Write the bill of materials of what the service runs on to dist/sbom.cdx.json
+	@mkdir -p dist
+	@# pyproject.toml names no dependencies, requirements.txt does: a warning of no use.
+	@PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
+	  --output-reproducible --output-file dist/sbom.cdx.json .venv-runtime/bin/python
+	@echo dist/sbom.cdx.json
+
+.PHONY: licences
+licences: sbom ## List the licences of what the service runs on in docs/licences.md
+	@$(BIN)/python tools/licences.py dist/sbom.cdx.json > docs/licences.md
+	@echo docs/licences.md
+
+.PHONY: pin-images
+pin-images: ## Pin the base images by the digests that they have today
+	@tools/pin-images
+
 .PHONY: clean
 clean: ## Remove everything that the other targets made here
-	rm -rf .venv .venv-bench dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench .venv-runtime dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: setup
 setup: .venv/dev.stamp ## Install all that developing takes into .venv
 
 # `make run` needs less than the rest, so a new user waits less.
-.venv/run.stamp: requirements.txt | .venv/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+.venv/run.stamp: requirements.txt requirements-build.txt | .venv/bin/pip
+	$(BIN)/pip $(INSTALL) -r requirements-build.txt
+	$(BIN)/pip $(INSTALL) -r $<
 	@touch $@
 
-.venv/dev.stamp: requirements-dev.txt | .venv/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+.venv/dev.stamp: requirements-dev.txt requirements-build.txt | .venv/bin/pip
+	$(BIN)/pip $(INSTALL) -r requirements-build.txt
+	$(BIN)/pip $(INSTALL) -r $<
 	@touch $@ .venv/run.stamp
 
+# What the image holds, to look at.
+.venv-runtime/stamp: requirements.txt requirements-build.txt | .venv/bin/pip
+	@rm -rf .venv-runtime && .venv/bin/python -m venv --without-pip .venv-runtime
+	$(BIN)/pip --python .venv-runtime/bin/python $(INSTALL) -r requirements-build.txt
+	$(BIN)/pip --python .venv-runtime/bin/python $(INSTALL) -r $<
+	$(BIN)/pip --python .venv-runtime/bin/python uninstall --quiet --yes setuptools
+	@touch $@
+
 # The peers' frameworks stay out of what the service and its tests run on.
-.venv-bench/stamp: bench/requirements.txt requirements.txt | .venv/bin/pip
+.venv-bench/stamp: bench/requirements.txt requirements.txt requirements-build.txt | .venv/bin/pip
 	@.venv/bin/python -m venv .venv-bench
-	.venv-bench/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	.venv-bench/bin/pip $(INSTALL) -r requirements-build.txt
+	.venv-bench/bin/pip $(INSTALL) -r $<
 	@touch $@
 
 .venv/bin/pip:

@@ -1,0 +1,67 @@
+"""Lists the licences of a CycloneDX bill of materials, and refuses one that nobody agreed to.
+
+python tools/licences.py dist/sbom.cdx.json > docs/licences.md
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+# Those that ask for no more than to be named, and MPL-2.0, which covers its own files alone.
+AGREED = frozenset(
+    (
+        *("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CNRI-Python", "ISC", "MIT", "MIT-0"),
+        *("MPL-2.0", "PSF-2.0", "Python-2.0", "Unlicense", "ZPL-2.1", "0BSD"),
+    )
+)
+# What packages say that came before SPDX had names for it.
+SPELLINGS = {
+    "Apache License 2.0": "Apache-2.0",
+    "Apache Software License": "Apache-2.0",
+    "BSD License": "BSD-3-Clause",
+    "MIT License": "MIT",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+}
+HEADING = """# Licences
+
+What the service runs on, by `make licences`. Each is free to use, change and pass on.
+
+| package | licence |
+|---|---|"""
+
+
+def licence_of(component: dict[str, Any]) -> str:
+    """The licence as an SPDX expression, or as the package names it; empty if it does not."""
+    for choice in component.get("licenses", ()):
+        stated = choice.get("expression") or choice["license"].get("id")
+        if stated:
+            return str(stated)
+    names = (choice["license"].get("name", "") for choice in component.get("licenses", ()))
+    return next((SPELLINGS[name] for name in names if name in SPELLINGS), "")
+
+
+def is_agreed(licence: str) -> bool:
+    """Whether all of an SPDX expression's licences are, and it names at least one."""
+    names = [name for name in re.split(r"[()\s]+", licence) if name not in ("", "AND", "OR")]
+    return bool(names) and AGREED.issuperset(names)
+
+
+def main(file: str) -> int:
+    """Exit code 1 if a licence is missing or not agreed to."""
+    components = json.loads(Path(file).read_text())["components"]
+    licences = {component["name"]: licence_of(component) for component in components}
+    print(HEADING)
+    for name, licence in sorted(licences.items(), key=lambda item: item[0].lower()):
+        print(f"| {name} | {licence} |")
+    refused = [
+        f"{name}: {found or 'none'}" for name, found in licences.items() if not is_agreed(found)
+    ]
+    if refused:
+        print("Licences that nobody agreed to:", *refused, sep="\n  ", file=sys.stderr)
+    return bool(refused)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
