@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import httpx2
@@ -17,6 +18,19 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def connections_of(pid: int, port: int) -> int:
+    """How many clients of that port a process serves. Linux only."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    established = "01"
+    of_port = {
+        f"socket:[{row[9]}]"
+        for row in rows
+        if row[1].endswith(f":{port:04X}") and row[3] == established
+    }
+    opened = [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()]
+    return sum(each in of_port for each in opened)
 
 
 def eventually(what: Callable[[], T | None], within: float = PATIENCE_SECONDS) -> T:

@@ -5,11 +5,10 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
-from tests.processes import eventually
+from tests.processes import connections_of, eventually
 from tests.redis_server import RedisServer
 from tests.service import Service
 
@@ -23,11 +22,6 @@ def service(redis_server: RedisServer) -> Iterator[Service]:
         yield service
 
 
-def connections_of(worker: int) -> int:
-    """How many sockets a process has open."""
-    return sum(each.is_socket() for each in Path(f"/proc/{worker}/fd").iterdir())
-
-
 def connect(service: Service, stack: ExitStack) -> list[socket.socket]:
     """Clients that all come at once, and stay."""
     return [
@@ -37,10 +31,8 @@ def connect(service: Service, stack: ExitStack) -> list[socket.socket]:
 
 
 def test_clients_that_come_at_once_are_spread_over_the_workers(service: Service) -> None:
-    before = {worker: connections_of(worker) for worker in service.workers()}
-
     def taken() -> list[int]:
-        return [connections_of(worker) - count for worker, count in before.items()]
+        return [connections_of(worker, service.port) for worker in service.workers()]
 
     with ExitStack() as stack:
         connect(service, stack)
