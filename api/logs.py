@@ -7,11 +7,10 @@ would stop every greenlet.
 """
 
 import atexit
-import io
-import json
 import logging
 import os
 import sys
+import threading
 import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -24,6 +23,8 @@ import orjson
 import structlog
 from gevent.monkey import get_original
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+
+from api.console import ConsoleRenderer, harmless
 
 MAX_LINES: Final = 10_000
 # A write of this size or less to a pipe is never torn (POSIX PIPE_BUF on Linux).
@@ -64,6 +65,7 @@ class Event(StrEnum):
     SERVICE_STARTED = "service.started"
     SERVICE_WARMED = "service.warmed"
     SERVICE_STOPPING = "service.stopping"
+    SERVICE_CRASHED = "service.crashed"
     LOG_DROPPED = "log.dropped"
     GUNICORN = "gunicorn"
     LIBRARY = "library"
@@ -190,24 +192,23 @@ def configure_logs(
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)
+    sys.excepthook = lambda _kind, error, _trace: _crashed("main", error)
+    threading.excepthook = lambda crash: _crashed(
+        crash.thread.name if crash.thread else "unknown", crash.exc_value
+    )
+
+
+def _crashed(thread: str, error: BaseException | None) -> None:
+    """What nobody caught is a line like any other, and not a traceback on stderr."""
+    if not isinstance(error, KeyboardInterrupt):
+        get_logger().critical(Event.SERVICE_CRASHED, thread=thread, exc_info=error)
 
 
 def processors(*, console: bool, colors: bool) -> list[Processor]:
     """From an event and its fields to a line. Few steps, since every request takes them twice."""
     if not console:
         return [_complete, _render_json]
-    renderer = structlog.dev.ConsoleRenderer(
-        colors=colors, sort_keys=False, pad_event_to=24, exception_formatter=_write_traceback
-    )
-
-    def render_line(logger: WrappedLogger, name: str, event_dict: EventDict) -> bytes:
-        shown = {
-            key: _harmless(value) if isinstance(value, str) else value
-            for key, value in event_dict.items()
-        }
-        return str(renderer(logger, name, shown)).encode() + b"\n"
-
-    return [_complete, render_line]
+    return [_complete, structlog.processors.format_exc_info, ConsoleRenderer(colors=colors)]
 
 
 def _complete(_logger: WrappedLogger, level: str, event_dict: EventDict) -> EventDict:
@@ -236,20 +237,4 @@ def _render_json(logger: WrappedLogger, name: str, event_dict: EventDict) -> byt
     # JSON escapes the control characters of ASCII but one; a terminal obeys others as well.
     if line.isascii() and b"\x7f" not in line:
         return line
-    return _harmless(line.decode(), "\n").encode()
-
-
-def _write_traceback(out: TextIO, exc_info: Any) -> None:
-    """A traceback without the local variables that richer ones show: they hold secrets."""
-    text = io.StringIO()
-    structlog.dev.plain_traceback(text, exc_info)
-    out.write(_harmless(text.getvalue(), "\n"))
-
-
-def _harmless(text: str, kept: str = "") -> str:
-    """A text with all that could move a cursor, end a line or turn the writing around escaped."""
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() or each in kept else json.dumps(each)[1:-1] for each in text
-    )
+    return harmless(line.decode(), "\n").encode()

@@ -90,11 +90,9 @@ def test_a_stack_trace_is_a_field_of_its_line() -> None:
 
 
 def test_on_a_console_a_line_is_for_people() -> None:
-    line = rendered(console=True, event=Event.CACHE_HIT, origin="JFK", ttl=600)
+    line = rendered(console=True, event=Event.CACHE_HIT, ttl=600)
 
-    assert "[info     ] cache.hit" in line
-    assert "origin=JFK ttl=600\n" in line
-    assert "{" not in line
+    assert line[13:].startswith("info     cache.hit               ttl=600")
 
 
 @pytest.fixture

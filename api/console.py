@@ -1,0 +1,77 @@
+"""The log for people: one aligned line an event, coloured by what came of it."""
+
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from structlog.typing import EventDict, WrappedLogger
+
+GREEN, YELLOW, RED, BLUE, DIM, RESET = (f"\033[{code}m" for code in (32, 33, 31, 36, 2, 0))
+EVENT_WIDTH: Final = 23
+LEVEL_COLORS: Final = {"debug": DIM, "warning": YELLOW, "error": RED, "critical": RED}
+EVENT_COLORS: Final = {
+    **dict.fromkeys(("cache.hit", "cache.coalesced", "cache.refreshed", "cache.recovered"), GREEN),
+    **dict.fromkeys(("token.fetched", "token.shared", "amadeus.circuit_closed"), GREEN),
+    **dict.fromkeys(("cache.miss", "cache.bypass", "cache.stored", "amadeus.call"), BLUE),
+    **dict.fromkeys(("gunicorn", "library"), DIM),
+}
+ROUTE: Final = ("origin", "destination", "date")
+
+
+class ConsoleRenderer:
+    """A structlog processor that makes a line, newline included. A traceback follows indented."""
+
+    def __init__(self, *, colors: bool) -> None:
+        self._colors = colors
+
+    def __call__(self, _logger: WrappedLogger, _name: str, line: EventDict) -> bytes:
+        time = str(line.pop("timestamp"))[11:23]
+        level, event = str(line.pop("level")), str(line.pop("event"))
+        request_id, exception = line.pop("request_id", ""), line.pop("exception", "")
+        color = _color(level, event, line.get("status"))
+        parts = [
+            self._painted(DIM, time),
+            self._painted(color, f"{level:<8}"),
+            self._painted(color, f"{event:<{EVENT_WIDTH}}"),
+            *_fields(line),
+            self._painted(DIM, str(request_id)),
+        ]
+        text = " ".join(filter(None, parts)).rstrip() + "\n"
+        if exception:
+            rows = harmless(str(exception), "\n").splitlines()
+            text += "".join(f"    {row}\n" for row in rows)
+        return text.encode(errors="backslashreplace")
+
+    def _painted(self, color: str, text: str) -> str:
+        return f"{color}{text}{RESET}" if self._colors and color and text else text
+
+
+def _color(level: str, event: str, status: object) -> str:
+    if level in LEVEL_COLORS:
+        return LEVEL_COLORS[level]
+    if event == "http.request" and isinstance(status, int):
+        return (GREEN, GREEN, YELLOW, RED)[min(max(status // 100 - 2, 0), 3)]
+    return EVENT_COLORS.get(event, "")
+
+
+def _fields(line: EventDict) -> Iterable[str]:
+    if all(name in line for name in ROUTE):
+        origin, destination, date = (str(line.pop(name)) for name in ROUTE)
+        yield f"{origin}-{destination} {date}"
+    for name, value in line.items():
+        if value is not None:
+            yield f"{name}={_shown(value)}"
+
+
+def _shown(value: object) -> str:
+    text = harmless(str(value))
+    return f'"{text}"' if " " in text or not text else text
+
+
+def harmless(text: str, kept: str = "") -> str:
+    """A text with all that could move a cursor, end a line or turn the writing around escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in kept else json.dumps(each)[1:-1] for each in text
+    )

@@ -1,0 +1,191 @@
+"""The log is the same for every line, whoever wrote it, and its recipes work."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.logs import Event
+from tests.processes import eventually
+from tests.redis_server import RedisServer
+from tests.sandbox_server import SandboxServer
+from tests.service import Service
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "observability.md").read_text()
+RECIPE = re.compile(r"\n\n([^\n]+):\n\n```sh\n(docker compose logs [^|\n]*)\|([^\n]+)\n```")
+ROW = re.compile(r"\| `([a-z_.]+)` \| ([a-z, ]+) \| ([a-z_, ]*) ?\| (.+) \|")
+KNOWN = {
+    event: (set(levels.split(", ")), set(fields.strip().split(", ")))
+    for event, levels, fields, _ in ROW.findall(PAGE.partition("\n### Every event\n")[2])
+}
+OF_EVERY_LINE = {"timestamp", "level", "event", "request_id", "trace_id"}
+REQUEST_ID = "5f0a7b3c"
+Lines = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def eventful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The log of a service to which much has happened."""
+    with (
+        SandboxServer() as sandbox,
+        RedisServer() as redis,
+        Service.on(
+            sandbox, redis_url=redis.url, web_concurrency=2, cache_ttl=2, amadeus_rate_limit=20
+        ) as service,
+    ):
+        live_through_much(service, sandbox, redis)
+        service.stop()
+        path = tmp_path_factory.mktemp("log") / "log"
+        path.write_text(service.log_text)
+        yield path
+
+
+def live_through_much(service: Service, sandbox: SandboxServer, redis: RedisServer) -> None:
+    service.price()
+    service.price()
+    service.http.get("/ping", headers={"X-Request-ID": REQUEST_ID})
+    service.price(nocache="1")
+    service.price(origin="NOWHERE")
+    sandbox.revoke_tokens()
+    service.price(origin="BOS")
+    sandbox.fault("search", "status", "500")
+    eventually(lambda: service.price().headers.get("X-Cache") == "stale")
+    for adults in range(1, 7):
+        service.price(origin="SFO", adults=str(adults))
+    sandbox.clear()
+    redis.kill()
+    eventually(lambda: service.log("cache.unavailable"))
+    redis.start()
+    eventually(lambda: service.log("cache.recovered"))
+    for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM):
+        worker = service.workers()[0]
+        os.kill(worker, number)
+        eventually(lambda: worker not in service.workers())  # noqa: B023 - it is called at once
+        eventually(lambda: len(service.workers()) == 2)
+    service.process.send_signal(signal.SIGHUP)
+    eventually(lambda: [line for line in service.log("gunicorn") if "Hang up" in line["message"]])
+    eventually(lambda: service.get("/readyz").status_code == 200)
+
+
+def lines(text: str) -> Lines:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_every_line_is_json_with_a_known_event_level_and_fields(eventful: Path) -> None:
+    for line in lines(eventful.read_text()):
+        levels, fields = KNOWN[line["event"]]
+        assert line["level"] in levels, line
+        assert line.keys() - OF_EVERY_LINE <= fields, line
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"])
+
+
+def test_much_has_happened(eventful: Path) -> None:
+    """Or the test above would show little."""
+    happened = {line["event"] for line in lines(eventful.read_text())}
+
+    assert happened >= {
+        *(Event.CACHE_HIT, Event.CACHE_MISS, Event.CACHE_BYPASS, Event.CACHE_STORED),
+        *(Event.CACHE_STALE_SERVED, Event.CACHE_UNAVAILABLE, Event.CACHE_RECOVERED),
+        *(Event.TOKEN_FETCHED, Event.TOKEN_REJECTED, Event.TOKEN_SHARED),
+        *(Event.AMADEUS_CALL, Event.AMADEUS_RETRY, Event.AMADEUS_CIRCUIT_OPENED),
+        *(Event.HTTP_REQUEST, Event.GUNICORN),
+        *(Event.SERVICE_STARTED, Event.SERVICE_WARMED, Event.SERVICE_STOPPING),
+    }
+
+
+def test_gunicorn_tells_of_workers_that_came_and_went(eventful: Path) -> None:
+    told = " ".join(
+        line["message"] for line in lines(eventful.read_text()) if line["event"] == "gunicorn"
+    )
+
+    assert "Booting worker" in told
+    assert "SIGKILL" in told
+    assert "SIGSEGV" in told
+    assert "Handling signal: hup" in told or "Hang up" in told
+    assert "Shutting down" in told
+
+
+def test_what_nobody_caught_is_a_line_as_well() -> None:
+    crash = """
+import threading
+from api.logs import configure_logs
+configure_logs("info", "json")
+thread = threading.Thread(target=lambda: 1 / 0, name="doomed")
+thread.start()
+thread.join()
+raise KeyError("lost")
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", crash], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    first, second = lines(run.stdout)
+    assert (first["event"], first["thread"]) == ("service.crashed", "doomed")
+    assert "ZeroDivisionError" in first["exception"]
+    assert "KeyError: 'lost'" in second["exception"]
+    assert (run.stderr, run.returncode) == ("", 1)
+
+
+def test_the_page_has_the_recipes_that_are_tested() -> None:
+    assert {title for title, _, _ in RECIPE.findall(PAGE)} == set(EXPECTED)
+
+
+@pytest.mark.parametrize(("title", "source", "recipe"), RECIPE.findall(PAGE))
+def test_a_recipe_shows_what_it_says(title: str, source: str, recipe: str, eventful: Path) -> None:
+    count = re.search(r"-n (\d+)", source)
+    read = f"tail -n {count[1] if count else '+1'} {eventful}"
+    run = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{{ echo 'no JSON'; {read}; }} | {recipe}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert EXPECTED[title](run.stdout, lines(eventful.read_text())), run.stdout
+
+
+def only(wanted: Callable[[dict[str, Any]], object]) -> Callable[[str, Lines], bool]:
+    """Shows these lines of the log and no others."""
+
+    def shows(shown: str, log: Lines) -> bool:
+        expected = [line for line in log if wanted(line)]
+        return bool(expected) and lines(shown) == expected
+
+    return shows
+
+
+def hit_ratio(shown: str, log: Lines) -> bool:
+    prices = [line for line in log[-1000:] if line["event"] == "http.request"]
+    outcomes = [line["cache"] for line in prices if line["cache"]]
+    return float(shown) == pytest.approx(outcomes.count("hit") / len(outcomes))
+
+
+def statuses(shown: str, log: Lines) -> bool:
+    found = [line["status"] for line in log if line["event"] == "http.request"]
+    return shown.splitlines() == [f"{one} {found.count(one)}" for one in sorted(set(found))]
+
+
+def slowest(shown: str, log: Lines) -> bool:
+    took = [line["duration_ms"] for line in log if line["event"] == "amadeus.call"]
+    return [line["duration_ms"] for line in lines(shown)] == sorted(took, reverse=True)[:10]
+
+
+EXPECTED: dict[str, Callable[[str, Lines], bool]] = {
+    "Only the cache": only(lambda line: line["event"].startswith("cache.")),
+    "Only the token": only(lambda line: line["event"].startswith("token.")),
+    "Hit ratio of the last 1,000 lines": hit_ratio,
+    "One request by its id, which its answer told in `X-Request-ID`": only(
+        lambda line: line.get("request_id") == REQUEST_ID
+    ),
+    "What went wrong": only(lambda line: line["level"] in {"warning", "error", "critical"}),
+    "Requests by status": statuses,
+    "The ten slowest calls to Amadeus": slowest,
+}
