@@ -7,10 +7,16 @@ COPY requirements.txt requirements-build.txt ./
 RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements-build.txt \
  && pip --python /venv/bin/python install --no-cache-dir --require-hashes --no-build-isolation \
       --only-binary :all: --no-binary amadeus -r requirements.txt \
- && pip --python /venv/bin/python uninstall --yes setuptools
+ && pip --python /venv/bin/python uninstall --yes setuptools \
+ && find /venv -type d -name tests -prune -exec rm -r {} +
 
 
 FROM python:3.13-slim
+
+# Nothing in here installs packages or becomes another user.
+RUN find / -xdev \( -path '*/bin/pip*' -o -path '*/python3*/pip' -o -path '*/python3*/pip-*' \
+      -o -path '*/python3.*/ensurepip' \) -prune -exec rm -r {} + \
+ && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 
 # The root file system may be read-only, so nothing is compiled at run time.
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PORT=8080

@@ -11,7 +11,8 @@ answer=$scratch/answer
 touch "$answer"
 
 # Neither .env nor the shell's settings change what is checked.
-unset REDIS_URL REQUEST_DEADLINE WEB_CONCURRENCY "${!AMADEUS_@}" "${!CACHE_@}" "${!LOG_@}"
+unset REDIS_URL REQUEST_DEADLINE WEB_CONCURRENCY "${!AMADEUS_@}" "${!API_@}" "${!CACHE_@}" \
+  "${!CLIENT_@}" "${!LOG_@}" "${!NOCACHE_@}" "${!OPERATOR_@}"
 compose() { docker compose --progress quiet --project-name "$project" --env-file /dev/null "$@"; }
 
 py() { python3 -c "$@"; }
@@ -39,8 +40,9 @@ tear_down() {
 trap tear_down EXIT
 trap 'exit 130' INT TERM
 
-ask() { # a path; status line, headers and body are kept for `answered`
-  curl --silent --show-error --include --max-time 20 "http://127.0.0.1:$PORT$1" | tr -d '\r' >"$answer"
+ask() { # a path, options of curl; status line, headers and body are kept for `answered`
+  curl --silent --show-error --include --max-time 20 "${@:2}" "http://127.0.0.1:$PORT$1" |
+    tr -d '\r' >"$answer"
 }
 answered() { grep --extended-regexp --ignore-case --quiet "$1" "$answer"; }
 body() { tail -1 "$answer"; }
@@ -71,7 +73,20 @@ logs() { docker logs "$project-api-1" 2>&1; }
 in_api() { compose exec --no-TTY api "$@"; }
 PORT=$(free_port)
 export PORT
+secret=the-secret-that-no-image-may-hold
+export AMADEUS_CLIENT_SECRET=$secret
 check 'the image builds' compose build
+unset AMADEUS_CLIENT_SECRET
+image_tells() { # all that anybody can see who has the image
+  docker image inspect flight-price-api
+  docker history --no-trunc flight-price-api
+  docker run --rm flight-price-api find /app -type f
+}
+image_tells >"$scratch/image"
+check 'the image was looked at' grep --quiet /app/gunicorn.conf.py "$scratch/image"
+check 'it holds no secret' fails grep --quiet "$secret" "$scratch/image"
+check 'and no file that has no business there' \
+  fails grep --extended-regexp --quiet '/app/(\.|tests|docs|Makefile)' "$scratch/image"
 check 'api and redis become healthy' compose up --detach --wait --wait-timeout 120
 
 ask /flights/ping
@@ -92,13 +107,28 @@ check 'the log tells of the hit' logged cache.hit
 check 'each line of the log is JSON' logs_are_json
 
 check 'gunicorn is process 1' in_api grep --quiet gunicorn /proc/1/cmdline
-check 'it runs as 10001' [ "$(in_api id -u)" = 10001 ]
-check 'it has no capabilities' in_api grep --quiet '^CapBnd:\s*0*$' /proc/1/status
+check 'it runs as 10001' [ "$(in_api id -u):$(in_api id -G)" = 10001:10001 ]
+check 'it has no capabilities' \
+  [ "$(in_api grep --count --extended-regexp '^Cap(Inh|Prm|Eff|Bnd|Amb):\s*0+$' /proc/1/status)" = 5 ]
+check 'and neither has redis' compose exec --no-TTY redis grep --quiet '^CapBnd:\s*0*$' /proc/1/status
+check 'redis does not run as root' fails [ "$(compose exec --no-TTY redis id -u)" = 0 ]
+check 'its system calls are filtered' in_api grep --quiet '^Seccomp:\s*2$' /proc/1/status
+check 'no program in it takes the rights of its owner' \
+  [ -z "$(in_api find / -xdev -type f -perm /6000 2>/dev/null)" ]
+check 'it has no installer' fails in_api sh -c 'command -v pip || /usr/local/bin/python -m pip --version'
+check 'it leaves no dumps of its memory' [ "$(in_api sh -c 'ulimit -c')" = 0 ]
+check 'what it can write to runs no programs' \
+  in_api grep --extended-regexp --quiet '^tmpfs /tmp tmpfs [^ ]*noexec' /proc/mounts
 check 'it cannot gain privileges' in_api grep --quiet '^NoNewPrivs:\s*1$' /proc/1/status
 check 'its root is read-only' fails in_api touch /var/tmp/x
 check 'and so is that of redis' fails compose exec --no-TTY redis touch /var/tmp/x
 check 'redis is not published' fails compose port redis 6379
 
+grace=$(docker inspect --format '{{.Config.StopTimeout}}' "$project-api-1")
+graceful=$(sed -n 's/^graceful_timeout = //p' gunicorn.conf.py)
+check 'docker asks it to stop as gunicorn expects' \
+  [ "$(docker inspect --format '{{.Config.StopSignal}}' "$project-api-1")" = SIGTERM ]
+check "and waits longer ($grace s) than gunicorn does ($graceful s)" [ "$grace" -gt "$graceful" ]
 started=$SECONDS
 compose stop
 check 'it stops within its grace period' [ $((SECONDS - started)) -lt 25 ]
@@ -116,6 +146,28 @@ ask "$price"
 check 'a price over the network' answered '"price": ?"[0-9.]+ [A-Z]{3}"'
 compose --profile sandbox down --volumes --timeout 5
 
+echo '== docker compose up, with a secret of Docker'
+printf '%s\n' "$secret" >"$scratch/api_keys"
+chmod a+r "$scratch/api_keys"
+cat >"$scratch/secrets.yml" <<EOF
+services: { api: { secrets: [api_keys] } }
+secrets: { api_keys: { file: $scratch/api_keys } }
+EOF
+logs() { docker logs "$project-api-1" 2>&1; }
+export API_KEYS_FILE=/run/secrets/api_keys
+check 'api and redis become healthy' \
+  compose --file docker-compose.yml --file "$scratch/secrets.yml" up --detach --wait --wait-timeout 120
+unset API_KEYS_FILE
+ask "$price"
+check 'without the key there is no price' answered '^HTTP/1.1 401 '
+ask "$price" --header "Authorization: Bearer $secret"
+check 'with the key there is' answered '^x-cache: miss$'
+docker inspect "$project-api-1" "$project-redis-1" >"$scratch/containers"
+check 'docker inspect does not show the key' fails grep --quiet "$secret" "$scratch/containers"
+logs >"$scratch/log"
+check 'nor does the log' fails grep --quiet "$secret" "$scratch/log"
+compose down --volumes --timeout 5
+
 echo '== docker run, the image alone'
 logs() { docker logs "$project-alone" 2>&1; }
 healthy() {
@@ -131,7 +183,14 @@ ask "$price"
 check 'a price' answered '^x-cache: miss$'
 ask "$price"
 check 'and again from the cache' answered '^x-cache: hit$'
+check 'it cannot change its own code' fails docker exec "$project-alone" touch /app/x
 docker stop -t 25 "$project-alone" >/dev/null
 check 'it ended by itself' ended_with_0 "$project-alone"
+
+size() { docker image inspect --format '{{.Size}}' "$1"; }
+base=$(sed -n 's/^FROM //p' Dockerfile | tail -1)
+added=$((($(size flight-price-api) - $(size "$base")) / 1000000))
+echo "== the image: $(($(size flight-price-api) / 1000000)) MB, of which $added MB on top of $base"
+check 'it adds less than 80 MB to its base' [ "$added" -lt 80 ]
 
 printf '\n%s passed, 0 failed\n' "$passed"
