@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", *ROOT.glob("docs/**/*.md")]
+DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *ROOT.glob("docs/**/*.md")]
 
 
 def defined_tests() -> set[str]:
@@ -29,3 +29,10 @@ def test_the_readme_says_what_happens_when() -> None:
     rows = table.partition("<!-- what happens when: end")[0].strip().splitlines()[2:]
     assert len(rows) > 15
     assert all(re.search(r"\| `test_\w+` \|$", row) for row in rows)
+
+
+def test_every_threat_has_its_test() -> None:
+    table = (ROOT / "SECURITY.md").read_text().partition("\n## Threats\n")[2]
+    rows = [line for line in table.partition("\n## ")[0].splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 20
+    assert all(re.search(r"\| `(test_\w+|make docker-test)` \|$", row) for row in rows)
