@@ -1,0 +1,70 @@
+"""Many replicas behind the balancer. `make test ARGS="-k replicas -rP"` prints the figures."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import httpx2
+import pytest
+
+from tests.balancer import Balancer
+from tests.load import Load
+from tests.processes import eventually
+from tests.redis_server import RedisServer
+from tests.sandbox_server import SandboxServer
+from tests.service import Service, some_day
+
+WARM = 200  # requests
+
+
+@pytest.fixture
+def replicas(redis_server: RedisServer, sandbox: SandboxServer) -> Iterator[list[Service]]:
+    """Three, with a worker each."""
+    with ExitStack() as running:
+        yield [
+            running.enter_context(
+                Service.on(sandbox, redis_url=redis_server.url, web_concurrency=1)
+            )
+            for _ in range(3)
+        ]
+
+
+def is_ready(replica: Service) -> bool:
+    return httpx2.get(f"{replica.url}/readyz", trust_env=False).is_success
+
+
+def test_replicas_are_restarted_one_after_the_other_without_a_failed_request(
+    replicas: list[Service],
+) -> None:
+    with Balancer(replicas) as balancer, Load(balancer.url) as load:
+        for replica in replicas:
+            seen = len(load.outcomes)
+            eventually(lambda: len(load.outcomes) > seen + WARM)  # noqa: B023 - called at once
+            assert replica.stop() == 0
+            replica.launch()
+            eventually(lambda: is_ready(replica))  # noqa: B023
+    print(f"3 replicas restarted: {load.summary()}")  # noqa: T201 - docs/operations.md tells it
+    assert load.failed() == []
+
+
+def test_a_replica_that_dies_takes_no_request_with_it(replicas: list[Service]) -> None:
+    with Balancer(replicas) as balancer, Load(balancer.url) as load:
+        eventually(lambda: len(load.outcomes) > WARM)
+        for process in (replicas[0].process.pid, *replicas[0].workers()):
+            os.kill(process, signal.SIGKILL)
+        eventually(lambda: len(load.outcomes) > 3 * WARM)
+    print(f"1 of 3 replicas killed: {load.summary()}")  # noqa: T201 - docs/operations.md tells it
+    assert load.failed() == []
+
+
+def test_replicas_share_what_they_know(replicas: list[Service], sandbox: SandboxServer) -> None:
+    with Balancer(replicas) as balancer:
+        answers = [httpx2.get(price_url(balancer), trust_env=False) for _ in range(9)]
+    assert [answer.status_code for answer in answers] == [200] * 9
+    assert sandbox.counters()["search"]["calls"] == 1
+    assert all(replica.log("http.request", path="/flights/price") for replica in replicas)
+
+
+def price_url(balancer: Balancer) -> str:
+    return f"{balancer.url}/flights/price?origin=JFK&destination=LAX&date={some_day()}"
