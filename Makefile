@@ -143,18 +143,19 @@ bench-tools:
 	  echo '  sudo apt-get install wrk nginx-light   on Debian and Ubuntu' >&2; \
 	  echo '  brew install wrk nginx                 on macOS' >&2; exit 1; }
 
-# The tests look at pages in a real browser, have Prometheus check what is written for it, and run
-# the recipes of the documents.
+# The tests look at pages in a real browser, have Prometheus check what is written for it, run the
+# recipes of the documents, and put the balancer before replicas.
 .PHONY: test-tools
 test-tools:
-	@has_all() { command -v chromedriver >/dev/null && command -v promtool >/dev/null && command -v jq >/dev/null; }; \
+	@has_all() { command -v chromedriver >/dev/null && command -v promtool >/dev/null && \
+	  command -v jq >/dev/null && command -v caddy >/dev/null; }; \
 	has_all && exit; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo 'Installing chromium, prometheus and jq' && apt-get update -qq && \
+	  echo 'Installing chromium, prometheus, jq and caddy' && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-	    chromium chromium-driver fonts-dejavu-core prometheus jq >/dev/null; \
+	    chromium chromium-driver fonts-dejavu-core prometheus jq caddy >/dev/null; \
 	fi; \
 	has_all || { \
-	  echo 'The tests need chromedriver, promtool and jq:' >&2; \
-	  echo '  sudo apt-get install chromium-driver prometheus jq   on Debian and Ubuntu' >&2; \
-	  echo '  brew install chromedriver prometheus jq              on macOS' >&2; exit 1; }
+	  echo 'The tests need chromedriver, promtool, jq and caddy:' >&2; \
+	  echo '  sudo apt-get install chromium-driver prometheus jq caddy   on Debian and Ubuntu' >&2; \
+	  echo '  brew install chromedriver prometheus jq caddy              on macOS' >&2; exit 1; }
