@@ -144,18 +144,19 @@ bench-tools:
 	  echo '  brew install wrk nginx                 on macOS' >&2; exit 1; }
 
 # The tests look at pages in a real browser, have Prometheus check what is written for it, run the
-# recipes of the documents, and put the balancer before replicas.
+# recipes of the documents, put the balancer before replicas, and build the files for Kubernetes.
 .PHONY: test-tools
 test-tools:
 	@has_all() { command -v chromedriver >/dev/null && command -v promtool >/dev/null && \
-	  command -v jq >/dev/null && command -v caddy >/dev/null; }; \
+	  command -v jq >/dev/null && command -v caddy >/dev/null && command -v kubectl >/dev/null; }; \
 	has_all && exit; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo 'Installing chromium, prometheus, jq and caddy' && apt-get update -qq && \
+	  echo 'Installing chromium, prometheus, jq, caddy and kubectl' && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-	    chromium chromium-driver fonts-dejavu-core prometheus jq caddy >/dev/null; \
+	    chromium chromium-driver fonts-dejavu-core prometheus jq caddy \
+	    $$(command -v kubectl >/dev/null || echo kubernetes-client) >/dev/null; \
 	fi; \
 	has_all || { \
-	  echo 'The tests need chromedriver, promtool, jq and caddy:' >&2; \
-	  echo '  sudo apt-get install chromium-driver prometheus jq caddy   on Debian and Ubuntu' >&2; \
-	  echo '  brew install chromedriver prometheus jq caddy              on macOS' >&2; exit 1; }
+	  echo 'The tests need chromedriver, promtool, jq, caddy and kubectl:' >&2; \
+	  echo '  sudo apt-get install chromium-driver prometheus jq caddy kubernetes-client   on Debian and Ubuntu' >&2; \
+	  echo '  brew install chromedriver prometheus jq caddy kubernetes-cli            on macOS' >&2; exit 1; }

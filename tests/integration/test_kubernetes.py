@@ -1,0 +1,115 @@
+"""The files for Kubernetes, built by kubectl and held against the schemas of its API server."""
+
+import subprocess
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from api import __version__
+from api.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "deploy" / "kubernetes"
+# The oldest that is still maintained, and the newest that the validator knows.
+VERSIONS = ("1.34", "1.37")
+
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def documents() -> list[Document]:
+    """What `kubectl apply --kustomize` would send."""
+    built = subprocess.run(
+        ["kubectl", "kustomize", FOLDER], check=True, capture_output=True, text=True
+    )
+    return list(yaml.safe_load_all(built.stdout))
+
+
+@pytest.fixture
+def deployment(documents: list[Document]) -> Document:
+    return only(documents, "Deployment")
+
+
+@pytest.fixture
+def pod(deployment: Document) -> Any:
+    return deployment["spec"]["template"]["spec"]
+
+
+def only(documents: list[Document], kind: str) -> Document:
+    (document,) = (document for document in documents if document["kind"] == kind)
+    return document
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_api_server_takes_each_of_them(version: str, documents: list[Document]) -> None:
+    assert len(documents) == 6
+    for document in documents:
+        kubernetes_validate.validate(document, version, strict=True)
+
+
+@pytest.mark.parametrize("field", ["readonlyRootFilesystem", "memory"])
+def test_a_misspelt_field_would_be_noticed(field: str, deployment: Document) -> None:
+    deployment = deepcopy(deployment)
+    deployment["spec"]["template"]["spec"]["containers"][0][field] = True
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(deployment, VERSIONS[0], strict=True)
+
+
+def test_they_speak_of_the_same_pods(documents: list[Document], deployment: Document) -> None:
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert deployment["spec"]["selector"]["matchLabels"] == labels
+    assert only(documents, "Service")["spec"]["selector"] == labels
+    assert only(documents, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == labels
+    assert only(documents, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"] == labels
+    target = only(documents, "HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) == ("Deployment", deployment["metadata"]["name"])
+
+
+def test_the_service_knows_every_variable_that_it_is_given(
+    documents: list[Document], pod: Any
+) -> None:
+    given = {variable["name"] for variable in pod["containers"][0]["env"]}
+    given |= only(documents, "ConfigMap")["data"].keys()
+    assert given <= {name.upper() for name in Settings.model_fields}
+
+
+def test_the_secrets_come_from_a_secret(documents: list[Document], pod: Any) -> None:
+    from_secret = {
+        variable["name"]
+        for variable in pod["containers"][0]["env"]
+        if "secretKeyRef" in variable.get("valueFrom", {})
+    }
+    assert from_secret == {"REDIS_URL", "AMADEUS_CLIENT_ID", "AMADEUS_CLIENT_SECRET", "API_KEYS"}
+    assert not from_secret & only(documents, "ConfigMap")["data"].keys()
+
+
+def test_a_pod_may_do_no_more_than_it_needs(pod: Any) -> None:
+    (container,) = pod["containers"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["resources"]["limits"]["memory"]
+
+
+def test_a_pod_has_the_time_to_end_by_itself(pod: Any) -> None:
+    (container,) = pod["containers"]
+    *_, pause = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert pod["terminationGracePeriodSeconds"] > int(pause) + graceful_timeout()
+
+
+def graceful_timeout() -> int:
+    """What gunicorn.conf.py says."""
+    said = (ROOT / "gunicorn.conf.py").read_text().partition("graceful_timeout = ")[2]
+    return int(said.split()[0])
+
+
+def test_it_is_the_image_of_this_version(pod: Any) -> None:
+    assert pod["containers"][0]["image"].endswith(f"/flight-price-api:{__version__}")
