@@ -8,6 +8,7 @@ import falcon
 import httpx2
 
 from api import metrics
+from api.environments import AmadeusEnvironment
 from api.gate import Gate, Rules
 from api.middleware import RequestContext
 from api.resources.cors import cors
@@ -37,7 +38,7 @@ from api.services.stores import LayeredStore, MemoryStore, RedisStore
 from api.services.token_vault import Credentials, TokenVault
 from api.services.transport import KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Transport
 from api.services.upstream import Upstream
-from api.settings import AmadeusEnvironment, Settings
+from api.settings import Settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

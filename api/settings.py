@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Iterable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -17,38 +16,14 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api.addresses import Proxies
+from api.environments import AMADEUS_HOSTS, AMADEUS_RATES, AmadeusEnvironment
 from api.keys import Keys
 from api.redis_url import RedisUrl
+from api.setting_faults import SettingError, explain, read_secret
 
-
-class AmadeusEnvironment(StrEnum):
-    """Which Amadeus is asked for prices."""
-
-    SANDBOX = "sandbox"
-    ENTERPRISE_TEST = "enterprise-test"
-    ENTERPRISE = "enterprise"
-    TEST = "test"
-    PRODUCTION = "production"
-    CUSTOM = "custom"
-
-
-AMADEUS_HOSTS = {
-    AmadeusEnvironment.ENTERPRISE_TEST: "https://test.travel.api.amadeus.com",
-    AmadeusEnvironment.ENTERPRISE: "https://travel.api.amadeus.com",
-    AmadeusEnvironment.TEST: "https://test.api.amadeus.com",
-    AmadeusEnvironment.PRODUCTION: "https://api.amadeus.com",
-}
-# Calls a second that Amadeus allows (FACTS: test 10/s and 100 ms apart, production 40/s).
-AMADEUS_RATES = {
-    AmadeusEnvironment.ENTERPRISE_TEST: 10.0,
-    AmadeusEnvironment.ENTERPRISE: 40.0,
-    AmadeusEnvironment.TEST: 10.0,
-    AmadeusEnvironment.PRODUCTION: 40.0,
-}
 _SANDBOX_CREDENTIAL = "sandbox"
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
@@ -175,7 +150,8 @@ class Settings(BaseSettings):
     def _read_files(cls, given: dict[str, Any]) -> dict[str, Any]:
         files = {name: file for name, file in given.items() if name.endswith("_file") and file}
         return given | {
-            name.removesuffix("_file"): _content(name, file) for name, file in files.items()
+            name.removesuffix("_file"): read_secret(name.upper(), file)
+            for name, file in files.items()
         }
 
     @field_validator("amadeus_environment", "log_level", "log_format", mode="before")
@@ -309,14 +285,6 @@ class Settings(BaseSettings):
         return facts
 
 
-class SettingError(ValueError):
-    """A setting that does not go with the others."""
-
-    def __init__(self, variable: str, detail: str) -> None:
-        super().__init__(detail)
-        self.variable = variable
-
-
 def load_settings() -> Settings:
     """The settings of the environment, and of `.env` where there is one; the environment wins.
 
@@ -325,40 +293,8 @@ def load_settings() -> Settings:
     try:
         return Settings(_env_file=".env", _env_file_encoding="utf-8")
     except ValidationError as exc:
-        sys.stderr.write(f"flight-price-api: {explain(exc)}\n")
+        sys.stderr.write(f"flight-price-api: {explain(exc, Settings.model_fields)}\n")
         raise SystemExit(2) from None
-
-
-def explain(error: ValidationError) -> str:
-    """One line that names each bad variable and what it takes. Values are never repeated."""
-    return "; ".join(
-        f"{variable} {detail}"
-        for variable, detail in (_variable_and_detail(fault) for fault in error.errors())
-    )
-
-
-def _variable_and_detail(fault: ErrorDetails) -> tuple[str, str]:
-    cause = fault["ctx"].get("error") if "ctx" in fault else None
-    if isinstance(cause, SettingError):
-        return cause.variable, str(cause)
-    name = str(fault["loc"][0])
-    if isinstance(cause, ValueError):
-        return name.upper(), str(cause)
-    takes = Settings.model_fields[name].description
-    return name.upper(), f"takes {takes} ({fault['msg'][0].lower()}{fault['msg'][1:]})"
-
-
-def _content(name: str, file: str | Path) -> str:
-    try:
-        content = Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, ValueError) as exc:
-        reason = (exc.strerror if isinstance(exc, OSError) else None) or "it is no text"
-        raise SettingError(
-            name.upper(), f"takes a file that can be read ({reason[0].lower()}{reason[1:]})"
-        ) from None
-    if not content:
-        raise SettingError(name.upper(), "takes a file with something in it")
-    return content
 
 
 def _choice(values: Iterable[str]) -> str:

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.environments import AmadeusEnvironment
 from api.models import PriceQuery, PriceRequest
 from api.services.prices import cache_key
-from api.settings import AmadeusEnvironment, Settings
+from api.settings import Settings
 
 TODAY = dt.datetime.now(dt.UTC).date()
 BASE: dict[str, Any] = {"origin": "JFK", "destination": "LAX", "date": TODAY + dt.timedelta(30)}

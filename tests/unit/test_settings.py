@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from api.settings import AmadeusEnvironment, Settings, load_settings
+from api.environments import AmadeusEnvironment
+from api.settings import Settings, load_settings
 
 WAYS_TO_REDIS = "memory://, redis://, unix://, redis+sentinel:// or redis+cluster://"
 CREDENTIALS = {"AMADEUS_CLIENT_ID": "some-id", "AMADEUS_CLIENT_SECRET": "some-secret"}

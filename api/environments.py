@@ -1,0 +1,29 @@
+"""The Amadeus that there are: where each is, and how often it may be asked."""
+
+from enum import StrEnum
+
+
+class AmadeusEnvironment(StrEnum):
+    """Which Amadeus is asked for prices."""
+
+    SANDBOX = "sandbox"
+    ENTERPRISE_TEST = "enterprise-test"
+    ENTERPRISE = "enterprise"
+    TEST = "test"
+    PRODUCTION = "production"
+    CUSTOM = "custom"
+
+
+AMADEUS_HOSTS = {
+    AmadeusEnvironment.ENTERPRISE_TEST: "https://test.travel.api.amadeus.com",
+    AmadeusEnvironment.ENTERPRISE: "https://travel.api.amadeus.com",
+    AmadeusEnvironment.TEST: "https://test.api.amadeus.com",
+    AmadeusEnvironment.PRODUCTION: "https://api.amadeus.com",
+}
+# Calls a second that Amadeus allows (FACTS: test 10/s and 100 ms apart, production 40/s).
+AMADEUS_RATES = {
+    AmadeusEnvironment.ENTERPRISE_TEST: 10.0,
+    AmadeusEnvironment.ENTERPRISE: 40.0,
+    AmadeusEnvironment.TEST: 10.0,
+    AmadeusEnvironment.PRODUCTION: 40.0,
+}
