@@ -2,11 +2,13 @@ FROM python:3.13-slim AS build
 
 # An environment without pip: the service needs no installer.
 RUN python -m venv --without-pip /venv
-COPY requirements.txt requirements-build.txt ./
+# requirements-tracing.txt for an image that can send spans.
+ARG REQUIREMENTS=requirements.txt
+COPY requirements.txt requirements-build.txt requirements-tracing.txt ./
 # One package comes as source. What builds it is pinned as well, and stays behind.
 RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements-build.txt \
  && pip --python /venv/bin/python install --no-cache-dir --require-hashes --no-build-isolation \
-      --only-binary :all: --no-binary amadeus -r requirements.txt \
+      --only-binary :all: --no-binary amadeus -r "$REQUIREMENTS" \
  && pip --python /venv/bin/python uninstall --yes setuptools \
  && find /venv -type d -name tests -prune -exec rm -r {} +
 

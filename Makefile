@@ -49,7 +49,7 @@ dist: ## Pack the last commit as dist/flight-price-api-VERSION.tar.gz
 
 .PHONY: lock
 lock: setup ## Pin the newest versions, with hashes, in requirements*.txt
-	@for name in requirements requirements-build requirements-dev bench/requirements; do \
+	@for name in requirements requirements-build requirements-tracing requirements-dev bench/requirements; do \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	    --fork-strategy fewest --generate-hashes --no-emit-index-url \
 	    --custom-compile-command 'make lock' --output-file $$name.txt $$name.in || exit; \

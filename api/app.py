@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import falcon
 import httpx2
 
-from api import metrics
+from api import metrics, tracing
 from api.environments import AmadeusEnvironment
 from api.gate import Gate, Rules
 from api.middleware import RequestContext
@@ -24,6 +24,7 @@ from api.resources.probes import (
 )
 from api.resources.problems import add_error_handlers
 from api.resources.status import StatusResource
+from api.resources.tracing import RequestSpan
 from api.services.allowance import Allowance
 from api.services.amadeus_gateway import AmadeusGateway
 from api.services.circuit_breaker import CircuitBreaker
@@ -47,11 +48,24 @@ if TYPE_CHECKING:
 class Application:
     """The WSGI callable of one worker, with its beginning and its end."""
 
-    def __init__(self, wsgi: falcon.App[Any, Any], lifecycle: Lifecycle) -> None:
+    def __init__(
+        self, wsgi: falcon.App[Any, Any], lifecycle: Lifecycle, settings: Settings
+    ) -> None:
         self._wsgi = wsgi
-        self.warm_up = lifecycle.warm_up
+        self._lifecycle = lifecycle
+        self._settings = settings
         self.prepare_to_stop = lifecycle.prepare_to_stop
-        self.stop = lifecycle.stop
+
+    def warm_up(self) -> None:
+        """Start what runs beside the requests; returns at once."""
+        if self._settings.otel_exporter_otlp_endpoint:
+            tracing.start(self._settings.otel_exporter_otlp_endpoint, self._settings.environment)
+        self._lifecycle.warm_up()
+
+    def stop(self) -> None:
+        """End it."""
+        self._lifecycle.stop()
+        tracing.stop()
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -84,13 +98,14 @@ def create_app(settings: Settings) -> Application:
     )
     metrics.worker_started(settings.environment)
     rules = _rules(settings, store)
-    return Application(_routes(settings, prices, lifecycle, status, rules), lifecycle)
+    return Application(_routes(settings, prices, lifecycle, status, rules), lifecycle, settings)
 
 
 def _routes(
     settings: Settings, prices: Prices, lifecycle: Lifecycle, status: Status, rules: Rules
 ) -> falcon.App[Any, Any]:
-    app = falcon.App(middleware=[RequestContext(), *cors(settings.cors_origins)])
+    spans = [RequestSpan()] if settings.otel_exporter_otlp_endpoint else []
+    app = falcon.App(middleware=[RequestContext(), *spans, *cors(settings.cors_origins)])
     if rules:
         app.add_middleware(Gate(rules))
     app.req_options.strip_url_path_trailing_slash = True

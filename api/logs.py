@@ -36,6 +36,8 @@ GATHER_SECONDS: Final = 0.005
 
 # The id of the request that this greenlet or thread works for.
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
+# The id of the trace that this request is a part of; None where spans are not collected.
+current_trace_id: ContextVar[str | None] = ContextVar("current_trace_id", default=None)
 
 
 class Event(StrEnum):
@@ -217,6 +219,9 @@ def _complete(_logger: WrappedLogger, level: str, event_dict: EventDict) -> Even
     request_id = current_request_id.get()
     if request_id is not None:
         line["request_id"] = request_id
+    trace_id = current_trace_id.get()
+    if trace_id is not None:
+        line["trace_id"] = trace_id
     return {**line, **event_dict}
 
 

@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api import tracing
 from api.addresses import Proxies
 from api.environments import AMADEUS_HOSTS, AMADEUS_RATES, AmadeusEnvironment
 from api.keys import Keys
@@ -139,6 +140,11 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="json, console, or auto: console on a terminal"
     )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s]+$",
+        description="base URL of an OpenTelemetry collector (OTLP over HTTP) to send spans to",
+    )
     cors_origins: str | None = Field(
         default=None,
         pattern=r"^(\*|https?://[^/,\s]+(,https?://[^/,\s]+)*)$",
@@ -180,6 +186,13 @@ class Settings(BaseSettings):
         ):
             raise ValueError(takes)
         return f"{parts.scheme}://{parts.netloc}"
+
+    @field_validator("otel_exporter_otlp_endpoint")
+    @classmethod
+    def _can_be_traced(cls, value: str | None) -> str | None:
+        if value is not None and not tracing.is_installed():
+            raise ValueError("needs packages: pip install -r requirements-tracing.txt")
+        return value
 
     @field_validator("redis_url")
     @classmethod

@@ -16,6 +16,7 @@ from gunicorn.http import errors, wsgi
 from gunicorn.http.body import LengthReader
 from gunicorn.util import write_nonblock
 
+from api import metrics
 from api.errors import PROBLEM_MEDIA_TYPE, problem
 from api.listener import SharingWorker
 from api.logs import Event, get_logger
@@ -85,6 +86,8 @@ class Worker(SharingWorker):
         else:
             status, code = HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error"
             log.error(Event.HTTP_ERROR, request_id=request_id, exc_info=exc)
+        metrics.request_served(None, "", status, 0)
+        metrics.problem_answered(code)
         with suppress(OSError, gevent.Timeout), gevent.Timeout(LINGER_SECONDS):
             write_nonblock(client, _answer(status, code, request_id))
             # To close on what is still arriving would take the answer back.

@@ -13,6 +13,7 @@ from api.services.deadline import Deadline
 from api.services.entries import Entry
 from api.services.questions import Answer, Fetched, Moment, Outcome, Question
 from api.services.read_through import ReadThrough
+from api.tracing import span
 
 # The body of an entry that says: nothing flies there that day.
 NO_OFFERS: Final = b""
@@ -79,11 +80,13 @@ class Prices:
         Raises UpstreamError.
         """
         read = self._read_through.read_forced if forced else self._read_through.read
-        try:
-            answer = read(question, deadline)
-        except UpstreamError:
-            metrics.LOOKUPS.labels("error").inc()
-            raise
+        with span("cache") as found:
+            try:
+                answer = read(question, deadline)
+            except UpstreamError:
+                metrics.LOOKUPS.labels("error").inc()
+                raise
+            found.set_attribute("cache.outcome", answer.outcome.value)
         _LOOKUPS[answer.outcome].inc()
         return answer
 

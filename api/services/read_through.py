@@ -18,7 +18,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import Enum, auto
 from random import uniform
 from typing import Final, Protocol
@@ -29,6 +29,7 @@ from api.errors import AmadeusTimeout, UpstreamError, dump_upstream_error
 from api.services.deadline import Deadline
 from api.services.entries import TICK, Entry, Failure, Granted, Turn, Waiting
 from api.services.questions import Answer, Moment, Outcome, Question
+from api.tracing import span
 
 POLL_SECONDS: Final = (0.055, 0.070)
 LOCK_RENEWAL_SECONDS: Final = 1.0
@@ -191,7 +192,8 @@ class ReadThrough:
             else:
                 if not coalesced:
                     question.observe(Moment.COALESCED, None)
-                found, source = flight.wait(deadline), Source.ANOTHER_CALLER
+                with span("lock wait"):
+                    found, source = flight.wait(deadline), Source.ANOTHER_CALLER
                 coalesced = True
             own = source is Source.FETCH
             if isinstance(found, Failure) and (own or found.answers(arrived)):
@@ -244,22 +246,25 @@ class ReadThrough:
         """Poll the store until it answers or grants the lock; without a deadline, ask once."""
         owner = uuid.uuid4().hex
         source = Source.STORE
-        while True:
-            turn = self._store.claim(
-                question.key, owner, not_before, arrived, background=deadline is None
-            )
-            if isinstance(turn, Granted):
-                return self._fetch(question, owner, turn, deadline), Source.FETCH
-            if not isinstance(turn, Waiting):
-                return turn, source
-            if deadline is None:
-                return None, source
-            if source is Source.STORE:
-                question.observe(Moment.COALESCED, None)
-                source = Source.ANOTHER_PROCESS
-            if not deadline.remaining():
-                raise _too_late()
-            time.sleep(min(uniform(*POLL_SECONDS), deadline.remaining()))  # noqa: S311
+        with ExitStack() as waiting:
+            while True:
+                turn = self._store.claim(
+                    question.key, owner, not_before, arrived, background=deadline is None
+                )
+                if isinstance(turn, Granted):
+                    waiting.close()
+                    return self._fetch(question, owner, turn, deadline), Source.FETCH
+                if not isinstance(turn, Waiting):
+                    return turn, source
+                if deadline is None:
+                    return None, source
+                if source is Source.STORE:
+                    question.observe(Moment.COALESCED, None)
+                    waiting.enter_context(span("lock wait"))
+                    source = Source.ANOTHER_PROCESS
+                if not deadline.remaining():
+                    raise _too_late()
+                time.sleep(min(uniform(*POLL_SECONDS), deadline.remaining()))  # noqa: S311
 
     def _fetch(
         self, question: Question, owner: str, grant: Granted, deadline: Deadline | None

@@ -15,6 +15,7 @@ from api.services.deadline import Deadline
 from api.services.pacing import Pacing
 from api.services.replies import refusal_of
 from api.services.transport import Call, Reply, Transport
+from api.tracing import call_span, inject
 
 RETRY_JITTER_SECONDS: Final = (0.1, 0.4)
 # With less time than this left, a second try would only end in a timeout.
@@ -78,7 +79,9 @@ class Upstream:
             raise AmadeusTimeout("No time was left to ask Amadeus.")
         started = time.monotonic()
         try:
-            reply = self._transport.send(self._traceable(call), seconds)
+            with call_span(f"amadeus {kind}") as spanned:
+                reply = self._transport.send(self._traceable(call), seconds)
+                spanned.set_attribute("http.response.status_code", reply.status)
         except UpstreamError as error:
             metrics.called(kind, error.code, time.monotonic() - started)
             _log_call(started, None, error=f"{error.code}: {error.__cause__ or error.detail}")
@@ -95,10 +98,12 @@ class Upstream:
         return reply
 
     def _traceable(self, call: Call) -> Call:
-        """The call with the header that Amadeus asks for (FACTS section 0)."""
+        """The call with the header that Amadeus asks for (FACTS section 0), and its trace."""
         request_id = current_request_id.get() or uuid.uuid4()
         reference = f"{self._session}:{request_id}"
-        return replace(call, headers={**call.headers, "Ama-Client-Ref": reference})
+        headers = {**call.headers, "Ama-Client-Ref": reference}
+        inject(headers)
+        return replace(call, headers=headers)
 
 
 def _log_call(started: float, status: int | None, **fields: str) -> None:
