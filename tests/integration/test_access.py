@@ -88,6 +88,14 @@ def test_probes_need_no_key(keyed: Service, path: str) -> None:
     assert ask(keyed, path).status_code == 200
 
 
+def test_only_what_tells_nothing_of_the_service_is_open(keyed: Service) -> None:
+    paths = ask(keyed, "/openapi.json").json()["paths"]
+
+    closed = {path for path in paths if ask(keyed, path).status_code == 401}
+
+    assert closed == {"/flights/price", "/metrics", "/status", "/status.json"}
+
+
 def test_metrics_need_the_operators_key(keyed: Service) -> None:
     assert refusal(ask(keyed, "/metrics")) == (401, "unauthorized")
     assert ask(keyed, "/metrics", X_API_Key=OPERATOR).status_code == 200
