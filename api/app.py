@@ -92,7 +92,7 @@ def create_app(settings: Settings) -> Application:
     times = CacheTimes(settings.cache_ttl, settings.cache_stale_ttl, settings.cache_empty_ttl)
     prices = Prices(read_through, gateway, settings.provider, times)
     history = History(metrics.folder(), figures_now)
-    lifecycle = Lifecycle(store, vault, breaker, history, transport.close)
+    lifecycle = Lifecycle(store, read_through, vault, breaker, history, transport.close)
     status = Status(
         settings.environment, lifecycle.readiness, history, uses_redis=not settings.in_memory
     )

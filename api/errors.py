@@ -162,15 +162,12 @@ def dump_upstream_error(error: UpstreamError) -> bytes:
 
 
 def load_upstream_error(raw: bytes) -> UpstreamError:
-    """The error that `dump_upstream_error` wrote.
-
-    Raises ValueError for anything else.
-    """
+    """The error that `dump_upstream_error` wrote; of anything else, that Amadeus failed."""
     try:
         code, detail, retry_after = json.loads(raw)
         return UPSTREAM_ERRORS[code](detail, retry_after=retry_after)
-    except (KeyError, TypeError) as exc:
-        raise ValueError("not a failure of ours") from exc
+    except (KeyError, TypeError, ValueError):
+        return AmadeusUnavailable("Amadeus failed a moment ago.")
 
 
 def problem(

@@ -50,6 +50,8 @@ class Event(StrEnum):
     CACHE_COALESCED = "cache.coalesced"
     CACHE_REFRESHED = "cache.refreshed"
     CACHE_STALE_SERVED = "cache.stale_served"
+    CACHE_FOLLOW_FAILED = "cache.follow_failed"
+    CACHE_FETCH_FAILED = "cache.fetch_failed"
     CACHE_UNAVAILABLE = "cache.unavailable"
     CACHE_RECOVERED = "cache.recovered"
     TOKEN_FETCHED = "token.fetched"  # noqa: S105

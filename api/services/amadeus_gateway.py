@@ -25,6 +25,7 @@ from api.services.sdk_seam import SdkReply
 # The order of Amadeus's list is not promised (FACTS section 2), so the first is not known to be
 # the cheapest; its own limit is 250, of which each costs it time and us 1.1 kB.
 MAX_OFFERS: Final = 50
+_CURRENCY: Final = re.compile("[A-Z]{3}")
 _AMOUNT: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 
 log = get_logger()
@@ -49,6 +50,7 @@ class AmadeusGateway:
         http: Callable[[Request], SdkReply],
     ) -> None:
         parts = urlsplit(base_url)
+        host = parts.hostname or ""
         uses_tls = parts.scheme == "https"
         sdk_logger = logging.getLogger("amadeus")
         # Every option is passed, since for one that is not the SDK reads AMADEUS_* by itself.
@@ -56,7 +58,7 @@ class AmadeusGateway:
             client_id=client_id,
             client_secret=client_secret,
             hostname="test",  # has no effect beside `host`, but a bad value would raise KeyError
-            host=parts.hostname,
+            host=f"[{host}]" if ":" in host else host,
             ssl=uses_tls,
             port=parts.port or (443 if uses_tls else 80),
             custom_app_id="",
@@ -139,6 +141,6 @@ def _fare(offer: object) -> Fare | None:
     amount, currency = price.get("grandTotal"), price.get("currency")
     if not isinstance(amount, str) or not isinstance(currency, str):
         return None
-    if not _AMOUNT.fullmatch(amount) or not Decimal(amount):
+    if not _CURRENCY.fullmatch(currency) or not _AMOUNT.fullmatch(amount) or not Decimal(amount):
         return None
     return Fare(amount, currency)

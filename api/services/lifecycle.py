@@ -12,6 +12,7 @@ from api.logs import Event, get_logger
 from api.services.circuit_breaker import CircuitBreaker
 from api.services.deadline import Deadline
 from api.services.history import History
+from api.services.read_through import ReadThrough
 from api.services.token_vault import TokenVault
 
 WARM_UP_SECONDS: Final = 5.0
@@ -69,12 +70,14 @@ class Lifecycle:
     def __init__(
         self,
         store: CheckedStore,
+        read_through: ReadThrough,
         vault: TokenVault,
         breaker: CircuitBreaker,
         history: History,
         close_connections: Callable[[], None],
     ) -> None:
         self._store = store
+        self._read_through = read_through
         self._vault = vault
         self._breaker = breaker
         self._history = history
@@ -112,10 +115,11 @@ class Lifecycle:
             log.info(Event.SERVICE_STOPPING)
 
     def stop(self) -> None:
-        """End the threads and close the connections."""
+        """End the threads, give the locks back and close the connections."""
         self.prepare_to_stop()
         self._history.stop()
         self._vault.stop()
+        self._read_through.release_locks()
         self._store.close()
         self._close_connections()
 

@@ -14,7 +14,6 @@ from api.services.entries import Failure
 HEADROOM: Final = 1.1
 # A turn that leaves less time than this for the call itself is of no use.
 LEAST_CALL_SECONDS: Final = 1.0
-QUOTA_PAUSE_SECONDS: Final = 3600.0
 
 log = get_logger()
 
@@ -69,9 +68,9 @@ class Pacing:
             time.sleep(wait)
 
     def hold(self, error: AmadeusQuota) -> None:
-        """The quota is used up: nobody in the fleet calls for an hour."""
+        """The quota is used up: nobody in the fleet calls for as long as the error says."""
         body = dump_upstream_error(error)
-        self._turnstile.fail(self._quota_key, "", body, QUOTA_PAUSE_SECONDS, 1)
+        self._turnstile.fail(self._quota_key, "", body, error.retry_after or 0.0, 1)
 
     def _heed_quota(self) -> None:
         mark = self._turnstile.failure(self._quota_key)

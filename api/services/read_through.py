@@ -18,14 +18,18 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 from random import uniform
 from typing import Final, Protocol
 
 from cachetools import TTLCache
 
-from api.errors import AmadeusTimeout, UpstreamError, dump_upstream_error
+from api.errors import AmadeusBadAnswer, AmadeusTimeout, UpstreamError, dump_upstream_error
+from api.logs import Event, get_logger
 from api.services.deadline import Deadline
 from api.services.entries import TICK, Entry, Failure, Granted, Turn, Waiting
 from api.services.questions import Answer, Moment, Outcome, Question
@@ -35,6 +39,8 @@ POLL_SECONDS: Final = (0.055, 0.070)
 LOCK_RENEWAL_SECONDS: Final = 1.0
 REFRESH_PAUSE_SECONDS: Final = 1.0
 REFRESHES_AT_ONCE: Final = 32
+
+log = get_logger()
 
 
 class Store(Protocol):
@@ -84,35 +90,44 @@ class Source(Enum):
 
     STORE = auto()
     FETCH = auto()
-    ANOTHER_CALLER = auto()
     ANOTHER_PROCESS = auto()
 
 
-class Flight:
-    """One search for an answer under way in this process, and all who wait for it."""
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """What a flight brought, and from where; without it, whoever needs an answer starts anew.
 
-    __slots__ = ("_landed", "_outcome")
+    mistake: what ended the flight instead, and should not have.
+    """
+
+    found: Entry | Failure | None = None
+    source: Source = Source.STORE
+    mistake: BaseException | None = None
+
+
+class Flight:
+    """One search for an answer under way in this process, for all who wait for it."""
+
+    __slots__ = ("_landed", "_landing")
 
     def __init__(self) -> None:
         self._landed = threading.Event()
-        self._outcome: Entry | Failure | None = None
+        self._landing = Landing()
 
-    def land(self, outcome: Entry | Failure | None) -> None:
-        """`None`: it ended without one, and whoever still needs an answer starts anew."""
-        self._outcome = outcome
+    def land(self, landing: Landing) -> None:
+        """Let all who wait go on."""
+        self._landing = landing
         self._landed.set()
 
-    def wait(self, deadline: Deadline) -> Entry | Failure | None:
-        """The outcome. Raises AmadeusTimeout if the deadline passes first."""
-        if not self._landed.wait(deadline.remaining()):
-            raise _too_late()
-        return self._outcome
+    def wait(self, deadline: Deadline) -> Landing | None:
+        """What it brought; None if the deadline passes first."""
+        return self._landing if self._landed.wait(deadline.remaining()) else None
 
 
 class ReadThrough:
     """Answers from a store, or fetched by one for all.
 
-    patience: seconds that a fetch in the background may take.
+    patience: seconds that a fetch may take, whoever waits for it.
     """
 
     def __init__(self, store: Store, patience: float) -> None:
@@ -122,6 +137,13 @@ class ReadThrough:
         self._flights: dict[str, Flight] = {}
         self._refreshed_lately: TTLCache[str, bool] = TTLCache(10_000, REFRESH_PAUSE_SECONDS)
         self._refreshes = threading.BoundedSemaphore(REFRESHES_AT_ONCE)
+        # The keys of the locks that are held here, by their owner's name.
+        self._held: dict[str, str] = {}
+
+    def release_locks(self) -> None:
+        """Give back the locks of fetches that will not end, because the process does."""
+        for owner, key in list(self._held.items()):
+            self._store.release(key, owner)
 
     def read(self, question: Question, deadline: Deadline) -> Answer:
         """The answer: what the store has, else what is fetched, else a stale entry.
@@ -134,7 +156,7 @@ class ReadThrough:
             if entry.is_fresh(arrived):
                 return self._hit(question, entry, arrived)
             failure = self._store.failure(question.key)
-            if failure is not None and _may_stand_in(question, entry, failure, arrived):
+            if failure is not None and _may_stand_in(question, entry, failure.error(), arrived):
                 self._refresh_in_background(question, entry)
                 return self._stale(question, entry, arrived)
         question.observe(Moment.MISS, None)
@@ -158,7 +180,8 @@ class ReadThrough:
         """
         flight, leads = self._board(question.key)
         if leads:
-            self._fly(question, flight, entry.fetched_at + TICK, self._store.now(), None)
+            not_before, now = entry.fetched_at + TICK, self._store.now()
+            self._fly(question, flight, not_before, now, background=True)
 
     def age_of(self, entry: Entry) -> float:
         """Seconds since the entry was fetched."""
@@ -182,36 +205,37 @@ class ReadThrough:
         not_before: float,
         arrived: float,
     ) -> Answer:
-        """Lead a flight or join the one under way, until one brings what serves this caller."""
-        coalesced = False
+        """Start a flight or join the one under way, until one brings what serves this caller."""
         while True:
             flight, leads = self._board(question.key)
             if leads:
-                found, source = self._fly(question, flight, not_before, arrived, deadline)
-                coalesced |= source is Source.ANOTHER_PROCESS
-            else:
-                if not coalesced:
-                    question.observe(Moment.COALESCED, None)
-                with span("lock wait"):
-                    found, source = flight.wait(deadline), Source.ANOTHER_CALLER
-                coalesced = True
-            own = source is Source.FETCH
+                self._take_off(question, flight, not_before, arrived)
+            with span("lock wait"):
+                landing = flight.wait(deadline)
+            if landing is None:
+                return self._instead_of_answer(question, _too_late(), not_before)
+            if landing.mistake is not None:
+                raise landing.mistake
+            found, own = landing.found, leads and landing.source is Source.FETCH
             if isinstance(found, Failure) and (own or found.answers(arrived)):
-                return self._instead_of_answer(question, found, outcome)
-            # A fetch of our own serves us, whatever the clocks say.
+                return self._instead_of_answer(question, found.error(), not_before)
+            # What was fetched for us serves us, whatever the clocks say.
             if isinstance(found, Entry) and (own or found.serves(not_before, arrived)):
+                coalesced = not leads or landing.source is Source.ANOTHER_PROCESS
+                if coalesced:
+                    question.observe(Moment.COALESCED, None)
                 return Answer(found, outcome, self.age_of(found), coalesced)
-            if not deadline.remaining():
-                raise _too_late()
 
-    def _instead_of_answer(self, question: Question, failure: Failure, outcome: Outcome) -> Answer:
-        """The stale entry where it may stand in for the failure; else the failure's error."""
-        if outcome is not Outcome.BYPASS:
+    def _instead_of_answer(
+        self, question: Question, error: UpstreamError, not_before: float
+    ) -> Answer:
+        """The stale entry where any entry will do and it is better than the error; else that."""
+        if not not_before:
             entry = self._store.get(question.key)
             now = self._store.now()
-            if entry is not None and _may_stand_in(question, entry, failure, now):
+            if entry is not None and _may_stand_in(question, entry, error, now):
                 return self._stale(question, entry, now)
-        raise failure.error()
+        raise error
 
     def _board(self, key: str) -> tuple[Flight, bool]:
         """The key's flight, and whether the caller leads it."""
@@ -222,74 +246,88 @@ class ReadThrough:
             flight = self._flights[key] = Flight()
             return flight, True
 
+    def _take_off(
+        self, question: Question, flight: Flight, not_before: float, arrived: float
+    ) -> None:
+        """Let a thread of its own fly, so that nobody's deadline but the fetch's own cuts it short.
+
+        The context goes along: the log tells for which request the flight was started.
+        """
+        fly = partial(self._fly, question, flight, not_before, arrived, background=False)
+        threading.Thread(target=copy_context().run, args=(fly,), name="flight", daemon=True).start()
+
     def _fly(
         self,
         question: Question,
         flight: Flight,
         not_before: float,
         arrived: float,
-        deadline: Deadline | None,
-    ) -> tuple[Entry | Failure | None, Source]:
-        """Lead a flight to its end. `None`: without a deadline, there was nothing to do."""
-        found: Entry | Failure | None = None
+        *,
+        background: bool,
+    ) -> None:
+        """Fly a flight to its end."""
         try:
-            found, source = self._obtain(question, not_before, arrived, deadline)
-            return found, source
-        finally:
-            with self._lock:
-                del self._flights[question.key]
-            flight.land(found)
+            landing = self._obtain(question, not_before, arrived, background=background)
+        except BaseException as mistake:  # noqa: BLE001 - each who waits raises it
+            landing = Landing(mistake=mistake)
+        with self._lock:
+            del self._flights[question.key]
+        flight.land(landing)
 
     def _obtain(
-        self, question: Question, not_before: float, arrived: float, deadline: Deadline | None
-    ) -> tuple[Entry | Failure | None, Source]:
-        """Poll the store until it answers or grants the lock; without a deadline, ask once."""
+        self, question: Question, not_before: float, arrived: float, *, background: bool
+    ) -> Landing:
+        """Poll the store until it answers or grants the lock; in the background, ask once."""
         owner = uuid.uuid4().hex
         source = Source.STORE
-        with ExitStack() as waiting:
-            while True:
-                turn = self._store.claim(
-                    question.key, owner, not_before, arrived, background=deadline is None
+        deadline = Deadline(self._patience)
+        while True:
+            turn = self._store.claim(
+                question.key, owner, not_before, arrived, background=background
+            )
+            if isinstance(turn, Granted):
+                return Landing(
+                    self._fetch(question, owner, turn, background=background), Source.FETCH
                 )
-                if isinstance(turn, Granted):
-                    waiting.close()
-                    return self._fetch(question, owner, turn, deadline), Source.FETCH
-                if not isinstance(turn, Waiting):
-                    return turn, source
-                if deadline is None:
-                    return None, source
-                if source is Source.STORE:
-                    question.observe(Moment.COALESCED, None)
-                    waiting.enter_context(span("lock wait"))
-                    source = Source.ANOTHER_PROCESS
-                if not deadline.remaining():
-                    raise _too_late()
-                time.sleep(min(uniform(*POLL_SECONDS), deadline.remaining()))  # noqa: S311
+            if not isinstance(turn, Waiting):
+                return Landing(turn, source)
+            if background or not deadline.remaining():
+                return Landing()
+            source = Source.ANOTHER_PROCESS
+            time.sleep(uniform(*POLL_SECONDS))  # noqa: S311
 
     def _fetch(
-        self, question: Question, owner: str, grant: Granted, deadline: Deadline | None
+        self, question: Question, owner: str, grant: Granted, *, background: bool
     ) -> Entry | Failure:
         key = question.key
         with self._lock_kept(key, owner):
             try:
-                fetched = question.fetch(deadline or Deadline(self._patience))
+                fetched = question.fetch(Deadline(self._patience))
             except UpstreamError as error:
-                tries = grant.tries + 1
-                mark = dump_upstream_error(error)
-                return self._store.fail(key, owner, mark, question.pause(tries), tries)
-            except BaseException:
-                self._store.release(key, owner)
-                raise
+                return self._fail(question, owner, grant, error)
+            except Exception:
+                # A mistake of ours is shared like a failure of theirs, or each waiter repeats it.
+                log.exception(Event.CACHE_FETCH_FAILED, key=key)
+                unread = AmadeusBadAnswer("Amadeus's answer could not be made use of.")
+                return self._fail(question, owner, grant, unread)
             entry = self._store.put(
                 key, owner, fetched.body, grant.at, fetched.ttl, question.stale_ttl
             )
-        question.observe(Moment.REFRESHED if deadline is None else Moment.STORED, entry)
+        question.observe(Moment.REFRESHED if background else Moment.STORED, entry)
         return entry
+
+    def _fail(
+        self, question: Question, owner: str, grant: Granted, error: UpstreamError
+    ) -> Failure:
+        tries = grant.tries + 1
+        mark = dump_upstream_error(error)
+        return self._store.fail(question.key, owner, mark, question.pause(tries), tries)
 
     @contextmanager
     def _lock_kept(self, key: str, owner: str) -> Iterator[None]:
         """Renew the lock for as long as this goes on; its owner's death frees it in seconds."""
         done = threading.Event()
+        self._held[owner] = key
 
         def keep() -> None:
             while not done.wait(LOCK_RENEWAL_SECONDS):
@@ -300,6 +338,7 @@ class ReadThrough:
             yield
         finally:
             done.set()
+            del self._held[owner]
 
     def _refresh_in_background(self, question: Question, entry: Entry) -> None:
         with self._lock:
@@ -318,9 +357,8 @@ class ReadThrough:
         threading.Thread(target=work, name="refresh", daemon=True).start()
 
 
-def _may_stand_in(question: Question, entry: Entry, failure: Failure, now: float) -> bool:
-    in_time = now < entry.fetched_at + entry.ttl + question.stale_ttl
-    return in_time and failure.error().stale_helps
+def _may_stand_in(question: Question, entry: Entry, error: UpstreamError, now: float) -> bool:
+    return error.stale_helps and now < entry.fetched_at + entry.ttl + question.stale_ttl
 
 
 def _too_late() -> AmadeusTimeout:

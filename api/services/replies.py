@@ -22,6 +22,7 @@ TOKEN_CODES: Final = frozenset({"38190", "38192", "38193"})
 # 38187 invalid client, 39683 key revoked, 39686 invalid key, 38196 not for this host.
 CREDENTIAL_CODES: Final = frozenset({"38187", "39683", "39686", "38196"})
 QUOTA_CODE: Final = "38195"
+QUOTA_PAUSE_SECONDS: Final = 3600.0
 NO_RESPONSE_CODE: Final = "1797"
 # A sliding window of one second forgets in this time (FACTS section 4).
 PACE_PAUSE_SECONDS: Final = 1.0
@@ -53,7 +54,9 @@ class Refusal:
             return AmadeusUnavailable("Amadeus reports an error of its own.", may_pass=True)
         if self.status == HTTPStatus.TOO_MANY_REQUESTS:
             if self.code == QUOTA_CODE:
-                return AmadeusQuota("The month's calls to Amadeus are used up.")
+                return AmadeusQuota(
+                    "The month's calls to Amadeus are used up.", retry_after=QUOTA_PAUSE_SECONDS
+                )
             return AmadeusUnavailable(
                 "Amadeus asks for fewer calls.", retry_after=PACE_PAUSE_SECONDS, may_pass=True
             )

@@ -158,7 +158,10 @@ class TokenVault:
     def keep_fresh(self) -> None:
         """Refresh the token ahead of its end, until `stop`; runs in a thread of its own."""
         while not self._stopped.wait(self._seconds_to_refresh()):
-            self._refresh_if_due()
+            try:
+                self._refresh_if_due()
+            except Exception:
+                log.exception(Event.TOKEN_FAILED)
 
     def stop(self) -> None:
         """End `keep_fresh`."""

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
 import gevent
@@ -46,6 +47,8 @@ class Transport:
             trust_env=False,
             follow_redirects=False,
             headers={"Accept-Encoding": "gzip"},
+            # No cookie is kept: one answer's would go along with all other callers' calls.
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
 
     def send(self, call: Call, seconds: float) -> Reply:

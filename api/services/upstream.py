@@ -55,28 +55,31 @@ class Upstream:
         return self._guarded(call, deadline)
 
     def fetch_token(self, call: Call, deadline: Deadline) -> Reply:
-        """Make a token call, once: who asks for it knows when to ask again."""
-        self._pacing.await_turn(deadline)
+        """Make a token call, once: who asks for it knows when to ask again.
+
+        It waits for no turn: behind a long queue of searches it would come too late for them all.
+        """
         return self._attempt("token", call, deadline)
 
     def _guarded(self, call: Call, deadline: Deadline) -> Reply:
-        self._breaker.admit()
+        self._breaker.check()
         self._pacing.await_turn(deadline)
+        if not deadline.remaining():
+            raise AmadeusTimeout("No time was left to ask Amadeus.")
+        self._breaker.admit()
+        answered = False
         try:
             reply = self._attempt("search", call, deadline)
+            answered = True
         except AmadeusQuota:
-            self._breaker.succeeded()
+            answered = True
             raise
-        except UpstreamError:
-            self._breaker.failed()
-            raise
-        self._breaker.succeeded()
+        finally:
+            self._breaker.report(answered=answered)
         return reply
 
     def _attempt(self, kind: str, call: Call, deadline: Deadline) -> Reply:
         seconds = min(self._timeout, deadline.remaining())
-        if not seconds:
-            raise AmadeusTimeout("No time was left to ask Amadeus.")
         started = time.monotonic()
         try:
             with call_span(f"amadeus {kind}") as spanned:

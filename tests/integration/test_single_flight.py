@@ -97,7 +97,7 @@ def test_the_owner_of_the_lock_may_die(redis_server: RedisServer, sandbox: Sandb
         lost = threads.submit(ask_at_once, urls((doomed, doomed), 1))
         eventually(lambda: sandbox.counters()["search"]["calls"] == 1)
         waiting = threads.submit(ask_at_once, urls((other, other), 20))
-        eventually(lambda: other.log("cache.coalesced"))
+        eventually(lambda: len(other.log("cache.miss")) == 20)
         os.kill(doomed.workers()[0], signal.SIGKILL)
         replies = waiting.result()
         assert lost.exception() is not None

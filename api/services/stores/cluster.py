@@ -84,7 +84,7 @@ class Cluster:
     def close(self) -> None:
         with self._lock:
             for client in self._clients.values():
-                client.close()
+                client.connection_pool.disconnect()
 
     def _ask(self, node: Address, is_asking: bool, command: tuple[object, ...]) -> Any:
         client = self._client(node)

@@ -89,7 +89,8 @@ class OneServer:
         return [next(iter(keys))]
 
     def close(self) -> None:
-        self._client.close()
+        # A client does not close a pool that it was given.
+        self._client.connection_pool.disconnect()
 
 
 def connections_to(url: str) -> Connections:

@@ -105,16 +105,19 @@ class LayeredStore:
     def put(
         self, key: str, owner: str, body: bytes, fetched_at: float, ttl: float, stale_ttl: float
     ) -> Entry:
-        here = self._copy.put(key, owner, body, fetched_at, ttl, stale_ttl)
+        def share() -> Entry:
+            entry = self._shared.put(key, owner, body, fetched_at, ttl, stale_ttl)
+            return self._copy.keep(key, entry, COPY_STALE_SECONDS)
 
         def remember() -> Entry:
+            entry = self._copy.put(key, owner, body, fetched_at, ttl, stale_ttl)
             with self._lock:
-                self._unshared[key] = here, stale_ttl
-            return here
+                self._unshared[key] = entry, stale_ttl
+            return entry
 
-        return self._try(
-            lambda: self._shared.put(key, owner, body, fetched_at, ttl, stale_ttl), remember
-        )
+        entry = self._try(share, remember)
+        self._copy.release(key, owner)  # in case Redis failed when it was asked for the lock
+        return entry
 
     def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> Failure:
         here = self._copy.fail(key, owner, body, pause, tries)
@@ -183,8 +186,12 @@ class LayeredStore:
         """What was stored here in the outage is newer than what Redis may still have."""
         while self._unshared:
             with self._lock:
-                key, (entry, stale_ttl) = self._unshared.popitem()
+                key, unshared = next(iter(self._unshared.items()))
+            entry, stale_ttl = unshared
             self._shared.put(key, "", entry.body, entry.fetched_at, entry.ttl, stale_ttl)
+            with self._lock:
+                if self._unshared.get(key) == unshared:
+                    del self._unshared[key]
 
     def _follow(self) -> None:
         """Keep the copy coherent, from one subscription to the next."""
@@ -196,6 +203,8 @@ class LayeredStore:
                 # The subscription alone may have failed; if it was Redis, that is worth knowing
                 # before the next request comes.
                 self._try(self._shared.check, lambda: None)
+            except Exception:
+                log.exception(Event.CACHE_FOLLOW_FAILED)
             finally:
                 with self._lock:
                     self._distrust_copy()

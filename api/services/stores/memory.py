@@ -17,7 +17,8 @@ from api.services.stores.limits import (
     mark_seconds,
 )
 
-_OVERHEAD_BYTES: Final = 300
+# What an entry of a price takes beside its body, its key included.
+_OVERHEAD_BYTES: Final = 600
 _READS: Final = metrics.reads_of("process")
 _EPOCH_OF_MONOTONIC: Final = time.time() - time.monotonic()
 
@@ -31,7 +32,7 @@ class MemoryStore:
     """Implements `Store` for one process, bounded in bytes; the oldest unread go first."""
 
     def __init__(
-        self, max_bytes: int = 32 * 1024 * 1024, clock: Callable[[], float] = steady_time
+        self, max_bytes: int = 8 * 1024 * 1024, clock: Callable[[], float] = steady_time
     ) -> None:
         self._clock = clock
         self._lock = threading.Lock()

@@ -69,10 +69,10 @@ def unpack_failure(raw: bytes) -> Failure | None:
 
 def unpack_announcement(raw: bytes) -> Announcement | None:
     key, _, value = raw.partition(b"\n")
-    entry = unpack_entry(value)
-    if entry is not None:
-        return Announcement(key.decode(), entry.fetched_at, entry)
     try:
+        entry = unpack_entry(value)
+        if entry is not None:
+            return Announcement(key.decode(), entry.fetched_at, entry)
         return Announcement(key.decode(), float(value), None)
     except ValueError:
         return None  # not ours: the channel is open to all who reach Redis

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final, TypeVar
 
+import gevent
 import redis
 from redis.exceptions import NoScriptError
 
@@ -40,6 +41,8 @@ from api.services.stores.redis_format import (
     unpack_failure,
 )
 
+# What a call may take in all: a connection and an answer, at TIMEOUT_SECONDS each, and a little.
+CALL_SECONDS: Final = 0.5
 CLOCK_CHECK_SECONDS: Final = 30.0
 HEARTBEAT_SECONDS: Final = 1.0
 _READS: Final = metrics.reads_of("redis")
@@ -95,7 +98,9 @@ class RedisStore:
         subscription = server.pubsub()
         try:
             self._guarded(lambda: subscription.subscribe(CHANNEL))
-            self._guarded(lambda: subscription.get_message(timeout=TIMEOUT_SECONDS))
+            confirmed = self._guarded(lambda: subscription.get_message(timeout=TIMEOUT_SECONDS))
+            if confirmed is None or confirmed["type"] != "subscribe":
+                raise StoreUnavailable("the subscription was not confirmed")
             yield self._heard(server, subscription)
         finally:
             subscription.close()
@@ -105,7 +110,10 @@ class RedisStore:
     ) -> Iterator["Announcement | None"]:
         alive_at = checked_at = time.monotonic()
         while True:
-            message = self._guarded(lambda: subscription.get_message(timeout=HEARTBEAT_SECONDS))
+            message = self._guarded(
+                lambda: subscription.get_message(timeout=HEARTBEAT_SECONDS),
+                HEARTBEAT_SECONDS + CALL_SECONDS,
+            )
             now = time.monotonic()
             if message is not None:
                 alive_at = now
@@ -248,15 +256,23 @@ class RedisStore:
         return self._guarded(lambda: self._connections.run(key, *command))
 
     @staticmethod
-    def _guarded(call: Callable[[], Any]) -> Any:
+    def _guarded(call: Callable[[], Any], seconds: float = CALL_SECONDS) -> Any:
+        # redis-py's timeouts leave out the look-up of the name.
+        total = gevent.Timeout(seconds)
         try:
-            return call()
+            with total:
+                return call()
+        except gevent.Timeout as exc:
+            if exc is not total:
+                raise
+            metrics.REDIS_ERRORS.labels("timeout").inc()
+            raise StoreUnavailable(f"no answer within {seconds} s") from None
         except redis.ResponseError as exc:
             if str(exc).startswith("WRONGTYPE"):
                 raise _WrongType from exc
             metrics.REDIS_ERRORS.labels("refusal").inc()
             raise StoreUnavailable(_reason(exc)) from exc
-        except (redis.RedisError, OSError) as exc:
+        except (redis.RedisError, OSError, UnicodeError) as exc:
             timed_out = isinstance(exc, redis.TimeoutError | TimeoutError)
             metrics.REDIS_ERRORS.labels("timeout" if timed_out else "connection").inc()
             raise StoreUnavailable(_reason(exc)) from exc
