@@ -52,6 +52,18 @@ def test_a_stop_leaves_no_lock_behind(
     assert redis_server.keys("*:lock") == []
 
 
+def test_a_stop_in_the_middle_of_a_refresh_leaves_no_lock_behind(
+    sandbox: SandboxServer, redis_server: RedisServer
+) -> None:
+    settings = {"redis_url": redis_server.url, "web_concurrency": 1, "cache_ttl": 2}
+    with Service.on(sandbox, **settings) as service:
+        service.price()
+        sandbox.fault("search", "latency", 20_000)
+        eventually(lambda: service.price().status_code == 200 and redis_server.keys("*:lock"))
+        service.stop()
+        assert redis_server.keys("*:lock") == []
+
+
 def test_readiness_says_stopping_first(service: Service, sandbox: SandboxServer) -> None:
     sandbox.fault("search", "latency", 3000)
     with ThreadPoolExecutor() as threads, httpx2.Client() as client:
