@@ -26,6 +26,7 @@ test: setup redis-server test-tools .venv-bench/stamp bench-tools ## Run all tes
 .PHONY: bench
 bench: .venv-bench/stamp redis-server bench-tools ## Measure the service beside its peers, and write bench/README.md
 	.venv-bench/bin/python -m bench.hits --write
+	.venv-bench/bin/python -m bench.watching --write
 
 .PHONY: lint
 lint: setup ## Check style, types, the arrows between modules and gunicorn's settings

@@ -9,6 +9,7 @@ For gunicorn.conf.py alone.
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable
 from itertools import count
@@ -40,7 +41,12 @@ def free_place(taken: Iterable[int]) -> int:
 
 
 def take_place(place: int) -> None:
-    """Count from here on in the files of this place; called in the worker, before any metric."""
+    """Count from here on in the files of this place; called in the worker, before any metric.
+
+    Raises RuntimeError where there are metrics already: they would count for nobody.
+    """
+    if "api.metrics" in sys.modules:
+        raise RuntimeError("api.metrics was imported before the fork; nothing there may do so")
     values.ValueClass = values.MultiProcessValue(lambda: place)  # type: ignore[no-untyped-call]
 
 

@@ -16,7 +16,6 @@ from gunicorn.http import errors, wsgi
 from gunicorn.http.body import LengthReader
 from gunicorn.util import write_nonblock
 
-from api import metrics
 from api.errors import PROBLEM_MEDIA_TYPE, problem
 from api.listener import SharingWorker
 from api.logs import Event, get_logger
@@ -86,6 +85,8 @@ class Worker(SharingWorker):
         else:
             status, code = HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error"
             log.error(Event.HTTP_ERROR, request_id=request_id, exc_info=exc)
+        from api import metrics  # noqa: PLC0415 - the master imports this module, and must not that
+
         metrics.request_served(None, "", status, 0)
         metrics.problem_answered(code)
         with suppress(OSError, gevent.Timeout), gevent.Timeout(LINGER_SECONDS):

@@ -102,6 +102,14 @@ ask "$price&nocache=1"
 check 'nocache asks Amadeus anew' answered '^x-cache: bypass$'
 check 'Redis holds what was fetched' fails [ "$(compose exec --no-TTY redis redis-cli dbsize)" = 0 ]
 
+ask /metrics
+check 'the metrics of its workers meet, though its root is read-only' \
+  answered '^flight_price_workers [1-9]'
+ask /status
+check 'people see how it is' answered '^content-security-policy: '
+ask /docs/swagger-ui.js
+check 'the API page has all it needs' answered '^HTTP/1.1 200'
+
 check 'the log tells of the token' logged token.fetched
 check 'the log tells of the hit' logged cache.hit
 check 'each line of the log is JSON' logs_are_json

@@ -27,3 +27,8 @@ def test_hits_are_measured_beside_every_peer() -> None:
     report = measured("hits", "--seconds", "1", "--rounds", "1")
     for contender in ("bare Falcon", "this service", "Flask", "Django", "FastAPI", "nginx"):
         assert f"| {contender}" in report
+
+
+@pytest.mark.timeout(180)
+def test_counting_is_measured() -> None:
+    assert "Counting costs" in measured("watching", "--seconds", "1", "--rounds", "1")

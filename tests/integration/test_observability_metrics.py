@@ -98,7 +98,7 @@ def test_hostile_paths_and_methods_make_no_labels(service: Service) -> None:
 
     assert labels(service, REQUESTS, "route") == {"/flights/price", "unmatched", *PROBES}
     assert labels(service, REQUESTS, "method") == {"GET", "other"}
-    assert labels(service, REQUESTS, "status") <= {"200", "400", "404", "405", "503"}
+    assert labels(service, REQUESTS, "status") <= {"200", "400", "404", "405", "414", "503"}
 
 
 def test_each_outcome_of_the_cache_is_counted(service: Service, sandbox: SandboxServer) -> None:

@@ -81,6 +81,11 @@ def test_it_refuses_other_methods(http: httpx2.Client) -> None:
     assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
 
 
+def test_it_describes_itself_to_programs_and_people(http: httpx2.Client) -> None:
+    assert "/flights/price" in http.get("/openapi.json").json()["paths"]
+    assert http.get("/docs").headers["Content-Type"].startswith("text/html")
+
+
 def test_it_is_alive_and_ready_and_knows_its_version(http: httpx2.Client) -> None:
     assert http.get("/healthz").status_code == 200
     assert http.get("/readyz").status_code == 200

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from prometheus_client import Counter, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-from api import metrics
+from api import metric_files, metrics
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "observability.md"
 DECLARED = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
@@ -41,3 +42,8 @@ def samples(metric: Histogram) -> set[tuple[str, ...]]:
     return {
         tuple(sample.labels.values()) for sample in family.samples if sample.name.endswith("_count")
     }
+
+
+def test_a_metric_that_was_made_too_early_is_noticed() -> None:
+    with pytest.raises(RuntimeError, match="before the fork"):
+        metric_files.take_place(0)
