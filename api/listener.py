@@ -17,7 +17,7 @@ from gevent.server import StreamServer
 from gunicorn.workers.ggevent import GeventWorker
 
 PAUSE_SECONDS: Final = 0.001
-SLOTS: Final = 1024
+SLOTS: Final = 512
 NOBODY: Final = 2**32 - 1
 
 # Made before the fork, and so the same in all workers.
@@ -46,10 +46,11 @@ class SharingWorker(GeventWorker):
 
     def has_more_than_its_share(self) -> bool:
         """Whether a living sibling has fewer connections, by more than the one in its hands."""
-        fewest = min(_connections)
-        if _connections[self._slot] <= fewest + 1:
+        counts = _connections.tolist()  # once, since the others go on counting
+        fewest = min(counts)
+        if counts[self._slot] <= fewest + 1:
             return False
-        slot = _connections.tolist().index(fewest)
+        slot = counts.index(fewest)
         try:
             os.kill(_pids[slot], 0)
         except ProcessLookupError:

@@ -45,8 +45,19 @@ def test_the_connections_of_a_dead_worker_count_for_nothing(service: Service) ->
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: victim not in service.workers() and len(service.workers()) == 2)
 
+    assert served_at_once(service) == {b"HTTP/1.1 200"}
+
+
+def test_everybody_is_served_however_often_many_come_at_once(service: Service) -> None:
+    for _ in range(60):
+        assert served_at_once(service) == {b"HTTP/1.1 200"}
+
+
+def served_at_once(service: Service) -> set[bytes]:
+    """How the answers to clients begin who are all connected before the first one asks."""
     with ExitStack() as stack:
-        for client in connect(service, stack):
+        clients = connect(service, stack)
+        for client in clients:
             client.settimeout(5)
             client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert client.recv(12) == b"HTTP/1.1 200"
+        return {client.recv(12) for client in clients}
