@@ -23,6 +23,11 @@ run: .venv/run.stamp ## Serve on PORT (8080); Ctrl-C ends it
 test: setup redis-server test-tools .venv-bench/stamp bench-tools ## Run all tests; ARGS="-k name" goes to pytest
 	@$(BIN)/pytest $(ARGS)
 
+.PHONY: soak
+DURATION ?= 600
+soak: setup redis-server ## Load with faults that come and go, for DURATION (600) seconds
+	@SOAK_SECONDS=$(DURATION) $(BIN)/pytest tests/integration/test_soak.py --capture=no $(ARGS)
+
 .PHONY: bench
 bench: .venv-bench/stamp redis-server bench-tools ## Measure the service beside its peers, and write bench/README.md
 	.venv-bench/bin/python -m bench.hits --write

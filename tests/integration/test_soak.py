@@ -1,0 +1,60 @@
+"""A minute of mixed load and faults; `make soak` takes ten, and prints what it saw."""
+
+import os
+from typing import Final
+
+import pytest
+
+from tests.redis_server import RedisServer
+from tests.sandbox_server import SandboxServer
+from tests.service import Service
+from tests.soak import SETTINGS, Findings, Soak
+
+SECONDS: Final = float(os.environ.get("SOAK_SECONDS", "60"))
+# What a worker may grow by: its copies of prices, its pools, and the allocator's habits.
+MEGABYTES: Final = 10
+FILES: Final = 20
+
+pytestmark = pytest.mark.timeout(2 * SECONDS + 120)
+
+
+@pytest.fixture(scope="module")
+def soaked() -> Findings:
+    with (
+        RedisServer() as redis,
+        SandboxServer() as sandbox,
+        Service.on(sandbox, redis_url=redis.url, **SETTINGS) as service,
+    ):
+        findings = Soak(service, redis, sandbox).run(SECONDS)
+    print(findings.report())  # noqa: T201 - for docs/operations.md
+    return findings
+
+
+def test_every_request_ends_as_it_should_or_as_the_fault_of_the_moment_explains(
+    soaked: Findings,
+) -> None:
+    assert soaked.unexpected() == []
+
+
+def test_no_price_is_older_than_allowed(soaked: Findings) -> None:
+    assert soaked.oldest("hit") <= SETTINGS["cache_ttl"]
+    assert soaked.oldest("miss", "bypass") <= SETTINGS["request_deadline"]
+    assert soaked.oldest("stale") <= SETTINGS["cache_ttl"] + SETTINGS["cache_stale_ttl"]
+
+
+def test_no_key_lives_for_ever(soaked: Findings) -> None:
+    assert soaked.endless_keys == []
+
+
+def test_no_lock_is_left(soaked: Findings) -> None:
+    assert soaked.locks == []
+
+
+def test_memory_and_open_files_are_flat(soaked: Findings) -> None:
+    first, last = soaked.longest_lived()
+    assert last.memory - first.memory < MEGABYTES
+    assert last.files - first.files < FILES
+
+
+def test_the_service_made_no_mistake(soaked: Findings) -> None:
+    assert soaked.mistakes == []
