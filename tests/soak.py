@@ -31,6 +31,10 @@ SETTINGS: Final = {
 }
 
 
+# A call that began under a fault may end so much later, and all who joined it share its end.
+LINGER_SECONDS: Final = SETTINGS["amadeus_timeout"] + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """Something that goes wrong for a while.
@@ -54,7 +58,8 @@ class Window:
 
     def excuses(self, outcome: Outcome) -> bool:
         """Whether this fault explains that a request ended so."""
-        in_time = outcome.asked_at < self.until and outcome.asked_at + outcome.seconds > self.since
+        ended_at = outcome.asked_at + outcome.seconds
+        in_time = ended_at > self.since and outcome.asked_at < self.until + LINGER_SECONDS
         return in_time and outcome.status in self.fault.may
 
 
@@ -78,13 +83,20 @@ class Findings:
     locks: list[bytes]
     mistakes: list[dict[str, Any]]
 
-    def unexpected(self) -> list[Outcome]:
-        """Requests that ended in a way that no fault explains."""
+    def unexpected(self) -> list[str]:
+        """Requests that ended in a way that no fault explains, each with what was going on."""
         return [
-            outcome
+            f"{outcome.status} {outcome.problem} after {outcome.seconds:.1f} s; {self._at(outcome)}"
             for outcome in self.outcomes
             if outcome.status != 200 and not any(each.excuses(outcome) for each in self.windows)
         ]
+
+    def _at(self, outcome: Outcome) -> str:
+        began = [window for window in self.windows if window.since < outcome.asked_at]
+        if not began:
+            return "before any fault"
+        ago = outcome.asked_at - began[-1].since
+        return f"asked {ago:.1f} s after {began[-1].fault.name} began"
 
     def oldest(self, *caches: str) -> int:
         """The highest age among answers that came this way."""
