@@ -25,7 +25,7 @@ ROUNDS_OF_A_PROCESS: Final = 5
 SETTINGS: Final = {
     "cache_ttl": 5,
     "cache_stale_ttl": 20,
-    "amadeus_timeout": 2,
+    "amadeus_timeout": 4,
     "request_deadline": 10,
     "web_concurrency": 2,
 }
