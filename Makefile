@@ -30,8 +30,9 @@ soak: setup redis-server ## Load with faults that come and go, for DURATION (600
 
 .PHONY: bench
 bench: .venv-bench/stamp redis-server bench-tools ## Measure the service beside its peers, and write bench/README.md
-	.venv-bench/bin/python -m bench.hits --write
-	.venv-bench/bin/python -m bench.watching --write
+	@for name in hits hit_budget watching misses worker_classes startup simulate; do \
+	  .venv-bench/bin/python -m bench.$$name --write || exit; \
+	done
 
 .PHONY: lint
 lint: setup ## Check style, types, the arrows between modules and gunicorn's settings

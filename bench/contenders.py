@@ -31,8 +31,13 @@ class Stage:
 class Running:
     """A contender that serves: where, and its first process."""
 
-    url: str
+    port: int
     pid: int
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
 
 
 Start = Callable[[Stage], AbstractContextManager[Running]]
@@ -44,7 +49,7 @@ def service(stage: Stage) -> Iterator[Running]:
     with Service.on(
         stage.sandbox, redis_url=stage.redis.url, web_concurrency=WORKERS, log_level="info"
     ) as it:
-        yield Running(it.url, it.process.pid)
+        yield Running(it.port, it.process.pid)
 
 
 @contextmanager
@@ -56,15 +61,14 @@ def nginx(stage: Stage) -> Iterator[Running]:
         Path(folder).chmod(0o755)  # its workers are another user where it is started by root
         port = free_port()
         text = (_PEERS / "nginx.conf").read_text()
-        filled = {"FOLDER": folder, "PORT": str(port), "SERVICE": behind.url.rpartition(":")[2]}
+        filled = {"FOLDER": folder, "PORT": str(port), "SERVICE": str(behind.port)}
         for name, value in filled.items():
             text = text.replace(f"@{name}@", value)
         config = Path(folder) / "nginx.conf"
         config.write_text(text)
-        url = f"http://127.0.0.1:{port}"
         command = ["nginx", "-c", str(config), "-e", "stderr"]
-        it = stack.enter_context(Server(command, url + stage.path, {}))
-        yield Running(url, it.process.pid)
+        it = stack.enter_context(Server(command, port, stage.path, {}))
+        yield Running(port, it.process.pid)
 
 
 def under_gunicorn(module: str) -> Start:
@@ -93,10 +97,9 @@ def fastapi(stage: Stage) -> Iterator[Running]:
 
 @contextmanager
 def _peer(command: list[str], port: int, stage: Stage) -> Iterator[Running]:
-    url = f"http://127.0.0.1:{port}"
     environment = {"REDIS_URL": stage.redis.url, "PYTHONPATH": str(ROOT)}
-    with Server(command, url + stage.path, environment) as it:
-        yield Running(url, it.process.pid)
+    with Server(command, port, stage.path, environment) as it:
+        yield Running(port, it.process.pid)
 
 
 BARE = "bare Falcon"

@@ -4,10 +4,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from threading import Timer
 
 from bench.contenders import BARE, CONTENDERS, DJANGO, FASTAPI, FLASK, SERVICE, WORKERS, Running
 from bench.load import Load, load
-from bench.processes import memory_mb, shares
+from bench.processes import cpu_seconds, memory_mb, spread
 from bench.report import circumstances, options, publish, table
 from bench.stage import bodies, stage
 
@@ -22,23 +23,30 @@ class Run:
     """One contender in one round.
 
     busy: by clients that never pause; half: at half the rate that these got.
-    spread: each worker's share of the processor time.
+    cpu_us: processor time a request, in microseconds, without wrk's and Redis'.
+    spread: how many of the clients each worker serves.
     """
 
     busy: Load
     half: Load
-    spread: list[float]
+    cpu_us: float
+    spread: list[int]
     memory_mb: float
 
 
 def measure(running: Running, paths: Path, seconds: float) -> Run:
     """Load a contender that serves."""
     load(running.url, paths, 1, CLIENTS)  # every worker has seen every route
-    loads: list[Load] = []
-    spread = shares(running.pid, lambda: loads.append(load(running.url, paths, seconds, CLIENTS)))
-    busy = loads[0]
+    clients: list[int] = []
+    look = Timer(seconds / 2, lambda: clients.extend(spread(running.pid, running.port)))
+    spent = -cpu_seconds(running.pid)
+    look.start()
+    busy = load(running.url, paths, seconds, CLIENTS)
+    spent += cpu_seconds(running.pid)
+    look.join()
     half = load(running.url, paths, seconds, CLIENTS, busy.rate / 2)
-    return Run(busy, half, spread, memory_mb(running.pid))
+    cpu_us = 1e6 * spent / busy.requests
+    return Run(busy, half, cpu_us, clients, memory_mb(running.pid))
 
 
 def rounds(count: int, seconds: float) -> dict[str, list[Run]]:
@@ -69,13 +77,14 @@ def rows(runs: dict[str, list[Run]]) -> list[list[str]]:
     lines = []
     for name, its in runs.items():
         rates = [run.busy.rate for run in its]
-        spreads = [" / ".join(f"{share:.0%}" for share in run.spread[:WORKERS]) for run in its]
+        spreads = [" + ".join(map(str, run.spread)) for run in its]
         lines.append(
             [
                 name,
                 f"{median(rates):,.0f}",
                 f"{min(rates):,.0f} … {max(rates):,.0f}",
                 f"{ratio(runs, name, BARE):.2f}",
+                f"{median(run.cpu_us for run in its):.0f}",
                 f"{median(run.busy.p50_ms for run in its):.1f}",
                 f"{median(run.busy.p99_ms for run in its):.1f}",
                 f"{median(run.half.p99_ms for run in its):.1f}",
@@ -112,8 +121,8 @@ def main() -> None:
     wanted = parser.parse_args()
     conditions = circumstances()
     runs = rounds(wanted.rounds, wanted.seconds)
-    head = ["", "requests/s", "lowest … highest", "over bare Falcon", "p50 ms", "p99 ms"]
-    head += ["p99 ms at half the rate", "memory MB", "spread over the workers"]
+    head = ["", "requests/s", "lowest … highest", "over bare Falcon", "CPU µs a request", "p50 ms"]
+    head += ["p99 ms", "p99 ms at half the rate", "memory MB", "clients of each worker"]
     manner = (
         f"{wanted.rounds} interleaved rounds of {wanted.seconds:g} s a load, {WORKERS} workers,"
         f" {CLIENTS} clients that never pause; medians."

@@ -1,10 +1,11 @@
 -- wrk's side of a measurement: asks for paths in random order, and prints one line of JSON.
--- Arguments: a file with one path a line, the mean pause before a request in ms (0: none).
+-- Arguments: a file with one path a line; the mean pause before a request in ms (0: none); the
+-- Connection header to send.
 local requests = {}
 
 function init(args)
   for path in io.lines(args[1]) do
-    requests[#requests + 1] = wrk.format('GET', path)
+    requests[#requests + 1] = wrk.format('GET', path, {Host = wrk.headers.Host, Connection = args[3]})
   end
   math.randomseed(os.time())
   local pause = tonumber(args[2])
@@ -18,10 +19,13 @@ function request()
 end
 
 function done(summary, latency, _)
-  local errors = summary.errors
+  local failed = {}
+  for kind, count in pairs(summary.errors) do
+    failed[#failed + 1] = string.format('"%s": %d', kind, count)
+  end
   io.write(string.format(
-    '\nRESULT {"requests": %d, "seconds": %f, "p50_ms": %f, "p99_ms": %f, "max_ms": %f, "failed": %d}\n',
+    '\nRESULT {"requests": %d, "seconds": %f, "p50_ms": %f, "p99_ms": %f, "max_ms": %f, "failed": {%s}}\n',
     summary.requests, summary.duration / 1e6,
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency.max / 1e3,
-    errors.connect + errors.read + errors.write + errors.timeout + errors.status))
+    table.concat(failed, ", ")))
 end

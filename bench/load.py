@@ -10,14 +10,14 @@ _SCRIPT = Path(__file__).with_name("load.lua")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk saw. Latencies are in milliseconds."""
+    """What wrk saw. Latencies are in milliseconds; failed: how many, by kind."""
 
     requests: int
     seconds: float
     p50_ms: float
     p99_ms: float
     max_ms: float
-    failed: int
+    failed: dict[str, int]
 
     @property
     def rate(self) -> float:
@@ -32,10 +32,25 @@ def load(url: str, paths: Path, seconds: float, clients: int, rate: float | None
     a `rate` they pause at random between, so that so many requests a second come together.
     Raises RuntimeError if an answer failed or was no 2xx.
     """
+    result = _wrk(url, paths, seconds, clients, rate, "keep-alive")
+    if any(result.failed.values()) or not result.requests:
+        raise RuntimeError(f"of {result.requests} requests to {url} failed: {result.failed}")
+    return result
+
+
+def lost_answers(url: str, paths: Path, seconds: float, clients: int) -> int:
+    """How many requests, each on a connection of its own, got no answer."""
+    failed = _wrk(url, paths, seconds, clients, None, "close").failed
+    return sum(failed.values())
+
+
+def _wrk(
+    url: str, paths: Path, seconds: float, clients: int, rate: float | None, connection: str
+) -> Load:
     pause_ms = 0 if rate is None else round(1000 * clients / rate)
     command = ["wrk", "--threads", "1", "--connections", str(clients), "--timeout", "5s"]
     command += ["--duration", f"{max(1, round(seconds))}s", "--script", str(_SCRIPT), url]
-    command += ["--", str(paths), str(pause_ms)]
+    command += ["--", str(paths), str(pause_ms), connection]
     done = subprocess.run(  # noqa: S603 - our own command
         command,
         capture_output=True,
@@ -43,7 +58,4 @@ def load(url: str, paths: Path, seconds: float, clients: int, rate: float | None
         check=True,
     )
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
-    result = Load(**json.loads(line.removeprefix("RESULT ")))
-    if result.failed or not result.requests:
-        raise RuntimeError(f"{result.failed} of {result.requests} requests to {url} failed")
-    return result
+    return Load(**json.loads(line.removeprefix("RESULT ")))

@@ -4,14 +4,14 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import httpx2
 
-from tests.processes import eventually
+from tests.processes import connections_of, eventually
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 10.0
@@ -21,10 +21,12 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 class Server:
     """A command that serves HTTP, for as long as the `with` lasts."""
 
-    def __init__(self, command: list[str], url: str, environment: Mapping[str, str]) -> None:
-        """`url`: answers 200 as soon as the server is ready."""
+    def __init__(
+        self, command: list[str], port: int, path: str, environment: Mapping[str, str]
+    ) -> None:
+        """`path`: answers 200 as soon as the server is ready."""
         self._command = command
-        self._url = url
+        self._url = f"http://127.0.0.1:{port}{path}"
         self._environment = {"PATH": os.environ["PATH"], **environment}
 
     def __enter__(self) -> Self:
@@ -84,21 +86,15 @@ def memory_mb(pid: int) -> float:
     return kilobytes / 1024
 
 
-def cpu_seconds(pid: int) -> dict[int, float]:
-    """Processor seconds that each descendant of a process has used so far."""
-    return {each: _cpu_seconds(each) for each in children(pid)}
+def cpu_seconds(pid: int) -> float:
+    """Processor seconds that a process and its living descendants have used so far."""
+    return sum(_cpu_seconds(each) for each in (pid, *children(pid)))
 
 
-def shares(pid: int, work: Callable[[], None]) -> list[float]:
-    """How the processor time that `work` costs a process is spread over its descendants.
-
-    The largest share first; those that did nothing (like a resource tracker) are left out.
-    """
-    before = cpu_seconds(pid)
-    work()
-    spent = [after - before.get(each, 0.0) for each, after in cpu_seconds(pid).items()]
-    total = sum(spent) or 1.0
-    return sorted((each / total for each in spent if each / total > 0.01), reverse=True)  # noqa: PLR2004
+def spread(pid: int, port: int) -> list[int]:
+    """How many clients of a port each descendant of a process serves; the most first."""
+    counts = (connections_of(each, port) for each in children(pid))
+    return sorted((count for count in counts if count), reverse=True)
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -34,10 +34,9 @@ def started(application: str, it: Stage) -> Iterator[Running]:
         "AMADEUS_CLIENT_ID": CLIENT_ID,
         "AMADEUS_CLIENT_SECRET": CLIENT_SECRET,
     }
-    url = f"http://127.0.0.1:{port}"
     command = [f"{Path(sys.executable).parent}/gunicorn", application]
-    with Server(command, url + it.path, environment) as server:
-        yield Running(url, server.process.pid)
+    with Server(command, port, it.path, environment) as server:
+        yield Running(port, server.process.pid)
 
 
 def rates(rounds: int, seconds: float) -> dict[str, list[float]]:

@@ -32,3 +32,45 @@ def test_hits_are_measured_beside_every_peer() -> None:
 @pytest.mark.timeout(180)
 def test_counting_is_measured() -> None:
     assert "Counting costs" in measured("watching", "--seconds", "1", "--rounds", "1")
+
+
+def test_the_budget_of_a_hit_is_measured() -> None:
+    report = measured("hit_budget", "--seconds", "1")
+    assert "| two lines of the log |" in report
+
+
+def test_misses_are_measured() -> None:
+    report = measured("misses", "--seconds", "1")
+    assert "went over 2 TLS connections" in report
+
+
+def test_the_start_is_measured() -> None:
+    report = measured("startup", "--rounds", "1")
+    assert "| to the first price |" in report
+
+
+@pytest.mark.timeout(180)
+def test_ways_to_serve_are_compared() -> None:
+    report = measured("worker_classes", "--seconds", "1")
+    assert "| gthread, 64 threads |" in report
+
+
+def test_the_cost_at_scale_is_simulated() -> None:
+    report = measured("simulate", "--seconds", "100", "--routes", "10", "1000")
+    assert "| 1,000 |" in report
+
+
+def test_the_simulation_calls_once_a_window_where_nothing_is_ever_cold_for_long() -> None:
+    one_route = ("--routes", "1", "--ttl", "10", "--seconds", "95", "--latency", "0.01")
+    report = measured("simulate", *one_route, "--rate", "100")
+    requests = 95 * 100
+    read_through, least = (float(cell) * requests / 1000 for cell in cells(report, "1")[:2])
+    assert round(least) == 10
+    # Ahead of each end, so a tenth more; whatever the dozen of processes.
+    assert 10 <= round(read_through) <= 12
+
+
+def cells(report: str, row: str) -> list[str]:
+    """The cells of the first row of that name."""
+    line = next(line for line in report.splitlines() if line.startswith(f"| {row} |"))
+    return [cell.strip() for cell in line.split("|")[2:-1]]

@@ -1,0 +1,172 @@
+"""Where the microseconds of a hit go: the real application, called without a server.
+
+Nothing but the server is missing: the entries come from a real Redis, every log line is written
+to a file by the writer's thread, and all is patched by gevent as gunicorn has it.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import io  # noqa: E402
+import signal  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+import time  # noqa: E402
+from collections import Counter  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from contextlib import contextmanager  # noqa: E402
+from statistics import median  # noqa: E402
+from types import FrameType  # noqa: E402
+from typing import TYPE_CHECKING  # noqa: E402
+from urllib.parse import urlsplit  # noqa: E402
+
+from api.app import create_app  # noqa: E402
+from api.logs import configure_logs  # noqa: E402
+from api.settings import Settings  # noqa: E402
+from bench.peers import bare_falcon  # noqa: E402
+from bench.report import circumstances, options, publish, table  # noqa: E402
+from bench.stage import PATHS  # noqa: E402
+from tests.redis_server import RedisServer  # noqa: E402
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+MEASURING = "measuring"
+STEPS = {
+    "/api/logs.py": "two lines of the log",
+    "/structlog/": "two lines of the log",
+    "/api/metrics.py": "metrics",
+    "/prometheus_client/": "metrics",
+    "/api/middleware.py": "request id and the request's line",
+    "/api/resources/caching.py": "cache headers",
+    "/api/resources/": "the query, known from before",
+    "/api/services/prices.py": "the use case and its line",
+    "/api/services/stores/": "the copy in the process",
+    "/cachetools/": "the copy in the process",
+    "/api/services/": "read-through and deadline",
+    "/falcon/": "Falcon",
+    "/api/": "everything else",
+}
+
+
+def environ(path: str) -> "WSGIEnvironment":
+    """What gunicorn hands over for wrk's request."""
+    parts = urlsplit(path)
+    return {
+        "wsgi.errors": sys.stderr,
+        "wsgi.version": (1, 0),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "wsgi.input_terminated": True,
+        "SERVER_SOFTWARE": "gunicorn",
+        "wsgi.input": io.BytesIO(),
+        "REQUEST_METHOD": "GET",
+        "QUERY_STRING": parts.query,
+        "RAW_URI": path,
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": "127.0.0.1:8080",
+        "wsgi.url_scheme": "http",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_PORT": "50000",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "8080",
+        "PATH_INFO": parts.path,
+        "SCRIPT_NAME": "",
+    }
+
+
+@contextmanager
+def application() -> Iterator["WSGIApplication"]:
+    """The service with every route in its cache, and its log in a file."""
+    with RedisServer() as redis, tempfile.TemporaryFile("w") as log:
+        configure_logs("info", "json", log)
+        app = create_app(Settings(redis_url=redis.url, amadeus_environment="sandbox"))
+        app.warm_up()
+        for path in PATHS:
+            call(app, path)
+        yield app
+        app.stop()
+
+
+def call(app: "WSGIApplication", path: str) -> dict[str, str]:
+    """One request; returns the headers of its answer. Raises RuntimeError if it is no 200."""
+    seen: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _: object = None) -> object:
+        seen.append((status, headers))
+        return None
+
+    b"".join(app(environ(path), start_response))  # type: ignore[arg-type]
+    status, headers = seen[0]
+    if not status.startswith("200"):
+        raise RuntimeError(f"{path} was answered {status}")
+    return {name.lower(): value for name, value in headers}
+
+
+def microseconds(app: "WSGIApplication", seconds: float) -> float:
+    """Of one call, the median over many passes over the paths."""
+    environs = [environ(path) for path in PATHS]
+    spent: list[float] = []
+    until = time.perf_counter() + seconds
+    while not spent or time.perf_counter() < until:
+        # Of this thread: neither the log's writer nor what else runs here is counted.
+        before = time.thread_time()
+        for each in environs:
+            app(dict(each), _ignore)  # type: ignore[arg-type]
+        spent.append((time.thread_time() - before) / len(environs))
+    return median(spent) * 1e6
+
+
+def samples(app: "WSGIApplication", seconds: float) -> Counter[str]:
+    """How often each step was found at work, when looked at a thousand times a second."""
+    found: Counter[str] = Counter()
+    environs = [environ(path) for path in PATHS]
+
+    def look(_: int, frame: FrameType | None) -> None:
+        found[step_of(frame)] += 1
+
+    signal.signal(signal.SIGPROF, look)
+    signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        for each in environs:
+            app(dict(each), _ignore)  # type: ignore[arg-type]
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    return found
+
+
+def step_of(frame: FrameType | None) -> str:
+    """The innermost step that a stack is in; what it calls of the standard library is its own."""
+    while frame is not None:
+        path = frame.f_code.co_filename
+        for part, step in STEPS.items():
+            if part in path:
+                return step
+        frame = frame.f_back
+    return MEASURING
+
+
+def _ignore(_status: str, _headers: list[tuple[str, str]], _: object = None) -> None:
+    pass
+
+
+def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("--seconds", type=float, default=5)
+    wanted = parser.parse_args()
+    conditions = circumstances()
+    with application() as app:
+        bare = microseconds(bare_falcon.application, wanted.seconds)
+        whole = microseconds(app, wanted.seconds)
+        found = samples(app, wanted.seconds)
+    del found[MEASURING]
+    rows = [[step, f"{whole * count / found.total():.1f}"] for step, count in found.most_common()]
+    rows.append(["a hit in all", f"{whole:.1f}"])
+    rows.append(["bare Falcon in all", f"{bare:.1f}"])
+    publish("budget", f"{conditions}\n\n{table(['step', 'µs'], rows)}", write=wanted.write)
+
+
+if __name__ == "__main__":
+    main()

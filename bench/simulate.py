@@ -1,0 +1,220 @@
+"""What the cache saves at scale: upstream calls of the real read-through, in virtual time.
+
+Readers ask for routes by Zipf's law; the read-through of each worker is the product's own, and
+all share one store. Beside it stand what other caches would have called for the same requests,
+and the least that any cache could.
+"""
+
+import argparse
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate, product
+from pathlib import Path
+from random import Random
+
+from api.models import PriceQuery
+from api.services.deadline import Deadline
+from api.services.prices import cache_key
+from api.services.questions import Fetched, Question
+from api.services.read_through import ReadThrough
+from api.services.stores import MemoryStore, RedisStore
+from bench.report import options, publish, table
+from bench.virtual_time import virtual_time
+from tests.redis_server import RedisServer
+
+PATIENCE_SECONDS = 15.0
+BODY = (
+    b'{"data": {"origin": "JFK", "destination": "LAX", "departure_date": "2026-12-01",'
+    b' "price": "477.65 EUR"}}\n'
+)
+PICTURE = Path(__file__).with_name("simulation.png")
+NAMES = ("read-through", "least possible", "no single flight", "a cache in each worker")
+STYLES = ("o-", "s--", "^-", "v-")
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """skew: Zipf's exponent; rate: requests a second; seconds: how long they come.
+
+    latency: seconds that a call to Amadeus takes.
+    """
+
+    routes: int
+    skew: float
+    rate: float
+    ttl: float
+    workers: int
+    replicas: int
+    seconds: float
+    latency: float
+
+    @property
+    def processes(self) -> int:
+        """How many read-throughs there are."""
+        return self.workers * self.replicas
+
+    def requests(self) -> Iterator[tuple[float, int, int]]:
+        """Moment, route and process of each request; the same ones each time."""
+        random = Random(20261121)
+        weights = list(accumulate(rank**-self.skew for rank in range(1, self.routes + 1)))
+        moment = 0.0
+        while (moment := moment + random.expovariate(self.rate)) < self.seconds:
+            route = random.choices(range(self.routes), cum_weights=weights)[0]
+            yield moment, route, random.randrange(self.processes)
+
+
+def read_through_calls(workload: Workload) -> tuple[int, int]:
+    """Requests, and calls that the product makes for them; those ahead of time included."""
+    calls = requests = 0
+    with virtual_time() as clock:
+        store = MemoryStore(max_bytes=2**40, clock=clock.now)
+        fleet = [ReadThrough(store, PATIENCE_SECONDS) for _ in range(workload.processes)]
+
+        def fetch(_: Deadline) -> Fetched:
+            nonlocal calls
+            calls += 1
+            clock.sleep(workload.latency)
+            return Fetched(BODY, workload.ttl)
+
+        def ask(route: int, process: int) -> None:
+            question = Question(str(route), fetch, observe=lambda _moment, _entry: None)
+            fleet[process].read(question, Deadline(PATIENCE_SECONDS))
+
+        arrivals = workload.requests()
+
+        def let_arrive() -> None:
+            nonlocal requests
+            for moment, route, process in arrivals:
+                clock.sleep(moment - clock.now())
+                clock.at(moment, lambda route=route, process=process: ask(route, process))  # type: ignore[misc]
+                requests += 1
+
+        clock.at(0, let_arrive)
+        clock.run()
+    return requests, calls
+
+
+def least_calls(workload: Workload) -> int:
+    """One for each route and window of one TTL in which somebody asks for it."""
+    until: dict[int, float] = defaultdict(float)
+    calls = 0
+    for moment, route, _ in workload.requests():
+        if moment >= until[route]:
+            calls += 1
+            until[route] = moment + workload.ttl
+    return calls
+
+
+def unshared_flight_calls(workload: Workload, *, per_worker: bool) -> int:
+    """Of a cache whose readers each fetch for themselves until the first one is back."""
+    windows: dict[tuple[int, int], tuple[float, float]] = {}
+    calls = 0
+    for moment, route, process in workload.requests():
+        key = route, process if per_worker else 0
+        filled, until = windows.get(key, (0.0, 0.0))
+        if moment < filled:
+            calls += 1
+        elif moment >= until:
+            calls += 1
+            filled = moment + workload.latency
+            windows[key] = filled, filled + workload.ttl
+    return calls
+
+
+def per_thousand(workload: Workload) -> list[float]:
+    """Calls per 1,000 requests, in the order of NAMES."""
+    requests, calls = read_through_calls(workload)
+    each = (
+        calls,
+        least_calls(workload),
+        unshared_flight_calls(workload, per_worker=False),
+        unshared_flight_calls(workload, per_worker=True),
+    )
+    return [1000 * calls / requests for calls in each]
+
+
+def bytes_per_entry(entries: int = 20_000) -> tuple[float, float]:
+    """In a real Redis: of MEMORY USAGE, and of all that its memory grows by."""
+    first = dt.datetime.now(dt.UTC).date()
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    with RedisServer() as server:
+        client = server.client
+        store = RedisStore(server.url)
+        before = client.info("memory")["used_memory"]
+        codes = product(letters, repeat=3)
+        for number, code in zip(range(entries), codes, strict=False):
+            query = PriceQuery.model_construct(
+                origin="".join(code), destination="LAX", date=first + dt.timedelta(number % 300)
+            )
+            key = cache_key("production", query)
+            store.put(key, "", BODY, store.time(), 600, 3600)
+        grown = client.info("memory")["used_memory"] - before
+        keys = [key for key, _ in zip(client.scan_iter(), range(200), strict=False)]
+        usage = sum(client.memory_usage(key) or 0 for key in keys) / len(keys)
+        count = client.dbsize()
+        store.close()
+    return usage, grown / count
+
+
+def draw(sizes: list[int], lines: list[list[float]], workload: Workload) -> None:
+    """Make the picture: calls per 1,000 requests over the number of routes."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - slow, and of no use without --write
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for name, line, style in zip(NAMES, zip(*lines, strict=True), STYLES, strict=True):
+        axes.plot(sizes, line, style, label=name, markersize=5)
+    axes.set(xscale="log", xlabel="routes", ylabel="calls to Amadeus per 1,000 requests", ylim=0)
+    axes.set_title(_words(workload), fontsize=9)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(PICTURE, dpi=120)
+
+
+def _words(workload: Workload) -> str:
+    return (
+        f"{workload.rate:g} requests/s for {workload.seconds:g} s, Zipf {workload.skew:g},"
+        f" TTL {workload.ttl:g} s, {workload.workers} workers in {workload.replicas} replicas,"
+        f" Amadeus takes {workload.latency:g} s"
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = options(__doc__)
+    parser.add_argument("--routes", type=int, nargs="+", default=[100, 1_000, 10_000, 100_000])
+    parser.add_argument("--skew", type=float, default=1.0)
+    parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
+    parser.add_argument("--ttl", type=float, default=600.0)
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--replicas", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=3600.0, help="of virtual time")
+    parser.add_argument("--latency", type=float, default=1.0, help="seconds of a call to Amadeus")
+    return parser
+
+
+def main() -> None:
+    wanted = vars(_parser().parse_args())
+    write, sizes = wanted.pop("write"), wanted.pop("routes")
+    workloads = [Workload(routes=size, **wanted) for size in sizes]
+    lines = [per_thousand(workload) for workload in workloads]
+    rows = [
+        [f"{size:,}", *(f"{value:.1f}" for value in line)]
+        for size, line in zip(sizes, lines, strict=True)
+    ]
+    usage, grown = bytes_per_entry()
+    memory = [[f"10^{power}", f"{grown * 10**power / 2**20:,.0f}"] for power in (5, 6, 7)]
+    text = [
+        f"Calls to Amadeus per 1,000 requests: {_words(workloads[0])}.",
+        table(["routes", *NAMES], rows),
+        f"An entry takes {usage:.0f} bytes by MEMORY USAGE, {grown:.0f} of all of Redis.",
+        table(["routes", "Redis MB"], memory),
+    ]
+    publish("simulation", "\n\n".join(text), write=write)
+    if write:
+        draw(sizes, lines, workloads[0])
+
+
+if __name__ == "__main__":
+    main()

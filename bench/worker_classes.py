@@ -1,0 +1,141 @@
+"""Ways to serve, compared: hits alone, hits while readers wait at Amadeus, and who gets whom."""
+
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice, permutations
+from pathlib import Path
+from threading import Timer
+
+from bench.contenders import WORKERS, Stage
+from bench.load import Load, load, lost_answers
+from bench.processes import cpu_seconds, memory_mb, spread
+from bench.report import circumstances, options, publish, table
+from bench.stage import CITIES, stage
+from tests.processes import eventually
+from tests.service import Service, some_day
+
+CLIENTS = 32
+WAITING = 80
+RELOADS = 3
+_THREADS = "--config bench/gthread.conf.py"
+WAYS: dict[str, dict[str, object]] = {
+    "gevent, clients spread (in use)": {},
+    "gevent, gunicorn's own": {"gunicorn_cmd_args": "--worker-class gevent"},
+    "gevent, SO_REUSEPORT": {"gunicorn_cmd_args": "--worker-class gevent --reuse-port"},
+    "gthread, 8 threads": {"gunicorn_cmd_args": _THREADS, "threads": 8},
+    "gthread, 64 threads": {"gunicorn_cmd_args": _THREADS, "threads": 64},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """busy: hits alone; beside: hits while others wait at Amadeus, None if hits waited too.
+
+    lost: answers that RELOADS reloads cost.
+    """
+
+    busy: Load
+    beside: Load | None
+    cpu_us: float
+    clients: list[int]
+    memory_mb: float
+    lost: int
+
+
+def cold_queries() -> Iterator[dict[str, str]]:
+    """Routes and days that are not in the cache, each of them once."""
+    for ahead in range(40, 300):
+        for origin, destination in permutations(CITIES, 2):
+            yield {"origin": origin, "destination": destination, "date": some_day(ahead)}
+
+
+COLD = cold_queries()
+
+
+def measure(service: Service, stage: Stage, paths: Path, seconds: float) -> Run:
+    """Load one way to serve."""
+    load(service.url, paths, 1, CLIENTS)
+    clients: list[int] = []
+    look = Timer(seconds / 2, lambda: clients.extend(spread(service.process.pid, service.port)))
+    look.start()
+    spent = -cpu_seconds(service.process.pid)
+    busy = load(service.url, paths, seconds, CLIENTS)
+    spent += cpu_seconds(service.process.pid)
+    look.join()
+    memory = memory_mb(service.process.pid)
+    beside = beside_waiting(service, stage, paths, seconds)
+    lost = lost_in_reloads(service, paths)
+    return Run(busy, beside, 1e6 * spent / busy.requests, clients, memory, lost)
+
+
+def beside_waiting(service: Service, stage: Stage, paths: Path, seconds: float) -> Load | None:
+    """Hits while WAITING readers wait for an Amadeus that takes longer than the load lasts."""
+    stage.sandbox.clear()
+    stage.sandbox.settings(latency=1000 * (seconds + 3))
+    queries = list(islice(COLD, WAITING))
+    with ThreadPoolExecutor(WAITING) as crowd:
+        for query in queries:
+            crowd.submit(service.price, **query)
+        eventually(lambda: stage.sandbox.counters()["search"]["calls"] >= WORKERS)
+        time.sleep(0.5)  # for as many of the others as get there at all
+        try:
+            return load(service.url, paths, seconds, CLIENTS)
+        except RuntimeError:
+            return None
+        finally:
+            stage.sandbox.settings(latency=0)
+
+
+def lost_in_reloads(service: Service, paths: Path) -> int:
+    """Answers that are lost when gunicorn replaces its workers again and again."""
+    reloads = [
+        Timer(1 + number, service.process.send_signal, [signal.SIGHUP]) for number in range(RELOADS)
+    ]
+    for each in reloads:
+        each.start()
+    return lost_answers(service.url, paths, RELOADS + 2, CLIENTS)
+
+
+def row(name: str, run: Run) -> list[str]:
+    """One way to serve, for the table."""
+    beside = ["stuck", "stuck"]
+    if run.beside is not None:
+        beside = [f"{run.beside.rate:,.0f}", f"{run.beside.p99_ms:.0f}"]
+    return [
+        name,
+        f"{run.busy.rate:,.0f}",
+        f"{run.cpu_us:.0f}",
+        f"{run.busy.p99_ms:.0f}",
+        *beside,
+        f"{run.memory_mb:.0f}",
+        " + ".join(map(str, run.clients)),
+        str(run.lost),
+    ]
+
+
+def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("--seconds", type=float, default=4)
+    wanted = parser.parse_args()
+    rows = []
+    conditions = circumstances()
+    with stage() as (it, paths):
+        for name, settings in WAYS.items():
+            fleet = {"redis_url": it.redis.url, "web_concurrency": WORKERS, **settings}
+            with Service.on(it.sandbox, **fleet) as service:
+                rows.append(row(name, measure(service, it, paths, wanted.seconds)))
+    head = ["", "hits/s", "CPU µs a hit", "p99 ms", f"hits/s beside {WAITING} waiting"]
+    head += [
+        "p99 ms beside them",
+        "memory MB",
+        "clients of each worker",
+        f"lost in {RELOADS} reloads",
+    ]
+    publish("workers", f"{conditions}\n\n{table(head, rows)}", write=wanted.write)
+
+
+if __name__ == "__main__":
+    main()
