@@ -166,7 +166,8 @@ def draw(sizes: list[int], lines: list[list[float]], workload: Workload) -> None
     axes = figure.subplots()
     for name, line, style in zip(NAMES, zip(*lines, strict=True), STYLES, strict=True):
         axes.plot(sizes, line, style, label=name, markersize=5)
-    axes.set(xscale="log", xlabel="routes", ylabel="calls to Amadeus per 1,000 requests", ylim=0)
+    axes.set(xlabel="routes", ylabel="calls to Amadeus per 1,000 requests")
+    axes.set(xscale="log", yscale="log")
     axes.set_title(_words(workload), fontsize=9)
     axes.grid(alpha=0.3)
     axes.legend()
