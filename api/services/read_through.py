@@ -17,8 +17,8 @@ Neither Redis nor Amadeus is known here.
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -31,7 +31,7 @@ from cachetools import TTLCache
 from api.errors import AmadeusBadAnswer, AmadeusTimeout, UpstreamError, dump_upstream_error
 from api.logs import Event, get_logger
 from api.services.deadline import Deadline
-from api.services.entries import TICK, Entry, Failure, Granted, Turn, Waiting
+from api.services.entries import TICK, WAITING, Entry, Failure, Granted, Turn, Waiting
 from api.services.questions import Answer, Moment, Outcome, Question
 from api.tracing import span
 
@@ -210,7 +210,7 @@ class ReadThrough:
             flight, leads = self._board(question.key)
             if leads:
                 self._take_off(question, flight, not_before, arrived)
-            with span("lock wait"):
+            with nullcontext() if leads else span("lock wait"):
                 landing = flight.wait(deadline)
             if landing is None:
                 return self._instead_of_answer(question, _too_late(), not_before)
@@ -277,24 +277,32 @@ class ReadThrough:
     def _obtain(
         self, question: Question, not_before: float, arrived: float, *, background: bool
     ) -> Landing:
-        """Poll the store until it answers or grants the lock; in the background, ask once."""
+        """What the store answers, or what is fetched once it grants the lock.
+
+        In the background nobody waits for a lock that somebody else holds.
+        """
         owner = uuid.uuid4().hex
-        source = Source.STORE
+        claim = partial(
+            self._store.claim, question.key, owner, not_before, arrived, background=background
+        )
+        turn, source = claim(), Source.STORE
+        if isinstance(turn, Waiting) and not background:
+            with span("lock wait"):
+                turn, source = self._poll(claim), Source.ANOTHER_PROCESS
+        if isinstance(turn, Granted):
+            found = self._fetch(question, owner, turn, background=background)
+            return Landing(found, Source.FETCH)
+        return Landing() if isinstance(turn, Waiting) else Landing(turn, source)
+
+    def _poll(self, claim: Callable[[], Turn]) -> Turn:
+        """Claim until there is an answer or the lock, for as long as a fetch may take."""
         deadline = Deadline(self._patience)
-        while True:
-            turn = self._store.claim(
-                question.key, owner, not_before, arrived, background=background
-            )
-            if isinstance(turn, Granted):
-                return Landing(
-                    self._fetch(question, owner, turn, background=background), Source.FETCH
-                )
-            if not isinstance(turn, Waiting):
-                return Landing(turn, source)
-            if background or not deadline.remaining():
-                return Landing()
-            source = Source.ANOTHER_PROCESS
+        while deadline.remaining():
             time.sleep(uniform(*POLL_SECONDS))  # noqa: S311
+            turn = claim()
+            if not isinstance(turn, Waiting):
+                return turn
+        return WAITING
 
     def _fetch(
         self, question: Question, owner: str, grant: Granted, *, background: bool
