@@ -65,12 +65,11 @@ def test_no_request_waits_for_a_token(redis_server: RedisServer, amadeus: Sandbo
     with Service.on(amadeus, redis_url=redis_server.url) as service:
         eventually(lambda: service.log("token.fetched"))
         amadeus.fault("token", "latency", 1500)
-        started, slowest = time.monotonic(), 0.0
-        for ahead in range(1, 300):
-            slowest = max(slowest, ask_at_once([url(service, ahead)])[0].seconds)
-            if time.monotonic() > started + 20:
-                break
-        assert len(service.log("token.fetched")) >= 3
+        slowest = 0.0
+        while len(service.log("token.fetched")) < 3:
+            (reply,) = ask_at_once([url(service) + "&nocache=1"])
+            assert reply.status == 200
+            slowest = max(slowest, reply.seconds)
     assert slowest < 1
 
 
@@ -136,9 +135,11 @@ def test_a_reply_without_a_token_is_a_bad_answer_and_no_storm(
 ) -> None:
     amadeus.fault("token", oddity)
     with Service.on(amadeus) as service:
-        reply = ask_at_once([url(service)])[0]
-        assert (reply.status, reply.body["code"]) == (502, "amadeus-bad-answer")
-        assert token_calls(amadeus) <= 2
+        replies = [ask_at_once([url(service, ahead)])[0] for ahead in range(1, 21)]
+        assert {(reply.status, reply.body["code"]) for reply in replies} == {
+            (502, "amadeus-bad-answer")
+        }
+        assert token_calls(amadeus) <= 4
 
 
 def test_a_token_of_another_secret_is_replaced(
