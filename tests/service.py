@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -44,7 +44,13 @@ class Service:
         }
         self._folder = tempfile.TemporaryDirectory(prefix="service-")
         self._log = Path(self._folder.name) / "log"
-        self.http = httpx2.Client(base_url=self.url, trust_env=False, timeout=PATIENCE_SECONDS)
+        self.http = httpx2.Client(
+            base_url=self.url,
+            trust_env=False,
+            timeout=PATIENCE_SECONDS,
+            event_hooks={"response": [self._remember]},
+        )
+        self._last_request_id = ""
 
     @classmethod
     def on(cls, sandbox: SandboxServer, **settings: object) -> Self:
@@ -115,7 +121,13 @@ class Service:
         return self._log.read_text(errors="replace")
 
     def log(self, event: str | None = None, **fields: object) -> list[dict[str, Any]]:
-        """The lines of its log so far, of one event and with these fields if so asked."""
+        """The lines of its log so far, of one event and with these fields if so asked.
+
+        A line may come a moment after the answer that it is about, so those of the last request
+        are awaited.
+        """
+        with suppress(AssertionError):  # it logs less than requests, or was killed
+            eventually(lambda: f'{self._last_request_id}","method"' in self.log_text, within=1)
         text = self.log_text
         lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
         return [
@@ -124,6 +136,9 @@ class Service:
             if (event is None or line["event"] == event)
             and all(line.get(name) == value for name, value in fields.items())
         ]
+
+    def _remember(self, response: httpx2.Response) -> None:
+        self._last_request_id = response.headers.get("X-Request-ID", "")
 
     def workers(self) -> list[int]:
         """The process ids of its workers."""
