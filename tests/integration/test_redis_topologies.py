@@ -113,17 +113,21 @@ def rules() -> list[str]:
 
 
 def test_a_user_with_a_few_commands_and_keys_is_enough(
-    redis_server: RedisServer, sandbox: SandboxServer, rules: list[str]
+    sandbox: SandboxServer, tmp_path: Path
 ) -> None:
-    _set_user(redis_server, rules)
-    url = redis_server.url.replace("://", "://flight-price-api:secret@")
-    with Service.on(sandbox, redis_url=url, amadeus_rate_limit=50) as service:
-        assert service.price().status_code == 200
-        assert service.price(nocache="1").status_code == 200
-        sandbox.revoke_tokens()
-        assert service.price(nocache="1").status_code == 200
-        assert service.log("cache.unavailable") == []
-    assert redis_server.client.acl_log() == []
+    users = tmp_path / "users.acl"
+    users.write_text(ACL_FILE.read_text().replace("change-me", "secret"))
+    with RedisServer("--aclfile", str(users)) as server:
+        url = server.url.replace("://", "://flight-price-api:secret@")
+        settings = {"amadeus_rate_limit": 50, "client_rate_limit": 1000}
+        with Service.on(sandbox, redis_url=url, **settings) as service:
+            assert service.price().status_code == 200
+            assert service.price(nocache="1").status_code == 200
+            sandbox.revoke_tokens()
+            assert service.price(nocache="1").status_code == 200
+            assert service.log("cache.unavailable") == []
+        assert server.keys("*price*")
+        assert server.client.acl_log() == []
 
 
 @pytest.mark.parametrize("missing", ["&fp:1:*", "~fp:1:*", "+publish", "+evalsha"])
@@ -146,7 +150,6 @@ def _set_user(server: RedisServer, rules: list[str]) -> None:
     server.client.execute_command(  # type: ignore[no-untyped-call]
         "ACL SETUSER", "flight-price-api", "reset", "on", ">secret", *rules
     )
-    server.client.acl_log_reset()
 
 
 def _first_server(servers: RedisCluster | SentinelRedis) -> RedisServer:

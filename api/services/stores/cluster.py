@@ -2,7 +2,7 @@
 
 redis-py has a client for this. It looks for the nodes anew on the way of whoever met a failure,
 one node after the other with a timeout each, and sleeps a quarter of a second where the cluster
-is down; docs/adr/redis-cluster.md tells more. Here a request asks one node, and follows where
+is down; docs/adr/0014-redis-cluster.md tells more. Here a request asks one node, and follows where
 that node sends it; `refresh`, which takes its time, runs in the background.
 """
 
