@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,8 +30,11 @@ def connections_of(pid: int, port: int) -> int:
         for row in rows
         if row[1].endswith(f":{port:04X}") and row[3] == established
     }
-    opened = [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()]
-    return sum(each in of_port for each in opened)
+    of_process = 0
+    for opened in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            of_process += str(opened.readlink()) in of_port
+    return of_process
 
 
 def eventually(what: Callable[[], T | None], within: float = PATIENCE_SECONDS) -> T:
