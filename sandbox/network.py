@@ -87,10 +87,10 @@ class Network:
     def __init__(self, dice: Dice, places: Places) -> None:
         self._dice = dice
         self._places = places
-        self.ways = lru_cache(maxsize=256)(self._ways)
-        self.zones = lru_cache(maxsize=256)(self._zones)
+        self.ways = lru_cache(maxsize=512)(self._ways)
+        self.zones = lru_cache(maxsize=512)(self._zones)
         self.spokes = lru_cache(maxsize=256)(self._spokes)
-        self.flights = lru_cache(maxsize=2048)(self._flights)
+        self.flights = lru_cache(maxsize=4096)(self._flights)
 
     def _ways(self, origin: Airport, destination: Airport) -> tuple[Way, ...]:
         """All ways to go, without dates: direct, with one change, and if need be with two."""
