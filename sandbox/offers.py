@@ -27,10 +27,12 @@ class Offers:
 
     def find(self, search: Search) -> dict[str, Any]:
         """The body of the answer: `meta`, `data`, and, if there is anything, `dictionaries`."""
-        today = dt.datetime.fromtimestamp(self._clock(), dt.UTC).date()
+        now = self._clock()
+        today = dt.datetime.fromtimestamp(now, dt.UTC).date()
         fares = Fares(self._tariff, today)
         products = [product for product in PRODUCTS if _wanted(product, search)]
-        bounds = [_allowed(self._itineraries.find(bound), search) for bound in search.bounds]
+        still = [_still_there(self._itineraries.find(bound), now) for bound in search.bounds]
+        bounds = [_allowed(found, search, fares) for found in still]
         found = journeys(bounds, fares.fare, fares.taxes)
         offers = Pricing(search).cheapest(found, products)
         return render(offers, search, today, fares)
@@ -44,7 +46,17 @@ def _wanted(product: Product, search: Search) -> bool:
     )
 
 
-def _allowed(found: list[Itinerary], search: Search) -> list[Itinerary]:
+def _still_there(found: list[Itinerary], now: float) -> list[Itinerary]:
+    """Those that have not left yet."""
+    # In no time zone is it later than the day after that of UTC.
+    tomorrow = dt.datetime.fromtimestamp(now, dt.UTC).toordinal() + 1
+    return [one for one in found if one.day > tomorrow or one.leaves > now]
+
+
+def _allowed(found: list[Itinerary], search: Search, fares: Fares) -> list[Itinerary]:
+    seats = search.seats
+    if seats > 1:
+        found = [one for one in found if fares.seats(one) >= seats]
     if search.most_changes < MOST_CHANGES:
         found = [one for one in found if len(one.departures) - 1 <= search.most_changes]
     if search.included or search.excluded:

@@ -63,3 +63,8 @@ class Search:
     """Per traveller, in whole units of the currency."""
     checked_bags: bool = False
     refundable: bool = False
+
+    @property
+    def seats(self) -> int:
+        """How many seats they need."""
+        return sum(traveler.type != "HELD_INFANT" for traveler in self.travelers)

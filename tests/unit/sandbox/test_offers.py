@@ -103,6 +103,26 @@ def test_the_ticket_is_bought_soon_and_before_departure(honest: InProcess) -> No
     assert honest.offers(max=1, departureDate="2026-11-22")[0]["lastTicketingDate"] == "2026-11-22"
 
 
+@pytest.mark.parametrize("adults", [1, 5, 9])
+def test_there_is_a_seat_for_each_who_needs_one(honest: InProcess, adults: int) -> None:
+    seats = [one["numberOfBookableSeats"] for one in honest.offers(adults=adults, infants=1)]
+    assert seats
+    assert adults <= min(seats) <= max(seats) <= 9
+
+
+def test_what_has_left_is_not_sold() -> None:
+    sydney = {"originLocationCode": "SYD", "destinationLocationCode": "MEL"}
+    clock = Clock(dt.datetime(2026, 11, 21, 1, 33, tzinfo=dt.UTC).timestamp())
+    sandbox = InProcess(clock)
+    assert sandbox.offers(departureDate="2026-11-20", **sydney) == []
+    today = sandbox.offers(departureDate="2026-11-21", **sydney)
+    assert today
+    assert min(o["itineraries"][0]["segments"][0]["departure"]["at"] for o in today) > (
+        "2026-11-21T12:33"
+    )
+    assert {one["lastTicketingDate"] for one in today} == {"2026-11-21"}
+
+
 @pytest.mark.parametrize(
     ("date", "route"),
     [
