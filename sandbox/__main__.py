@@ -6,19 +6,27 @@ from gevent import monkey
 monkey.patch_all()
 
 import argparse  # noqa: E402
+import re  # noqa: E402
 import signal  # noqa: E402
 import ssl  # noqa: E402
 import sys  # noqa: E402
+from collections.abc import Callable  # noqa: E402
 
 import gevent  # noqa: E402
 from gevent.event import Event  # noqa: E402
 
 from sandbox.app import create_app  # noqa: E402
-from sandbox.config import RATE_LIMITS, Latency, SandboxConfig  # noqa: E402
+from sandbox.config import (  # noqa: E402
+    COUNTS,
+    RATE_LIMITS,
+    TOKEN_LIVES,
+    Latency,
+    SandboxConfig,
+)
 from sandbox.faults import Fault  # noqa: E402
 from sandbox.server import Server  # noqa: E402
 
-_MOST_PORT = 65535
+_PORTS = range(65536)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,11 +64,16 @@ def parser() -> argparse.ArgumentParser:
     )
     add = made.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    add("--port", type=_port, default=9090, help="port to listen on, 0 for a free one (9090)")
+    add(
+        "--port",
+        type=_whole(_PORTS),
+        default=9090,
+        help="port to listen on, 0 for a free one (9090)",
+    )
     add("--seed", default="amadeus", help="other words give other flights and prices")
     add(
         "--token-life",
-        type=_life,
+        type=_whole(TOKEN_LIVES),
         default=1799,
         metavar="SECONDS",
         help="how long an access token is good for (1799)",
@@ -74,7 +87,12 @@ def parser() -> argparse.ArgumentParser:
         help="refuse searches that come too fast: test is 10 a second and 100 ms apart, "
         "production is 40 a second (none)",
     )
-    add("--quota", type=_whole, metavar="N", help="refuse searches after N in a calendar month")
+    add(
+        "--quota",
+        type=_whole(COUNTS),
+        metavar="N",
+        help="refuse searches after N in a calendar month",
+    )
     add(
         "--latency",
         type=_latency,
@@ -120,25 +138,15 @@ def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
     return context
 
 
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= _MOST_PORT:
-        raise argparse.ArgumentTypeError(f"a port is 0 to {_MOST_PORT}, not {port}")
-    return port
+def _whole(within: range) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,20}", text) or int(text) not in within:
+            raise argparse.ArgumentTypeError(
+                f"a whole number from {within[0]} to {within[-1]}, not {text!r}"
+            )
+        return int(text)
 
-
-def _whole(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"not below 0, please: {number}")
-    return number
-
-
-def _life(text: str) -> int:
-    seconds = _whole(text)
-    if not seconds:
-        raise argparse.ArgumentTypeError("a token lives 1 or more seconds")
-    return seconds
+    return convert
 
 
 def _latency(text: str) -> Latency:

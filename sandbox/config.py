@@ -11,8 +11,23 @@ RateLimit = Literal["none", "test", "production"]
 
 RATE_LIMITS: tuple[RateLimit, ...] = get_args(RateLimit)
 
+TOKEN_LIVES = range(1, 10 * 365 * 24 * 3600 + 1)
+"""Seconds."""
+COUNTS = range(10**9 + 1)
+"""Of searches and of requests: JSON could not show much more."""
+
 # The 99th percentile of the standard normal distribution.
 _Z99 = 2.326
+_LONGEST_WAIT = 600_000.0  # milliseconds
+
+
+def whole_number(what: str, value: object, within: range) -> int:
+    """The value. Raises ValueError, with a sentence for people, if it is not one of these."""
+    if type(value) is not int or value not in within:
+        raise ValueError(
+            f"{what} is a whole number from {within[0]} to {within[-1]}, not {value!r}"
+        )
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +54,8 @@ class Latency:
             latency = cls(_milliseconds(p50), _milliseconds(p99))
         except ValueError:
             raise ValueError(
-                "latency is a number of milliseconds, or lognormal:P50,P99 in milliseconds"
+                f"latency is a number of milliseconds from 0 to {_LONGEST_WAIT:.0f}, "
+                "or lognormal:P50,P99"
             ) from None
         if not latency.p99 or not 0 < latency.p50 <= latency.p99:
             raise ValueError("a lognormal latency needs 0 < P50 <= P99")
@@ -53,12 +69,13 @@ class Latency:
         if self.p99 is None:
             return self.p50 / 1000
         sigma = math.log(self.p99 / self.p50) / _Z99
-        return random.lognormvariate(math.log(self.p50), sigma) / 1000
+        drawn = random.lognormvariate(math.log(self.p50), sigma)
+        return min(drawn, _LONGEST_WAIT) / 1000
 
 
 def _milliseconds(text: str) -> float:
     number = float(text)
-    if not 0 <= number < math.inf:
+    if not 0 <= number <= _LONGEST_WAIT:
         raise ValueError
     return number
 
@@ -69,6 +86,8 @@ class SandboxConfig:
 
     Prices, timetables and tokens follow from `seed`: two sandboxes with the same seed give the
     same offers on the same day and accept each other's tokens.
+
+    Raises ValueError, with a sentence for people, for a life or a quota that could not work.
     """
 
     seed: str = "amadeus"
@@ -89,3 +108,8 @@ class SandboxConfig:
     """Seconds since the epoch; decides what is in the past and which tokens have expired."""
     monotonic: Callable[[], float] = time.monotonic
     """Seconds; decides what the rate limits count."""
+
+    def __post_init__(self) -> None:
+        whole_number("token_life", self.token_life, TOKEN_LIVES)
+        if self.quota is not None:
+            whole_number("quota", self.quota, COUNTS)

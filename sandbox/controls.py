@@ -3,10 +3,15 @@
 import hmac
 from typing import Any
 
-from sandbox.config import RATE_LIMITS, Latency, SandboxConfig
+from sandbox.config import (
+    COUNTS,
+    RATE_LIMITS,
+    TOKEN_LIVES,
+    Latency,
+    SandboxConfig,
+    whole_number,
+)
 from sandbox.limits import Limits
-
-_LONGEST_LIFE = 10 * 365 * 24 * 3600
 
 
 class Controls:
@@ -63,13 +68,9 @@ def _right(given: str, wanted: str | None) -> bool:
 def _checked(name: str, value: Any) -> Any:
     match name:
         case "token_life":
-            if not _whole(value, 1) or value > _LONGEST_LIFE:
-                raise ValueError("token_life is a whole number of seconds, 1 or more")
-            return value
+            return whole_number(name, value, TOKEN_LIVES)
         case "quota":
-            if value is not None and not _whole(value, 0):
-                raise ValueError("quota is a whole number of searches, or null for none")
-            return value
+            return None if value is None else whole_number(name, value, COUNTS)
         case "rate_limit":
             if value not in RATE_LIMITS:
                 raise ValueError("rate_limit is one of " + ", ".join(RATE_LIMITS))
@@ -77,7 +78,3 @@ def _checked(name: str, value: Any) -> Any:
         case "latency":
             return Latency.parse(value)
     raise ValueError(f"unknown setting {name!r}: token_life, rate_limit, quota, latency")
-
-
-def _whole(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least

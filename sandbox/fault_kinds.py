@@ -4,8 +4,10 @@ They cover each way of misbehaving in which the official SDKs were seen to break
 answers spoiled in content (`fault_bodies`), spoiled on the wire (`fault_wire`), and late ones.
 """
 
+import re
 from collections.abc import Callable
 
+from sandbox.config import Latency
 from sandbox.errors import Leg
 from sandbox.fault_bodies import BODY_FAULTS, OFFER_FAULTS, TOKEN_FAULTS
 from sandbox.fault_wire import WIRE_FAULTS
@@ -14,6 +16,9 @@ LATENCY = "latency"
 
 Check = Callable[[str | None], object]
 
+_STATUS = re.compile(r"[0-9]{3}(:[0-9]{0,9})?")
+_STATUSES = 200, 699
+
 
 def names_for(leg: Leg) -> set[str]:
     """The faults that this leg can play."""
@@ -21,12 +26,12 @@ def names_for(leg: Leg) -> set[str]:
     return {LATENCY, *BODY_FAULTS, *WIRE_FAULTS, *own}
 
 
-def _number(low: float, high: float, *, needed: bool = False) -> Check:
+def _number(low: float, high: float) -> Check:
     def check(arg: str | None) -> None:
-        if arg is None and not needed:
+        if arg is None:
             return
         try:
-            good = low <= float(arg or "") <= high
+            good = low <= float(arg) <= high
         except ValueError:
             good = False
         if not good:
@@ -39,9 +44,8 @@ def _status(low: int, high: int, *, needed: bool = False) -> Check:
     def check(arg: str | None) -> None:
         if arg is None and not needed:
             return
-        status, _, code = (arg or "").partition(":")
-        numbers = status.isascii() and status.isdigit() and (not code or code.isdigit())
-        if not numbers or not low <= int(status) <= high:
+        text = arg or ""
+        if not _STATUS.fullmatch(text) or not low <= int(text[:3]) <= high:
             raise ValueError(
                 f"the argument is STATUS or STATUS:CODE, STATUS from {low} to {high}, not {arg!r}"
             )
@@ -49,8 +53,9 @@ def _status(low: int, high: int, *, needed: bool = False) -> Check:
     return check
 
 
-def _anything(_: str | None) -> None:
-    pass
+def _text(arg: str | None) -> None:
+    if arg is not None and not arg.isprintable():
+        raise ValueError("the argument is printable text")
 
 
 def _header_value(arg: str | None) -> None:
@@ -58,18 +63,27 @@ def _header_value(arg: str | None) -> None:
         raise ValueError("the argument becomes a header: printable ASCII, please")
 
 
-_SPOILED = _status(200, 699)
+def _location(arg: str | None) -> None:
+    _header_value(arg)
+    status = re.match("([0-9]+):", arg or "")
+    if status and not _STATUSES[0] <= int(status[1]) <= _STATUSES[1]:
+        raise ValueError(
+            f"the argument is [STATUS:]LOCATION, STATUS from {_STATUSES[0]} to {_STATUSES[1]}"
+        )
+
+
+_SPOILED = _status(*_STATUSES)
 _ERROR = _status(400, 599)
 _SECONDS = _number(0, 600)
 
 # Names that are not here take no argument.
 ARGUMENT_CHECKS: dict[str, Check] = {
-    LATENCY: _number(0, 600_000, needed=True),
-    "status": _status(200, 699, needed=True),
+    LATENCY: Latency.parse,
+    "status": _status(*_STATUSES, needed=True),
     "content_type": _header_value,
-    "redirect": _header_value,
-    "odd_price": _anything,
-    "missing_price": _anything,
+    "redirect": _location,
+    "odd_price": _text,
+    "missing_price": _text,
     "huge": _number(1, 2**31),
     "tiny_expires_in": _number(0, 2**31),
     **dict.fromkeys(("hang", "hang_in_body", "slow_headers", "slow_body"), _SECONDS),

@@ -5,6 +5,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sandbox.config import COUNTS, whole_number
 from sandbox.errors import Leg
 from sandbox.fault_kinds import ARGUMENT_CHECKS, names_for
 
@@ -56,8 +57,8 @@ class Fault:
             check(self.arg)
         elif self.arg is not None:
             raise ValueError(f"the fault {self.name} takes no argument")
-        if self.count is not None and self.count < 1:
-            raise ValueError("count is 1 or more, or null for until changed")
+        if self.count is not None:
+            whole_number("count", self.count, COUNTS[1:])
         for code in (self.origin, self.destination):
             if code is not None and not _CODE.fullmatch(code):
                 raise ValueError(f"a route is of city or airport codes such as JFK, not {code!r}")

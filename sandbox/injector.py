@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from sandbox.answer import Answer, Application, Environ, StartResponse
+from sandbox.config import Latency
 from sandbox.counters import Counters
 from sandbox.errors import Leg
 from sandbox.fault_bodies import BODY_FAULTS, OFFER_FAULTS, TOKEN_FAULTS, base_answer
@@ -68,7 +69,7 @@ class Injector:
         seconds = self._delay()
         fault = self._faults.take(leg, route)
         if fault is not None and fault.name == LATENCY:
-            seconds += float(fault.arg or 0) / 1000
+            seconds += Latency.parse(fault.arg).seconds()
         if seconds:
             time.sleep(seconds)
         answer = Answer.of(self._application, environ)

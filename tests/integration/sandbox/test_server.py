@@ -78,13 +78,13 @@ def test_a_taken_port_is_one_clear_line() -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--port", "70000"], "a port is 0 to 65535"),
-        (["--port", "x"], "invalid"),
+        (["--port", "70000"], "a whole number from 0 to 65535, not '70000'"),
+        (["--port", "x"], "a whole number from 0 to 65535, not 'x'"),
         (["--rate-limit", "some"], "invalid choice"),
-        (["--quota", "-1"], "not below 0"),
+        (["--quota", "1" * 24], "a whole number from 0 to 1000000000"),
         (["--latency", "slow"], "latency is a number of milliseconds"),
         (["--fault", "search:explode"], "unknown fault 'explode'"),
-        (["--token-life", "0"], "1 or more"),
+        (["--token-life", "5000000000"], "a whole number from 1 to 315360000"),
         (["--certfile", "/nowhere.pem"], "/nowhere.pem"),
         (["--keyfile", "key.pem"], "--certfile"),
         (["--wings", "2"], "unrecognized"),

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from typing import Any
 
 import pytest
@@ -40,10 +41,19 @@ def test_a_fault_is_read_from_the_command_line(text: str, fault: Fault) -> None:
         ("search:status=abc", "STATUS"),
         ("search:status=99", "STATUS"),
         ("search:errors_null=200", "STATUS"),
+        ("search:status=429:²", "STATUS:CODE"),
+        ("search:status=429:99999999999999999999999", "STATUS:CODE"),
+        ("search:status=" + "9" * 5000, "STATUS"),
+        ("search:redirect=99:/x", "200 to 699"),
+        ("search:redirect=100:/x", "200 to 699"),
+        ("search:redirect=99999:/x", "200 to 699"),
+        ("search:odd_price=\udcff", "printable"),
         ("search:latency", "a number"),
         ("search:latency=-1", "a number"),
+        ("search:latency=lognormal:9,1", "P50 <= P99"),
         ("search:hang=nan", "a number"),
         ("search:resetx0", "count"),
+        ("search:resetx100000000000000000000", "count"),
         ("search:redirect=\n", "printable"),
     ],
 )
@@ -360,6 +370,13 @@ def test_in_process_a_broken_connection_is_an_error(sandbox: InProcess, name: st
     with pytest.raises(ConnectionResetError):
         sandbox.search()
     assert sandbox.search(max=1).status_code == 200
+
+
+def test_a_late_answer_may_have_a_long_tail(sandbox: InProcess) -> None:
+    sandbox.fault("search", "latency", "lognormal:50,50", count=1)
+    started = time.monotonic()
+    assert sandbox.search(max=1).status_code == 200
+    assert time.monotonic() - started >= 0.05
 
 
 def test_a_fault_of_one_leg_leaves_the_other_alone(sandbox: InProcess) -> None:

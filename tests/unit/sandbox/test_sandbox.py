@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Latency
+from sandbox import Latency, SandboxConfig
 from sandbox.airlines import AIRLINES
 from sandbox.big_airports import RANKS
 from sandbox.counters import Counters
@@ -111,11 +111,25 @@ def test_a_lognormal_latency_has_its_median_and_its_tail() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "fast", "-1", "inf", "nan", "lognormal:", "lognormal:1", "lognormal:0,5", None]
+    "text",
+    ["", "fast", "-1", "inf", "nan", "600001", "lognormal:", "lognormal:1", "lognormal:0,5", None],
 )
 def test_another_latency_is_refused(text: str | None) -> None:
     with pytest.raises(ValueError, match="latency"):
         Latency.parse(text)
+
+
+def test_no_answer_is_later_than_ten_minutes() -> None:
+    latency = Latency.parse("lognormal:0.001,600000")
+    assert max(latency.seconds() for _ in range(4000)) == 600
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"token_life": 5_000_000_000}, {"token_life": 0}, {"quota": 10**23}, {"quota": -1}]
+)
+def test_a_sandbox_that_could_not_work_is_not_made(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} is a whole number"):
+        SandboxConfig(**wrong)  # type: ignore[arg-type]
 
 
 def test_the_searches_that_are_told_apart_are_bounded() -> None:
