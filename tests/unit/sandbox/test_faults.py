@@ -379,6 +379,13 @@ def test_a_late_answer_may_have_a_long_tail(sandbox: InProcess) -> None:
     assert time.monotonic() - started >= 0.05
 
 
+def test_slashes_before_the_path_hide_nothing(sandbox: InProcess) -> None:
+    assert sandbox.token
+    sandbox.fault("search", "status", 503)
+    assert sandbox.http.get("http://sandbox//v2/shopping/flight-offers").status_code == 503
+    assert sandbox.counters()["search"]["calls"] == 1
+
+
 def test_a_fault_of_one_leg_leaves_the_other_alone(sandbox: InProcess) -> None:
     sandbox.fault("search", "status", 500)
     assert sandbox.ask_token().status_code == 200
