@@ -4,6 +4,7 @@ from gevent import monkey
 
 monkey.patch_all()  # first: post_fork, and all that it imports, runs before the worker's own
 
+import gc  # noqa: E402
 import signal  # noqa: E402
 from collections.abc import Iterable  # noqa: E402
 from importlib import import_module  # noqa: E402
@@ -66,6 +67,7 @@ def on_starting(_server: "Arbiter") -> None:
 
 def when_ready(_server: "Arbiter") -> None:
     """Say once what is being served."""
+    gc.freeze()  # what is here stays: to look through it again and again costs time and memory
     get_logger().info(Event.SERVICE_STARTED, **settings.summary())
 
 
@@ -83,6 +85,7 @@ def post_fork(_server: "Arbiter", worker: Any) -> None:
         signal.signal(number, signal.SIG_DFL)
     from api.wsgi import application  # noqa: PLC0415 - after the fork, so that workers share nothing
 
+    gc.freeze()
     application.warm_up()
 
 
