@@ -204,7 +204,8 @@ class LayeredStore:
                 # before the next request comes.
                 self._try(self._shared.check, lambda: None)
             except Exception:
-                log.exception(Event.CACHE_FOLLOW_FAILED)
+                if not self._closed.is_set():  # else `close` took the connection away
+                    log.exception(Event.CACHE_FOLLOW_FAILED)
             finally:
                 with self._lock:
                     self._distrust_copy()
