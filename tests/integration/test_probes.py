@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from api import __version__
-from tests.processes import first_good
+from tests.processes import eventually, first_good
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
 from tests.service import Service
@@ -32,8 +32,9 @@ def test_ping_touches_neither_redis_nor_amadeus() -> None:
     with (
         SandboxServer() as sandbox,
         RedisServer() as redis,
-        Service.on(sandbox, redis_url=redis.url) as service,
+        Service.on(sandbox, redis_url=redis.url, web_concurrency=2) as service,
     ):
+        eventually(lambda: len(service.log("service.warmed")) == 2)
         sandbox.clear()
         redis.forget_commands()
         answers = [service.get("/flights/ping").status_code for _ in range(20)]
