@@ -21,7 +21,12 @@ run: .venv/run.stamp ## Serve on PORT (8080); Ctrl-C ends it
 
 .PHONY: test
 test: setup redis-server test-tools .venv-bench/stamp bench-tools ## Run all tests; ARGS="-k name" goes to pytest
+ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
+else
+	@$(BIN)/pytest --numprocesses 6 --dist loadfile --no-loadscope-reorder -m "not alone"
+	@$(BIN)/pytest -m alone
+endif
 
 .PHONY: soak
 DURATION ?= 600

@@ -119,11 +119,14 @@ def row(name: str, run: Run) -> list[str]:
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--only", default="", help="the ways whose name contains this")
     wanted = parser.parse_args()
     rows = []
     conditions = circumstances()
     with stage() as (it, paths):
         for name, settings in WAYS.items():
+            if wanted.only not in name:
+                continue
             fleet = {"redis_url": it.redis.url, "web_concurrency": WORKERS, **settings}
             with Service.on(it.sandbox, **fleet) as service:
                 rows.append(row(name, measure(service, it, paths, wanted.seconds)))

@@ -1,9 +1,11 @@
 """Waiting for what other processes do, without sleeping longer than it takes."""
 
+import os
 import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,14 +13,20 @@ import httpx2
 
 PATIENCE_SECONDS = 20.0
 T = TypeVar("T")
+# Below the ports that the kernel gives to outgoing connections, for one of them could take a port
+# before its server does; and for each process that runs tests beside others a stretch of its own.
+_STRETCH = 1_000
+_first_port = 20_000 + _STRETCH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_ports = cycle(range(_first_port, _first_port + _STRETCH))
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of this machine that nobody listens on, and that is not given out again soon."""
+    while True:
+        port = next(_ports)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def connections_of(pid: int, port: int) -> int:

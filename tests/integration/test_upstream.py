@@ -82,6 +82,7 @@ def test_the_circuit_opens_and_one_probe_closes_it(amadeus: SandboxServer) -> No
         assert len(service.log("amadeus.circuit_closed")) == 1
 
 
+@pytest.mark.alone
 def test_the_fleet_keeps_the_pace_of_the_test_environment(
     amadeus: SandboxServer, redis_server: RedisServer
 ) -> None:
