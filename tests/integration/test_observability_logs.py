@@ -27,7 +27,7 @@ KNOWN = {
     for event, levels, fields, _ in ROW.findall(PAGE.partition("\n### Every event\n")[2])
 }
 OF_EVERY_LINE = {"timestamp", "level", "event", "request_id", "trace_id"}
-REQUEST_ID = "5f0a7b3c"
+REQUEST_ID = "5f0a7b3c9d2e4f168a0b7c3d5e9f1a24"
 Lines = list[dict[str, Any]]
 
 
@@ -138,10 +138,20 @@ def test_the_page_has_the_recipes_that_are_tested() -> None:
     assert {title for title, _, _ in RECIPE.findall(PAGE)} == set(EXPECTED)
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param("", id="bare"),
+        pytest.param(r"\x1b[2K", id="after what compose 2.26 writes even into a pipe"),
+        pytest.param("api-1  | ", id="after the name of the service"),
+    ],
+)
 @pytest.mark.parametrize(("title", "source", "recipe"), RECIPE.findall(PAGE))
-def test_a_recipe_shows_what_it_says(title: str, source: str, recipe: str, eventful: Path) -> None:
+def test_a_recipe_shows_what_it_says(
+    title: str, source: str, recipe: str, before: str, eventful: Path
+) -> None:
     count = re.search(r"-n (\d+)", source)
-    read = f"tail -n {count[1] if count else '+1'} {eventful}"
+    read = f"tail -n {count[1] if count else '+1'} {eventful} | sed 's/^/{before}/'"
     run = subprocess.run(
         ["bash", "-o", "pipefail", "-c", f"{{ echo 'no JSON'; {read}; }} | {recipe}"],
         capture_output=True,
