@@ -31,6 +31,15 @@ _CODE = re.compile("[A-Za-z]{3}")
 _ISO_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DIGIT = re.compile("[0-9]")
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
+UNKNOWN: Final = "is not a parameter"
+# What other services call our parameters, and no likeness of the names would tell.
+_ALIASES: Final = {
+    "departure_date": "date",
+    "departuredate": "date",
+    "from": "origin",
+    "to": "destination",
+    "returndate": "return_date",
+}
 
 
 class Cabin(StrEnum):
@@ -47,10 +56,17 @@ def _refuse(detail: str) -> NoReturn:
     raise PydanticCustomError("flight_price", "{detail}", {"detail": detail})
 
 
-def _code(value: object) -> str:
-    if not isinstance(value, str) or not _CODE.fullmatch(value):
-        _refuse("must be three letters, like JFK, LON or EUR")
-    return value.upper()
+def _place(value: object) -> str:
+    return _code(value) or _refuse("must be an IATA code of three letters, like JFK or LON")
+
+
+def _currency(value: object) -> str:
+    return _code(value) or _refuse("must be three letters, like EUR or USD")
+
+
+def _code(value: object) -> str | None:
+    is_code = isinstance(value, str) and _CODE.fullmatch(value)
+    return str(value).upper() if is_code else None
 
 
 def _day(value: object) -> dt.date:
@@ -81,12 +97,9 @@ def _cabin(value: object) -> Cabin:
 
 
 # What a validator of ours checks pydantic cannot tell in a schema, so it is told beside it.
-Code = Annotated[
-    str,
-    BeforeValidator(_code),
-    Field(pattern="^[A-Za-z]{3}$"),
-    WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{3}$"}),
-]
+_CODE_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{3}$"})
+Place = Annotated[str, BeforeValidator(_place), _CODE_SCHEMA]
+Currency = Annotated[str, BeforeValidator(_currency), _CODE_SCHEMA]
 Day = Annotated[dt.date, BeforeValidator(_day)]
 Seats = Annotated[
     int,
@@ -114,10 +127,10 @@ class PriceQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    origin: Code = Field(
+    origin: Place = Field(
         description="IATA code of the city or airport to leave from", examples=["JFK"]
     )
-    destination: Code = Field(
+    destination: Place = Field(
         description="IATA code of the city or airport to go to; not origin", examples=["LAX"]
     )
     date: Day = Field(
@@ -126,7 +139,9 @@ class PriceQuery(BaseModel):
     return_date: Day | None = Field(
         default=None, description="day of return, not before date; one way without it"
     )
-    adults: Seats = Field(default=1, description="travellers of 12 years and more", examples=[2])
+    adults: Seats = Field(
+        default=1, description="travellers of 12 years and more; 1 if not given", examples=[2]
+    )
     children: OptionalSeats = Field(
         default=0,
         description=f"travellers of 2 to 11 years; with the adults {MAX_SEATS} at most",
@@ -137,11 +152,13 @@ class PriceQuery(BaseModel):
         description="travellers under 2 years, each on the lap of an adult",
         examples=[1],
     )
-    currency: Code | None = Field(
+    currency: Currency | None = Field(
         default=None, description="ISO 4217 code of the currency to answer in", examples=["USD"]
     )
     cabin: Annotated[Cabin, BeforeValidator(_cabin)] | None = Field(
-        default=None, description="this cabin or a higher one", examples=["BUSINESS"]
+        default=None,
+        description="this cabin or a higher one: economy, premium_economy, business or first",
+        examples=["BUSINESS"],
     )
     nonstop: Switch = Field(
         default=False, description="1: only flights without a stop", examples=["1"]
@@ -213,10 +230,16 @@ def bookable_days() -> tuple[dt.date, dt.date]:
 
 def faults_of(error: ValidationError) -> list[Fault]:
     """Every fault that pydantic found, each with its parameter and what would be right."""
-    return [
+    faults = [
         Fault(parameter=str(item["loc"][0]), detail=_what_would_be_right(item))
         for item in error.errors(include_url=False)
     ]
+    unknown = [fault for fault in faults if fault.detail == UNKNOWN]
+    if unknown:  # the last of them says for all what is known
+        faults.remove(unknown[-1])
+        known = f"{UNKNOWN}; known are {', '.join(PriceRequest.model_fields)}"
+        faults.append(Fault(unknown[-1].parameter, known))
+    return faults
 
 
 def _what_would_be_right(item: ErrorDetails) -> str:
@@ -224,16 +247,20 @@ def _what_would_be_right(item: ErrorDetails) -> str:
         case "missing":
             return "is required"
         case "extra_forbidden":
-            parameters = list(PriceRequest.model_fields)
-            near = get_close_matches(str(item["loc"][0]).lower(), parameters, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(parameters)}"
-            return f"is not a parameter; {hint}"
+            meant = _meant_by(str(item["loc"][0]))
+            return f"{UNKNOWN}; did you mean {meant}?" if meant else UNKNOWN
         case "flight_price":
             return item["msg"]
         case _:
             # What is left are the counts of travellers; the field's limits say what is right.
             low = 1 if item["loc"][0] == "adults" else 0
             return f"must be a whole number from {low} to {MAX_SEATS}"
+
+
+def _meant_by(parameter: str) -> str | None:
+    name = parameter.lower()
+    near = get_close_matches(name, PriceRequest.model_fields, n=1)
+    return _ALIASES.get(name) or (near[0] if near else None)
 
 
 class FlightPrice(BaseModel):

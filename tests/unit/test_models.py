@@ -87,11 +87,16 @@ def test_a_date_that_is_none_is_refused(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["JF", "JFKX", "J1K", "", " JFK", "JFK\n", "ÄBC", "\u017fFO"])
-@pytest.mark.parametrize("parameter", ["origin", "destination", "currency"])
-def test_a_code_is_three_letters(parameter: str, value: str) -> None:
-    assert faults(GOOD | {parameter: value}) == {
-        parameter: "must be three letters, like JFK, LON or EUR"
-    }
+@pytest.mark.parametrize(
+    ("parameter", "right"),
+    [
+        ("origin", "must be an IATA code of three letters, like JFK or LON"),
+        ("destination", "must be an IATA code of three letters, like JFK or LON"),
+        ("currency", "must be three letters, like EUR or USD"),
+    ],
+)
+def test_a_code_is_three_letters(parameter: str, right: str, value: str) -> None:
+    assert faults(GOOD | {parameter: value}) == {parameter: right}
 
 
 def test_nobody_flies_from_a_place_to_itself() -> None:
@@ -171,6 +176,28 @@ def test_an_unknown_parameter_is_named_with_the_one_that_was_meant() -> None:
     assert faults(GOOD | {"q": "1"})["q"].startswith("is not a parameter; known are origin, dest")
 
 
+@pytest.mark.parametrize(
+    ("alias", "meant"),
+    [
+        ("departure_date", "date"),
+        ("departureDate", "date"),
+        ("from", "origin"),
+        ("to", "destination"),
+        ("returnDate", "return_date"),
+    ],
+)
+def test_what_others_call_a_parameter_is_understood(alias: str, meant: str) -> None:
+    assert faults(GOOD | {alias: "1"}) == {alias: f"is not a parameter; did you mean {meant}?"}
+
+
+def test_the_parameters_are_listed_once_however_many_are_unknown() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        parse(GOOD | {"q": "1", "colour": "red"})
+
+    assert caught.value.detail.startswith("q is not a parameter; colour is not a parameter; known")
+    assert caught.value.detail.count("nonstop") == 1
+
+
 def test_a_repeated_parameter_is_refused_and_not_one_of_its_values_picked() -> None:
     assert faults(GOOD | {"origin": ["JFK", "LON"]}) == {
         "origin": "is given 2 times, and once is right"
@@ -188,7 +215,9 @@ def test_every_fault_is_named_at_once() -> None:
 
 
 def test_the_sentence_of_the_answer_holds_every_fault() -> None:
-    with pytest.raises(InvalidRequest, match=r"^origin must be three .*; destination is required$"):
+    with pytest.raises(
+        InvalidRequest, match=r"^origin must be an IATA .*; destination is required$"
+    ):
         parse({"origin": "?", "date": "2026-12-01"})
 
 
