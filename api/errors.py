@@ -38,6 +38,7 @@ class FlightPriceError(Exception):
     status: ClassVar[HTTPStatus]
     code: ClassVar[str]
     title: ClassVar[str]
+    faults: "tuple[Fault, ...]" = ()
 
     def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
         """`retry_after`: seconds until another try makes sense, where that is known."""
@@ -112,6 +113,18 @@ class RejectedByAmadeus(UpstreamError):
     title = "Amadeus refuses this search"
     stale_helps = False
 
+    def __init__(
+        self,
+        detail: str,
+        faults: Sequence[Fault] = (),
+        *,
+        retry_after: float | None = None,
+        may_pass: bool = False,
+    ) -> None:
+        """`faults`: what it is refused for, as far as Amadeus names it."""
+        super().__init__(detail, retry_after=retry_after, may_pass=may_pass)
+        self.faults = tuple(faults)
+
 
 class AmadeusMisconfigured(UpstreamError):
     status = HTTPStatus.BAD_GATEWAY
@@ -158,16 +171,19 @@ UPSTREAM_ERRORS: Mapping[str, type[UpstreamError]] = {
 
 def dump_upstream_error(error: UpstreamError) -> bytes:
     """The form in which the fleet shares a failure; `load_upstream_error` reads it."""
-    return json.dumps([error.code, error.detail, error.retry_after]).encode()
+    faults = [[fault.parameter, fault.detail] for fault in error.faults]
+    return json.dumps([error.code, error.detail, error.retry_after, *faults]).encode()
 
 
 def load_upstream_error(raw: bytes) -> UpstreamError:
     """The error that `dump_upstream_error` wrote; of anything else, that Amadeus failed."""
     try:
-        code, detail, retry_after = json.loads(raw)
-        return UPSTREAM_ERRORS[code](detail, retry_after=retry_after)
+        code, detail, retry_after, *faults = json.loads(raw)
+        error = UPSTREAM_ERRORS[code](detail, retry_after=retry_after)
+        error.faults = tuple(Fault(*fault) for fault in faults)
     except (KeyError, TypeError, ValueError):
         return AmadeusUnavailable("Amadeus failed a moment ago.")
+    return error
 
 
 def problem(
@@ -187,7 +203,7 @@ def problem(
 def problem_of(error: FlightPriceError, request_id: str) -> dict[str, object]:
     """The problem document of one of our errors."""
     document = problem(error.status, error.code, error.title, error.detail, request_id)
-    if isinstance(error, InvalidRequest):
+    if error.faults:
         document["errors"] = [
             {"parameter": fault.parameter, "detail": fault.detail} for fault in error.faults
         ]

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import Request
 
@@ -19,6 +19,7 @@ from api.errors import AmadeusBadAnswer, UpstreamError
 from api.logs import Event, get_logger
 from api.models import PriceQuery
 from api.services.deadline import Deadline, current_deadline
+from api.services.rejections import PARAMETERS, error_of
 from api.services.replies import refusal_from
 from api.services.sdk_seam import SdkReply
 
@@ -84,7 +85,7 @@ class AmadeusGateway:
             refusal = refusal_from(exc.response.status_code, exc.response.result)
             if refusal.is_no_offers:
                 return None
-            raise refusal.error() from None  # the SDK's error holds the token
+            raise error_of(refusal, query) from None  # the SDK's error holds the token
         except Exception as exc:  # noqa: BLE001 - the SDK fails in more ways than it says
             # Where it happened, and not its message, which may quote a header.
             stack = "".join(traceback.format_tb(exc.__traceback__))
@@ -97,20 +98,12 @@ class AmadeusGateway:
 
 def _parameters(query: PriceQuery) -> dict[str, str | int]:
     """The query in Amadeus's words (FACTS section 2)."""
-    parameters: dict[str, Any] = {
-        "originLocationCode": query.origin,
-        "destinationLocationCode": query.destination,
-        "departureDate": query.date.isoformat(),
-        "returnDate": query.return_date and query.return_date.isoformat(),
-        "adults": query.adults,
-        "children": query.children or None,
-        "infants": query.infants or None,
-        "currencyCode": query.currency,
-        "travelClass": query.cabin and query.cabin.value,
-        "nonStop": "true" if query.nonstop else None,
-        "max": MAX_OFFERS,
-    }
-    return {name: value for name, value in parameters.items() if value is not None}
+    given = query.model_dump(mode="json")
+    # Amadeus takes nothing for none, and of True the SDK makes a word that Amadeus does not know.
+    parameters = {theirs: given[ours] for theirs, ours in PARAMETERS.items() if given[ours]}
+    if query.nonstop:
+        parameters["nonStop"] = "true"
+    return {**parameters, "max": MAX_OFFERS}
 
 
 def cheapest_fare(offers: object, currency: str | None) -> Fare | None:

@@ -30,13 +30,16 @@ PACE_PAUSE_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Status, code and words of an error reply; what it did not say is empty."""
+    """Status, code and words of an error reply; what it did not say is empty.
+
+    parameters: those that it names, of all errors in it that have this code.
+    """
 
     status: int
     code: str = ""
     title: str = ""
     detail: str = ""
-    parameter: str = ""
+    parameters: tuple[str, ...] = ()
 
     @property
     def wants_new_token(self) -> bool:
@@ -47,6 +50,13 @@ class Refusal:
     def is_no_offers(self) -> bool:
         """Whether it is Amadeus's other way to say that it found nothing."""
         return self.status == HTTPStatus.NOT_FOUND and self.code == NO_RESPONSE_CODE
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it says something about the search, and nothing is wrong with the service."""
+        return self.is_no_offers or (
+            self.status == HTTPStatus.BAD_REQUEST and isinstance(self.error(), RejectedByAmadeus)
+        )
 
     def error(self) -> UpstreamError:
         """What the refusal means to a caller."""
@@ -71,8 +81,7 @@ class Refusal:
 
     def _said(self) -> str:
         words = " ".join(filter(None, (self.title.capitalize(), self.code and f"({self.code})")))
-        at_fault = f" It names {self.parameter}." if self.parameter else ""
-        return f"Amadeus refuses this search: {words or f'status {self.status}'}.{at_fault}"
+        return f"Amadeus refuses this search: {words or f'status {self.status}'}."
 
 
 def refusal_of(reply: Reply) -> Refusal | None:
@@ -86,18 +95,23 @@ def refusal_of(reply: Reply) -> Refusal | None:
 
 def refusal_from(status: int, document: dict[str, Any]) -> Refusal:
     """What the document of an error reply says: a list of errors, or one in OAuth's shape."""
-    errors = document.get("errors")
-    first = errors[0] if isinstance(errors, list) and errors else document
-    if not isinstance(first, dict):
-        first = {}
-    source = first.get("source")
+    listed = document.get("errors")
+    errors = listed if isinstance(listed, list) and listed else [document]
+    first = errors[0] if isinstance(errors[0], dict) else {}
+    code = _word(first.get("code"))
+    alike = [one for one in errors if isinstance(one, dict) and _word(one.get("code")) == code]
     return Refusal(
         status=status,
-        code=_word(first.get("code")),
+        code=code,
         title=_word(first.get("title")) or _word(first.get("error")),
         detail=_word(first.get("detail")) or _word(first.get("error_description")),
-        parameter=_word(source.get("parameter")) if isinstance(source, dict) else "",
+        parameters=tuple(filter(None, map(_parameter, alike))),
     )
+
+
+def _parameter(error: dict[str, Any]) -> str:
+    source = error.get("source")
+    return _word(source.get("parameter")) if isinstance(source, dict) else ""
 
 
 def result_of(reply: Reply) -> dict[str, Any]:

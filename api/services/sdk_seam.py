@@ -92,11 +92,14 @@ def _data_reply(reply: Reply) -> SdkReply:
 
 def _refusal_document(refusal: Refusal) -> bytes:
     """The refusal in the one shape of which the SDK makes an error without failing itself."""
-    error = {
-        "status": refusal.status,
-        "code": refusal.code,
-        "title": refusal.title,
-        "detail": refusal.detail,
-        "source": {"parameter": refusal.parameter},
-    }
-    return orjson.dumps({"errors": [error]})
+    errors = [
+        {
+            "status": refusal.status,
+            "code": refusal.code,
+            "title": refusal.title,
+            "detail": refusal.detail,
+            "source": {"parameter": parameter},
+        }
+        for parameter in refusal.parameters or ("",)
+    ]
+    return orjson.dumps({"errors": errors})

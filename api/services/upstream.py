@@ -2,8 +2,8 @@
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
-from http import HTTPStatus
 from random import uniform
 from typing import Final
 
@@ -87,13 +87,17 @@ class Upstream:
                 spanned.set_attribute("http.response.status_code", reply.status)
         except UpstreamError as error:
             metrics.called(kind, error.code, time.monotonic() - started)
-            _log_call(started, None, error=f"{error.code}: {error.__cause__ or error.detail}")
+            reason = f"{error.code}: {error.__cause__ or error.detail}"
+            _log_call(log.warning, started, None, error=reason)
             raise
         metrics.called(kind, reply.status, time.monotonic() - started)
         refusal = refusal_of(reply)
-        _log_call(started, reply.status, **({"code": refusal.code} if refusal else {}))
-        if refusal is not None:
+        if refusal is None:
+            _log_call(log.info, started, reply.status)
+        else:
             refused = refusal.error()
+            say = log.info if refusal.is_answer else log.warning
+            _log_call(say, started, reply.status, code=refusal.code)
             if isinstance(refused, AmadeusQuota):
                 self._pacing.hold(refused)
             if refused.may_pass or isinstance(refused, AmadeusQuota):
@@ -109,7 +113,6 @@ class Upstream:
         return replace(call, headers=headers)
 
 
-def _log_call(started: float, status: int | None, **fields: str) -> None:
-    say = log.info if status is not None and status < HTTPStatus.BAD_REQUEST else log.warning
+def _log_call(say: Callable[..., None], started: float, status: int | None, **fields: str) -> None:
     duration_ms = round((time.monotonic() - started) * 1000, 1)
     say(Event.AMADEUS_CALL, status=status, duration_ms=duration_ms, **fields)

@@ -213,7 +213,8 @@ def check_problem(answer: httpx2.Response) -> None:
     """What every error promises: its form, its id, and when to come again."""
     problem = answer.json()
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert {"type", "title", "status", "detail", "code", "request_id"} == set(problem)
+    members = {"type", "title", "status", "detail", "code", "request_id"}
+    assert members == set(problem) - {"errors"}
     assert problem["request_id"] == answer.headers["X-Request-ID"]
     assert problem["status"] == answer.status_code
     assert ("Retry-After" in answer.headers) is (answer.status_code == 503)
@@ -257,6 +258,23 @@ def test_a_broken_token_call_becomes_a_row_of_the_error_table(
     if expected != PRICE:
         check_problem(answer)
         assert sandbox.counters()["search"]["calls"] == 0
+
+
+def test_what_amadeus_does_not_know_is_named_as_it_was_asked_for(service: Service) -> None:
+    places = service.price(origin="QQQ", destination="QQZ", currency="USD")
+    currency = service.price(currency="QQQ")
+
+    assert {kind(places), kind(currency)} == {REJECTED}
+    unknown = "is not known to Amadeus"
+    assert places.json()["detail"] == (
+        "Amadeus knows no city or airport QQQ and no city or airport QQZ (4926)."
+    )
+    assert places.json()["errors"] == [
+        {"parameter": "origin", "detail": unknown},
+        {"parameter": "destination", "detail": unknown},
+    ]
+    assert currency.json()["detail"] == "Amadeus knows no currency QQQ (4926)."
+    assert {call["level"] for call in service.log("amadeus.call", status=400)} == {"info"}
 
 
 @pytest.mark.parametrize("code", [38190, 38192, 38193])

@@ -13,6 +13,7 @@ from api.errors import (
     FlightPriceError,
     InvalidRequest,
     NoOffers,
+    RejectedByAmadeus,
     TooManyRequests,
     UpstreamError,
     dump_upstream_error,
@@ -79,6 +80,14 @@ def test_a_failure_that_the_fleet_shares_comes_back_as_it_was(code: str) -> None
     shared = load_upstream_error(dump_upstream_error(error))
 
     assert (type(shared), shared.detail, shared.retry_after) == (type(error), error.detail, 2.5)
+
+
+def test_what_a_search_is_refused_for_is_shared_as_well() -> None:
+    error = RejectedByAmadeus("Not like that.", [Fault("origin", "is unknown")])
+
+    shared = load_upstream_error(dump_upstream_error(error))
+
+    assert problem_of(shared, "")["errors"] == [{"parameter": "origin", "detail": "is unknown"}]
 
 
 def test_every_upstream_error_can_be_shared() -> None:
