@@ -1,5 +1,6 @@
 """Who is at the other end: the peer, or whom a trusted proxy speaks for."""
 
+import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,7 +26,7 @@ class Proxies:
         try:
             return cls(tuple(map(ip_network, re.split(r"[,\s]+", text.strip(", ")))))
         except ValueError:
-            raise ValueError(TAKES) from None
+            raise ValueError(f"{TAKES}, not {json.dumps(text)}") from None
 
     def client(self, peer: str, forwarded_for: str | None) -> str:
         """The address of the client behind a connection; of IPv6 its /64.

@@ -20,6 +20,10 @@ TAKES: Final = (
     "takes a URL that starts with memory://, redis://, unix://, redis+sentinel:// or"
     " redis+cluster://; with rediss in the place of redis for TLS"
 )
+BAD_PORT: Final = (
+    "has a port that is no number from 0 to 65535; in a password, / ? # and @ are written"
+    " %2F %3F %23 and %40"
+)
 # Any other option, or another value, would make redis-py fail at the first connection.
 OPTIONS: Final = {"db": "[0-9]{1,5}", "username": ".+", "password": ".+"}
 TLS_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
@@ -49,6 +53,17 @@ class RedisUrl:
     addresses: tuple[Address, ...] = ()
     service: str = ""
     sentinel_login: tuple[str | None, str | None] = (None, None)
+
+    @property
+    def place(self) -> str:
+        """Where it is, without any secret; nothing for `memory`."""
+        if self.addresses:
+            return ",".join(f"{host}:{port}" for host, port in self.addresses)
+        parts = urlsplit(self.server)
+        if parts.scheme == "unix":
+            return parts.path
+        host = parts.netloc.rpartition("@")[2] or "localhost"
+        return "" if self.kind == "memory" else host
 
     @classmethod
     def parse(cls, url: str) -> Self:
@@ -100,7 +115,7 @@ def _address(text: str, default_port: int) -> Address:
         parts = urlsplit(f"//{text}")
         port = parts.port
     except ValueError:
-        raise ValueError(TAKES) from None
+        raise ValueError(BAD_PORT) from None
     if not parts.hostname or parts.path:
         raise ValueError("takes hosts with a comma between them, like host:6379,host:6379")
     return parts.hostname, port or default_port
@@ -110,7 +125,7 @@ def _check_one(parts: SplitResult) -> None:
     try:
         _ = parts.port
     except ValueError:
-        raise ValueError(TAKES) from None
+        raise ValueError(BAD_PORT) from None
     if parts.scheme in ("redis", "rediss") and not re.fullmatch("/?|/[0-9]{1,5}", parts.path):
         raise ValueError("takes the number of a database as its path, like redis://host:6379/0")
     if parts.scheme == "unix" and not parts.path:

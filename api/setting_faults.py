@@ -1,11 +1,25 @@
-"""What is wrong with a setting, in one line that names it and never repeats its value."""
+"""What is wrong with a setting, in one line that names it and what it takes.
 
-from collections.abc import Mapping
+What was given is repeated where it is a number or a word. Never a secret, and no URL: it may hold
+a password.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
+
+OUR_PREFIX: Final = "AMADEUS_"
+# What the SDK calls them, or others do, and no likeness of the names would tell.
+_ALIASES: Final = {"HOSTNAME": "ENVIRONMENT", "HOST": "BASE_URL", "URL": "BASE_URL"}
+_SHOWN_LENGTH: Final = 60
 
 
 class SettingError(ValueError):
@@ -17,11 +31,21 @@ class SettingError(ValueError):
 
 
 def explain(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
-    """One line that names each bad variable and what it takes. Values are never repeated."""
+    """One line that names each bad variable and what it takes."""
     return "; ".join(
         f"{variable} {detail}"
         for variable, detail in (_variable_and_detail(fault, fields) for fault in error.errors())
     )
+
+
+def strangers(given: Iterable[str], fields: Iterable[str]) -> list[str]:
+    """A sentence for each variable that looks like one of ours and is none."""
+    known = {name.upper() for name in fields}
+    return [
+        f"{variable} is not a setting{_hint(variable, known)}"
+        for variable in sorted({name.upper() for name in given} - known)
+        if variable.startswith(OUR_PREFIX)
+    ]
 
 
 def read_secret(variable: str, file: str | Path) -> str:
@@ -38,12 +62,81 @@ def read_secret(variable: str, file: str | Path) -> str:
     return content
 
 
+def base_url(value: str) -> str:
+    """A URL without a path. Raises ValueError."""
+    takes = "takes a scheme, a host and a port, like https://host:8443"
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(takes) from None  # urllib's own words quote the URL
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.path not in ("", "/")
+        or parts.query
+        or parts.fragment
+        or parts.username is not None
+    ):
+        raise ValueError(takes)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def origins(value: str) -> str:
+    """Origins (RFC 6454) with a comma between them, or *. Raises ValueError."""
+    for origin in [] if value == "*" else value.split(","):
+        if not re.fullmatch(r"https?://[^/,\s*]+", origin):
+            lacks = "" if "://" in origin else ": https:// is missing"
+            raise ValueError(
+                "takes origins like https://app.example,https://b.example, or * alone,"
+                f" not {_shown(origin)}{lacks}"
+            )
+    return value
+
+
+def office_id(value: str) -> str:
+    """An office id. Raises ValueError."""
+    if not re.fullmatch("[A-Za-z0-9]{1,32}", value):
+        raise ValueError(f"takes an office id of 1 to 32 letters and digits, not {_shown(value)}")
+    return value
+
+
 def _variable_and_detail(fault: ErrorDetails, fields: Mapping[str, FieldInfo]) -> tuple[str, str]:
-    cause = fault["ctx"].get("error") if "ctx" in fault else None
+    context = fault.get("ctx", {})
+    cause = context.get("error")
     if isinstance(cause, SettingError):
         return cause.variable, str(cause)
     name = str(fault["loc"][0])
     if isinstance(cause, ValueError):
         return name.upper(), str(cause)
-    takes = fields[name].description
-    return name.upper(), f"takes {takes} ({fault['msg'][0].lower()}{fault['msg'][1:]})"
+    shown = _shown(fault["input"])
+    if "expected" in context:
+        words = str(context["expected"]).replace("'", "")
+        return name.upper(), f"takes {words}, not {shown}"
+    takes = _range(fields[name])
+    return name.upper(), f"takes {takes}, not {shown} ({fields[name].description})"
+
+
+def _range(field: FieldInfo) -> str:
+    """The numbers that a field takes."""
+    kind: Any = Annotated[field.annotation, field]
+    schema = TypeAdapter(kind).json_schema()
+    for choice in schema.get("anyOf", [schema]):
+        match choice:
+            case {"type": "integer", "minimum": low, "maximum": high}:
+                return f"a whole number from {low} to {high}"
+            case {"type": "number", "exclusiveMinimum": low, "maximum": high}:
+                return f"a number above {low} and up to {high}"
+    return "something else"
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return json.dumps(text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…")
+
+
+def _hint(variable: str, known: Iterable[str]) -> str:
+    word = variable.removeprefix(OUR_PREFIX)
+    ours = [name.removeprefix(OUR_PREFIX) for name in known if name.startswith(OUR_PREFIX)]
+    near = [_ALIASES[word]] if word in _ALIASES else get_close_matches(word, ours, 1, 0.4)
+    return f"; did you mean {OUR_PREFIX}{near[0]}?" if near else ""

@@ -4,10 +4,10 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     InstanceOf,
@@ -16,16 +16,25 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
 
 from api import tracing
 from api.addresses import Proxies
 from api.environments import AMADEUS_HOSTS, AMADEUS_RATES, AmadeusEnvironment
 from api.keys import Keys
 from api.redis_url import RedisUrl
-from api.setting_faults import SettingError, explain, read_secret
+from api.setting_faults import (
+    SettingError,
+    base_url,
+    explain,
+    office_id,
+    origins,
+    read_secret,
+    strangers,
+)
 
 _SANDBOX_CREDENTIAL = "sandbox"
+DOTENV: Final = ".env"
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -67,13 +76,12 @@ class Settings(BaseSettings):
     amadeus_client_secret_file: Path | None = Field(
         default=None, description="file to read AMADEUS_CLIENT_SECRET from, which wins over it"
     )
-    amadeus_base_url: str | None = Field(
+    amadeus_base_url: Annotated[str, AfterValidator(base_url)] | None = Field(
         default=None,
         description="http(s)://host[:port] of another Amadeus; implies environment custom",
     )
-    amadeus_guest_office_id: str | None = Field(
+    amadeus_guest_office_id: Annotated[str, AfterValidator(office_id)] | None = Field(
         default=None,
-        pattern=r"^[A-Za-z0-9]{1,32}$",
         description="office id that some Enterprise accounts send along for their token",
     )
     amadeus_rate_limit: float | None = Field(
@@ -142,12 +150,10 @@ class Settings(BaseSettings):
     )
     otel_exporter_otlp_endpoint: str | None = Field(
         default=None,
-        pattern=r"^https?://[^\s]+$",
         description="base URL of an OpenTelemetry collector (OTLP over HTTP) to send spans to",
     )
-    cors_origins: str | None = Field(
+    cors_origins: Annotated[str, AfterValidator(origins)] | None = Field(
         default=None,
-        pattern=r"^(\*|https?://[^/,\s]+(,https?://[^/,\s]+)*)$",
         description="origins whose pages may ask, like https://app.example,https://b.example; or *",
     )
 
@@ -165,33 +171,15 @@ class Settings(BaseSettings):
     def _in_either_case(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
-    @field_validator("amadeus_base_url")
-    @classmethod
-    def _scheme_host_port(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        takes = "takes a scheme, a host and a port, like https://host:8443"
-        try:
-            parts = urlsplit(value)
-            _ = parts.port
-        except ValueError:
-            raise ValueError(takes) from None  # urllib's own words quote the URL
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or parts.path not in ("", "/")
-            or parts.query
-            or parts.fragment
-            or parts.username is not None
-        ):
-            raise ValueError(takes)
-        return f"{parts.scheme}://{parts.netloc}"
-
     @field_validator("otel_exporter_otlp_endpoint")
     @classmethod
     def _can_be_traced(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("takes a URL like http://collector:4318")
         if value is not None and not tracing.is_installed():
-            raise ValueError("needs packages: pip install -r requirements-tracing.txt")
+            raise ValueError(
+                "needs packages: .venv/bin/pip install --require-hashes -r requirements-tracing.txt"
+            )
         return value
 
     @field_validator("redis_url")
@@ -225,11 +213,17 @@ class Settings(BaseSettings):
                 "is needed with AMADEUS_ENVIRONMENT=custom, like https://host:8443",
             )
         if self.environment is not AmadeusEnvironment.SANDBOX:
-            for name in ("amadeus_client_id", "amadeus_client_secret"):
-                if getattr(self, name) is None:
-                    raise SettingError(
-                        name.upper(), f"is needed with AMADEUS_ENVIRONMENT={self.environment}"
-                    )
+            given = {
+                "AMADEUS_CLIENT_ID": self.amadeus_client_id,
+                "AMADEUS_CLIENT_SECRET": self.amadeus_client_secret,
+            }
+            missing = [name for name, value in given.items() if value is None]
+            if missing:
+                are = "are" if len(missing) > 1 else "is"
+                why = f"AMADEUS_ENVIRONMENT={self.environment}"
+                if is_custom:
+                    why = "AMADEUS_BASE_URL (for python -m sandbox any words will do)"
+                raise SettingError(" and ".join(missing), f"{are} needed with {why}")
         return self
 
     @property
@@ -284,18 +278,32 @@ class Settings(BaseSettings):
 
     def summary(self) -> dict[str, object]:
         """What a log may tell of the settings: no secret, and no URL that may hold one."""
-        facts: dict[str, object] = {
+        is_sandbox = self.environment is AmadeusEnvironment.SANDBOX
+        redis = RedisUrl.parse(self.redis_url.get_secret_value())
+        notices = self._notices()
+        return {
             "environment": self.environment.value,
-            "amadeus": self.base_url,
+            "amadeus": "bundled sandbox" if is_sandbox else self.base_url,
             "cache": self.redis_url.get_secret_value().partition("://")[0],
+            **({"redis": redis.place} if redis.place else {}),
             "cache_ttl": self.cache_ttl,
             "port": self.port,
+            "url": f"http://localhost:{self.port}",
             "workers": self.workers,
+            **({"notice": "; ".join(notices)} if notices else {}),
         }
+
+    def _notices(self) -> list[str]:
+        """What whoever starts it may not have meant."""
+        of_file = DotEnvSettingsSource(type(self), env_file=DOTENV).env_vars
+        notices = strangers([*os.environ, *of_file], type(self).model_fields)
         if self.environment is AmadeusEnvironment.SANDBOX:
-            facts["amadeus"] = "bundled sandbox"
-            facts["notice"] = "prices are invented; set AMADEUS_ENVIRONMENT for real ones"
-        return facts
+            notices.append("prices are invented; set AMADEUS_ENVIRONMENT for real ones")
+        if self.in_memory and self.workers > 1:
+            notices.append(
+                f"{self.workers} workers without Redis: each has its own cache and token"
+            )
+        return notices
 
 
 def load_settings() -> Settings:
@@ -304,7 +312,7 @@ def load_settings() -> Settings:
     A bad or missing setting ends the process with one line that names it and what it takes.
     """
     try:
-        return Settings(_env_file=".env", _env_file_encoding="utf-8")
+        return Settings(_env_file=DOTENV, _env_file_encoding="utf-8")
     except ValidationError as exc:
         sys.stderr.write(f"flight-price-api: {explain(exc, Settings.model_fields)}\n")
         raise SystemExit(2) from None

@@ -9,6 +9,7 @@ from api.environments import AmadeusEnvironment
 from api.settings import Settings, load_settings
 
 WAYS_TO_REDIS = "memory://, redis://, unix://, redis+sentinel:// or redis+cluster://"
+BAD_PORT = "has a port that is no number from 0 to 65535"
 CREDENTIALS = {"AMADEUS_CLIENT_ID": "some-id", "AMADEUS_CLIENT_SECRET": "some-secret"}
 
 
@@ -114,23 +115,15 @@ def test_a_base_url_implies_the_custom_environment_without_a_pace(loaded: Any) -
         ("AMADEUS_BASE_URL", "http://host:nine", "https://host:8443"),
         ("AMADEUS_BASE_URL", "http://[host", "https://host:8443"),
         ("AMADEUS_BASE_URL", "http://me:hidden@host", "https://host:8443"),
-        ("AMADEUS_GUEST_OFFICE_ID", "NCE/1A", "office id"),
-        ("AMADEUS_RATE_LIMIT", "-7", "calls a second"),
-        ("AMADEUS_TIMEOUT", "-7", "seconds"),
+        ("AMADEUS_GUEST_OFFICE_ID", "NCE/1A", "1 to 32 letters and digits"),
+        ("AMADEUS_RATE_LIMIT", "-7", "a number above 0 and up to 10000"),
+        ("AMADEUS_TIMEOUT", "-7", "a number above 0 and up to 3600"),
         ("AMADEUS_TIMEOUT", "nan", "seconds"),
         ("REQUEST_DEADLINE", "soon", "seconds"),
         ("REDIS_URL", "localhost:6379", WAYS_TO_REDIS),
         ("REDIS_URL", "http://localhost", WAYS_TO_REDIS),
-        (
-            "REDIS_URL",
-            "redis://localhost:nine",
-            WAYS_TO_REDIS,
-        ),
-        (
-            "REDIS_URL",
-            "redis://:hush/money@localhost:6379",
-            WAYS_TO_REDIS,
-        ),
+        ("REDIS_URL", "redis://localhost:nine", BAD_PORT),
+        ("REDIS_URL", "redis://:hush/money@localhost:6379", BAD_PORT),
         ("REDIS_URL", "redis://[localhost", WAYS_TO_REDIS),
         ("REDIS_URL", "redis://localhost/nine", "the number of a database"),
         ("REDIS_URL", "redis://:hidden@localhost?db=nine", "only db, username"),
@@ -142,39 +135,53 @@ def test_a_base_url_implies_the_custom_environment_without_a_pace(loaded: Any) -
         ("REDIS_URL", "rediss://localhost?ssl_ca_certs=/nine.pem", "ssl_ca_certs a file that can"),
         ("REDIS_URL", "redis+cluster://", "hosts with a comma between them"),
         ("REDIS_URL", "redis+cluster://one:6379,,two:6379", "hosts with a comma between them"),
-        ("REDIS_URL", "redis+cluster://:hush/money@one:6379", "redis+cluster://"),
+        ("REDIS_URL", "redis+cluster://:hush/money@one:6379", BAD_PORT),
         ("REDIS_URL", "redis+cluster://one:6379/9", "no database for a cluster"),
         ("REDIS_URL", "redis+cluster://one?sentinel_password=hushed", "only db, username"),
-        ("REDIS_URL", "redis+sentinel://one,two:nine/main", "redis+sentinel://"),
+        ("REDIS_URL", "redis+sentinel://one,two:nine/main", BAD_PORT),
         ("REDIS_URL", "redis+sentinel://one:26379", "the master's name as the path"),
         ("REDIS_URL", "redis+sentinel://one:26379/main/nine", "the master's name as the path"),
-        ("CACHE_TTL", "-1", "seconds"),
+        ("CACHE_TTL", "-1", "a whole number from 0 to 2592000"),
         ("CACHE_TTL", "10m", "seconds"),
         ("CACHE_STALE_TTL", "1.5", "seconds"),
         ("CACHE_EMPTY_TTL", "-5", "seconds"),
         ("API_KEYS", "too-short", "takes keys of 16 to 256 letters"),
         ("OPERATOR_KEYS", "'quoted-and-long-enough'", "takes keys of 16 to 256 letters"),
-        ("CLIENT_RATE_LIMIT", "0", "requests for prices a minute"),
+        ("CLIENT_RATE_LIMIT", "0", "a whole number from 1 to 1000000"),
         ("CLIENT_RATE_LIMIT", "2/s", "requests for prices a minute"),
         ("NOCACHE_RATE_LIMIT", "-1", "nocache"),
         ("FORWARDED_ALLOW_IPS", "*", "takes addresses or networks like"),
         ("FORWARDED_ALLOW_IPS", "my-proxy", "takes addresses or networks like"),
         ("PORT", "0", "TCP port"),
         ("PORT", "65536", "TCP port"),
-        ("PORT", "http", "TCP port"),
+        ("PORT", "http", "a whole number from 1 to 65535"),
         ("WEB_CONCURRENCY", "0", "workers"),
         ("LOG_LEVEL", "verbose", "debug, info, warning or error"),
-        ("LOG_FORMAT", "xml", "json, console, or auto"),
+        ("CORS_ORIGINS", "app.example", "https:// is missing"),
+        ("CORS_ORIGINS", "https://app.example,*", "or * alone"),
+        ("CORS_ORIGINS", "https://app.example/", "origins like https://app.example"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318", "a URL like http://collector:4318"),
+        ("LOG_FORMAT", "xml", "auto, json or console"),
     ],
 )
-def test_a_bad_setting_is_named_with_what_it_takes_and_not_repeated(
+def test_a_bad_setting_is_named_with_what_it_takes_and_repeated_unless_it_may_hold_a_secret(
     refusal: Any, variable: str, value: str, takes: str
 ) -> None:
     said = refusal(**CREDENTIALS | {variable: value})
 
     assert said.startswith(f"flight-price-api: {variable} ")
     assert takes in said
-    assert not any(part in said for part in (value, "hush", "money", "hidden", "nine"))
+    may_hold_a_secret = variable.endswith(("_URL", "_KEYS", "_ENDPOINT"))
+    assert (', not "' in said) is not may_hold_a_secret
+    assert not any(part in said for part in ("hush", "money", "hidden", "nine", "quoted"))
+
+
+def test_what_a_bad_setting_is_told_reads_like_a_sentence(refusal: Any) -> None:
+    assert refusal(PORT="abc", LOG_LEVEL="loud") == (
+        'flight-price-api: PORT takes a whole number from 1 to 65535, not "abc"'
+        " (TCP port to listen on);"
+        ' LOG_LEVEL takes debug, info, warning or error, not "loud"'
+    )
 
 
 @pytest.mark.parametrize(
@@ -202,7 +209,7 @@ def test_all_bad_settings_are_named_in_one_line(refusal: Any) -> None:
 
 @pytest.mark.parametrize("missing", CREDENTIALS)
 @pytest.mark.parametrize(
-    "where", [{"AMADEUS_ENVIRONMENT": "test"}, {"AMADEUS_BASE_URL": "http://h"}]
+    "where", [{"AMADEUS_ENVIRONMENT": "test"}, {"AMADEUS_BASE_URL": "http://h"}], ids=str
 )
 def test_outside_the_sandbox_both_credentials_are_needed(
     refusal: Any, where: dict[str, str], missing: str
@@ -211,8 +218,17 @@ def test_outside_the_sandbox_both_credentials_are_needed(
 
     said = refusal(**where, **given)
 
-    assert said.startswith(f"flight-price-api: {missing} is needed with AMADEUS_ENVIRONMENT=")
+    assert said.startswith(f"flight-price-api: {missing} is needed with {next(iter(where))}")
     assert "some-" not in said
+
+
+def test_both_credentials_are_asked_for_at_once(refusal: Any) -> None:
+    both = "flight-price-api: AMADEUS_CLIENT_ID and AMADEUS_CLIENT_SECRET are needed with"
+
+    assert refusal(AMADEUS_ENVIRONMENT="test") == f"{both} AMADEUS_ENVIRONMENT=test"
+    assert refusal(AMADEUS_ENVIRONMENT="", AMADEUS_BASE_URL="http://localhost:9090") == (
+        f"{both} AMADEUS_BASE_URL (for python -m sandbox any words will do)"
+    )
 
 
 def test_credentials_alone_do_not_say_for_which_environment_they_are(refusal: Any) -> None:
@@ -243,8 +259,54 @@ def test_the_log_learns_nothing_secret_of_the_settings(loaded: Any) -> None:
     assert settings.summary()["cache"] == "redis"
 
 
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("redis://:hidden@redis:6379/0", "redis:6379"),
+        ("rediss://redis", "redis"),
+        ("unix:///run/redis.sock?password=hidden", "/run/redis.sock"),
+        ("redis+cluster://me:hidden@one:7000,two", "one:7000,two:6379"),
+        ("memory://", None),
+    ],
+)
+def test_the_log_learns_which_redis_it_is(loaded: Any, url: str, place: str | None) -> None:
+    assert loaded(REDIS_URL=url).summary().get("redis") == place
+
+
 def test_whoever_runs_on_the_sandbox_is_told_so() -> None:
     assert "invented" in str(Settings().summary()["notice"])
+
+
+@pytest.mark.parametrize(
+    ("stranger", "meant"),
+    [
+        ("AMADEUS_ENV", "; did you mean AMADEUS_ENVIRONMENT?"),
+        ("AMADEUS_HOSTNAME", "; did you mean AMADEUS_ENVIRONMENT?"),
+        ("AMADEUS_CLIENT_SECRT", "; did you mean AMADEUS_CLIENT_SECRET?"),
+        ("AMADEUS_XYZ", ""),
+    ],
+)
+@pytest.mark.parametrize("where", ["environment", "file"])
+def test_a_misspelt_setting_is_told_at_the_start(
+    loaded: Any, tmp_path: Path, stranger: str, meant: str, where: str
+) -> None:
+    if where == "file":
+        (tmp_path / ".env").write_text(f"{stranger}=hidden\n")
+    settings = loaded(**{stranger: "hidden"} if where == "environment" else {})
+
+    notice = settings.summary()["notice"]
+
+    assert notice.startswith(f"{stranger} is not a setting{meant}; prices are invented")
+    assert "hidden" not in notice
+
+
+def test_workers_that_share_nothing_are_told_of(loaded: Any) -> None:
+    alone = loaded(WEB_CONCURRENCY="1").summary()
+    apart = loaded(WEB_CONCURRENCY="2").summary()
+    together = loaded(WEB_CONCURRENCY="2", REDIS_URL="redis://localhost").summary()
+
+    assert "2 workers without Redis: each has its own cache and token" in apart["notice"]
+    assert not any("without Redis" in told["notice"] for told in (alone, together))
 
 
 def test_every_setting_is_described() -> None:

@@ -23,7 +23,10 @@ def test_without_them_the_process_ends_with_the_line_that_installs_them(
     with pytest.raises(SystemExit):
         load_settings()
 
-    assert "pip install -r requirements-tracing.txt" in capsys.readouterr().err
+    assert (
+        ".venv/bin/pip install --require-hashes -r requirements-tracing.txt"
+        in capsys.readouterr().err
+    )
 
 
 def test_without_a_collector_a_span_is_nothing() -> None:
