@@ -20,6 +20,7 @@ from api.metric_files import (  # noqa: E402
     remove_folder,
     take_place,
 )
+from api.port import end_if_taken  # noqa: E402
 from api.settings import load_settings  # noqa: E402
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ forwarder_headers = ""
 control_socket_disable = True
 
 
-def on_starting(_server: "Arbiter") -> None:
-    """Make room for the metrics of all workers."""
+def on_starting(server: "Arbiter") -> None:
+    """Look whether there is a port to serve on, and make room for the metrics of all workers."""
+    end_if_taken(server.cfg.address)
     create_folder()
 
 

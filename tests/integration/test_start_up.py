@@ -1,6 +1,7 @@
 """The first seconds of the service, with good and bad settings and a good and bad Amadeus."""
 
 import os
+import socket
 import subprocess
 import time
 
@@ -36,9 +37,9 @@ def gunicorn(**environment: str) -> "subprocess.CompletedProcess[str]":
     ("variable", "value", "takes"),
     [
         ("AMADEUS_ENVIRONMENT", "live", "sandbox, enterprise-test"),
-        ("AMADEUS_CLIENT_SECRET", "", "is needed with AMADEUS_ENVIRONMENT=custom"),
-        ("REDIS_URL", "redis://:hidden/word@localhost", "takes a URL that starts with"),
-        ("CACHE_TTL", "ten", "takes seconds"),
+        ("AMADEUS_CLIENT_SECRET", "", "is needed with AMADEUS_BASE_URL"),
+        ("REDIS_URL", "redis://:hidden/word@localhost", "has a port that is no number"),
+        ("CACHE_TTL", "ten", 'takes a whole number from 0 to 2592000, not "ten"'),
         ("LOG_LEVEL", "loud", "takes debug, info, warning or error"),
     ],
 )
@@ -60,6 +61,18 @@ def test_a_bad_setting_ends_it_before_it_listens_with_one_line(
     assert f"{variable} " in ended.stderr
     assert takes in ended.stderr
     assert not any(word in ended.stderr for word in ("Traceback", "hidden", "a-secret", "an-id"))
+
+
+def test_a_port_that_is_in_use_ends_it_with_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = gunicorn(PORT=str(port))
+
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"flight-price-api: port {port} is in use; PORT=8000 make run takes another one\n"
+    )
+    assert '"level":"error"' not in ended.stdout
 
 
 def test_the_warm_up_fetches_the_token_before_anybody_asks() -> None:

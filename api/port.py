@@ -1,0 +1,36 @@
+"""Whether the port can be had, which gunicorn would try again and again for five seconds."""
+
+import errno
+import os
+import socket
+import sys
+from collections.abc import Iterable
+
+
+def end_if_taken(addresses: Iterable[object]) -> None:
+    """End the process with one line if one of gunicorn's addresses cannot be listened on.
+
+    Those that are no host and port are left to gunicorn, and so are all where the sockets come
+    from whoever started it.
+    """
+    if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
+        return
+    for address in addresses:
+        if isinstance(address, tuple):
+            _end_if_taken(*address)
+
+
+def _end_if_taken(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as exc:
+            why = (
+                "is in use" if exc.errno == errno.EADDRINUSE else f"cannot be had ({exc.strerror})"
+            )
+            sys.stderr.write(
+                f"flight-price-api: port {port} {why}; PORT=8000 make run takes another one\n"
+            )
+            raise SystemExit(2) from None
