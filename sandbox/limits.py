@@ -1,8 +1,9 @@
 """The rate limits and the monthly quota of Amadeus (developer guides, API rate limits).
 
-Test allows 10 searches a second, at least 100 ms apart; production allows 40 a second. Both are
-kept per client over a sliding second. A refused call does not count. Exactly 100 ms after the
-one before is still too soon, so whoever paces a few percent below the limit is never refused.
+Test allows 10 searches a second, at least 100 ms apart; production allows 40 a second, kept per
+client over a sliding second. A refused call does not count. The last instant of an interval still
+belongs to it, so whoever paces a few percent below the limit is never refused. Searches that are
+more than 100 ms apart are never more than 10 in a second, which thus needs no rule of its own.
 """
 
 import threading
@@ -16,12 +17,12 @@ from sandbox.errors import AmadeusError
 
 
 class _Rule(NamedTuple):
-    per_second: int
-    apart: float
+    most: int
+    seconds: float
+    """In any so many of them."""
 
 
-_RULES: dict[RateLimit, _Rule] = {"test": _Rule(10, 0.1), "production": _Rule(40, 0.0)}
-_WINDOW = 1.0  # seconds
+_RULES: dict[RateLimit, _Rule] = {"test": _Rule(1, 0.1), "production": _Rule(40, 1.0)}
 _MOST_CLIENTS = 10_000
 
 
@@ -67,11 +68,9 @@ class Limits:
         if client_id not in self._recent and len(self._recent) >= _MOST_CLIENTS:
             self._recent.clear()
         recent = self._recent.setdefault(client_id, deque())
-        while recent and recent[0] < now - _WINDOW:
+        while recent and now - recent[0] > rule.seconds:
             recent.popleft()
-        if len(recent) >= rule.per_second or (
-            rule.apart and recent and now - recent[-1] <= rule.apart
-        ):
+        if len(recent) >= rule.most:
             raise AmadeusError(38194)
         recent.append(now)
 

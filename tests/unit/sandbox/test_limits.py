@@ -1,5 +1,6 @@
 """The rate limits and the quota, each with its own 429; off unless asked for."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -60,9 +61,23 @@ def test_the_last_instant_of_the_interval_still_belongs_to_it(
 
 def test_a_refused_search_does_not_count() -> None:
     sandbox = InProcess(rate_limit="production")
-    statuses(sandbox, 0, 100)
-    sandbox.clock.now += 1.01
-    assert statuses(sandbox, 0, 41) == [400] * 40 + [429]
+    statuses(sandbox, 0, 40)
+    sandbox.clock.now += 0.6
+    assert statuses(sandbox, 0, 40) == [429] * 40
+    sandbox.clock.now += 0.6
+    assert statuses(sandbox, 0, 40) == [400] * 40
+
+
+def test_in_test_no_second_sees_more_than_ten() -> None:
+    clock, passed = Clock(0.0), []
+    limits = Limits("test", None, monotonic=clock)
+    for _ in range(3000):
+        with contextlib.suppress(AmadeusError):
+            limits.admit("me")
+            passed.append(clock.now)
+        clock.now += 0.001
+    most = max(sum(at <= one <= at + 1 for one in passed) for at in passed)
+    assert most == 10
 
 
 def test_each_client_has_its_own_limit() -> None:
