@@ -102,7 +102,6 @@ BODY_FAULTS: dict[str, BodyFault] = {
     "bom": _with_body(lambda body: b"\xef\xbb\xbf" + body),
     "invalid_json": _with_body(lambda body: body[:-1]),
     "html": _with_body(lambda _: _PAGE, Content_Type="text/html"),
-    "status_html": _with_body(lambda _: _PAGE, Content_Type="text/html"),
     "empty": _with_body(lambda _: b""),
     "null": _constant(None),
     "list": _constant([]),
@@ -219,12 +218,7 @@ def _token(change: Callable[[dict[str, Any], str | None], None]) -> BodyFault:
     return play
 
 
-def _refuse_credentials(leg: Leg, answer: Answer, arg: str | None) -> Answer:  # noqa: ARG001
-    return documented_answer("token", 401)
-
-
 TOKEN_FAULTS: dict[str, BodyFault] = {
-    "refuse_credentials": _refuse_credentials,
     "no_access_token": _token(lambda token, _: token.pop("access_token")),
     "no_expires_in": _token(lambda token, _: token.pop("expires_in")),
     "null_expires_in": _token(lambda token, _: token.update(expires_in=None)),

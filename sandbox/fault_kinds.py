@@ -93,7 +93,7 @@ ARGUMENT_CHECKS: dict[str, Check] = {
         (
             "bom", "charset", "data_and_errors", "deep", "empty", "empty_list", "empty_object",
             "gzip", "html", "invalid_json", "latin1", "list", "nan", "no_content_type", "no_data",
-            "null", "null_data", "status_html", "string", "truncated", "truncated_chunk",
+            "null", "null_data", "string", "truncated", "truncated_chunk",
             "truncated_no_length",
         ),
         _SPOILED,

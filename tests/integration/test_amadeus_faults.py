@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from api.app import create_app
 from api.settings import Settings
+from sandbox.fault_kinds import names_for
 from tests.sandbox_server import SandboxServer
 from tests.service import Service, some_day
 
@@ -58,7 +59,7 @@ SEARCH_FAULTS = [
     ("huge", None, BAD_ANSWER, 1),
     ("status", "201", PRICE, 1),
     ("status", "203", PRICE, 1),
-    ("status_html", "202", BAD_ANSWER, 1),
+    ("html", "202", BAD_ANSWER, 1),
     ("204", None, BAD_ANSWER, 1),
     ("redirect", "304:", BAD_ANSWER, 1),
     ("redirect", "301:", BAD_ANSWER, 1),
@@ -71,12 +72,15 @@ SEARCH_FAULTS = [
     ("status", "400", REJECTED, 1),
     ("two_errors", None, REJECTED, 1),
     ("charset", "400", REJECTED, 1),
-    ("status_html", "400", REJECTED, 1),
+    ("html", "400", REJECTED, 1),
     ("source_null", None, REJECTED, 1),
     ("errors_null", None, REJECTED, 1),
     ("errors_dict", None, REJECTED, 1),
     ("detail_int", None, REJECTED, 1),
     ("detail_null", None, REJECTED, 1),
+    ("string_codes", "400:425", REJECTED, 1),
+    ("string_codes", "401:38187", MISCONFIGURED, 1),
+    ("string_codes", "404:1797", NO_OFFERS, 1),
     ("status", "400:425", REJECTED, 1),
     ("status", "400:4926", REJECTED, 1),
     ("list", "500", UNAVAILABLE, 2),
@@ -91,13 +95,13 @@ SEARCH_FAULTS = [
     ("status", "403", MISCONFIGURED, 1),
     ("status", "404:38196", MISCONFIGURED, 1),
     ("status", "404:1797", NO_OFFERS, 1),
-    ("status_html", "404", REJECTED, 1),
+    ("html", "404", REJECTED, 1),
     ("status", "429:38194", UNAVAILABLE, 2),
     ("status", "500:141", UNAVAILABLE, 2),
     ("status", "500:38189", UNAVAILABLE, 2),
-    ("status_html", "500", UNAVAILABLE, 2),
+    ("html", "500", UNAVAILABLE, 2),
     ("empty", "500", UNAVAILABLE, 2),
-    ("status_html", "503", UNAVAILABLE, 2),
+    ("html", "503", UNAVAILABLE, 2),
     ("charset", "504", UNAVAILABLE, 2),
     ("status", "600", UNAVAILABLE, 2),
     ("latin1", "500", UNAVAILABLE, 2),
@@ -116,6 +120,8 @@ SEARCH_FAULTS = [
     ("bad_chunk", None, BAD_ANSWER, 2),
     ("hang", None, TIMEOUT, 1),
     ("hang_in_body", None, TIMEOUT, 1),
+    ("latency", "50", PRICE, 1),
+    ("latency", "5000", TIMEOUT, 1),
     ("slow_headers", None, TIMEOUT, 1),
     ("slow_body", None, TIMEOUT, 1),
     ("missing_price", "first", PRICE, 1),
@@ -128,18 +134,36 @@ SEARCH_FAULTS = [
 
 # The token call breaks; the argument as above.
 TOKEN_FAULTS = [
-    ("refuse_credentials", None, MISCONFIGURED),
+    ("status", "401", MISCONFIGURED),
     ("status", "400", MISCONFIGURED),
     ("status", "401:39686", MISCONFIGURED),
     ("status", "429", UNAVAILABLE),
     ("status", "500", UNAVAILABLE),
-    ("status_html", "500", UNAVAILABLE),
+    ("html", "500", UNAVAILABLE),
     ("html", None, BAD_ANSWER),
     ("charset", None, PRICE),
     ("204", None, BAD_ANSWER),
     ("null", None, BAD_ANSWER),
     ("list", None, BAD_ANSWER),
     ("empty_object", None, BAD_ANSWER),
+    ("string", None, BAD_ANSWER),
+    ("empty", None, BAD_ANSWER),
+    ("invalid_json", None, BAD_ANSWER),
+    ("deep", None, BAD_ANSWER),
+    ("bom", None, BAD_ANSWER),
+    ("latin1", None, BAD_ANSWER),
+    ("gzip", None, PRICE),
+    ("huge", None, BAD_ANSWER),
+    ("content_type", None, BAD_ANSWER),
+    ("no_content_type", None, BAD_ANSWER),
+    ("errors_null", None, MISCONFIGURED),
+    ("errors_dict", None, MISCONFIGURED),
+    ("source_null", None, MISCONFIGURED),
+    ("detail_int", None, MISCONFIGURED),
+    ("detail_null", None, MISCONFIGURED),
+    ("two_errors", None, MISCONFIGURED),
+    ("string_codes", "401:38187", MISCONFIGURED),
+    ("string_codes", "429:38194", UNAVAILABLE),
     ("no_expires_in", None, PRICE),
     ("null_expires_in", None, PRICE),
     ("string_expires_in", None, PRICE),
@@ -148,7 +172,21 @@ TOKEN_FAULTS = [
     ("newline_token", None, BAD_ANSWER),
     ("state_expired", None, PRICE),
     ("hang", None, TIMEOUT),
+    ("hang_in_body", None, TIMEOUT),
+    ("latency", "5000", TIMEOUT),
+    ("slow_headers", "0.001", PRICE),
+    ("slow_body", "0.001", PRICE),
     ("reset", None, UNAVAILABLE),
+    ("reset_in_body", None, UNAVAILABLE),
+    ("close", None, UNAVAILABLE),
+    ("garbage", None, BAD_ANSWER),
+    ("truncated", None, BAD_ANSWER),
+    ("truncated_no_length", None, BAD_ANSWER),
+    ("truncated_chunk", None, BAD_ANSWER),
+    ("bad_chunk", None, BAD_ANSWER),
+    ("many_headers", None, PRICE),
+    ("long_header", None, PRICE),
+    ("long_header", "200000", BAD_ANSWER),
     ("redirect", "302:/v1/security/oauth2/token", BAD_ANSWER),
     ("redirect", "307:/v1/security/oauth2/token", BAD_ANSWER),
 ]
@@ -275,6 +313,11 @@ def test_what_amadeus_does_not_know_is_named_as_it_was_asked_for(service: Servic
     ]
     assert currency.json()["detail"] == "Amadeus knows no currency QQQ (4926)."
     assert {call["level"] for call in service.log("amadeus.call", status=400)} == {"info"}
+
+
+def test_every_fault_of_the_sandbox_is_in_the_tables() -> None:
+    assert names_for("search") == {row[0] for row in SEARCH_FAULTS}
+    assert names_for("token") == {row[0] for row in TOKEN_FAULTS}
 
 
 @pytest.mark.parametrize("code", [38190, 38192, 38193])

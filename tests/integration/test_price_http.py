@@ -236,7 +236,7 @@ def test_a_failed_fetch_is_answered_by_the_last_price_and_says_so(
 ) -> None:
     with Service.on(sandbox, cache_ttl=1) as service:
         price = service.price(date=day)
-        sandbox.fault("search", "status_html", "503")
+        sandbox.fault("search", "html", "503")
 
         stale = first_good(
             lambda: service.price(date=day), lambda now: now.headers["X-Cache"] == "stale"

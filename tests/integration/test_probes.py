@@ -83,7 +83,7 @@ def test_without_redis_it_is_degraded_and_still_wants_requests() -> None:
 
 def test_without_a_token_it_is_degraded_and_still_wants_requests() -> None:
     with (
-        SandboxServer("--fault", "token:refuse_credentials") as sandbox,
+        SandboxServer("--fault", "token:status=401") as sandbox,
         Service.on(sandbox) as service,
     ):
         answer = service.get("/readyz")

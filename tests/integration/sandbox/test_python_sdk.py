@@ -181,7 +181,7 @@ def test_a_fault_of_the_search_breaks_it_as_known(
         ("null_expires_in", None, TypeError),
         ("string_expires_in", None, TypeError),
         ("newline_token", None, ValueError),
-        ("refuse_credentials", None, AuthenticationError),
+        ("status", "401", AuthenticationError),
         ("status", "401:39686", AuthenticationError),
         ("status", "400", ClientError),
         ("status", "429", ClientError),

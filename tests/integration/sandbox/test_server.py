@@ -14,9 +14,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from sandbox.fault_kinds import names_for
 from tests.processes import eventually
 from tests.sandbox_client import SEARCH, TOKEN
 from tests.sandbox_server import SandboxServer
+from tests.service import some_day
 
 ROOT = Path(__file__).parents[3]
 CREDENTIALS = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "secret"}
@@ -166,6 +168,32 @@ def test_a_drip_takes_its_time(server: SandboxServer) -> None:
     with client(server) as http, pytest.raises(httpx2.ReadTimeout):
         http.get(SEARCH, timeout=httpx2.Timeout(20, read=0.02))
     assert server.counters()["search"]["calls"] == 1
+
+
+# Small ones, where a fault would take its time by itself.
+ARGUMENTS = {
+    "status": 429,
+    "latency": 1,
+    "huge": 1_000_000,
+    **dict.fromkeys(("hang", "hang_in_body", "slow_headers", "slow_body"), 0),
+}
+
+
+@pytest.mark.parametrize("name", sorted(names_for("search") | names_for("token")))
+def test_it_survives_every_fault_that_it_plays(server: SandboxServer, name: str) -> None:
+    with client(server) as http:
+        url = f"{SEARCH}?{JFK_TO_LAX.replace('2099-01-01', some_day())}&max=2"
+        for leg in ("search", "token"):
+            if name not in names_for(leg):
+                continue
+            server.fault(leg, name, ARGUMENTS.get(name))
+            with contextlib.suppress(httpx2.HTTPError):
+                spoiled = http.get(url) if leg == "search" else http.post(TOKEN, data=CREDENTIALS)
+                assert spoiled.status_code < 500
+            assert server.counters()[leg]["calls"]
+            server.clear()
+        assert http.get(url).status_code == 200
+        assert http.post(TOKEN, data=CREDENTIALS).status_code == 200
 
 
 def test_what_is_no_http_is_refused_and_survived(server: SandboxServer) -> None:

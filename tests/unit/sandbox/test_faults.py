@@ -352,12 +352,6 @@ def test_a_token_can_lack_a_field(sandbox: InProcess, field: str) -> None:
     assert field not in sandbox.ask_token().json()
 
 
-def test_credentials_can_be_refused(sandbox: InProcess) -> None:
-    sandbox.fault("token", "refuse_credentials")
-    answer = sandbox.ask_token()
-    assert (answer.status_code, answer.json()["code"]) == (401, 38187)
-
-
 @pytest.mark.parametrize("name", ["missing_price", "unsorted", "mixed_currency", "odd_price"])
 def test_a_refusal_has_no_offers_to_spoil(sandbox: InProcess, name: str) -> None:
     sandbox.fault("search", name)
