@@ -11,7 +11,7 @@ answer=$scratch/answer
 touch "$answer"
 
 # Neither .env nor the shell's settings change what is checked.
-unset REDIS_URL REQUEST_DEADLINE WEB_CONCURRENCY "${!AMADEUS_@}" "${!API_@}" "${!CACHE_@}" \
+unset REDIS_URL REQUEST_DEADLINE SANDBOX_PORT WEB_CONCURRENCY "${!AMADEUS_@}" "${!API_@}" "${!CACHE_@}" \
   "${!CLIENT_@}" "${!LOG_@}" "${!NOCACHE_@}" "${!OPERATOR_@}"
 compose() { docker compose --progress quiet --project-name "$project" --env-file /dev/null "$@"; }
 
@@ -146,12 +146,17 @@ check 'the log tells of the stop' logged service.stopping
 compose down --volumes
 
 echo '== docker compose --profile sandbox up, with the simulator as a server of its own'
+SANDBOX_PORT=$(free_port)
+export SANDBOX_PORT
 export AMADEUS_BASE_URL=http://sandbox:9090 AMADEUS_CLIENT_ID=id AMADEUS_CLIENT_SECRET=secret
 check 'api, redis and sandbox become healthy' \
   compose --profile sandbox up --detach --wait --wait-timeout 120
 unset "${!AMADEUS_@}"
 ask "$price"
 check 'a price over the network' answered '"price": ?"[0-9.]+ [A-Z]{3}"'
+PORT=$SANDBOX_PORT ask /admin/counters
+check 'the sandbox was asked for it, and can be reached from this machine' \
+  answered '"search":\{"calls":[1-9]'
 compose --profile sandbox down --volumes --timeout 5
 
 echo '== docker compose up, with a secret of Docker'
