@@ -1,7 +1,7 @@
 """Reads and checks the body of `POST /v2/shopping/flight-offers`.
 
-The shape is that of `GetFlightOffersQuery` in the official OpenAPI file; fields that change
-nothing in an invented world are accepted and left alone.
+The shape is that of `GetFlightOffersQuery` in the official OpenAPI file. `time` without
+`timeWindow`, `coverage`, `nonStopPreferred`, and the fields that are not here change nothing.
 """
 
 from typing import Annotated
@@ -14,10 +14,12 @@ from sandbox.search import MOST_OFFERS, Cabin, TravelerType
 
 _SEARCH_CODES = {
     "missing": (32171, "missing mandatory field"),
-    "too_short": (32171, "at least one is needed"),
+    "too_short": (477, "at least one is needed"),
     "too_long": (10661, None),
 }
 
+# The OpenAPI file calls some counts a number, which 2.0 is as well.
+Count = Annotated[float, Field(multiple_of=1)]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 AirlineCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{2}$")]
 
@@ -27,7 +29,7 @@ class _Model(BaseModel):
 
 
 class DateTimeRange(_Model):
-    """When to leave."""
+    """When to leave, or when to arrive."""
 
     date: str
     time: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$")] | None = (
@@ -44,6 +46,7 @@ class OriginDestination(_Model):
     origin_location_code: Code
     destination_location_code: Code
     departure_date_time_range: DateTimeRange
+    arrival_date_time_range: DateTimeRange | None = None
     origin_radius: Annotated[float, Field(ge=0, le=300)] = 0
     destination_radius: Annotated[float, Field(ge=0, le=300)] = 0
     alternative_origins_codes: Annotated[list[Code], Field(min_length=1, max_length=2)] = []
@@ -80,7 +83,7 @@ class CabinRestriction(_Model):
 class ConnectionRestriction(_Model):
     """How many changes of plane."""
 
-    max_number_of_connections: Annotated[int, Field(ge=0, le=2)] = 2
+    max_number_of_connections: Annotated[Count, Field(ge=0, le=2)] = 2
     non_stop_preferred: bool = False
 
 
@@ -90,6 +93,8 @@ class FlightFilters(_Model):
     carrier_restrictions: CarrierRestrictions = CarrierRestrictions()
     cabin_restrictions: Annotated[list[CabinRestriction], Field(min_length=1, max_length=6)] = []
     connection_restriction: ConnectionRestriction = ConnectionRestriction()
+    return_to_departure_airport: bool = False
+    max_flight_time: Annotated[float, Field(ge=100)] | None = None
 
 
 class PricingOptions(_Model):
@@ -104,7 +109,7 @@ class PricingOptions(_Model):
 class SearchCriteria(_Model):
     """Everything that narrows the search."""
 
-    max_flight_offers: Annotated[int, Field(ge=1, le=MOST_OFFERS)] = MOST_OFFERS
+    max_flight_offers: Annotated[Count, Field(ge=1, le=MOST_OFFERS)] = MOST_OFFERS
     max_price: Annotated[int, Field(ge=1)] | None = None
     pricing_options: PricingOptions = PricingOptions()
     flight_filters: FlightFilters = FlightFilters()
@@ -132,6 +137,8 @@ def read_body(body: bytes) -> FlightOffersQuery:
     errors = []
     for fault in faults:
         code, detail = _SEARCH_CODES.get(fault["type"], (477, None))
-        pointer = "/" + "/".join(map(str, fault["loc"]))
+        if fault["type"] == "too_short" and len(fault["loc"]) == 1:
+            code = 32171  # only the lists at the top are mandatory
+        pointer = "".join(f"/{part}" for part in fault["loc"])
         errors.append(AmadeusError(code, detail or fault["msg"], pointer=pointer))
     raise RefusedSearch(errors)

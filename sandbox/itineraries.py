@@ -85,7 +85,7 @@ class Itineraries:
             for days in bound.days
             for itinerary in self._on_day(origin, destination, bound.date.toordinal() + days)
         ]
-        if bound.via or bound.not_via or bound.minutes:
+        if bound.via or bound.not_via or bound.minutes or bound.arrival:
             return [itinerary for itinerary in found if _fits(itinerary, bound)]
         return found
 
@@ -180,6 +180,7 @@ def _fits(itinerary: Itinerary, bound: Bound) -> bool:
         return False
     if changes & bound.not_via:
         return False
-    if bound.minutes is None:
-        return True
-    return bound.minutes[0] <= itinerary.departures[0].flight.minute <= bound.minutes[1]
+    first, last = itinerary.departures[0].flight, itinerary.departures[-1].flight
+    if bound.minutes and not bound.minutes[0] <= first.minute <= bound.minutes[1]:
+        return False
+    return not bound.arrival or bound.arrival.holds(local(itinerary.arrives, last.destination))

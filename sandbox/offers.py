@@ -33,7 +33,11 @@ class Offers:
         products = [product for product in PRODUCTS if _wanted(product, search)]
         still = [_still_there(self._itineraries.find(bound), now) for bound in search.bounds]
         bounds = [_allowed(found, search, fares) for found in still]
-        found = journeys(bounds, fares.fare, fares.taxes)
+        found = [
+            journey
+            for together in _ends_meeting(bounds, search)
+            for journey in journeys(together, fares.fare, fares.taxes)
+        ]
         offers = Pricing(search).cheapest(found, products)
         return render(offers, search, today, fares)
 
@@ -61,7 +65,26 @@ def _allowed(found: list[Itinerary], search: Search, fares: Fares) -> list[Itine
         found = [one for one in found if len(one.departures) - 1 <= search.most_changes]
     if search.included or search.excluded:
         found = [one for one in found if _flown_by_right(one, search)]
+    if search.longest is not None:
+        limit = min((one.seconds for one in found), default=0) * search.longest / 100
+        found = [one for one in found if one.seconds <= limit]
     return found
+
+
+def _ends_meeting(bounds: list[list[Itinerary]], search: Search) -> list[list[list[Itinerary]]]:
+    """The bounds to be put in a row: all, or apart for each airport to come back to."""
+    if not search.same_airport or len(bounds) == 1:
+        return [bounds]
+    first, *others, last = bounds
+    airports = {one.departures[0].flight.origin for one in first}
+    return [
+        [
+            [one for one in first if one.departures[0].flight.origin == airport],
+            *others,
+            [one for one in last if one.departures[-1].flight.destination == airport],
+        ]
+        for airport in sorted(airports)
+    ]
 
 
 def _flown_by_right(itinerary: Itinerary, search: Search) -> bool:

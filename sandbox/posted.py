@@ -3,14 +3,21 @@
 import datetime as dt
 from collections import Counter
 
-from sandbox.body import FlightOffersQuery, OriginDestination, read_body
+from sandbox.body import DateTimeRange, FlightOffersQuery, OriginDestination, read_body
 from sandbox.currencies import CURRENCIES
 from sandbox.errors import AmadeusError, RefusedSearch
 from sandbox.places import Places
 from sandbox.query import dates_allowed, read_date
-from sandbox.search import CABINS, MOST_SEATS, Bound, Cabin, Search, Traveler
-
-_DAY_MINUTES = 24 * 60
+from sandbox.search import (
+    CABINS,
+    MINUTES_OF_DAY,
+    MOST_SEATS,
+    Bound,
+    Cabin,
+    Search,
+    Traveler,
+    Window,
+)
 
 
 def search_from_body(body: bytes, now: float, places: Places) -> Search:
@@ -30,7 +37,8 @@ class _Posted:
 
     def search(self) -> Search:
         criteria = self._query.search_criteria
-        carriers = criteria.flight_filters.carrier_restrictions
+        filters = criteria.flight_filters
+        carriers = filters.carrier_restrictions
         cabins = self._cabins()
         directions = self._query.origin_destinations
         bounds = [self._bound(n, one, cabins[one.id]) for n, one in enumerate(directions)]
@@ -54,13 +62,15 @@ class _Posted:
                 for one in self._query.travelers
             ),
             currency=CURRENCIES[self._query.currency_code],
-            most=criteria.max_flight_offers,
-            most_changes=criteria.flight_filters.connection_restriction.max_number_of_connections,
+            most=int(criteria.max_flight_offers),
+            most_changes=int(filters.connection_restriction.max_number_of_connections),
             included=frozenset(carriers.included_carrier_codes),
             excluded=frozenset(carriers.excluded_carrier_codes),
             most_price=criteria.max_price,
             checked_bags=fares.included_checked_bags_only,
             refundable=fares.refundable_fare or fares.no_restriction_fare or fares.no_penalty_fare,
+            longest=filters.max_flight_time,
+            same_airport=filters.return_to_departure_airport,
         )
 
     def _bound(self, number: int, wanted: OriginDestination, cabin: Cabin) -> Bound:
@@ -75,7 +85,9 @@ class _Posted:
             self._check_known(code, f"{pointer}/alternativeDestinationsCodes")
         if origins[0] == destinations[0]:
             self._refuse(2668, "origin and destination are the same", pointer)
-        date = self._date(wanted.departure_date_time_range.date, pointer)
+        leaving, arriving = wanted.departure_date_time_range, wanted.arrival_date_time_range
+        self._check_radius(wanted, pointer)
+        date = self._date(leaving.date, f"{pointer}/departureDateTimeRange/date")
         return Bound(
             id=wanted.id,
             origins=tuple(origins + self._places.near(origins[0], wanted.origin_radius)),
@@ -86,21 +98,40 @@ class _Posted:
             cabin=cabin,
             days=tuple(
                 day
-                for day in _days(wanted.departure_date_time_range.date_window)
-                if date + dt.timedelta(days=day) >= self._first
+                for day in _days(leaving.date_window)
+                if self._first <= date + dt.timedelta(days=day) <= self._last
             ),
-            minutes=_minutes(
-                wanted.departure_date_time_range.time, wanted.departure_date_time_range.time_window
-            ),
+            minutes=_minutes(leaving.time, leaving.time_window),
+            arrival=self._window(arriving, f"{pointer}/arrivalDateTimeRange/date")
+            if arriving
+            else None,
             via=frozenset(wanted.included_connection_points),
             not_via=frozenset(wanted.excluded_connection_points),
         )
+
+    def _window(self, wanted: DateTimeRange, pointer: str) -> Window:
+        date = self._date(wanted.date, pointer)
+        dates = [date + dt.timedelta(days=day) for day in _days(wanted.date_window)]
+        return Window(frozenset(dates), _minutes(wanted.time, wanted.time_window))
+
+    def _check_radius(self, wanted: OriginDestination, pointer: str) -> None:
+        ranges = wanted.departure_date_time_range, wanted.arrival_date_time_range
+        if not any(one and (one.date_window or one.time_window) for one in ranges):
+            return
+        for name, km in (
+            ("originRadius", wanted.origin_radius),
+            ("destinationRadius", wanted.destination_radius),
+        ):
+            if km:
+                self._refuse(
+                    2668, "not together with dateWindow or timeWindow", f"{pointer}/{name}"
+                )
 
     def _date(self, text: str, pointer: str) -> dt.date:
         try:
             return read_date(text, self._first, self._last)
         except AmadeusError as error:
-            error.source = {"pointer": f"{pointer}/departureDateTimeRange/date"}
+            error.source = {"pointer": pointer}
             self._errors.append(error)
             return self._last
 
@@ -166,4 +197,4 @@ def _minutes(time: str | None, window: str | None) -> tuple[int, int] | None:
         return None
     at = int(time[:2]) * 60 + int(time[3:5])
     width = int(window[:-1]) * 60
-    return max(0, at - width), min(_DAY_MINUTES, at + width)
+    return max(0, at - width), min(MINUTES_OF_DAY, at + width)

@@ -18,6 +18,7 @@ MOST_OFFERS = 250
 MOST_CHANGES = 2
 MOST_SEATS = 9
 MOST_DAYS_AHEAD = 365
+MINUTES_OF_DAY = 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,20 @@ class Traveler:
     id: str
     type: TravelerType
     adult_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When an arrival is wanted, on the clocks of the place."""
+
+    dates: frozenset[dt.date]
+    minutes: tuple[int, int] | None
+    """Between these minutes of the day, where asked for."""
+
+    def holds(self, at: dt.datetime) -> bool:
+        """Whether a local time is within it."""
+        first, last = self.minutes or (0, MINUTES_OF_DAY)
+        return at.date() in self.dates and first <= at.hour * 60 + at.minute <= last
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,7 @@ class Bound:
     """Days around `date` that will do as well, `date` itself being 0."""
     minutes: tuple[int, int] | None = None
     """Departure between these minutes of the day, where asked for."""
+    arrival: Window | None = None
     via: frozenset[str] = frozenset()
     """Where it must change, one of them at least."""
     not_via: frozenset[str] = frozenset()
@@ -63,6 +79,10 @@ class Search:
     """Per traveller, in whole units of the currency."""
     checked_bags: bool = False
     refundable: bool = False
+    longest: float | None = None
+    """Time on the way in each direction, in hundredths of the shortest there is."""
+    same_airport: bool = False
+    """Whether the last direction has to end where the first begins."""
 
     @property
     def seats(self) -> int:

@@ -1,6 +1,7 @@
 """Speaks to a sandbox in process, with no socket, the way that the price service does."""
 
 import datetime as dt
+import re
 from typing import Any
 
 import httpx2
@@ -125,3 +126,10 @@ def refusals(answer: httpx2.Response) -> list[tuple[int, str]]:
 def price(offer: dict[str, Any]) -> float:
     """What an offer costs in all."""
     return float(offer["price"]["grandTotal"])
+
+
+def length(text: str) -> dt.timedelta:
+    """A length of time in ISO 8601."""
+    match = re.fullmatch(r"PT(?:(\d+)H)?(?:(\d+)M)?", text)
+    assert match
+    return dt.timedelta(hours=int(match[1] or 0), minutes=int(match[2] or 0))

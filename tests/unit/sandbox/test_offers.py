@@ -1,7 +1,6 @@
 """The offers are believable: times, places, carriers and amounts agree with each other."""
 
 import datetime as dt
-import re
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,7 +8,7 @@ from zoneinfo import ZoneInfo
 import airportsdata
 import pytest
 
-from tests.sandbox_client import Clock, InProcess, price
+from tests.sandbox_client import Clock, InProcess, length, price
 
 AIRPORTS = airportsdata.load("IATA")
 ROUTES = [("JFK", "LAX"), ("LHR", "SYD"), ("MAD", "BCN"), ("SIN", "SFO"), ("AKL", "PPT")]
@@ -18,12 +17,6 @@ ROUTES = [("JFK", "LAX"), ("LHR", "SYD"), ("MAD", "BCN"), ("SIN", "SFO"), ("AKL"
 def moment(end: dict[str, str]) -> dt.datetime:
     zone = ZoneInfo(AIRPORTS[end["iataCode"]]["tz"])
     return dt.datetime.fromisoformat(end["at"]).replace(tzinfo=zone).astimezone(dt.UTC)
-
-
-def length(text: str) -> dt.timedelta:
-    match = re.fullmatch(r"PT(?:(\d+)H)?(?:(\d+)M)?", text)
-    assert match
-    return dt.timedelta(hours=int(match[1] or 0), minutes=int(match[2] or 0))
 
 
 @pytest.fixture(scope="module", params=ROUTES, ids="-".join)
@@ -228,6 +221,15 @@ def test_tuesdays_are_cheaper_than_sundays(honest: InProcess) -> None:
         return sum(map(price, offers[:30])) / 30
 
     assert average("2027-02-09") < average("2027-02-14")
+
+
+def test_july_is_dearer_than_february() -> None:
+    def average(date: dt.date) -> float:
+        noon = dt.datetime.combine(date - dt.timedelta(days=30), dt.time(12), dt.UTC)
+        offers = InProcess(Clock(noon.timestamp())).offers(departureDate=str(date))
+        return sum(map(price, offers[:30])) / 30
+
+    assert average(dt.date(2027, 7, 15)) > 1.2 * average(dt.date(2027, 2, 11))  # both Thursdays
 
 
 def test_one_flight_is_the_same_whoever_asks(honest: InProcess) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_client import AHEAD, InProcess, body, price, refusals
+from tests.sandbox_client import AHEAD, InProcess, body, length, price, refusals
 
 DIRECTION = "/originDestinations/0"
 FILTERS = "/searchCriteria/flightFilters"
@@ -20,6 +20,10 @@ def direction(**changes: object) -> dict[str, Any]:
     return wanted
 
 
+def leaving(**when: str) -> dict[str, Any]:
+    return direction(departureDateTimeRange={"date": AHEAD} | when)
+
+
 def travelers(*people: tuple[str, str, str | None]) -> dict[str, Any]:
     return body(
         travelers=[
@@ -32,8 +36,8 @@ def travelers(*people: tuple[str, str, str | None]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("wrong", "code", "pointer"),
     [
-        ("", 477, "/"),
-        ("[]", 477, "/"),
+        ("", 477, ""),
+        ("[]", 477, ""),
         (body(originDestinations=[]), 32171, "/originDestinations"),
         (body(originDestinations=body()["originDestinations"] * 7), 10661, "/originDestinations"),
         (body(originDestinations=body()["originDestinations"] * 2), 2668, "/originDestinations"),
@@ -82,6 +86,19 @@ def travelers(*people: tuple[str, str, str | None]) -> dict[str, Any]:
             "/travelers/1/associatedAdultId",
         ),
         (body(searchCriteria={"maxFlightOffers": 251}), 477, "/searchCriteria/maxFlightOffers"),
+        (body(searchCriteria={"maxFlightOffers": 2.5}), 477, "/searchCriteria/maxFlightOffers"),
+        (body(searchCriteria={"maxFlightOffers": "2"}), 477, "/searchCriteria/maxFlightOffers"),
+        (
+            filtered(carrierRestrictions={"includedCarrierCodes": []}),
+            477,
+            f"{FILTERS}/carrierRestrictions/includedCarrierCodes",
+        ),
+        (filtered(maxFlightTime=99), 477, f"{FILTERS}/maxFlightTime"),
+        (
+            direction(arrivalDateTimeRange={"date": "2020-01-01"}),
+            425,
+            f"{DIRECTION}/arrivalDateTimeRange/date",
+        ),
         (body(searchCriteria={"maxPrice": 0}), 477, "/searchCriteria/maxPrice"),
         (
             filtered(
@@ -111,6 +128,16 @@ def test_a_bad_body_is_refused(
     answer = honest.post(wrong)
     assert answer.status_code == 400
     assert refusals(answer) == [(code, pointer)]
+
+
+@pytest.mark.parametrize("radius", ["originRadius", "destinationRadius"])
+@pytest.mark.parametrize("end", ["departureDateTimeRange", "arrivalDateTimeRange"])
+@pytest.mark.parametrize("window", [{"dateWindow": "I1D"}, {"time": "12:00", "timeWindow": "2H"}])
+def test_a_radius_is_not_combined_with_a_window(
+    honest: InProcess, radius: str, end: str, window: dict[str, str]
+) -> None:
+    wanted = direction(**{end: {"date": AHEAD} | window, radius: 50})
+    assert refusals(honest.post(wanted)) == [(2668, f"{DIRECTION}/{radius}")]
 
 
 def test_an_empty_object_lacks_everything_mandatory(honest: InProcess) -> None:
@@ -158,11 +185,57 @@ def test_days_around_are_searched_too(honest: InProcess, window: str, dates: set
     assert {at[:10] for at in departures(honest.post(wanted).json()["data"])} == dates
 
 
+@pytest.mark.parametrize(("date", "window"), [("2026-11-21", "M3D"), ("2027-11-22", "P3D")])
+def test_a_window_ends_where_dates_are_no_longer_taken(
+    honest: InProcess, date: str, window: str
+) -> None:
+    found = honest.post(leaving(date=date, dateWindow=window)).json()["data"]
+    assert {at[:10] for at in departures(found)} == {date}
+
+
 def test_a_window_of_hours_limits_the_departure(honest: InProcess) -> None:
     when = {"date": AHEAD, "time": "12:00:00", "timeWindow": "2H"}
     found = departures(honest.post(direction(departureDateTimeRange=when)).json()["data"])
     assert found
     assert all("10:00" <= at[11:16] <= "14:00" for at in found)
+
+
+@pytest.mark.parametrize(
+    ("arrival", "first", "last"),
+    [
+        ({"date": "2026-12-11"}, "2026-12-11T00:00", "2026-12-11T23:59"),
+        ({"date": AHEAD, "dateWindow": "P1D"}, f"{AHEAD}T00:00", "2026-12-11T23:59"),
+        (
+            {"date": AHEAD, "time": "13:00", "timeWindow": "3H"},
+            f"{AHEAD}T10:00",
+            f"{AHEAD}T16:00",
+        ),
+    ],
+)
+def test_the_arrival_can_be_limited(
+    honest: InProcess, arrival: dict[str, str], first: str, last: str
+) -> None:
+    every = arrivals(honest.offers())
+    found = arrivals(honest.post(direction(arrivalDateTimeRange=arrival)).json()["data"])
+    assert found
+    assert found == [at for at in every if first <= at[:16] <= last]
+
+
+def test_a_flight_time_can_be_limited(honest: InProcess) -> None:
+    every = honest.offers()
+    shortest = min(map(minutes, every))
+    found = honest.post(filtered(maxFlightTime=150)).json()["data"]
+    assert 0 < len(found) < len(every)
+    assert max(map(minutes, found)) <= 1.5 * shortest
+
+
+def test_the_return_can_be_to_where_the_journey_began(honest: InProcess) -> None:
+    legs = [("NYC", "LON", AHEAD), ("LON", "NYC", "2026-12-20")]
+    assert any(begin != end for begin, end in map(ends, honest.post(body(*legs)).json()["data"]))
+    back = body(*legs, searchCriteria={"flightFilters": {"returnToDepartureAirport": True}})
+    found = list(map(ends, honest.post(back).json()["data"]))
+    assert len({begin for begin, _ in found}) > 1
+    assert all(begin == end for begin, end in found)
 
 
 def test_alternative_origins_and_a_radius_widen_the_search(honest: InProcess) -> None:
@@ -189,8 +262,9 @@ def test_a_cabin_can_be_asked_for_in_one_direction(honest: InProcess) -> None:
     assert {detail["cabin"] for one in details for detail in one} <= {"BUSINESS", "FIRST"}
 
 
-def test_connections_can_be_ruled_out(honest: InProcess) -> None:
-    restriction = {"maxNumberOfConnections": 0}
+@pytest.mark.parametrize("most", [0, 0.0])
+def test_connections_can_be_ruled_out(honest: InProcess, most: float) -> None:
+    restriction = {"maxNumberOfConnections": most}
     offers = honest.post(filtered(connectionRestriction=restriction)).json()["data"]
     assert offers == honest.offers(nonStop="true")
 
@@ -200,11 +274,32 @@ def test_carriers_can_be_chosen(honest: InProcess) -> None:
     assert honest.post(chosen).json()["data"] == honest.offers(includedAirlineCodes="6X")
 
 
-def test_kinds_of_fare_can_be_chosen(honest: InProcess) -> None:
-    options = {"includedCheckedBagsOnly": True, "refundableFare": True}
-    dearer = honest.post(body(searchCriteria={"pricingOptions": options})).json()["data"]
-    assert all(one["pricingOptions"]["includedCheckedBagsOnly"] for one in dearer)
-    assert price(dearer[0]) > price(honest.offers()[0])
+@pytest.mark.parametrize(
+    ("option", "fares"),
+    [
+        ("includedCheckedBagsOnly", {"CLASSIC", "FLEX", "COMFORT", "BUSINESS", "FIRST"}),
+        ("refundableFare", {"FLEX", "BUSINESS", "FIRST"}),
+        ("noRestrictionFare", {"FLEX", "BUSINESS", "FIRST"}),
+        ("noPenaltyFare", {"FLEX", "BUSINESS", "FIRST"}),
+    ],
+)
+def test_kinds_of_fare_can_be_chosen(honest: InProcess, option: str, fares: set[str]) -> None:
+    wanted = body(searchCriteria={"pricingOptions": {option: True}})
+    details = [
+        one["travelerPricings"][0]["fareDetailsBySegment"][0]
+        for one in honest.post(wanted).json()["data"]
+    ]
+    assert {detail["brandedFare"] for detail in details} == fares
+
+
+def test_the_number_and_the_price_can_be_limited(honest: InProcess) -> None:
+    limit = int(price(honest.offers()[4])) + 1
+    criteria = {"maxPrice": limit, "maxFlightOffers": 3.0}
+    found = honest.post(body(searchCriteria=criteria)).json()["data"]
+    assert found == honest.offers(max=3)
+    cheap = honest.post(body(searchCriteria={"maxPrice": limit})).json()["data"]
+    assert cheap == honest.offers(maxPrice=limit)
+    assert 5 <= len(cheap) < len(honest.offers())
 
 
 def test_every_type_of_traveler_has_its_price(honest: InProcess) -> None:
@@ -219,6 +314,20 @@ def test_every_type_of_traveler_has_its_price(honest: InProcess) -> None:
 
 def departures(offers: list[dict[str, Any]]) -> list[str]:
     return [one["itineraries"][0]["segments"][0]["departure"]["at"] for one in offers]
+
+
+def arrivals(offers: list[dict[str, Any]]) -> list[str]:
+    return [one["itineraries"][0]["segments"][-1]["arrival"]["at"] for one in offers]
+
+
+def ends(offer: dict[str, Any]) -> tuple[str, str]:
+    """Where a journey begins and where it ends."""
+    first, last = (offer["itineraries"][n]["segments"][n] for n in (0, -1))
+    return first["departure"]["iataCode"], last["arrival"]["iataCode"]
+
+
+def minutes(offer: dict[str, Any]) -> float:
+    return length(offer["itineraries"][0]["duration"]).total_seconds() / 60
 
 
 def origins(offers: list[dict[str, Any]]) -> set[str]:
