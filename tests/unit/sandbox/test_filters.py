@@ -13,6 +13,11 @@ def carriers(offer: dict[str, Any]) -> set[str]:
     return {segment["carrierCode"] for one in offer["itineraries"] for segment in one["segments"]}
 
 
+def operators(offer: dict[str, Any]) -> set[str]:
+    segments = [segment for one in offer["itineraries"] for segment in one["segments"]]
+    return {segment["operating"]["carrierCode"] for segment in segments}
+
+
 def test_max_limits_the_number_and_keeps_the_cheapest(honest: InProcess) -> None:
     everything = honest.offers()
     for most in (1, 2, 10):
@@ -50,6 +55,14 @@ def test_excluded_airlines_do_not_fly(honest: InProcess) -> None:
     offers = honest.offers(excludedAirlineCodes="AC,6X")
     assert offers
     assert not set().union(*map(carriers, offers)) & {"AC", "6X"}
+
+
+def test_excluded_airlines_do_not_operate_for_others(honest: InProcess) -> None:
+    route = {"destinationLocationCode": "BZN"}
+    assert "7X" in set().union(*map(operators, honest.offers(**route)))
+    offers = honest.offers(excludedAirlineCodes="7X", **route)
+    assert offers
+    assert "7X" not in set().union(*map(operators, offers))
 
 
 def test_an_airline_that_does_not_go_there_has_no_offers(honest: InProcess) -> None:

@@ -1,7 +1,8 @@
 """The cheapest offer is the cheapest after rounding, however many are asked for."""
 
 from sandbox.currencies import CURRENCIES
-from sandbox.fares import PRODUCTS
+from sandbox.dice import Dice
+from sandbox.fares import PRODUCTS, Tariff
 from sandbox.itineraries import Departure, Itinerary
 from sandbox.journeys import Journey
 from sandbox.network import Flight
@@ -10,6 +11,13 @@ from sandbox.pricing import Pricing
 from sandbox.search import Search, Traveler
 
 NINE_ADULTS = tuple(Traveler(str(n), "ADULT") for n in range(9))
+
+
+def test_a_change_of_plane_makes_it_cheaper() -> None:
+    direct = journey(0, 0).itineraries[0]
+    changing = direct._replace(departures=direct.departures * 2, name="AC1-AC1")
+    tariff = Tariff(Dice("amadeus"))
+    assert tariff.fare(changing) < tariff.fare(direct)
 
 
 def journey(fare: float, taxes: float) -> Journey:

@@ -17,7 +17,11 @@ from tests.sandbox_client import TODAY, InProcess, body
 HONEST = InProcess()
 SCHEMA = openapi.search_schema("get", 200)
 
-codes = st.sampled_from(sorted(RANKS))
+busy = st.sampled_from(sorted(RANKS))
+cities = st.sampled_from(["LON", "NYC", "PAR", "TYO", "ROM", "YMQ"])
+small = st.sampled_from(["ITH", "INV", "BIQ", "LUG", "HIR", "LYR"])
+codes = busy | cities | small
+most = st.integers(1, 60)
 days_ahead = st.integers(0, 300)
 airlines = st.sets(st.sampled_from(sorted(AIRLINES)), min_size=1, max_size=20).map(",".join)
 
@@ -43,7 +47,7 @@ def searches(draw: st.DrawFn) -> dict[str, Any]:
         "destinationLocationCode": destination,
         "departureDate": str(departure),
         "adults": adults,
-        "max": draw(st.integers(1, 30)),
+        "max": draw(most),
         **draw(st.fixed_dictionaries({}, optional=optional)),
         **draw(st.dictionaries(carriers, airlines, max_size=1)),
     }

@@ -1,5 +1,6 @@
 """The sandbox as a whole: light, independent, friendly, and safe to share."""
 
+import os
 import re
 import subprocess
 import sys
@@ -22,10 +23,15 @@ from tests.sandbox_client import InProcess
 ROOT = Path(__file__).parents[3]
 
 
-def run(code: str) -> str:
+def run(code: str, **environment: str) -> str:
     """What these lines print in a new process."""
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.strip()
 
@@ -52,6 +58,14 @@ sandbox.create_app()
 print(Places._loaded)
 """
     assert run(code) == "None"
+
+
+def test_another_process_has_the_same_offers(honest: InProcess) -> None:
+    code = """
+from tests.sandbox_client import InProcess
+print(InProcess().search(max=20).text)
+"""
+    assert run(code, PYTHONHASHSEED="1") == honest.search(max=20).text
 
 
 def test_it_weighs_little() -> None:
