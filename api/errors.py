@@ -11,6 +11,7 @@
         ├── AmadeusMisconfigured  502 amadeus-misconfigured  it refuses our credentials
         ├── AmadeusBadAnswer      502 amadeus-bad-answer     its answer cannot be read
         ├── AmadeusUnavailable    503 amadeus-unavailable    it is down, or we hold back
+        │   └── AmadeusUnreachable  503 amadeus-unavailable  there is no way to it from here
         ├── AmadeusQuota          503 amadeus-quota          the month's calls are used up
         └── AmadeusTimeout        504 amadeus-timeout        it did not answer in time
 
@@ -142,6 +143,10 @@ class AmadeusUnavailable(UpstreamError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "amadeus-unavailable"
     title = "Amadeus is not available"
+
+
+class AmadeusUnreachable(AmadeusUnavailable):
+    """No connection could be had; the cause says why."""
 
 
 class AmadeusQuota(UpstreamError):

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import orjson
 from cryptography.fernet import Fernet, InvalidToken
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from api import metrics
-from api.errors import AmadeusBadAnswer, AmadeusMisconfigured, UpstreamError
+from api.errors import AmadeusBadAnswer, AmadeusMisconfigured, AmadeusUnreachable, UpstreamError
 from api.logs import Event, get_logger
 from api.services.deadline import Deadline
 from api.services.entries import Entry
@@ -232,8 +232,7 @@ class TokenVault:
         try:
             value, life = _value_and_life(self._call(call, _bounded(deadline)))
         except UpstreamError as error:
-            hint = HINT if isinstance(error, AmadeusMisconfigured) else None
-            reason, url = error.detail, self._url
+            reason, url, hint = error.detail, self._url, _hint(error, self._url)
             metrics.TOKEN_FETCHES.labels("failed").inc()
             log.error(Event.TOKEN_FAILED, code=error.code, reason=reason, url=url, hint=hint)  # noqa: TRY400
             raise
@@ -259,6 +258,15 @@ def _value_and_life(reply: Reply) -> tuple[str, float]:
     if not isinstance(value, str) or not _BEARER.fullmatch(value):
         raise AmadeusBadAnswer("Amadeus's token answer holds no token.")
     return value, _life(document.get("expires_in"))
+
+
+def _hint(error: UpstreamError, url: str) -> str | None:
+    """What whoever runs the service can do about it, where that is known."""
+    if isinstance(error, AmadeusMisconfigured):
+        return HINT
+    if isinstance(error, AmadeusUnreachable):
+        return f"this machine cannot reach {urlsplit(url).netloc}: {error.__cause__}"
+    return None
 
 
 def _life(expires_in: object) -> float:

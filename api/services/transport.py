@@ -9,7 +9,7 @@ from typing import Final
 import gevent
 import httpx2
 
-from api.errors import AmadeusBadAnswer, AmadeusTimeout, AmadeusUnavailable
+from api.errors import AmadeusBadAnswer, AmadeusTimeout, AmadeusUnavailable, AmadeusUnreachable
 
 CONNECT_SECONDS: Final = 3.0
 # Far above 250 offers (FACTS: 278 kB); what is larger is no answer to a search.
@@ -54,7 +54,8 @@ class Transport:
     def send(self, call: Call, seconds: float) -> Reply:
         """Send a call and read its whole answer within `seconds`.
 
-        Raises AmadeusTimeout; AmadeusUnavailable where there is no connection or it breaks;
+        Raises AmadeusTimeout; AmadeusUnreachable where no connection can be had, and
+        AmadeusUnavailable where it breaks;
         AmadeusBadAnswer where what came is no HTTP, a redirect, or too much.
         """
         timeouts = httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
@@ -80,6 +81,8 @@ class Transport:
             raise AmadeusBadAnswer(
                 "Amadeus's answer is broken or incomplete.", may_pass=True
             ) from exc
+        except httpx2.ConnectError as exc:
+            raise AmadeusUnreachable("The connection to Amadeus failed.", may_pass=True) from exc
         except httpx2.HTTPError as exc:
             raise AmadeusUnavailable("The connection to Amadeus failed.", may_pass=True) from exc
 

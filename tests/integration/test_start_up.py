@@ -89,6 +89,7 @@ def test_the_warm_up_fetches_the_token_before_anybody_asks() -> None:
     assert fetched["duration_ms"] > 0
     assert "request_id" not in fetched
     assert (warmed["cache"], warmed["token"]) == ("ok", "ok")
+    assert "amadeus" not in warmed  # nothing was asked that would show how it is
 
 
 def test_a_hung_amadeus_delays_no_worker_and_kills_none() -> None:
@@ -134,6 +135,7 @@ def test_a_dead_amadeus_costs_a_line_in_the_log() -> None:
 
     assert (failed["level"], failed["code"]) == ("error", "amadeus-unavailable")
     assert failed["url"] == "http://127.0.0.1:1/v1/security/oauth2/token"
+    assert failed["hint"].startswith("this machine cannot reach 127.0.0.1:1: [Errno 111] ")
     assert (answer.status_code, answer.json()["code"]) == (503, "amadeus-unavailable")
 
 
