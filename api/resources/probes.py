@@ -4,6 +4,7 @@ import json
 import platform
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 import falcon
 
@@ -11,10 +12,15 @@ from api import __version__
 from api.services.lifecycle import Readiness
 
 
+def _line(document: dict[str, Any]) -> bytes:
+    """A document as a line of its own, which a terminal's prompt does not follow."""
+    return json.dumps(document).encode() + b"\n"
+
+
 class PingResource:
     """GET /flights/ping: a constant, whatever Redis and Amadeus do."""
 
-    _BODY = json.dumps({"data": "pong"}).encode() + b"\n"
+    _BODY = _line({"data": "pong"})
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.content_type = falcon.MEDIA_JSON
@@ -26,8 +32,11 @@ class PingResource:
 class HealthResource:
     """GET /healthz: the process serves; restart it if not."""
 
+    _BODY = _line({"status": "ok"})
+
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        resp.media = {"status": "ok"}
+        resp.content_type = falcon.MEDIA_JSON
+        resp.data = self._BODY
 
     on_head = on_get
 
@@ -41,10 +50,13 @@ class ReadinessResource:
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         readiness = self._readiness()
         resp.status = falcon.HTTP_200 if readiness.can_serve else falcon.HTTP_503
-        resp.media = {
-            "status": readiness.status,
-            "checks": {name: asdict(check) for name, check in readiness.checks.items()},
-        }
+        resp.content_type = falcon.MEDIA_JSON
+        resp.data = _line(
+            {
+                "status": readiness.status,
+                "checks": {name: asdict(check) for name, check in readiness.checks.items()},
+            }
+        )
 
     on_head = on_get
 
@@ -52,11 +64,16 @@ class ReadinessResource:
 class VersionResource:
     """GET /version."""
 
-    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        resp.media = {
+    _BODY = _line(
+        {
             "name": "flight-price-api",
             "version": __version__,
             "python": platform.python_version(),
         }
+    )
+
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        resp.content_type = falcon.MEDIA_JSON
+        resp.data = self._BODY
 
     on_head = on_get

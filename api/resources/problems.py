@@ -1,8 +1,9 @@
 """Every error as an answer: application/problem+json (RFC 9457)."""
 
 import json
+from difflib import get_close_matches
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 import falcon
 
@@ -15,6 +16,22 @@ from api.errors import (
     retry_after_seconds,
 )
 from api.logs import Event, get_logger
+
+# Where something is; what pages load is left out.
+PATHS: Final = (
+    "/flights/price",
+    "/flights/ping",
+    "/ping",
+    "/healthz",
+    "/readyz",
+    "/version",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+    "/status",
+    "/status.json",
+)
+_LIKENESS: Final = 0.8
 
 log = get_logger()
 
@@ -47,14 +64,20 @@ def _of_falcon(
     if error.headers:
         resp.set_headers(error.headers)
     detail = {
-        HTTPStatus.NOT_FOUND: (
-            "There is nothing at this path. Prices are at"
-            " /flights/price?origin=JFK&destination=LAX&date=YYYY-MM-DD"
-        ),
+        HTTPStatus.NOT_FOUND: _nothing_at(req.path),
         HTTPStatus.METHOD_NOT_ALLOWED: f"{req.method} is not allowed here.",
     }.get(status, error.description or status.description)
     code = _CODES.get(status, "invalid-request")
     _answer(resp, status, problem(status, code, status.phrase, detail, req.context.request_id))
+
+
+def _nothing_at(path: str) -> str:
+    near = get_close_matches(path, PATHS, n=1, cutoff=_LIKENESS)
+    hint = f"; did you mean {near[0]}?" if near else "."
+    return (
+        f"There is nothing at this path{hint} Prices are at"
+        " /flights/price?origin=JFK&destination=LAX&date=YYYY-MM-DD, and all else is told at /docs"
+    )
 
 
 def _unexpected(

@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from api import __version__
+from api.resources.problems import PATHS
 from tests.processes import eventually, first_good
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
@@ -57,6 +58,11 @@ def test_healthz_is_constant(service: Service) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
+@pytest.mark.parametrize("path", ["/ping", "/healthz", "/readyz", "/version"])
+def test_an_answer_ends_its_line(service: Service, path: str) -> None:
+    assert service.get(path).text.endswith("}\n")
+
+
 def test_version_tells_the_build(service: Service) -> None:
     version = service.get("/version").json()
 
@@ -104,6 +110,21 @@ def test_an_unknown_path_is_a_404_that_shows_where_prices_are(service: Service, 
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert "/flights/price?origin=" in answer.json()["detail"]
+    assert "/docs" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [("/health", "/healthz"), ("/flight/price", "/flights/price"), ("/ready", "/readyz")],
+)
+def test_a_misspelt_path_is_answered_with_the_one_that_was_meant(
+    service: Service, path: str, meant: str
+) -> None:
+    assert f"did you mean {meant}?" in service.get(path).json()["detail"]
+
+
+def test_the_paths_that_may_be_meant_are_those_of_the_document(service: Service) -> None:
+    assert set(PATHS) == set(service.get("/openapi.json").json()["paths"])
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
