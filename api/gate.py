@@ -93,10 +93,11 @@ class Gate:
         standing = allowance.take(client)
         _tell(resp, allowance, standing)
         if standing.retry_after is not None:
+            requests = "request" if allowance.per_minute == 1 else "requests"
             raise _refused(
                 client,
                 TooManyRequests(
-                    f"More than {allowance.per_minute} requests a minute{what}.",
+                    f"More than {allowance.per_minute} {requests} a minute{what}.",
                     retry_after=standing.retry_after,
                 ),
             )

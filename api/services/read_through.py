@@ -321,7 +321,8 @@ class ReadThrough:
             entry = self._store.put(
                 key, owner, fetched.body, grant.at, fetched.ttl, question.stale_ttl
             )
-        question.observe(Moment.REFRESHED if background else Moment.STORED, entry)
+        if entry.ttl:  # without one it is for those alone who waited
+            question.observe(Moment.REFRESHED if background else Moment.STORED, entry)
         return entry
 
     def _fail(

@@ -177,7 +177,7 @@ def test_nocache_has_a_stricter_allowance() -> None:
 
     assert [answer.status_code for answer in answers] == [200, 429, 200]
     assert answers[1].headers["ratelimit-policy"] == '"client";q=10;w=60, "nocache";q=1;w=60'
-    assert "with nocache" in answers[1].json()["detail"]
+    assert answers[1].json()["detail"] == "More than 1 request a minute with nocache."
     assert answers[2].headers["ratelimit"].startswith('"client";r=7;')
 
 

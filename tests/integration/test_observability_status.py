@@ -48,7 +48,7 @@ def service(sandbox: SandboxServer, redis_server: RedisServer) -> Iterator[Servi
 @pytest.fixture(scope="module")
 def calm() -> Iterator[Service]:
     """A service that nothing happens to, on the bundled sandbox."""
-    with Service(web_concurrency=2) as service:
+    with Service() as service:
         service.price(origin="NOWHERE")
         yield service
 
@@ -152,6 +152,12 @@ def test_the_sandbox_is_named_loudly(calm: Service, chrome: Chrome) -> None:
     banner = chrome.find_element(By.ID, "sandbox")
     assert banner.is_displayed()
     assert "invented" in banner.text
+
+
+def test_one_worker_is_no_workers(calm: Service, chrome: Chrome) -> None:
+    look(chrome, calm)
+
+    assert (text(chrome, "workers"), text(chrome, "workers-word")) == ("1", "worker")
 
 
 def test_it_refreshes_itself(service: Service, chrome: Chrome) -> None:

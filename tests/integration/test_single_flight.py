@@ -129,3 +129,4 @@ def test_with_the_cache_off_a_herd_still_costs_one_call(
         assert sandbox.counters()["search"]["calls"] == 1
         assert one.price().headers["X-Cache"] == "miss"
         assert sandbox.counters()["search"]["calls"] == 2
+        assert not one.log("cache.stored")

@@ -53,6 +53,7 @@ function show(report) {
 
   showToken(report.token);
   say("workers", whole(report.workers));
+  say("workers-word", report.workers === 1 ? "worker" : "workers");
   say("environment", report.environment);
   say("version", report.version);
   showErrors(report.problems);
