@@ -24,7 +24,7 @@ from sandbox.config import (  # noqa: E402
     SandboxConfig,
 )
 from sandbox.faults import Fault  # noqa: E402
-from sandbox.server import Server  # noqa: E402
+from sandbox.server import Server, url_of  # noqa: E402
 
 _PORTS = range(65536)
 
@@ -48,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stop.set)
     scheme = "https" if options.certfile else "http"
-    print(f"sandbox listening on {scheme}://{options.host}:{server.server_port}", flush=True)
+    url = url_of(scheme, options.host, server.address[1])
+    print(f"sandbox listening on {url}", flush=True)
     stop.wait()
     # What hangs in the middle of an answer ends with the process, as in a crash.
     server.close()

@@ -58,6 +58,11 @@ def _text(arg: str | None) -> None:
         raise ValueError("the argument is printable text")
 
 
+def _first(arg: str | None) -> None:
+    if arg not in {None, "first"}:
+        raise ValueError(f"the argument is first, or nothing for all offers, not {arg!r}")
+
+
 def _header_value(arg: str | None) -> None:
     if arg is not None and not (arg.isascii() and arg.isprintable()):
         raise ValueError("the argument becomes a header: printable ASCII, please")
@@ -83,7 +88,7 @@ ARGUMENT_CHECKS: dict[str, Check] = {
     "content_type": _header_value,
     "redirect": _location,
     "odd_price": _text,
-    "missing_price": _text,
+    "missing_price": _first,
     "huge": _number(1, 2**31),
     "tiny_expires_in": _number(0, 2**31),
     **dict.fromkeys(("hang", "hang_in_body", "slow_headers", "slow_body"), _SECONDS),

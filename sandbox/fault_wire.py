@@ -26,7 +26,7 @@ class Wire(Protocol):
         """Send these bytes as they are. Raises OSError when the client has left."""
 
     def wait_gone(self, seconds: float) -> None:
-        """Return when the client has left, or after so many seconds."""
+        """Return when the client has left, even if only with sending, or after so many seconds."""
 
     def reset(self) -> None:
         """Close with a TCP reset."""

@@ -26,7 +26,7 @@ from sandbox.search import (
 _CODE = re.compile(r"[A-Z]{3}")
 _AIRLINE = re.compile(r"[0-9A-Z]{2}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_WHOLE = re.compile(r"[0-9]{1,9}")
+_WHOLE = re.compile(r"[0-9]{1,100}")
 _MOST_AIRLINES = 99
 
 _NAMES = (

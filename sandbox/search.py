@@ -12,7 +12,6 @@ CABINS: tuple[Cabin, ...] = get_args(Cabin)
 TravelerType = Literal[
     "ADULT", "CHILD", "SENIOR", "YOUNG", "HELD_INFANT", "SEATED_INFANT", "STUDENT"
 ]
-TRAVELER_TYPES: tuple[TravelerType, ...] = get_args(TravelerType)
 
 MOST_OFFERS = 250
 MOST_CHANGES = 2

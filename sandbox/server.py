@@ -3,6 +3,7 @@
 import socket
 import ssl
 import struct
+from http.client import HTTPException
 from typing import Any
 
 from gevent.pywsgi import WSGIHandler, WSGIServer
@@ -56,6 +57,12 @@ class Handler(WSGIHandler):
         environ[WIRE_KEY] = SocketWire(self)
         return environ
 
+    def read_request(self, raw_requestline: str) -> Any:
+        try:
+            return super().read_request(raw_requestline)
+        except HTTPException as error:  # too many headers, which gevent takes for a bug
+            raise ValueError(str(error)) from None
+
     def log_error(self, msg: str, *args: object) -> None:
         """Say nothing of what is no HTTP: the client hears it, and it is no fault of ours."""
 
@@ -80,6 +87,11 @@ class Handler(WSGIHandler):
         finally:
             if self.counted:
                 self.server.sandbox.counters.disconnected()
+
+
+def url_of(scheme: str, host: str, port: int) -> str:
+    """Where a server is reached."""
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 class Server(WSGIServer):

@@ -203,6 +203,17 @@ def test_what_is_no_http_is_refused_and_survived(server: SandboxServer) -> None:
     assert server.counters()["search"]["calls"] == 0
 
 
+def test_what_it_refuses_is_no_trouble_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    many = "".join(f"X-{n}: 1\r\n" for n in range(2000))
+    with (
+        SandboxServer() as server,
+        socket.create_connection((server.host, server.port), 20) as raw,
+    ):
+        raw.sendall(f"GET / HTTP/1.1\r\nHost: x\r\n{many}\r\n".encode())
+        assert raw.recv(100).startswith(b"HTTP/1.1 400")
+    assert capfd.readouterr().err == ""
+
+
 def test_it_serves_tls_and_counts_the_handshakes(certificate: Path) -> None:
     trust = ssl.create_default_context(cafile=str(certificate))
     with SandboxServer("--certfile", str(certificate), admin=False) as server:

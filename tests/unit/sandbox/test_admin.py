@@ -84,7 +84,9 @@ def test_settings_can_be_changed(sandbox: InProcess) -> None:
     assert sandbox.ask_token().json()["expires_in"] == 60
 
 
-@pytest.mark.parametrize("wrong", [{"code": 1}, {"code": "38192"}, {"cod": 38192}])
+@pytest.mark.parametrize(
+    "wrong", [{"code": 1}, {"code": 38193.0}, {"code": "38192"}, {"cod": 38192}]
+)
 def test_a_bad_revocation_is_refused(sandbox: InProcess, wrong: dict[str, Any]) -> None:
     assert sandbox.http.post("/admin/tokens/revoke", json=wrong).status_code == 400
     assert sandbox.search(max=1).status_code == 200

@@ -55,6 +55,7 @@ def test_a_fault_is_read_from_the_command_line(text: str, fault: Fault) -> None:
         ("search:resetx0", "count"),
         ("search:resetx100000000000000000000", "count"),
         ("search:redirect=\n", "printable"),
+        ("search:missing_price=frist", "first, or nothing"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(text: str, reason: str) -> None:

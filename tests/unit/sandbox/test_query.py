@@ -89,6 +89,11 @@ def test_today_and_the_same_day_next_year_can_be_searched(honest: InProcess, dat
     assert honest.offers(departureDate=date, max=1)
 
 
+@pytest.mark.parametrize("name", ["maxPrice", "max"])
+def test_a_maximum_has_none_itself(honest: InProcess, name: str) -> None:
+    assert honest.offers(**{name: 2**63}) == honest.offers()
+
+
 def test_more_than_250_offers_are_never_given(honest: InProcess) -> None:
     assert len(honest.offers(originLocationCode="NYC", destinationLocationCode="LON")) == 250
     assert honest.search(max=1000).status_code == 200

@@ -18,6 +18,7 @@ from sandbox.errors import KNOWN
 from sandbox.fault_kinds import names_for
 from sandbox.network import Network
 from sandbox.places import Places
+from sandbox.server import url_of
 from tests.sandbox_client import InProcess
 
 ROOT = Path(__file__).parents[3]
@@ -182,6 +183,20 @@ def test_every_airport_of_the_tables_is_known() -> None:
     places = Places()
     hubs = {hub for airline in AIRLINES.values() for hub in airline.hubs}
     assert [code for code in {*RANKS, *hubs} if not places.airports_of(code)] == []
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("127.0.0.1", "http://127.0.0.1:9090"), ("::1", "http://[::1]:9090")],
+)
+def test_the_address_is_written_as_a_url(host: str, url: str) -> None:
+    assert url_of("http", host, 9090) == url
+
+
+def test_the_readme_shows_what_setting_a_fault_prints(sandbox: InProcess) -> None:
+    readme = (ROOT / "sandbox" / "README.md").read_text()
+    [(wanted, shown)] = re.findall(r"/admin/faults \\\n +-d '(.*)'\n(\{.*\})\n", readme)
+    assert sandbox.http.put("/admin/faults", content=wanted).text == shown
 
 
 def test_the_readme_names_every_fault_and_option() -> None:

@@ -38,6 +38,12 @@ def test_configured_credentials_are_the_only_ones(form: dict[str, str]) -> None:
     assert (refused.status_code, refused.json()["code"]) == (401, 38187)
 
 
+def test_configured_credentials_may_be_long() -> None:
+    client, secret = "i" * 300, "s" * 300
+    sandbox = InProcess(client_id=client, client_secret=secret)
+    assert sandbox.ask_token(client_id=client, client_secret=secret).status_code == 200
+
+
 @pytest.mark.parametrize("grant", ["", "password"])
 def test_another_grant_is_not_supported(sandbox: InProcess, grant: str) -> None:
     answer = sandbox.ask_token(grant_type=grant)
