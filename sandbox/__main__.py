@@ -48,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         gevent.signal_handler(number, stop.set)
     scheme = "https" if options.certfile else "http"
-    url = url_of(scheme, options.host, server.address[1])
+    url = url_of(scheme, options.host, server.socket.getsockname()[1])
     print(f"sandbox listening on {url}", flush=True)
     stop.wait()
     # What hangs in the middle of an answer ends with the process, as in a crash.
