@@ -22,6 +22,7 @@ from api.metric_files import (  # noqa: E402
 )
 from api.port import end_if_taken  # noqa: E402
 from api.settings import load_settings  # noqa: E402
+from api.summary import summary  # noqa: E402
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
@@ -70,7 +71,7 @@ def on_starting(server: "Arbiter") -> None:
 def when_ready(_server: "Arbiter") -> None:
     """Say once what is being served."""
     gc.freeze()  # what is here stays: to look through it again and again costs time and memory
-    get_logger().info(Event.SERVICE_STARTED, **settings.summary())
+    get_logger().info(Event.SERVICE_STARTED, **summary(settings))
 
 
 def pre_fork(server: "Arbiter", worker: Any) -> None:

@@ -89,7 +89,9 @@ def create_app(settings: Settings) -> Application:
     gateway = AmadeusGateway(
         settings.base_url, client_id, client_secret, SdkSeam(vault, upstream.search)
     )
-    times = CacheTimes(settings.cache_ttl, settings.cache_stale_ttl, settings.cache_empty_ttl)
+    times = CacheTimes(
+        float(settings.cache_ttl), float(settings.cache_stale_ttl), float(settings.cache_empty_ttl)
+    )
     prices = Prices(read_through, gateway, settings.provider, times)
     history = History(metrics.folder(), figures_now)
     lifecycle = Lifecycle(store, read_through, vault, breaker, history, transport.close)

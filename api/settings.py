@@ -16,7 +16,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from api import tracing
 from api.addresses import Proxies
@@ -30,11 +30,10 @@ from api.setting_faults import (
     office_id,
     origins,
     read_secret,
-    strangers,
 )
 
-_SANDBOX_CREDENTIAL = "sandbox"
 DOTENV: Final = ".env"
+_SANDBOX_CREDENTIAL: Final = "sandbox"
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -275,35 +274,6 @@ class Settings(BaseSettings):
         if self.web_concurrency is not None:
             return self.web_concurrency
         return 1 if self.in_memory else _cores()
-
-    def summary(self) -> dict[str, object]:
-        """What a log may tell of the settings: no secret, and no URL that may hold one."""
-        is_sandbox = self.environment is AmadeusEnvironment.SANDBOX
-        redis = RedisUrl.parse(self.redis_url.get_secret_value())
-        notices = self._notices()
-        return {
-            "environment": self.environment.value,
-            "amadeus": "bundled sandbox" if is_sandbox else self.base_url,
-            "cache": self.redis_url.get_secret_value().partition("://")[0],
-            **({"redis": redis.place} if redis.place else {}),
-            "cache_ttl": self.cache_ttl,
-            "port": self.port,
-            "url": f"http://localhost:{self.port}",
-            "workers": self.workers,
-            **({"notice": "; ".join(notices)} if notices else {}),
-        }
-
-    def _notices(self) -> list[str]:
-        """What whoever starts it may not have meant."""
-        of_file = DotEnvSettingsSource(type(self), env_file=DOTENV).env_vars
-        notices = strangers([*os.environ, *of_file], type(self).model_fields)
-        if self.environment is AmadeusEnvironment.SANDBOX:
-            notices.append("prices are invented; set AMADEUS_ENVIRONMENT for real ones")
-        if self.in_memory and self.workers > 1:
-            notices.append(
-                f"{self.workers} workers without Redis: each has its own cache and token"
-            )
-        return notices
 
 
 def load_settings() -> Settings:

@@ -7,6 +7,7 @@ import pytest
 
 from api.environments import AmadeusEnvironment
 from api.settings import Settings, load_settings
+from api.summary import summary
 
 WAYS_TO_REDIS = "memory://, redis://, unix://, redis+sentinel:// or redis+cluster://"
 BAD_PORT = "has a port that is no number from 0 to 65535"
@@ -253,10 +254,10 @@ def test_the_log_learns_nothing_secret_of_the_settings(loaded: Any) -> None:
         AMADEUS_ENVIRONMENT="test", REDIS_URL="redis://:hidden@localhost:6379/0", **CREDENTIALS
     )
 
-    told = f"{settings.summary()} {settings!r} {settings}"
+    told = f"{summary(settings)} {settings!r} {settings}"
 
     assert not any(secret in told for secret in ("some-secret", "some-id", "hidden"))
-    assert settings.summary()["cache"] == "redis"
+    assert summary(settings)["cache"] == "redis"
 
 
 @pytest.mark.parametrize(
@@ -270,11 +271,11 @@ def test_the_log_learns_nothing_secret_of_the_settings(loaded: Any) -> None:
     ],
 )
 def test_the_log_learns_which_redis_it_is(loaded: Any, url: str, place: str | None) -> None:
-    assert loaded(REDIS_URL=url).summary().get("redis") == place
+    assert summary(loaded(REDIS_URL=url)).get("redis") == place
 
 
 def test_whoever_runs_on_the_sandbox_is_told_so() -> None:
-    assert "invented" in str(Settings().summary()["notice"])
+    assert "invented" in str(summary(Settings())["notice"])
 
 
 @pytest.mark.parametrize(
@@ -294,19 +295,19 @@ def test_a_misspelt_setting_is_told_at_the_start(
         (tmp_path / ".env").write_text(f"{stranger}=hidden\n")
     settings = loaded(**{stranger: "hidden"} if where == "environment" else {})
 
-    notice = settings.summary()["notice"]
+    notice = str(summary(settings)["notice"])
 
     assert notice.startswith(f"{stranger} is not a setting{meant}; prices are invented")
     assert "hidden" not in notice
 
 
 def test_workers_that_share_nothing_are_told_of(loaded: Any) -> None:
-    alone = loaded(WEB_CONCURRENCY="1").summary()
-    apart = loaded(WEB_CONCURRENCY="2").summary()
-    together = loaded(WEB_CONCURRENCY="2", REDIS_URL="redis://localhost").summary()
+    alone = summary(loaded(WEB_CONCURRENCY="1"))
+    apart = summary(loaded(WEB_CONCURRENCY="2"))
+    together = summary(loaded(WEB_CONCURRENCY="2", REDIS_URL="redis://localhost"))
 
-    assert "2 workers without Redis: each has its own cache and token" in apart["notice"]
-    assert not any("without Redis" in told["notice"] for told in (alone, together))
+    assert "2 workers without Redis: each has its own cache and token" in str(apart["notice"])
+    assert not any("without Redis" in str(told["notice"]) for told in (alone, together))
 
 
 def test_every_setting_is_described() -> None:

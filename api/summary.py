@@ -1,0 +1,42 @@
+"""What the log tells of the settings at the start."""
+
+import os
+
+from pydantic_settings import DotEnvSettingsSource
+
+from api.environments import AmadeusEnvironment
+from api.redis_url import RedisUrl
+from api.setting_faults import strangers
+from api.settings import DOTENV, Settings
+
+
+def summary(settings: Settings) -> dict[str, object]:
+    """The fields of `service.started`: no secret, and no URL that may hold one."""
+    is_sandbox = settings.environment is AmadeusEnvironment.SANDBOX
+    redis_url = settings.redis_url.get_secret_value()
+    redis = RedisUrl.parse(redis_url).place
+    notices = _notices(settings)
+    return {
+        "environment": settings.environment.value,
+        "amadeus": "bundled sandbox" if is_sandbox else settings.base_url,
+        "cache": redis_url.partition("://")[0],
+        **({"redis": redis} if redis else {}),
+        "cache_ttl": settings.cache_ttl,
+        "port": settings.port,
+        "url": f"http://localhost:{settings.port}",
+        "workers": settings.workers,
+        **({"notice": "; ".join(notices)} if notices else {}),
+    }
+
+
+def _notices(settings: Settings) -> list[str]:
+    """What whoever starts it may not have meant."""
+    of_file = DotEnvSettingsSource(Settings, env_file=DOTENV).env_vars
+    notices = strangers([*os.environ, *of_file], Settings.model_fields)
+    if settings.environment is AmadeusEnvironment.SANDBOX:
+        notices.append("prices are invented; set AMADEUS_ENVIRONMENT for real ones")
+    if settings.in_memory and settings.workers > 1:
+        notices.append(
+            f"{settings.workers} workers without Redis: each has its own cache and token"
+        )
+    return notices
