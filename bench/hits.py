@@ -49,18 +49,23 @@ def measure(running: Running, paths: Path, seconds: float) -> Run:
     return Run(busy, half, cpu_us, clients, memory_mb(running.pid))
 
 
-def rounds(count: int, seconds: float) -> dict[str, list[Run]]:
+def rounds(count: int, seconds: float, peers: str) -> dict[str, list[Run]]:
     """Every contender in each round, so that a slow minute of the machine meets them all."""
     runs: dict[str, list[Run]] = defaultdict(list)
     with stage() as (it, paths):
         right: list[bytes] = []
         for number in range(1, count + 1):
             for name, start in CONTENDERS.items():
+                if name not in (BARE, SERVICE) and peers not in name:
+                    continue
                 with start(it) as running:
                     if name == SERVICE:
                         right = bodies(running)
                     elif name != BARE and bodies(running) != right:
                         raise RuntimeError(f"{name} gives other answers than the service")
+                    if not seconds:
+                        print(f"{name}: answers", flush=True)
+                        continue
                     runs[name].append(measure(running, paths, seconds))
                 print(f"round {number}: {name}: {runs[name][-1].busy.rate:,.0f}/s", flush=True)
     return runs
@@ -101,6 +106,7 @@ def marks(runs: dict[str, list[Run]]) -> list[list[str]]:
     lines = [
         [f"rate over {name}", f"{mark:.2f}", f"{ratio(runs, SERVICE, name):.2f}"]
         for name, mark in MARKS.items()
+        if name in runs
     ]
     busy, half = (median(load.p99_ms for load in loads) for loads in _loads(its))
     lines.append(["p99 at half the rate, ms", f"< {HALF_P99_MS:.0f}", f"{half:.1f}"])
@@ -116,11 +122,14 @@ def _loads(runs: list[Run]) -> tuple[list[Load], list[Load]]:
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("--seconds", type=float, default=6, help="how long each load lasts")
+    parser.add_argument("--seconds", type=float, default=6, help="a load; 0 compares answers only")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peers", default="", help="those whose name contains this")
     wanted = parser.parse_args()
     conditions = circumstances()
-    runs = rounds(wanted.rounds, wanted.seconds)
+    runs = rounds(wanted.rounds, wanted.seconds, wanted.peers)
+    if not runs:
+        return
     head = ["", "requests/s", "lowest … highest", "over bare Falcon", "CPU µs a request", "p50 ms"]
     head += ["p99 ms", "p99 ms at half the rate", "memory MB", "clients of each worker"]
     manner = (

@@ -29,6 +29,13 @@ def service(sandbox: SandboxServer, redis_server: RedisServer) -> Iterator[Servi
         yield service
 
 
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Service]:
+    """One that several tests look at, and none of them changes."""
+    with Service() as service:
+        yield service
+
+
 def ping(service: Service) -> None:
     """On a connection of its own, so that any worker may be the one that answers."""
     httpx2.get(f"{service.url}/ping", trust_env=False)
@@ -203,24 +210,24 @@ def test_a_redis_that_is_gone_shows_and_so_does_its_return(
     eventually(lambda: value(service, "redis_down_workers") == 0)
 
 
-def test_errors_are_counted_by_code_with_the_time_of_the_last(service: Service) -> None:
-    service.price(origin="NOWHERE")
+def test_errors_are_counted_by_code_with_the_time_of_the_last(plain: Service) -> None:
+    plain.price(origin="NOWHERE")
 
-    assert value(service, "problems_total", code="invalid-request") == 1
-    assert value(service, "problem_last_timestamp_seconds", code="invalid-request") > 1.7e9
-
-
-def test_the_build_shows(service: Service) -> None:
-    (build,) = samples(service, "flight_price_build_info")
-
-    assert build.labels["version"] == service.get("/version").json()["version"]
-    assert build.labels["environment"] == "custom"
+    assert value(plain, "problems_total", code="invalid-request") == 1
+    assert value(plain, "problem_last_timestamp_seconds", code="invalid-request") > 1.7e9
 
 
-def test_openmetrics_is_there_for_who_asks(service: Service) -> None:
+def test_the_build_shows(plain: Service) -> None:
+    (build,) = samples(plain, "flight_price_build_info")
+
+    assert build.labels["version"] == plain.get("/version").json()["version"]
+    assert build.labels["environment"] == "sandbox"
+
+
+def test_openmetrics_is_there_for_who_asks(plain: Service) -> None:
     accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 
-    response = service.http.get("/metrics", headers={"Accept": accept})
+    response = plain.http.get("/metrics", headers={"Accept": accept})
 
     assert response.headers["Content-Type"].startswith("application/openmetrics-text")
     assert list(text_string_to_metric_families(response.text))  # type: ignore[no-untyped-call]
@@ -229,8 +236,8 @@ def test_openmetrics_is_there_for_who_asks(service: Service) -> None:
 @pytest.mark.parametrize(
     "accept", ["text/plain;version=x", "application/openmetrics-text;version=x"]
 )
-def test_an_odd_accept_header_harms_nothing(service: Service, accept: str) -> None:
-    assert service.http.get("/metrics", headers={"Accept": accept}).status_code == 200
+def test_an_odd_accept_header_harms_nothing(plain: Service, accept: str) -> None:
+    assert plain.http.get("/metrics", headers={"Accept": accept}).status_code == 200
 
 
 PROBES = {"/readyz", "/metrics"}
