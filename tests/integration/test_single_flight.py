@@ -16,16 +16,19 @@ from tests.service import Service, some_day
 Replicas = tuple[Service, Service]
 
 
-@pytest.fixture
-def replicas(redis_server: RedisServer, sandbox: SandboxServer) -> Iterator[Replicas]:
-    """Two replicas of two workers each, on one Redis."""
-    settings = {"redis_url": redis_server.url, "web_concurrency": 2}
-    with Service.on(sandbox, **settings) as one, Service.on(sandbox, **settings) as other:
+@pytest.fixture(scope="module")
+def replicas(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[Replicas]:
+    """Two replicas of two workers each, on one Redis. Each test asks for a day of its own."""
+    settings = {"redis_url": shared_redis.url, "web_concurrency": 2}
+    with (
+        Service.on(shared_sandbox, **settings) as one,
+        Service.on(shared_sandbox, **settings) as other,
+    ):
         yield one, other
 
 
-def urls(replicas: Replicas, count: int, extra: str = "") -> list[str]:
-    query = f"/flights/price?origin=JFK&destination=LAX&date={some_day()}{extra}"
+def urls(replicas: Replicas, count: int, extra: str = "", ahead: int = 30) -> list[str]:
+    query = f"/flights/price?origin=JFK&destination=LAX&date={some_day(ahead)}{extra}"
     return [replicas[number % 2].url + query for number in range(count)]
 
 
@@ -33,7 +36,7 @@ def test_200_readers_of_a_cold_route_cost_one_call(
     replicas: Replicas, sandbox: SandboxServer
 ) -> None:
     sandbox.fault("search", "latency", 500)
-    replies = ask_at_once(urls(replicas, 200))
+    replies = ask_at_once(urls(replicas, 200, ahead=31))
     assert {reply.status for reply in replies} == {200}
     assert {reply.headers["X-Cache"] for reply in replies} == {"miss"}
     assert sandbox.counters()["search"]["calls"] == 1
@@ -43,7 +46,7 @@ def test_100_forced_readers_cost_two_calls_or_three(
     replicas: Replicas, sandbox: SandboxServer
 ) -> None:
     sandbox.fault("search", "latency", 500)
-    replies = ask_at_once(urls(replicas, 100, "&nocache=1"))
+    replies = ask_at_once(urls(replicas, 100, "&nocache=1", ahead=32))
     assert {(reply.status, reply.headers["X-Cache"]) for reply in replies} == {(200, "bypass")}
     assert sandbox.counters()["search"]["calls"] in (2, 3)
 
@@ -53,9 +56,9 @@ def test_forced_readers_never_share_a_fetch_that_began_before_they_came(
 ) -> None:
     sandbox.fault("search", "latency", 1000)
     with ThreadPoolExecutor() as threads:
-        early = threads.submit(ask_at_once, urls(replicas, 20, "&nocache=1"))
+        early = threads.submit(ask_at_once, urls(replicas, 20, "&nocache=1", ahead=33))
         eventually(lambda: sandbox.counters()["search"]["calls"] == 1)
-        late = ask_at_once(urls(replicas, 20, "&nocache=1"))
+        late = ask_at_once(urls(replicas, 20, "&nocache=1", ahead=33))
     # Whoever is answered by the fetch under way waits less than a whole one takes.
     assert min(reply.seconds for reply in late) >= 1
     assert {reply.status for reply in (*early.result(), *late)} == {200}
@@ -66,7 +69,7 @@ def test_100_readers_of_a_failing_route_share_its_try_and_retry(
     replicas: Replicas, sandbox: SandboxServer
 ) -> None:
     sandbox.fault("search", "status", 500)
-    replies = ask_at_once(urls(replicas, 100))
+    replies = ask_at_once(urls(replicas, 100, ahead=34))
     assert {(reply.status, reply.body["code"]) for reply in replies} == {
         (503, "amadeus-unavailable")
     }
@@ -75,12 +78,12 @@ def test_100_readers_of_a_failing_route_share_its_try_and_retry(
 
 
 def test_a_fetch_of_six_seconds_keeps_its_lock(
-    replicas: Replicas, sandbox: SandboxServer, redis_server: RedisServer
+    replicas: Replicas, sandbox: SandboxServer, shared_redis: RedisServer
 ) -> None:
     sandbox.fault("search", "latency", 6000)
-    scripts_before = redis_server.calls("evalsha")
-    replies = ask_at_once(urls(replicas, 40))
-    scripts = redis_server.calls("evalsha")
+    scripts_before = shared_redis.calls("evalsha")
+    replies = ask_at_once(urls(replicas, 40, ahead=35))
+    scripts = shared_redis.calls("evalsha")
     assert {reply.status for reply in replies} == {200}
     assert sandbox.counters()["search"]["calls"] == 1
     # Three workers wait for the fourth; nobody polls faster than 20 times a second.
