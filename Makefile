@@ -20,21 +20,21 @@ run: .venv/run.stamp ## Serve on PORT (8080); Ctrl-C ends it
 	@exec $(BIN)/gunicorn
 
 .PHONY: test
-test: setup redis-server test-tools .venv-bench/stamp bench-tools ## Run all tests; ARGS="-k name" goes to pytest
+test: setup .venv-runtime/stamp redis-server test-tools .venv-bench/stamp bench-tools ## Run the tests; ARGS="-k name" goes to pytest
 ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else
-	@$(BIN)/pytest --numprocesses 6 --dist loadfile --no-loadscope-reorder -m "not alone"
+	@$(BIN)/pytest --numprocesses 6 --dist loadfile --no-loadscope-reorder -m "not alone and not soak"
 	@$(BIN)/pytest -m alone
 endif
 
 .PHONY: soak
 DURATION ?= 600
-soak: setup redis-server ## Load with faults that come and go, for DURATION (600) seconds
+soak: setup .venv-runtime/stamp redis-server ## Load with faults that come and go, for DURATION (600) seconds
 	@SOAK_SECONDS=$(DURATION) $(BIN)/pytest tests/integration/test_soak.py --capture=no $(ARGS)
 
 .PHONY: bench
-bench: .venv-bench/stamp redis-server bench-tools ## Measure the service beside its peers, and write bench/README.md
+bench: .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Measure the service beside its peers, and write bench/README.md
 	@for name in hits hit_budget watching misses worker_classes startup simulate; do \
 	  .venv-bench/bin/python -m bench.$$name --write || exit; \
 	done

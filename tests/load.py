@@ -42,7 +42,7 @@ class Load:
     """
 
     def __init__(
-        self, base_url: str, per_second: float = 100, routes: int = 200, *, keep_alive: bool = True
+        self, base_url: str, per_second: float = 50, routes: int = 200, *, keep_alive: bool = True
     ) -> None:
         self._base_url = base_url
         self._interval = 1 / per_second

@@ -19,7 +19,10 @@ from tests.processes import PATIENCE_SECONDS, eventually, free_port
 from tests.sandbox_server import SandboxServer
 
 ROOT = Path(__file__).resolve().parent.parent
-GUNICORN = Path(sys.executable).with_name("gunicorn")
+# What the image holds and nothing else: some packages import what developing takes, if it is there.
+GUNICORN = ROOT / ".venv-runtime" / "bin" / "gunicorn"
+# Spans need packages that only those install who collect them.
+TRACING_GUNICORN = Path(sys.executable).with_name("gunicorn")
 CLIENT_ID = "the-client-id"
 CLIENT_SECRET = "the-client-secret"
 
@@ -60,9 +63,13 @@ class Service:
 
     def launch(self, stdout: int | None = None) -> None:
         """Start it, and wait for nothing. Its log goes to `stdout`, if that is given."""
+        traced = "OTEL_EXPORTER_OTLP_ENDPOINT" in self._environment
+        gunicorn = TRACING_GUNICORN if traced else GUNICORN
+        if not gunicorn.exists():
+            raise RuntimeError(f"the tests need {gunicorn}, which `make test` installs")
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [GUNICORN], cwd=ROOT, env=self._environment, stdout=stdout or log, stderr=log
+                [gunicorn], cwd=ROOT, env=self._environment, stdout=stdout or log, stderr=log
             )
 
     @contextmanager

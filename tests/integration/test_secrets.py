@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from tests.leaks import leaks, token_ending
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
-from tests.service import CLIENT_ID, CLIENT_SECRET, Service, some_day
+from tests.service import CLIENT_ID, CLIENT_SECRET, GUNICORN, Service, some_day
 
 PASSWORD = "the-password-of-redis"
 API_KEY = "the-api-key-of-a-client"
@@ -129,9 +128,8 @@ def test_the_list_of_processes_and_their_environment_hold_no_secret(scene: Scene
     ],
 )
 def test_a_start_that_fails_tells_no_secret(variable: str, value: str) -> None:
-    gunicorn = Path(sys.executable).with_name("gunicorn")
     run = subprocess.run(
-        [gunicorn],
+        [GUNICORN],
         cwd=Path(__file__).resolve().parents[2],
         env={"PATH": os.environ["PATH"], variable: value},
         capture_output=True,

@@ -15,7 +15,7 @@ SECONDS: Final = float(os.environ.get("SOAK_SECONDS", "60"))
 MEGABYTES: Final = 10
 FILES: Final = 20
 
-pytestmark = pytest.mark.timeout(2 * SECONDS + 120)
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(2 * SECONDS + 120)]
 
 
 @pytest.fixture(scope="module")
