@@ -9,7 +9,7 @@ BIN := .venv/bin
 INSTALL := install --quiet --disable-pip-version-check --require-hashes --no-build-isolation
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' api/__init__.py)
 # The project's own environment is used, whichever the shell is in.
-unexport PYTHONHOME PYTHONPATH
+unexport PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets
@@ -24,7 +24,7 @@ test: setup .venv-runtime/stamp redis-server test-tools .venv-bench/stamp bench-
 ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else
-	@$(BIN)/pytest --numprocesses 6 --dist loadfile --no-loadscope-reorder -m "not alone and not soak"
+	@$(BIN)/pytest --numprocesses 8 --dist loadfile --no-loadscope-reorder -m "not alone and not soak"
 	@$(BIN)/pytest -m alone
 endif
 

@@ -7,14 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import jsonschema
-
 _FOLDER = Path(__file__).with_name("sandbox_spec")
 _FILES = {
     "search": "FlightOffersSearch_v2_swagger_specification.json",
     "token": "Authorizaton_v1_swagger_specification.json",
 }
-_CHECKER = jsonschema.FormatChecker(["date"])
 
 Leg = Literal["search", "token"]
 Json = Any
@@ -42,11 +39,14 @@ def token_schema(status: int, path: str = "/security/oauth2/token", method: str 
 
 def faults(leg: Leg, schema: Json, content: Json) -> list[str]:
     """All ways in which the content breaks the schema, or has what the schema does not know."""
+    import jsonschema  # noqa: PLC0415 - it takes a second and a half, in each process that collects
+
     document = spec(leg) | {"$schema": "http://json-schema.org/draft-04/schema#"}
     rooted = {
         name: part for name, part in document.items() if name in {"definitions", "components"}
     }
-    validator = jsonschema.Draft4Validator(rooted | schema, format_checker=_CHECKER)
+    dates = jsonschema.FormatChecker(["date"])
+    validator = jsonschema.Draft4Validator(rooted | schema, format_checker=dates)
     with warnings.catch_warnings():
         # The published pattern of fareBasis, "[[A-Z0-9]{1,18}", has a bracket too many.
         warnings.simplefilter("ignore", FutureWarning)

@@ -5,7 +5,6 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -18,6 +17,14 @@ FOLDER = ROOT / "deploy" / "kubernetes"
 VERSIONS = ("1.34", "1.37")
 
 Document = dict[str, Any]
+
+
+@pytest.fixture
+def schemas() -> Any:
+    """The schemas of Kubernetes' API servers."""
+    import kubernetes_validate  # noqa: PLC0415 - slow, in each process that collects
+
+    return kubernetes_validate
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +52,20 @@ def only(documents: list[Document], kind: str) -> Document:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_an_api_server_takes_each_of_them(version: str, documents: list[Document]) -> None:
+def test_an_api_server_takes_each_of_them(
+    version: str, documents: list[Document], schemas: Any
+) -> None:
     assert len(documents) == 6
     for document in documents:
-        kubernetes_validate.validate(document, version, strict=True)
+        schemas.validate(document, version, strict=True)
 
 
 @pytest.mark.parametrize("field", ["readonlyRootFilesystem", "memory"])
-def test_a_misspelt_field_would_be_noticed(field: str, deployment: Document) -> None:
+def test_a_misspelt_field_would_be_noticed(field: str, deployment: Document, schemas: Any) -> None:
     deployment = deepcopy(deployment)
     deployment["spec"]["template"]["spec"]["containers"][0][field] = True
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(deployment, VERSIONS[0], strict=True)
+    with pytest.raises(schemas.ValidationError):
+        schemas.validate(deployment, VERSIONS[0], strict=True)
 
 
 def test_they_speak_of_the_same_pods(documents: list[Document], deployment: Document) -> None:
