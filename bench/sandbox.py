@@ -48,11 +48,13 @@ def main(seconds: float) -> None:
     """Measure every row and print the table."""
     print("| search | answers a second | server CPU ms each |\n|---|---:|---:|")
     with SandboxServer() as server:
-        token = _token(server)
+        token, idle = _token(server), _resident_mb(server.process.pid)
         for name, paths in _loads().items():
             _run(server, token, paths, 1.0)
             row = _measure(server, token, name, paths, seconds)
             print(f"| {row.name} | {row.per_second:,.0f} | {row.cpu_ms:.2f} |", flush=True)
+        grown = _resident_mb(server.process.pid) - idle
+    print(f"\nIts memory grew by {grown:.0f} MB over the {idle:.0f} MB that it began with.")
 
 
 def _loads() -> dict[str, list[str]]:
@@ -100,6 +102,11 @@ def _measure(server: SandboxServer, token: str, name: str, paths: list[str], sec
 def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _resident_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def _run(server: SandboxServer, token: str, paths: list[str], seconds: float) -> float:

@@ -28,6 +28,12 @@ ParserError = amadeus.client.errors.ParserError
 ServerError = amadeus.client.errors.ServerError
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _airports_are_read(running: SandboxServer) -> None:
+    """The first search takes the server longer than the patience that follows."""
+    search(running)
+
+
 @pytest.fixture(autouse=True)
 def _short_of_patience() -> Iterator[None]:
     """The SDK has no timeout of its own."""
