@@ -84,12 +84,14 @@ def stop() -> None:
 
 def span(name: str) -> AbstractContextManager[Span]:
     """A span of the work in the `with`; errors that leave it are noted."""
-    return _NO_SPAN if _tracer is None else _tracer.start_as_current_span(name)
+    if _tracer is None or _is_left_out():
+        return _NO_SPAN
+    return _tracer.start_as_current_span(name)
 
 
 def call_span(name: str) -> AbstractContextManager[Span]:
     """The same for a call to another service."""
-    if _tracer is None:
+    if _tracer is None or _is_left_out():
         return _NO_SPAN
     from opentelemetry.trace import SpanKind  # noqa: PLC0415
 
@@ -108,10 +110,18 @@ def request_span(name: str, headers: Mapping[str, str]) -> tuple[str, AbstractCo
     )
 
     assert _tracer is not None  # noqa: S101 - see above
-    parent = TraceContextTextMapPropagator().extract(headers)
+    parent = TraceContextTextMapPropagator().extract(headers) if headers else None
     begun = _tracer.start_span(name, context=parent, kind=trace.SpanKind.SERVER)
     trace_id = trace.format_trace_id(begun.get_span_context().trace_id)
     return trace_id, trace.use_span(begun, end_on_exit=True)
+
+
+def _is_left_out() -> bool:
+    """Whether the sampler left out the trace that this work is a part of."""
+    from opentelemetry import trace  # noqa: PLC0415
+
+    context = trace.get_current_span().get_span_context()
+    return context.is_valid and not context.trace_flags.sampled
 
 
 def mark_failed(failed: Any) -> None:

@@ -1,18 +1,23 @@
 """A span for each request; in the list of middleware only where spans are collected."""
 
 from http import HTTPStatus
+from typing import Final
 
 import falcon
 
 from api import tracing
 from api.logs import current_trace_id
 
+# Both headers of W3C Trace Context.
+TRACE_CONTEXT: Final = ("traceparent", "tracestate")
+
 
 class RequestSpan:
     """Middleware that spans a request, and puts the id of its trace into its lines of the log."""
 
     def process_request(self, req: falcon.Request, _resp: falcon.Response) -> None:
-        headers = {name.lower(): value for name, value in req.headers.items()}
+        found = {name: req.get_header(name) for name in TRACE_CONTEXT}
+        headers = {name: value for name, value in found.items() if value is not None}
         trace_id, span = tracing.request_span(req.method, headers)
         current_trace_id.set(trace_id)
         req.context.span, req.context.end_span = span.__enter__(), span.__exit__
@@ -21,13 +26,14 @@ class RequestSpan:
         self, req: falcon.Request, resp: falcon.Response, _resource: object, _succeeded: bool
     ) -> None:
         span = req.context.span
-        span.update_name(f"{req.method} {req.uri_template or 'unmatched'}")
-        span.set_attribute("http.request.method", req.method)
-        span.set_attribute("url.path", req.path)
-        span.set_attribute("http.response.status_code", resp.status_code)
-        span.set_attribute("request_id", req.context.request_id)
-        if req.uri_template:
-            span.set_attribute("http.route", req.uri_template)
-        if resp.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            tracing.mark_failed(span)
+        if span.is_recording():  # else the sampler left it out
+            span.update_name(f"{req.method} {req.uri_template or 'unmatched'}")
+            span.set_attribute("http.request.method", req.method)
+            span.set_attribute("url.path", req.path)
+            span.set_attribute("http.response.status_code", resp.status_code)
+            span.set_attribute("request_id", req.context.request_id)
+            if req.uri_template:
+                span.set_attribute("http.route", req.uri_template)
+            if resp.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                tracing.mark_failed(span)
         req.context.end_span(None, None, None)

@@ -64,6 +64,19 @@ def test_a_request_is_one_trace_from_the_client_to_amadeus(
     assert call.parent_span_id == cache.span_id
 
 
+def test_what_its_client_leaves_out_is_left_out_all_the_way(
+    service: Service, spans: Collector
+) -> None:
+    service.http.headers.update({"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-00"})
+    service.price()
+    del service.http.headers["traceparent"]
+    service.price()
+
+    eventually(lambda: spans.named("GET /flights/price"))
+    assert TRACE_ID not in {span.trace_id.hex() for span in spans.spans}
+    assert service.log("http.request", trace_id=TRACE_ID)
+
+
 def test_a_span_tells_what_came_of_it(service: Service, spans: Collector) -> None:
     request_id = service.price().headers["X-Request-ID"]
 
