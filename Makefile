@@ -24,8 +24,10 @@ test: setup .venv-runtime/stamp redis-server test-tools .venv-bench/stamp bench-
 ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else
-	@$(BIN)/pytest --numprocesses 8 --dist loadfile --no-loadscope-reorder -m "not alone and not soak"
-	@$(BIN)/pytest -m alone
+	@failed=0; \
+	$(BIN)/pytest --numprocesses 8 --dist loadfile --no-loadscope-reorder -m "not alone and not soak" || failed=1; \
+	$(BIN)/pytest -m alone || failed=1; \
+	exit $$failed
 endif
 
 .PHONY: soak
