@@ -26,7 +26,7 @@ ifdef ARGS
 else
 	@failed=0; \
 	$(BIN)/pytest --numprocesses 8 --dist loadfile --no-loadscope-reorder -m "not alone and not soak" || failed=1; \
-	$(BIN)/pytest -m alone || failed=1; \
+	$(BIN)/pytest -m alone tests/integration || failed=1; \
 	exit $$failed
 endif
 

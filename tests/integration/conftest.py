@@ -32,3 +32,10 @@ def sandbox(shared_sandbox: SandboxServer) -> SandboxServer:
     """An Amadeus without faults and with its counters at zero."""
     shared_sandbox.clear()
     return shared_sandbox
+
+
+@pytest.fixture
+def amadeus() -> Iterator[SandboxServer]:
+    """An Amadeus of the test's own, where its tokens, limits or connections matter."""
+    with SandboxServer() as server:
+        yield server

@@ -145,6 +145,7 @@ def test_every_link_leads_somewhere() -> None:
     assert [path for path in links + folders if not (ROOT / path).exists()] == []
 
 
+@pytest.mark.alone
 def test_the_footprint_is_as_small_as_it_says() -> None:
     [seconds] = map(float, re.findall(r"under (\d+) s after", README))
     [megabytes] = map(float, re.findall(r"under (\d+) MB", README))

@@ -16,13 +16,6 @@ from tests.service import Service, some_day
 DAYS = count(30)
 
 
-@pytest.fixture
-def amadeus() -> Iterator[SandboxServer]:
-    """An Amadeus of the test's own, since its limits and connections are counted."""
-    with SandboxServer() as server:
-        yield server
-
-
 @pytest.fixture(scope="module")
 def _impatient() -> Iterator[tuple[Service, SandboxServer]]:
     with SandboxServer() as amadeus, Service.on(amadeus, amadeus_timeout=1) as service:
