@@ -107,6 +107,8 @@ class TokenVault:
         self._key = f"token|{hashlib.sha256(account.encode()).hexdigest()[:32]}"
         self._fernet = Fernet(_derived_key(credentials.client_secret, account))
         self._token: Token | None = None
+        # When the last rejected token was fetched: the store may show it a little longer.
+        self._rejected_at = 0.0
         self._fetched_here = ""
         self._stopped = threading.Event()
 
@@ -124,14 +126,18 @@ class TokenVault:
     def token(self, deadline: Deadline) -> Token:
         """A token to make a call with. Raises UpstreamError where there is none."""
         newest = self._store.get(self._key)
-        if newest is not None and newest.is_fresh(self._store.now()):
+        if (
+            newest is not None
+            and newest.fetched_at > self._rejected_at
+            and newest.is_fresh(self._store.now())
+        ):
             self._take(newest)
         token = self._fresh_token()
         if token is not None:
             return token
         deadline = _bounded(deadline)
         question = self._question(is_repair=False)
-        entry = self._read_through.read(question, deadline).entry
+        entry = self._read_through.read_newer(question, self._rejected_at, deadline).entry
         token = self._take(entry)
         if token is None:
             entry = self._read_through.read_newer(question, entry.fetched_at, deadline).entry
@@ -149,7 +155,7 @@ class TokenVault:
         fetched_at = token.entry.fetched_at
         if token.is_repair and self._store.now() < fetched_at + REPAIR_SECONDS:
             raise AmadeusMisconfigured("Amadeus refuses every token that it gives to this service.")
-        self._token = None
+        self._rejected_at, self._token = fetched_at, None
         self._store.drop(self._key, fetched_at)
         question = self._question(is_repair=True)
         entry = self._read_through.read_newer(question, fetched_at, _bounded(deadline)).entry
