@@ -22,12 +22,11 @@ from api.metric_files import (  # noqa: E402
 )
 from api.port import end_if_taken  # noqa: E402
 from api.settings import load_settings  # noqa: E402
+from api.stop_signals import STOP_SIGNALS, hear_from_birth  # noqa: E402
 from api.summary import summary  # noqa: E402
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 # Once for all workers, which start sooner and share the memory. Not api.app itself: metrics are
 # to be made after the fork.
@@ -66,6 +65,7 @@ def on_starting(server: "Arbiter") -> None:
     """Look whether there is a port to serve on, and make room for the metrics of all workers."""
     end_if_taken(server.cfg.address)
     create_folder()
+    hear_from_birth()
 
 
 def when_ready(_server: "Arbiter") -> None:
@@ -83,9 +83,6 @@ def pre_fork(server: "Arbiter", worker: Any) -> None:
 def post_fork(_server: "Arbiter", worker: Any) -> None:
     """Warm the worker up while it starts to serve."""
     take_place(worker.place)
-    for number in STOP_SIGNALS:
-        # A stop that comes before the worker listens for it must end it, and not pass unheard.
-        signal.signal(number, signal.SIG_DFL)
     from api.wsgi import application  # noqa: PLC0415 - after the fork, so that workers share nothing
 
     gc.freeze()
