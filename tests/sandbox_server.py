@@ -88,6 +88,11 @@ class SandboxServer:
         self.admin("DELETE", "faults")
         self.admin("DELETE", "counters")
 
+    def calls(self, leg: str) -> int:
+        """How often a leg was called since the counters were at zero."""
+        count: int = self.counters()[leg]["calls"]
+        return count
+
     def counters(self) -> dict[str, Any]:
         """What has been asked since the last `clear`."""
         counters: dict[str, Any] = self.admin("GET", "counters")

@@ -122,6 +122,10 @@ class Service:
         query = {"origin": "JFK", "destination": "LAX", "date": some_day(), **parameters}
         return self.get("/flights/price", **query)
 
+    def price_url(self, ahead: int = 30) -> str:
+        """Where the price from JFK to LAX is, so many days ahead."""
+        return f"{self.url}/flights/price?origin=JFK&destination=LAX&date={some_day(ahead)}"
+
     @property
     def log_text(self) -> str:
         """All that it has written to stdout and stderr."""

@@ -9,16 +9,7 @@ from tests.crowd import ask_at_once
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
-from tests.service import Service, some_day
-
-
-def url(service: Service, ahead: int = 30) -> str:
-    return f"{service.url}/flights/price?origin=JFK&destination=LAX&date={some_day(ahead)}"
-
-
-def token_calls(amadeus: SandboxServer) -> int:
-    calls: int = amadeus.counters()["token"]["calls"]
-    return calls
+from tests.service import Service
 
 
 def test_a_fleet_that_starts_at_once_fetches_one_token(
@@ -32,7 +23,7 @@ def test_a_fleet_that_starts_at_once_fetches_one_token(
         for service in fleet:
             stack.enter_context(service)
         eventually(lambda: sum(len(each.log("service.warmed")) for each in fleet) == 6)
-        assert token_calls(amadeus) == 1
+        assert amadeus.calls("token") == 1
         assert sum(len(service.log("token.fetched")) for service in fleet) == 1
         assert sum(len(service.log("token.shared")) for service in fleet) == 5
 
@@ -57,7 +48,7 @@ def test_no_request_waits_for_a_token(redis_server: RedisServer, amadeus: Sandbo
         amadeus.fault("token", "latency", 1500)
         slowest = 0.0
         while len(service.log("token.fetched")) < 3:
-            (reply,) = ask_at_once([url(service) + "&nocache=1"])
+            (reply,) = ask_at_once([service.price_url() + "&nocache=1"])
             assert reply.status == 200
             slowest = max(slowest, reply.seconds)
     assert slowest < 1
@@ -71,10 +62,10 @@ def test_a_revoked_token_is_replaced_once_for_all(
         eventually(lambda: len(one.log("service.warmed") + other.log("service.warmed")) == 4)
         amadeus.revoke_tokens(38193)
         replies = ask_at_once(
-            [url(service, ahead) for ahead in range(1, 21) for service in (one, other)]
+            [service.price_url(ahead) for ahead in range(1, 21) for service in (one, other)]
         )
         assert {reply.status for reply in replies} == {200}
-        assert token_calls(amadeus) == 2
+        assert amadeus.calls("token") == 2
         assert one.log("token.rejected", code="38193")
 
 
@@ -83,11 +74,11 @@ def test_an_upstream_that_refuses_every_token_costs_two_token_calls(
 ) -> None:
     with Service.on(amadeus, redis_url=redis_server.url) as service:
         amadeus.fault("search", "status", "401:38192")
-        replies = [ask_at_once([url(service, ahead)])[0] for ahead in range(1, 21)]
+        replies = [ask_at_once([service.price_url(ahead)])[0] for ahead in range(1, 21)]
         assert {(reply.status, reply.body["code"]) for reply in replies} == {
             (502, "amadeus-misconfigured")
         }
-        assert token_calls(amadeus) == 2
+        assert amadeus.calls("token") == 2
 
 
 def test_a_token_of_another_secret_is_replaced(
@@ -99,4 +90,4 @@ def test_a_token_of_another_secret_is_replaced(
         amadeus, redis_url=redis_server.url, amadeus_client_secret="rotated"
     ) as service:
         assert service.price().status_code == 200
-        assert token_calls(amadeus) == 2
+        assert amadeus.calls("token") == 2

@@ -8,16 +8,7 @@ from tests.crowd import ask_at_once
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
-from tests.service import Service, some_day
-
-
-def url(service: Service, ahead: int = 30) -> str:
-    return f"{service.url}/flights/price?origin=JFK&destination=LAX&date={some_day(ahead)}"
-
-
-def token_calls(amadeus: SandboxServer) -> int:
-    calls: int = amadeus.counters()["token"]["calls"]
-    return calls
+from tests.service import Service
 
 
 @pytest.mark.parametrize(("fault", "arg"), [("status", 401), ("status", 500), ("html", None)])
@@ -29,10 +20,10 @@ def test_a_failing_token_endpoint_is_left_alone_with_growing_pauses(
     with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
         until = time.monotonic() + 8
         while time.monotonic() < until:
-            replies = ask_at_once([url(one), url(other)])
+            replies = ask_at_once([one.price_url(), other.price_url()])
             assert {reply.status for reply in replies} <= {502, 503}
         # At 0, 1, 3 and 7 seconds.
-        assert 2 <= token_calls(amadeus) <= 5
+        assert 2 <= amadeus.calls("token") <= 5
         assert one.log("token.failed") + other.log("token.failed")
 
 
@@ -42,9 +33,9 @@ def test_a_failing_token_endpoint_is_left_alone_with_growing_pauses(
 def test_an_odd_token_reply_causes_no_storm(amadeus: SandboxServer, oddity: str) -> None:
     amadeus.fault("token", oddity)
     with Service.on(amadeus) as service:
-        replies = [ask_at_once([url(service, ahead)])[0] for ahead in range(1, 21)]
+        replies = [ask_at_once([service.price_url(ahead)])[0] for ahead in range(1, 21)]
         assert {reply.status for reply in replies} == {200}
-        assert token_calls(amadeus) == 1
+        assert amadeus.calls("token") == 1
 
 
 @pytest.mark.parametrize("oddity", ["no_access_token", "newline_token", "null", "list", "204"])
@@ -53,11 +44,11 @@ def test_a_reply_without_a_token_is_a_bad_answer_and_no_storm(
 ) -> None:
     amadeus.fault("token", oddity)
     with Service.on(amadeus) as service:
-        replies = [ask_at_once([url(service, ahead)])[0] for ahead in range(1, 21)]
+        replies = [ask_at_once([service.price_url(ahead)])[0] for ahead in range(1, 21)]
         assert {(reply.status, reply.body["code"]) for reply in replies} == {
             (502, "amadeus-bad-answer")
         }
-        assert token_calls(amadeus) <= 4
+        assert amadeus.calls("token") <= 4
 
 
 def test_a_hanging_token_endpoint_delays_no_start(amadeus: SandboxServer) -> None:
@@ -66,6 +57,6 @@ def test_a_hanging_token_endpoint_delays_no_start(amadeus: SandboxServer) -> Non
     with Service.on(amadeus).just_launched() as service:
         eventually(lambda: ask_at_once([f"{service.url}/flights/ping"])[0].status == 200)
         assert time.monotonic() - started < 3
-        reply = ask_at_once([url(service)])[0]
+        reply = ask_at_once([service.price_url()])[0]
         assert reply.body["code"] == "amadeus-timeout"
         assert reply.seconds < 7
