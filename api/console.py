@@ -64,8 +64,10 @@ def _fields(line: EventDict) -> Iterable[str]:
 
 
 def _shown(value: object) -> str:
-    text = harmless(str(value))
-    return f'"{text}"' if " " in text or not text else text
+    text = str(value)
+    if not text or any(sign in text for sign in ' "='):  # else it could pass for several fields
+        text = json.dumps(text, ensure_ascii=False)
+    return harmless(text)
 
 
 def harmless(text: str, kept: str = "") -> str:

@@ -1,5 +1,6 @@
 """On a terminal an event is one line that can be read at a glance."""
 
+import json
 import re
 
 import pytest
@@ -61,6 +62,15 @@ def test_what_a_client_sends_cannot_break_or_color_the_line() -> None:
 
     assert shown.count("\n") == 1
     assert "\033" not in shown
+
+
+@pytest.mark.parametrize("path", ['/a" status=500 x="', '/a"status=500', "/a=b", "/ a", ""])
+def test_what_a_client_sends_cannot_pass_for_a_field(path: str) -> None:
+    shown = line(event=Event.HTTP_REQUEST, path=path, status=404)
+
+    quoted = re.search(r'path=(".*") status=404\n', shown)
+    assert quoted
+    assert json.loads(quoted[1]) == path
 
 
 def test_a_traceback_stands_indented_below_its_line() -> None:
