@@ -18,7 +18,7 @@ from gunicorn.util import write_nonblock
 
 from api.errors import PROBLEM_MEDIA_TYPE, problem
 from api.listener import SharingWorker
-from api.logs import Event, get_logger
+from api.logs import Event, current_trace_id, get_logger
 
 # A bare name, since a version or a product leads to its known holes.
 SERVER: Final = "flight-price-api"
@@ -72,6 +72,7 @@ class Worker(SharingWorker):
         """Answer what could not be served, and let the caller close the connection."""
         if not isinstance(exc, Exception):
             return  # the worker ends
+        current_trace_id.set(None)  # of the request before on the same connection
         request_id = uuid.uuid4().hex
         if isinstance(exc, errors.ParseException) and not isinstance(exc, _OURS):
             status, code = _STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST), "invalid-request"

@@ -14,6 +14,7 @@ from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
 from tests.service import Service
 from tests.upstream_recorder import UpstreamRecorder
+from tests.wire import PING, Wire, statuses
 
 ROOT = Path(__file__).resolve().parents[2]
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -146,6 +147,17 @@ def test_the_log_tells_the_trace(service: Service) -> None:
 
     assert line["trace_id"] == TRACE_ID
     assert all(one["trace_id"] == TRACE_ID for one in service.log("amadeus.call", status=200)[1:])
+
+
+def test_what_is_refused_is_no_part_of_the_trace_before(service: Service) -> None:
+    traced = PING[:-2] + f"traceparent: {TRACEPARENT['traceparent']}\r\n\r\n".encode()
+
+    with Wire(service) as wire:
+        assert statuses(wire.ask(traced + b"no HTTP\r\n\r\n")) == [200, 400]
+
+    (line,) = eventually(lambda: service.log("client.refused"))
+    assert "trace_id" not in line
+    assert service.log("http.request", path="/flights/ping", trace_id=TRACE_ID)
 
 
 def test_amadeus_is_told_the_trace(spans: Collector) -> None:
