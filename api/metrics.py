@@ -208,9 +208,9 @@ def folder() -> Path | None:
     return Path(path) if path else None
 
 
-def exposition(accept: str) -> tuple[bytes, str]:
-    """All metrics of all workers, in the format that suits an Accept header; and its type."""
-    if openmetrics.CONTENT_TYPE_LATEST.partition(";")[0] in accept:
+def exposition(*, open_metrics: bool) -> tuple[bytes, str]:
+    """All metrics of all workers, as OpenMetrics or as Prometheus' own text; and the type of it."""
+    if open_metrics:
         page: bytes = openmetrics.generate_latest(_of_all_workers())  # type: ignore[no-untyped-call]
         return page, openmetrics.CONTENT_TYPE_LATEST
     return generate_latest(_of_all_workers()), CONTENT_TYPE_PLAIN_0_0_4

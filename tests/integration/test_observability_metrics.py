@@ -233,8 +233,16 @@ def test_openmetrics_is_there_for_who_asks(plain: Service) -> None:
     assert list(text_string_to_metric_families(response.text))  # type: ignore[no-untyped-call]
 
 
+def test_openmetrics_is_not_there_for_who_would_rather_not(plain: Service) -> None:
+    accept = "text/plain, application/openmetrics-text;q=0"
+
+    response = plain.http.get("/metrics", headers={"Accept": accept})
+
+    assert response.headers["Content-Type"].startswith("text/plain")
+
+
 @pytest.mark.parametrize(
-    "accept", ["text/plain;version=x", "application/openmetrics-text;version=x"]
+    "accept", ["text/plain;version=x", "application/openmetrics-text;version=x", "a;q=b"]
 )
 def test_an_odd_accept_header_harms_nothing(plain: Service, accept: str) -> None:
     assert plain.http.get("/metrics", headers={"Accept": accept}).status_code == 200
