@@ -35,6 +35,7 @@ def etag_of(body: bytes) -> str:
 
 def cache_status(answer: Answer, left: int) -> str:
     """The Cache-Status header's value (RFC 9211, section 2)."""
+    stored = "; stored" if answer.entry.ttl > 0 else ""
     match answer.outcome:
         case Outcome.HIT:
             status = f"hit; ttl={left}"
@@ -42,7 +43,7 @@ def cache_status(answer: Answer, left: int) -> str:
             overdue = int(answer.age - answer.entry.ttl)
             status = f"hit; ttl=-{overdue}; detail=stale-if-error"
         case Outcome.BYPASS:
-            status = "fwd=request; stored"
+            status = f"fwd=request{stored}"
         case Outcome.MISS:
-            status = "fwd=miss; stored"
+            status = f"fwd=miss{stored}"
     return f"{CACHE_NAME}; {status}{'; collapsed' if answer.coalesced else ''}"

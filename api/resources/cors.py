@@ -11,8 +11,6 @@ EXPOSED_HEADERS: Final = (
     "ETag",
     "RateLimit",
     "RateLimit-Policy",
-    "RateLimit",
-    "RateLimit-Policy",
     "Retry-After",
     "WWW-Authenticate",
     "X-Amadeus-Environment",

@@ -17,14 +17,19 @@ def _line(document: dict[str, Any]) -> bytes:
     return json.dumps(document).encode() + b"\n"
 
 
+def _answer(resp: falcon.Response, line: bytes) -> None:
+    resp.content_type = falcon.MEDIA_JSON
+    resp.set_header("Cache-Control", "no-store")  # it is true now, and may not be in a moment
+    resp.data = line
+
+
 class PingResource:
     """GET /flights/ping: a constant, whatever Redis and Amadeus do."""
 
     _BODY = _line({"data": "pong"})
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        resp.content_type = falcon.MEDIA_JSON
-        resp.data = self._BODY
+        _answer(resp, self._BODY)
 
     on_head = on_get
 
@@ -35,8 +40,7 @@ class HealthResource:
     _BODY = _line({"status": "ok"})
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        resp.content_type = falcon.MEDIA_JSON
-        resp.data = self._BODY
+        _answer(resp, self._BODY)
 
     on_head = on_get
 
@@ -50,13 +54,8 @@ class ReadinessResource:
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         readiness = self._readiness()
         resp.status = falcon.HTTP_200 if readiness.can_serve else falcon.HTTP_503
-        resp.content_type = falcon.MEDIA_JSON
-        resp.data = _line(
-            {
-                "status": readiness.status,
-                "checks": {name: asdict(check) for name, check in readiness.checks.items()},
-            }
-        )
+        checks = {name: asdict(check) for name, check in readiness.checks.items()}
+        _answer(resp, _line({"status": readiness.status, "checks": checks}))
 
     on_head = on_get
 
@@ -73,7 +72,6 @@ class VersionResource:
     )
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        resp.content_type = falcon.MEDIA_JSON
-        resp.data = self._BODY
+        _answer(resp, self._BODY)
 
     on_head = on_get

@@ -98,6 +98,11 @@ def test_gzip_is_left_to_the_proxy(service: Service) -> None:
     assert "Vary" not in response.headers
 
 
+@pytest.mark.parametrize("path", ["/ping", "/healthz", "/readyz", "/version"])
+def test_what_a_probe_saw_is_for_no_cache(service: Service, path: str) -> None:
+    assert service.get(path).headers["Cache-Control"] == "no-store"
+
+
 def test_no_other_origin_may_read_by_default(service: Service) -> None:
     response = price(service, "GET", Origin=ORIGIN)
 
@@ -108,7 +113,9 @@ def test_an_origin_that_is_set_may_read_the_answer_and_its_headers(open_service:
     response = price(open_service, "GET", Origin=ORIGIN)
 
     assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
-    assert "X-Cache" in response.headers["Access-Control-Expose-Headers"]
+    exposed = response.headers["Access-Control-Expose-Headers"].split(", ")
+    assert "X-Cache" in exposed
+    assert len(exposed) == len(set(exposed))
     assert response.headers["Vary"] == "Origin"
 
 

@@ -130,6 +130,8 @@ def test_with_the_cache_off_a_herd_still_costs_one_call(
         replies = ask_at_once(urls((one, other), 50))
         assert {reply.status for reply in replies} == {200}
         assert sandbox.counters()["search"]["calls"] == 1
-        assert one.price().headers["X-Cache"] == "miss"
+        headers = one.price().headers
+        assert headers["X-Cache"] == "miss"
+        assert headers["Cache-Status"] == "flight-price-api; fwd=miss"
         assert sandbox.counters()["search"]["calls"] == 2
         assert not one.log("cache.stored")
