@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 
 import gevent  # noqa: E402
 
+from api.loading import reload_settings  # noqa: E402
 from api.logs import Event, GunicornLogger, configure_logs, get_logger  # noqa: E402
 from api.metric_files import (  # noqa: E402
     create_folder,
@@ -21,7 +22,6 @@ from api.metric_files import (  # noqa: E402
     take_place,
 )
 from api.port import end_if_taken  # noqa: E402
-from api.settings import load_settings  # noqa: E402
 from api.stop_signals import STOP_SIGNALS, hear_from_birth  # noqa: E402
 from api.summary import summary  # noqa: E402
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 for library in ("amadeus", "cryptography.fernet", "falcon", "httpx2", "redis"):
     import_module(library)
 
-settings = load_settings()
+settings = reload_settings()
 configure_logs(settings.log_level, settings.log_format)
 
 wsgi_app = "api.wsgi:application"
@@ -71,6 +71,11 @@ def on_starting(server: "Arbiter") -> None:
 def when_ready(_server: "Arbiter") -> None:
     """Say once what is being served."""
     gc.freeze()  # what is here stays: to look through it again and again costs time and memory
+    get_logger().info(Event.SERVICE_STARTED, **summary(settings))
+
+
+def on_reload(_server: "Arbiter") -> None:
+    """Say what is served from now on, so that whoever changed a key sees that it was read."""
     get_logger().info(Event.SERVICE_STARTED, **summary(settings))
 
 

@@ -38,7 +38,11 @@ class Keys:
         is_known = False
         for known in self.digests:
             is_known |= compare_digest(known, digest)
-        return f"key-{digest[:_NAME_BYTES].hex()}" if is_known else None
+        return _name(digest) if is_known else None
+
+    def names(self) -> list[str]:
+        """The names of all of them, as `holder` gives them."""
+        return sorted(map(_name, self.digests))
 
     def overlap(self, other: "Keys") -> bool:
         """Whether a key is among both."""
@@ -51,3 +55,7 @@ class Keys:
 def _digest(key: str) -> bytes:
     # Keys are long and random, so a slow hash would add nothing but its slowness.
     return sha256(key.encode()).digest()
+
+
+def _name(digest: bytes) -> str:
+    return f"key-{digest[:_NAME_BYTES].hex()}"

@@ -1,7 +1,6 @@
 """Every setting: its environment variable, its type, its default and what it is for."""
 
 import os
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -12,7 +11,6 @@ from pydantic import (
     Field,
     InstanceOf,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -26,7 +24,6 @@ from api.redis_url import RedisUrl
 from api.setting_faults import (
     SettingError,
     base_url,
-    explain,
     office_id,
     origins,
     read_secret,
@@ -274,18 +271,6 @@ class Settings(BaseSettings):
         if self.web_concurrency is not None:
             return self.web_concurrency
         return 1 if self.in_memory else _cores()
-
-
-def load_settings() -> Settings:
-    """The settings of the environment, and of `.env` where there is one; the environment wins.
-
-    A bad or missing setting ends the process with one line that names it and what it takes.
-    """
-    try:
-        return Settings(_env_file=DOTENV, _env_file_encoding="utf-8")
-    except ValidationError as exc:
-        sys.stderr.write(f"flight-price-api: {explain(exc, Settings.model_fields)}\n")
-        raise SystemExit(2) from None
 
 
 def _choice(values: Iterable[str]) -> str:

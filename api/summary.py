@@ -15,6 +15,7 @@ def summary(settings: Settings) -> dict[str, object]:
     is_sandbox = settings.environment is AmadeusEnvironment.SANDBOX
     redis_url = settings.redis_url.get_secret_value()
     redis = RedisUrl.parse(redis_url).place
+    keys = {"api_keys": settings.api_keys.names(), "operator_keys": settings.operator_keys.names()}
     notices = _notices(settings)
     return {
         "environment": settings.environment.value,
@@ -25,6 +26,7 @@ def summary(settings: Settings) -> dict[str, object]:
         "port": settings.port,
         "url": f"http://localhost:{settings.port}",
         "workers": settings.workers,
+        **{name: names for name, names in keys.items() if names},
         **({"notice": "; ".join(notices)} if notices else {}),
     }
 

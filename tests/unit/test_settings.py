@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from api.environments import AmadeusEnvironment
-from api.settings import Settings, load_settings
+from api.loading import load_settings
+from api.settings import Settings
 from api.summary import summary
 
 WAYS_TO_REDIS = "memory://, redis://, unix://, redis+sentinel:// or redis+cluster://"

@@ -3,7 +3,7 @@
 import pytest
 
 from api import tracing
-from api.settings import load_settings
+from api.loading import load_settings
 
 URL = "http://collector:4318"
 
