@@ -66,7 +66,7 @@ class Gate:
         """What needed a key is not for caches that others read as well."""
         if self._rules.client_keys and req.uri_template == PRICES:
             reuse = resp.get_header("Cache-Control")
-            if reuse != "no-store":
+            if reuse and reuse != "no-store":
                 resp.set_header("Cache-Control", f"private, {reuse}")
 
     def _admit_client(self, req: falcon.Request, resp: falcon.Response) -> None:

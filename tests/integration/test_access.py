@@ -311,3 +311,10 @@ def test_two_headers_of_forwarded_addresses_are_read_as_one_list() -> None:
 
 def test_a_browser_may_ask_for_the_options_without_a_key(keyed: Service) -> None:
     assert keyed.http.options("/flights/price").status_code == 200
+
+
+def test_what_names_no_lifetime_gets_none_with_a_key(keyed: Service) -> None:
+    answer = keyed.http.request("OPTIONS", "/flights/price")
+
+    assert answer.status_code == 200
+    assert "Cache-Control" not in answer.headers
