@@ -121,7 +121,7 @@ BREAKER_OPENED: Final = Counter(
 )
 TOKEN_FETCHED_AT: Final = Gauge(
     "flight_price_token_fetched_timestamp_seconds",
-    "When the access token in use was fetched, in seconds since the epoch; 0 before the first.",
+    "When the access token in use was fetched, in seconds since the epoch; 0 without one.",
     multiprocess_mode="livemostrecent",
     registry=REGISTRY,
 )

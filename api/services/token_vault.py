@@ -156,6 +156,7 @@ class TokenVault:
         if token.is_repair and self._store.now() < fetched_at + REPAIR_SECONDS:
             raise AmadeusMisconfigured("Amadeus refuses every token that it gives to this service.")
         self._rejected_at, self._token = fetched_at, None
+        metrics.token_taken(0, 0)
         self._store.drop(self._key, fetched_at)
         question = self._question(is_repair=True)
         entry = self._read_through.read_newer(question, fetched_at, _bounded(deadline)).entry

@@ -4,6 +4,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
+import pytest
+from prometheus_client import Gauge
+
+from api import metrics
+from api.errors import AmadeusMisconfigured
 from api.services.deadline import Deadline
 from api.services.read_through import ReadThrough
 from api.services.stores import MemoryStore
@@ -40,3 +45,26 @@ def test_who_comes_while_it_is_replaced_waits_for_the_new_one() -> None:
         third = threads.submit(vault.token, Deadline(5))
         go_on.set()
         assert {one.result().value for one in (first, second, third)} == {"token-2"}
+
+
+def test_one_that_cannot_be_replaced_is_shown_no_longer() -> None:
+    token = Reply(200, "application/json", b'{"access_token": "token-1", "expires_in": 1799}')
+    replies = iter([token, Reply(401, "application/json", b"{}")])
+    store = MemoryStore()
+    reader = ReadThrough(store, patience=5)
+    vault = TokenVault(
+        store, reader, lambda *_: next(replies), "https://x", Credentials("id", "secret")
+    )
+    rejected = vault.token(Deadline(5)).value
+    assert value(metrics.TOKEN_LIFE) > 1000
+
+    with pytest.raises(AmadeusMisconfigured):
+        vault.replace(rejected, Deadline(5))
+
+    assert (value(metrics.TOKEN_FETCHED_AT), value(metrics.TOKEN_LIFE)) == (0, 0)
+
+
+def value(gauge: Gauge) -> float:
+    (family,) = gauge.collect()
+    (sample,) = family.samples
+    return sample.value
