@@ -217,14 +217,15 @@ class ReadThrough:
             if landing.mistake is not None:
                 raise landing.mistake
             found, own = landing.found, leads and landing.source is Source.FETCH
-            if isinstance(found, Failure) and (own or found.answers(arrived)):
+            # What was fetched for us is for us, whatever the clocks say.
+            if found is None or not (own or _is_for(found, not_before, arrived)):
+                continue
+            coalesced = not leads or landing.source is Source.ANOTHER_PROCESS
+            if coalesced:
+                question.observe(Moment.COALESCED, None)
+            if isinstance(found, Failure):
                 return self._instead_of_answer(question, found.error(), not_before)
-            # What was fetched for us serves us, whatever the clocks say.
-            if isinstance(found, Entry) and (own or found.serves(not_before, arrived)):
-                coalesced = not leads or landing.source is Source.ANOTHER_PROCESS
-                if coalesced:
-                    question.observe(Moment.COALESCED, None)
-                return Answer(found, outcome, self.age_of(found), coalesced)
+            return Answer(found, outcome, self.age_of(found), coalesced)
 
     def _instead_of_answer(
         self, question: Question, error: UpstreamError, not_before: float
@@ -364,6 +365,12 @@ class ReadThrough:
                 self._refreshes.release()
 
         threading.Thread(target=work, name="refresh", daemon=True).start()
+
+
+def _is_for(found: Entry | Failure, not_before: float, arrived: float) -> bool:
+    return (
+        found.answers(arrived) if isinstance(found, Failure) else found.serves(not_before, arrived)
+    )
 
 
 def _may_stand_in(question: Question, entry: Entry, error: UpstreamError, now: float) -> bool:
