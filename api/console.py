@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict
 
 GREEN, YELLOW, RED, BLUE, DIM, RESET = (f"\033[{code}m" for code in (32, 33, 31, 36, 2, 0))
 EVENT_WIDTH: Final = 23
@@ -19,12 +19,12 @@ ROUTE: Final = ("origin", "destination", "date")
 
 
 class ConsoleRenderer:
-    """A structlog processor that makes a line, newline included. A traceback follows indented."""
+    """Makes a line, newline included, of its fields. A traceback follows indented."""
 
     def __init__(self, *, colors: bool) -> None:
         self._colors = colors
 
-    def __call__(self, _logger: WrappedLogger, _name: str, line: EventDict) -> bytes:
+    def __call__(self, line: EventDict) -> bytes:
         time = str(line.pop("timestamp"))[11:23]
         level, event = str(line.pop("level")), str(line.pop("event"))
         request_id, exception = line.pop("request_id", ""), line.pop("exception", "")

@@ -1,28 +1,31 @@
 """Structured logs: the list of events, and how a line gets out.
 
 Every line is one JSON object (or one readable line on a terminal), gunicorn's own lines
-included. A reader that stalls must not stall the service, so lines pass through a bounded queue
-that drops and counts; a thread of the operating system writes them, because a blocked write
-would stop every greenlet.
+included. A reader that stalls must not stall the service, so what is to be said passes through
+a bounded queue that drops and counts; a thread of the operating system writes it, because a
+blocked write would stop every greenlet. The thread also makes the lines: many at a time, which
+costs half of what one here and one there does.
 """
 
 import atexit
+import json
 import logging
 import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Final, Generic, Literal, NamedTuple, TextIO, TypeVar
 
 import gunicorn.glogging
 import orjson
 import structlog
 from gevent.monkey import get_original
-from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
+from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 from api.console import ConsoleRenderer, harmless
 
@@ -33,6 +36,8 @@ FLUSH_SECONDS: Final = 2.0
 # Each time the writer's thread wakes up it takes the interpreter away from the requests, so it
 # lets lines gather for this long.
 GATHER_SECONDS: Final = 0.005
+
+T = TypeVar("T")
 
 # The id of the request that this greenlet or thread works for.
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
@@ -75,28 +80,42 @@ class Event(StrEnum):
     LIBRARY = "library"
 
 
-class QueuedWriter:
+class Said(NamedTuple):
+    """What a line tells: when it was said (nanoseconds since the epoch), where, and the rest."""
+
+    at: int
+    level: str
+    request_id: str | None
+    trace_id: str | None
+    event: EventDict
+
+
+class QueuedWriter(Generic[T]):
     """Writes lines to a file descriptor from a thread of its own, and never blocks its callers."""
 
-    def __init__(self, descriptor: int, max_lines: int = MAX_LINES) -> None:
+    def __init__(
+        self, descriptor: int, render: Callable[[T], bytes], max_lines: int = MAX_LINES
+    ) -> None:
+        """`render` makes a line, newline included, and raises nothing."""
         self._descriptor = descriptor
+        self._render = render
         self._max_lines = max_lines
         self._start()
         os.register_at_fork(after_in_child=self._start)
 
     def _start(self) -> None:
         # Originals, not gevent's: this thread must block without stopping the greenlets.
-        self._lines = get_original("queue", "SimpleQueue")()
+        self._said = get_original("queue", "SimpleQueue")()
         self._finished = get_original("threading", "Event")()
         self._pid: int | None = None
         self._dropped = 0
 
-    def write(self, line: bytes) -> None:
-        """Queue one line, newline included; drop and count it where the queue is full."""
-        if self._lines.qsize() >= self._max_lines:
+    def write(self, said: T) -> None:
+        """Queue what becomes one line; drop and count it where the queue is full."""
+        if self._said.qsize() >= self._max_lines:
             self._dropped += 1
             return
-        self._lines.put(line)
+        self._said.put(said)
         if self._pid is None:
             self._pid = os.getpid()
             get_original("_thread", "start_new_thread")(self._drain, ())
@@ -104,26 +123,27 @@ class QueuedWriter:
     def close(self) -> None:
         """Write what is queued, for at most FLUSH_SECONDS."""
         if self._pid is not None:
-            self._lines.put(None)
+            self._said.put(None)
             self._finished.wait(FLUSH_SECONDS)
 
     def _drain(self) -> None:
         sleep = get_original("time", "sleep")
         batch = b""
-        line = self._lines.get()
-        while line is not None:
+        said = self._said.get()
+        while said is not None:
+            line = self._render(said)
             if batch and len(batch) + len(line) > MAX_WRITE_BYTES:
                 self._write_out(batch)
                 batch = b""
             batch += line
-            if self._lines.empty():
+            if self._said.empty():
                 self._write_out(batch)
                 batch = b""
                 if self._dropped:
                     count, self._dropped = self._dropped, 0
                     get_logger().warning(Event.LOG_DROPPED, count=count)
                 sleep(GATHER_SECONDS)
-            line = self._lines.get()
+            said = self._said.get()
         self._write_out(batch)
         self._finished.set()
 
@@ -135,16 +155,11 @@ class QueuedWriter:
                 return  # nobody reads any more; there is no one left to tell
 
 
-class _Lines:
-    """Where structlog's rendered lines go."""
+class _Queue:
+    """Where structlog leaves what is said."""
 
-    def __init__(self, writer: QueuedWriter) -> None:
-        self._writer = writer
-
-    def msg(self, line: bytes) -> None:
-        self._writer.write(line)
-
-    debug = info = warning = error = critical = msg
+    def __init__(self, writer: QueuedWriter[Said]) -> None:
+        self.debug = self.info = self.warning = self.error = self.critical = writer.write
 
 
 class _ToStructlog(logging.Handler):
@@ -187,12 +202,12 @@ def configure_logs(
 ) -> None:
     """Send every line of this process, and of those it forks, to `stream`."""
     console = style == "console" or (style == "auto" and stream.isatty())
-    writer = QueuedWriter(stream.fileno())
+    writer = QueuedWriter(stream.fileno(), renderer(console=console, colors=stream.isatty()))
     atexit.register(writer.close)
     structlog.configure(
-        processors=processors(console=console, colors=stream.isatty()),
+        processors=[note],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: _Lines(writer),
+        logger_factory=lambda *_: _Queue(writer),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)
@@ -208,27 +223,35 @@ def _crashed(thread: str, error: BaseException | None) -> None:
         get_logger().critical(Event.SERVICE_CRASHED, thread=thread, exc_info=error)
 
 
-def processors(*, console: bool, colors: bool) -> list[Processor]:
-    """From an event and its fields to a line. Few steps, since every request takes them twice."""
-    if not console:
-        return [_complete, _render_json]
-    return [_complete, structlog.processors.format_exc_info, ConsoleRenderer(colors=colors)]
+def note(
+    logger: WrappedLogger, level: str, event_dict: EventDict
+) -> tuple[tuple[Said], dict[str, Any]]:
+    """The one processor: keep what only the present knows, and leave the rest to the writer."""
+    if "exc_info" in event_dict:
+        event_dict = structlog.processors.format_exc_info(logger, level, event_dict)
+    said = Said(time.time_ns(), level, current_request_id.get(), current_trace_id.get(), event_dict)
+    return (said,), {}
 
 
-def _complete(_logger: WrappedLogger, level: str, event_dict: EventDict) -> EventDict:
-    """Begin the line with what every line has."""
-    line = {"timestamp": _timestamp(), "level": level, "event": event_dict.pop("event")}
-    request_id = current_request_id.get()
-    if request_id is not None:
-        line["request_id"] = request_id
-    trace_id = current_trace_id.get()
-    if trace_id is not None:
-        line["trace_id"] = trace_id
-    return {**line, **event_dict}
+def renderer(*, console: bool, colors: bool) -> Callable[[Said], bytes]:
+    """What makes a line."""
+    show = ConsoleRenderer(colors=colors) if console else _json
+    return lambda said: show(_line(said))
 
 
-def _timestamp() -> str:
-    second, millisecond = divmod(time.time_ns() // 1_000_000, 1000)
+def _line(said: Said) -> EventDict:
+    """A line's fields, begun with what every line has."""
+    line = {"timestamp": _timestamp(said.at), "level": said.level, "event": said.event["event"]}
+    if said.request_id is not None:
+        line["request_id"] = said.request_id
+    if said.trace_id is not None:
+        line["trace_id"] = said.trace_id
+    line.update(said.event)
+    return line
+
+
+def _timestamp(at: int) -> str:
+    second, millisecond = divmod(at // 1_000_000, 1000)
     return f"{_date_and_time(second)}.{millisecond:03d}Z"
 
 
@@ -237,11 +260,12 @@ def _date_and_time(second: int) -> str:
     return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
-def _render_json(logger: WrappedLogger, name: str, event_dict: EventDict) -> bytes:
-    if "exc_info" in event_dict:
-        event_dict = structlog.processors.format_exc_info(logger, name, event_dict)
-    line = orjson.dumps(event_dict, default=str, option=orjson.OPT_APPEND_NEWLINE)
+def _json(line: EventDict) -> bytes:
+    try:
+        text = orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # half of a surrogate pair, or a number of more than 64 bits
+        return json.dumps(line, default=str).encode() + b"\n"
     # JSON escapes the control characters of ASCII but one; a terminal obeys others as well.
-    if line.isascii() and b"\x7f" not in line:
-        return line
-    return harmless(line.decode(), "\n").encode()
+    if text.isascii() and b"\x7f" not in text:
+        return text
+    return harmless(text.decode(), "\n").encode()

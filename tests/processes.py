@@ -16,7 +16,7 @@ T = TypeVar("T")
 # Below the ports that the kernel gives to outgoing connections, for one of them could take a port
 # before its server does; and for each process that runs tests beside others a stretch of its own.
 _STRETCH = 1_000
-_first_port = 20_000 + _STRETCH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_first_port = 27_000 + _STRETCH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 _ports = cycle(range(_first_port, _first_port + _STRETCH))
 
 

@@ -11,7 +11,7 @@ from api.logs import Event
 
 def line(*, colors: bool = False, level: str = "info", **fields: object) -> str:
     begin = {"timestamp": "2026-11-21T23:08:04.123Z", "level": level}
-    return ConsoleRenderer(colors=colors)(None, level, {**begin, **fields}).decode()
+    return ConsoleRenderer(colors=colors)({**begin, **fields}).decode()
 
 
 def test_time_level_and_event_stand_in_columns() -> None:

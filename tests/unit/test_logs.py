@@ -12,7 +12,7 @@ import pytest
 import structlog
 import time_machine
 
-from api.logs import Event, QueuedWriter, current_request_id, processors
+from api.logs import Event, QueuedWriter, current_request_id, note, renderer
 from tests.processes import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,11 +54,8 @@ def test_the_scan_sees_an_event_that_is_not_listed(tmp_path: Path) -> None:
 
 def rendered(*, console: bool = False, **event: object) -> str:
     """The line that an event becomes."""
-    value: object = dict(event)
-    for step in processors(console=console, colors=False):
-        value = step(None, str(event.get("level", "info")), value)  # type: ignore[arg-type]
-    assert isinstance(value, bytes)
-    return value.decode()
+    (said,), _ = note(None, str(event.get("level", "info")), event)
+    return renderer(console=console, colors=False)(said).decode()
 
 
 @time_machine.travel("2026-11-21T12:00:00.5Z", tick=False)
@@ -80,6 +77,13 @@ def test_what_json_cannot_say_becomes_text_and_a_line_stays_one_line() -> None:
 
     assert line.count("\n") == 1
     assert json.loads(line)["when"] == "1 day, 0:00:00"
+
+
+def test_not_even_what_utf_8_cannot_say_costs_a_line() -> None:
+    line = rendered(event=Event.LIBRARY, message="half a pair: \ud800", number=2**70)
+
+    assert json.loads(line)["number"] == 2**70
+    assert "\\ud800" in line
 
 
 def test_a_stack_trace_is_a_field_of_its_line() -> None:
@@ -104,7 +108,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def test_lines_come_out_whole_and_in_order(pipe: tuple[int, int]) -> None:
     reader, descriptor = pipe
-    writer = QueuedWriter(descriptor)
+    writer = QueuedWriter(descriptor, bytes)
     for number in range(2000):
         writer.write(b"line %d\n" % number)
     writer.close()
@@ -119,7 +123,7 @@ def test_a_reader_that_stalls_costs_lines_that_are_counted_and_no_time(
 ) -> None:
     reader, descriptor = pipe
     os.set_blocking(reader, False)
-    writer = QueuedWriter(descriptor, max_lines=100)
+    writer = QueuedWriter(descriptor, bytes, max_lines=100)
     line = b"x" * 1023 + b"\n"
     for _ in range(1000):  # a pipe takes 64 of them
         writer.write(line)  # would hang here for ever
