@@ -19,6 +19,7 @@ from gunicorn.util import write_nonblock
 from api.errors import PROBLEM_MEDIA_TYPE, problem
 from api.listener import SharingWorker
 from api.logs import Event, current_trace_id, get_logger
+from api.response import Response
 
 # A bare name, since a version or a product leads to its known holes.
 SERVER: Final = "flight-price-api"
@@ -55,6 +56,7 @@ class Worker(SharingWorker):
 
     def run(self) -> None:
         wsgi.SERVER = SERVER  # type: ignore[attr-defined] # a name, if an undocumented one
+        wsgi.Response = Response  # type: ignore[misc] # likewise
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS
             for listener in self.sockets:  # connections inherit it
                 listener.setsockopt(

@@ -2,12 +2,15 @@
 
 import re
 import socket
+import struct
 from types import TracebackType
 from typing import Self
 
 from tests.processes import PATIENCE_SECONDS
 from tests.service import Service
 
+# Where `struct tcp_info` of linux/tcp.h has it.
+TCPI_DATA_SEGS_IN = 152
 PING = b"GET /flights/ping HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -48,6 +51,15 @@ class Wire:
                 self._socket.sendall(data)
         except TimeoutError:
             self._socket.settimeout(PATIENCE_SECONDS)
+
+    def segments(self) -> int:
+        """How many times the network brought bytes from the service. Linux only."""
+        (count,) = struct.unpack_from(
+            "I",
+            self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192),
+            TCPI_DATA_SEGS_IN,
+        )
+        return int(count)
 
     def read(self) -> bytes:
         """All that comes until the service closes."""

@@ -28,6 +28,12 @@ def ask(service: Service, data: bytes) -> bytes:
         return wire.ask(data)
 
 
+def test_head_and_body_of_an_answer_arrive_together(service: Service) -> None:
+    with Wire(service) as wire:
+        assert wire.ask(PING).endswith(b'\r\n\r\n{"data": "pong"}\n')
+        assert wire.segments() == 1
+
+
 TOO_LARGE = {
     "request line": (b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n" % (b"x" * 2048), 414),
     "request line without end": (b"GET /%s" % (b"x" * 1_000_000), 414),
