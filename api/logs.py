@@ -21,6 +21,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final, Generic, Literal, NamedTuple, TextIO, TypeVar
 
+import gevent
 import gunicorn.glogging
 import orjson
 import structlog
@@ -215,12 +216,18 @@ def configure_logs(
     threading.excepthook = lambda crash: _crashed(
         crash.thread.name if crash.thread else "unknown", crash.exc_value
     )
+    gevent.get_hub().print_exception = _crashed_in_gevent  # type: ignore[method-assign, assignment]
 
 
 def _crashed(thread: str, error: BaseException | None) -> None:
     """What nobody caught is a line like any other, and not a traceback on stderr."""
     if not isinstance(error, KeyboardInterrupt):
         get_logger().critical(Event.SERVICE_CRASHED, thread=thread, exc_info=error)
+
+
+def _crashed_in_gevent(context: Any, _kind: Any, error: Any, _trace: Any) -> None:
+    """A greenlet is no thread to Python; what gevent's loop calls by itself is not even that."""
+    _crashed(getattr(context, "name", "gevent"), error)
 
 
 def note(

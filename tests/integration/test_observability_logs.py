@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 
 from api.logs import Event
-from tests.processes import eventually
+from tests.processes import eventually, free_port
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
 from tests.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "observability.md").read_text()
-RECIPE = re.compile(r"\n\n([^\n]+):\n\n```sh\n(docker compose logs [^|\n]*)\|([^\n]+)\n```")
+RECIPE = re.compile(r"\n\n([^\n]+):\n\n```sh\n(docker compose logs [^|\n]*) \|([^\n]+)\n```")
+WITHOUT_DOCKER = dict(re.findall(r"\| `(docker compose logs [^`]+)` \| `([^`]+)` \|", PAGE))
 ROW = re.compile(r"\| `([a-z_.]+)` \| ([a-z, ]+) \| ([a-z_, ]*) ?\| (.+) \|")
 KNOWN = {
     event: (set(levels.split(", ")), set(fields.strip().split(", ")))
@@ -31,19 +32,40 @@ REQUEST_ID = "5f0a7b3c9d2e4f168a0b7c3d5e9f1a24"
 Lines = list[dict[str, Any]]
 
 
+# What gunicorn runs the service with, and a mistake in each worker.
+CRASHING = """
+from pathlib import Path
+
+exec(Path("gunicorn.conf.py").read_text())
+start = post_worker_init
+
+def post_worker_init(worker):
+    start(worker)
+    gevent.spawn(lambda: 1 / 0).name = "doomed"
+    gevent.get_hub().loop.run_callback(lambda: {}["lost"])
+"""
+
+
 @pytest.fixture(scope="module")
 def eventful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The log of a service to which much has happened."""
+    folder = tmp_path_factory.mktemp("log")
+    (folder / "crashing.py").write_text(CRASHING)
     with (
         SandboxServer() as sandbox,
         RedisServer() as redis,
         Service.on(
-            sandbox, redis_url=redis.url, web_concurrency=2, cache_ttl=2, amadeus_rate_limit=20
+            sandbox,
+            redis_url=redis.url,
+            web_concurrency=2,
+            cache_ttl=2,
+            amadeus_rate_limit=20,
+            gunicorn_cmd_args=f"--config {folder / 'crashing.py'}",
         ) as service,
     ):
         live_through_much(service, sandbox, redis)
         service.stop()
-        path = tmp_path_factory.mktemp("log") / "log"
+        path = folder / "log"
         path.write_text(service.log_text)
         yield path
 
@@ -113,7 +135,15 @@ def test_gunicorn_tells_of_workers_that_came_and_went(eventful: Path) -> None:
     assert "Shutting down" in told
 
 
-def test_what_nobody_caught_is_a_line_as_well() -> None:
+def test_what_nobody_caught_in_a_worker_is_a_line_as_well(eventful: Path) -> None:
+    crashes = [line for line in lines(eventful.read_text()) if line["event"] == "service.crashed"]
+
+    told = {crash["thread"]: crash["exception"] for crash in crashes}
+    assert "ZeroDivisionError" in told["doomed"]
+    assert "KeyError: 'lost'" in told["gevent"]
+
+
+def test_what_nobody_caught_in_a_thread_is_a_line_as_well() -> None:
     crash = """
 import threading
 from api.logs import configure_logs
@@ -134,6 +164,27 @@ raise KeyError("lost")
     assert (run.stderr, run.returncode) == ("", 1)
 
 
+def test_without_docker_the_log_is_a_file_with_every_line(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    (command,) = re.findall(r"`(LOG_FORMAT=json make run .*)`", PAGE)
+    # All is installed, and pip is not to look again.
+    make = "make() { command make --old-file=.venv/run.stamp $@; }"
+    run = subprocess.Popen(
+        ["bash", "-c", f"{make}; {command.replace('-i log', f'-i {log}')}"],
+        cwd=ROOT,
+        env={**os.environ, "PORT": str(free_port())},
+        start_new_session=True,
+    )
+
+    try:
+        eventually(lambda: "service.warmed" in log.read_text())
+    finally:
+        os.killpg(run.pid, signal.SIGINT)
+        run.wait()
+
+    assert "service.stopping" in [line["event"] for line in lines(log.read_text())]
+
+
 def test_the_page_has_the_recipes_that_are_tested() -> None:
     assert {title for title, _, _ in RECIPE.findall(PAGE)} == set(EXPECTED)
 
@@ -150,8 +201,8 @@ def test_the_page_has_the_recipes_that_are_tested() -> None:
 def test_a_recipe_shows_what_it_says(
     title: str, source: str, recipe: str, before: str, eventful: Path
 ) -> None:
-    count = re.search(r"-n (\d+)", source)
-    read = f"tail -n {count[1] if count else '+1'} {eventful} | sed 's/^/{before}/'"
+    read = WITHOUT_DOCKER[source].replace(" -f", "").replace("log", f"{eventful}")
+    read += f" | sed 's/^/{before}/'"
     run = subprocess.run(
         ["bash", "-o", "pipefail", "-c", f"{{ echo 'no JSON'; {read}; }} | {recipe}"],
         capture_output=True,
