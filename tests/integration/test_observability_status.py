@@ -178,6 +178,7 @@ def test_what_fails_at_amadeus_shows(
 
     eventually(lambda: text(chrome, "error-rate").startswith("67 % of 3 "))
     assert "amadeus-unavailable" in text(chrome, "errors")
+    assert any("; calls failed in 1 of " in name for name in accessible(chrome)["image"])
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -211,9 +212,10 @@ def test_the_keyboard_pauses_the_refresh(calm: Service, chrome: Chrome) -> None:
     look(chrome, calm)
     pause = chrome.find_element(By.ID, "pause")
 
-    pause.send_keys(Keys.SPACE)
+    for pressed in ("true", "false"):
+        pause.send_keys(Keys.SPACE)
 
-    assert (pause.text, pause.get_attribute("aria-pressed")) == ("Go on", "true")
+        assert (pause.text, pause.get_attribute("aria-pressed")) == ("Pause", pressed)
 
 
 def test_a_screen_reader_hears_what_is_shown(calm: Service, chrome: Chrome) -> None:

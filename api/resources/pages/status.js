@@ -96,7 +96,9 @@ function spark(id, name, values, text, bad = []) {
   const svg = element(id);
   svg.setAttribute("viewBox", `0 0 ${BARS} 20`);
   svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("aria-label", there.length ? `${name} in the last minutes: at most ${text(top)}, now ${known(values.at(-1), text)}` : `${name}: nothing yet`);
+  const failed = bad.filter(Boolean).length;
+  const failures = failed ? `; calls failed in ${failed} of its ${values.length} steps` : "";
+  svg.setAttribute("aria-label", there.length ? `${name} in the last minutes: at most ${text(top)}, now ${known(values.at(-1), text)}${failures}` : `${name}: nothing yet`);
   svg.replaceChildren(...values.flatMap((value, index) => {
     if (!value) return [];
     const bar = document.createElementNS(svg.namespaceURI, "rect");
@@ -135,7 +137,6 @@ async function keepUp() {
 element("pause").addEventListener("click", () => {
   paused = !paused;
   element("pause").setAttribute("aria-pressed", String(paused));
-  say("pause", paused ? "Go on" : "Pause");
 });
 
 keepUp();
