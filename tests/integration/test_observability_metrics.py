@@ -95,6 +95,22 @@ def test_the_files_end_with_the_service(service: Service) -> None:
     assert not folder.exists()
 
 
+def test_the_files_of_a_killed_service_end_with_the_next_one_and_no_others(
+    service: Service, plain: Service
+) -> None:
+    left, living = metric_folder(service), metric_folder(plain)
+    workers = service.workers()
+    service.process.kill()
+    service.process.wait()
+    eventually(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    assert left.is_dir()
+
+    with Service():
+        assert not left.exists()
+        assert living.is_dir()
+        assert value(plain, "workers") == 1
+
+
 def test_hostile_paths_and_methods_make_no_labels(service: Service) -> None:
     for number in range(50):
         service.get(f"/flights/price/{number}")
