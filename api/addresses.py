@@ -10,6 +10,7 @@ from typing import Final, Self
 TAKES: Final = "takes addresses or networks like 10.0.0.7 or 10.0.0.0/8, separated by commas"
 # What one customer of a provider gets at least, and can change addresses in at will.
 _IPV6_CLIENT_PREFIX: Final = 64
+_LONGEST_HOP: Final = 64  # characters: an address, an interface's name and some blanks
 
 Network = IPv4Network | IPv6Network
 
@@ -34,30 +35,30 @@ class Proxies:
         Each proxy adds the address that it was called from at the right end. So that is read
         from there, and only as far as proxies of ours wrote it.
         """
-        return _client(self.networks, peer, forwarded_for)
+        here, is_proxy = _known(self.networks, peer)
+        before = forwarded_for or ""
+        while before and is_proxy:
+            before, _, hop = before.rpartition(",")
+            if len(hop) > _LONGEST_HOP:
+                break
+            caller, is_proxy = _known(self.networks, hop)
+            here = caller or here
+        return here or peer
 
     def __str__(self) -> str:
         return ",".join(map(str, self.networks))
 
 
+# By address, and not by header: of that a stranger could make as many and as long as it likes.
 @lru_cache(maxsize=4096)
-def _client(networks: tuple[Network, ...], peer: str, forwarded_for: str | None) -> str:
-    here = _address(peer)
-    hops = forwarded_for.split(",") if forwarded_for else []
-    while hops and here is not None and any(here in network for network in networks):
-        before = _address(hops.pop().strip())
-        if before is None:
-            break
-        here = before
-    return peer if here is None else _group(here)
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
+def _known(networks: tuple[Network, ...], text: str) -> tuple[str | None, bool]:
+    """The client that an address is, None if it is no address, and whether it is a proxy."""
     try:
-        address = ip_address(text)
+        address = ip_address(text.strip())
     except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
+        return None, False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return _group(address), any(address in network for network in networks)
 
 
 def _group(address: IPv4Address | IPv6Address) -> str:

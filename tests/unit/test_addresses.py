@@ -1,5 +1,9 @@
 """Which client is behind a connection."""
 
+import gc
+import tracemalloc
+from collections.abc import Iterator
+
 import pytest
 
 from api.addresses import Proxies
@@ -34,6 +38,28 @@ def test_the_client_is_the_first_from_the_right_that_is_no_proxy(
 
 def test_without_proxies_nobody_speaks_for_others() -> None:
     assert Proxies().client("127.0.0.1", CLIENT) == "127.0.0.1"
+
+
+@pytest.fixture
+def traced() -> Iterator[None]:
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+@pytest.mark.usefixtures("traced")
+@pytest.mark.parametrize("peer", [CLIENT, "10.1.2.3"])
+def test_what_strangers_write_is_not_kept(peer: str) -> None:
+    before = held_bytes()
+    for number in range(1000):
+        PROXIES.client(peer, f"{number:08000}")
+        PROXIES.client(peer, f"{number:08000},{CLIENT}")
+    assert held_bytes() - before < 1_000_000
+
+
+def held_bytes() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
 
 
 def test_all_addresses_of_one_ipv6_customer_are_one_client() -> None:
