@@ -5,6 +5,7 @@ from gevent import monkey
 monkey.patch_all()  # first: post_fork, and all that it imports, runs before the worker's own
 
 import gc  # noqa: E402
+import resource  # noqa: E402
 import signal  # noqa: E402
 from collections.abc import Iterable  # noqa: E402
 from importlib import import_module  # noqa: E402
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 # to be made after the fork.
 for library in ("amadeus", "cryptography.fernet", "falcon", "httpx2", "redis"):
     import_module(library)
+
+# A dump of the memory would hold secrets.
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 settings = reload_settings()
 configure_logs(settings.log_level, settings.log_format)

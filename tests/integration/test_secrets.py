@@ -1,6 +1,7 @@
 """Secrets: in nothing that the service says, stores, shows or leaves behind."""
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -116,6 +117,13 @@ def test_the_list_of_processes_and_their_environment_hold_no_secret(scene: Scene
 
         assert "API_KEYS_FILE" in shown
         assert leaks(shown, scene.secrets) == []
+
+
+def test_no_process_leaves_a_dump_of_its_memory(scene: Scene) -> None:
+    for pid in (scene.service.process.pid, *scene.service.workers()):
+        limits = Path(f"/proc/{pid}/limits").read_text()
+
+        assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
