@@ -73,7 +73,7 @@ class Gate:
         rules = self._rules
         key = _key(req)
         holder = rules.client_keys.holder(key) if key else None
-        # Whoever has no key is counted too, or guessing one would be free.
+        # Whoever has no key is counted too, or guesses would cost nothing.
         client = holder or self._address(req)
         if rules.allowance:
             self._count(resp, client, rules.allowance, "")
@@ -84,10 +84,15 @@ class Gate:
             self._count(resp, client, rules.nocache_allowance, " with nocache")
 
     def _admit_operator(self, req: falcon.Request, resp: falcon.Response) -> None:
+        rules = self._rules
         key = _key(req)
-        if key is None or self._rules.operator_keys.holder(key) is None:
-            resp.set_header("WWW-Authenticate", f"{BASIC}, {BEARER}")
-            raise _refusal(self._address(req), key, self._rules.client_keys)
+        if key is not None and rules.operator_keys.holder(key):
+            return  # uncounted: a scraper spends nothing
+        client = self._address(req)
+        if rules.allowance:
+            self._count(resp, client, rules.allowance, "")
+        resp.set_header("WWW-Authenticate", f"{BASIC}, {BEARER}")
+        raise _refusal(client, key, rules.client_keys)
 
     def _count(self, resp: falcon.Response, client: str, allowance: Allowance, what: str) -> None:
         standing = allowance.take(client)

@@ -267,6 +267,15 @@ def test_each_key_has_its_own_allowance_and_strangers_have_their_address() -> No
     assert statuses == [200, 429, 200, 401, 429]
 
 
+def test_guesses_at_the_operators_key_count_and_its_holder_does_not() -> None:
+    with Service(operator_keys=OPERATOR, client_rate_limit=2) as service:
+        guesses = [ask(service, "/metrics", X_API_Key=f"guess-number-{n}") for n in range(4)]
+        held = [ask(service, "/metrics", X_API_Key=OPERATOR) for _ in range(4)]
+
+    assert [answer.status_code for answer in guesses] == [401, 401, 429, 429]
+    assert [answer.status_code for answer in held] == [200] * 4
+
+
 def test_a_forged_x_forwarded_for_changes_nothing() -> None:
     with Service(client_rate_limit=1) as service:
         statuses = [
