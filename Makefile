@@ -36,8 +36,8 @@ soak: setup .venv-runtime/stamp redis-server ## Load with faults that come and g
 	@SOAK_SECONDS=$(DURATION) $(BIN)/pytest tests/integration/test_soak.py --capture=no $(ARGS)
 
 .PHONY: bench
-bench: .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Measure the service beside its peers, and write bench/README.md
-	@for name in hits hit_budget watching misses worker_classes startup simulate; do \
+bench: .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Measure the service beside its peers, and write the tables
+	@for name in hits hit_budget watching misses worker_classes worker_sizes startup simulate sizing; do \
 	  .venv-bench/bin/python -m bench.$$name --write || exit; \
 	done
 

@@ -9,7 +9,7 @@ from threading import Timer
 from bench.contenders import BARE, CONTENDERS, DJANGO, FASTAPI, FLASK, SERVICE, WORKERS, Running
 from bench.load import Load, load
 from bench.processes import cpu_seconds, memory_mb, spread
-from bench.report import circumstances, options, publish, table
+from bench.report import FRONT_PAGE, circumstances, options, publish, table, when_and_where
 from bench.stage import bodies, stage
 
 CLIENTS = 32
@@ -100,6 +100,21 @@ def rows(runs: dict[str, list[Run]]) -> list[list[str]]:
     return lines
 
 
+def short_rows(runs: dict[str, list[Run]]) -> list[list[str]]:
+    """The same for people who only want to know how fast it is."""
+    return [
+        [
+            name,
+            f"{median(run.busy.rate for run in its):,.0f}",
+            f"{ratio(runs, name, BARE):.2f}",
+            f"{median(run.half.p50_ms for run in its):.1f}",
+            f"{median(run.half.p99_ms for run in its):.1f}",
+            f"{median(run.memory_mb for run in its):.0f}",
+        ]
+        for name, its in runs.items()
+    ]
+
+
 def marks(runs: dict[str, list[Run]]) -> list[list[str]]:
     """What was wanted, and what was reached."""
     its = runs[SERVICE]
@@ -143,6 +158,10 @@ def main() -> None:
         table(["mark", "wanted", "reached"], marks(runs)),
     ]
     publish("hits", "\n\n".join(text), write=wanted.write)
+    short = ["", "requests/s", "over bare Falcon", "p50 ms", "p99 ms", "memory MB"]
+    told = f"{when_and_where()}, {WORKERS} workers each; latencies at half of the rate."
+    front = f"{told}\n\n{table(short, short_rows(runs))}"
+    publish("hits", front, write=wanted.write, page=FRONT_PAGE)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The sections of bench/README.md that commands write."""
+"""The sections of documents that commands write."""
 
 import argparse
 import datetime as dt
@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 README = Path(__file__).with_name("README.md")
+FRONT_PAGE = README.parent.parent / "README.md"
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
@@ -21,20 +22,20 @@ def options(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def publish(name: str, text: str, *, write: bool) -> None:
-    """Show a result, and `write` it to its section of the README."""
+def publish(name: str, text: str, *, write: bool, page: Path = README) -> None:
+    """Show a result, and `write` it to its section of a page."""
     print(f"\n{text}\n")
     if write:
-        _write_section(name, text)
+        _write_section(page, name, text)
 
 
-def _write_section(name: str, text: str) -> None:
+def _write_section(page: Path, name: str, text: str) -> None:
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     section = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    page, count = section.subn(lambda _: f"{begin}\n{text}\n{end}", README.read_text())
+    written, count = section.subn(lambda _: f"{begin}\n{text}\n{end}", page.read_text())
     if count != 1:
-        raise RuntimeError(f"{README} has {count} sections {name}, and one is right")
-    README.write_text(page)
+        raise RuntimeError(f"{page} has {count} sections {name}, and one is right")
+    page.write_text(written)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -49,11 +50,16 @@ def circumstances() -> str:
         f"{name} {version(name)}" for name in ("gunicorn", "gevent", "falcon", "redis")
     )
     return (
-        f"Measured {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC on {_cpu()},"
-        f" {os.cpu_count()} cores, Linux {platform.release()};"
+        f"{when_and_where()}, Linux {platform.release()};"
         f" Python {platform.python_version()}, {packages}, {_redis_server()}."
         f" Others used {others():.0%} of the machine when this began."
     )
+
+
+def when_and_where() -> str:
+    """The date and the machine."""
+    now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M}"
+    return f"Measured {now} UTC on {_cpu()}, {os.cpu_count()} cores"
 
 
 def others(seconds: float = 1.0) -> float:

@@ -14,10 +14,12 @@ import httpx2
 PATIENCE_SECONDS = 20.0
 T = TypeVar("T")
 # Below the ports that the kernel gives to outgoing connections, for one of them could take a port
-# before its server does; and for each process that runs tests beside others a stretch of its own.
+# before its server does. Each process that runs tests has a stretch of its own, and two runs of
+# the suite begin in different places.
 _STRETCH = 1_000
-_first_port = 27_000 + _STRETCH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
-_ports = cycle(range(_first_port, _first_port + _STRETCH))
+_first_port = 20_000 + _STRETCH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+_begin = os.getpid() % _STRETCH
+_ports = cycle(_first_port + (_begin + number) % _STRETCH for number in range(_STRETCH))
 
 
 def free_port() -> int:

@@ -61,6 +61,16 @@ def test_ways_to_serve_are_compared() -> None:
     assert "| gthread, 64 threads |" in report
 
 
+@pytest.mark.timeout(180)
+def test_sizes_are_compared() -> None:
+    report = measured("worker_sizes", "--seconds", "1", "--only", "workers")
+    assert "| workers | hits/s |" in report
+
+
+def test_what_redis_needs_is_measured() -> None:
+    assert "1,000 prices in Redis" in measured("sizing", "1000")
+
+
 def test_the_cost_at_scale_is_simulated() -> None:
     report = measured("simulate", "--seconds", "100", "--routes", "10", "1000")
     assert "| 1,000 |" in report

@@ -1,0 +1,149 @@
+"""Sizes of the way to serve, compared: workers, connections, backlog and keep-alive."""
+
+import selectors
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bench.contenders import WORKERS, Stage
+from bench.load import load, load_of_new_connections
+from bench.processes import memory_mb
+from bench.report import circumstances, options, publish, table
+from bench.stage import stage
+from bench.worker_classes import CLIENTS, WAITING, beside_waiting
+from tests.service import Service
+from tests.wire import PING
+
+WORKER_COUNTS = (1, 2, 4)
+CONNECTIONS = (20, 100, 1000)
+BACKLOGS = (64, 512, 2048)
+KEEP_ALIVES = (1, 5, 15)
+CROWD = 1000
+PATIENCE_SECONDS = 10.0
+
+
+@contextmanager
+def served(it: Stage, count: int = WORKERS, options_of_gunicorn: str = "") -> Iterator[Service]:
+    """The service with one size changed."""
+    fleet = {"redis_url": it.redis.url, "web_concurrency": count}
+    with Service.on(it.sandbox, **fleet, gunicorn_cmd_args=options_of_gunicorn) as service:
+        yield service
+
+
+def of_workers(it: Stage, paths: Path, seconds: float) -> str:
+    """What more workers bring to hits, and cost in memory."""
+    rows = []
+    for count in WORKER_COUNTS:
+        with served(it, count) as service:
+            load(service.url, paths, 1, CLIENTS)
+            busy = load(service.url, paths, seconds, CLIENTS)
+            memory = memory_mb(service.process.pid)
+        rows.append([str(count), f"{busy.rate:,.0f}", f"{busy.p99_ms:.0f}", f"{memory:.0f}"])
+    return table(["workers", "hits/s", "p99 ms", "memory MB"], rows)
+
+
+def of_connections(it: Stage, paths: Path, seconds: float) -> str:
+    """What becomes of hits while others wait, when a worker takes only so many connections."""
+    rows = []
+    for count in CONNECTIONS:
+        with served(it, options_of_gunicorn=f"--worker-connections {count}") as service:
+            load(service.url, paths, 1, CLIENTS)
+            beside = beside_waiting(service, it, paths, seconds)
+        told = ["stuck", "stuck"]
+        if beside is not None:
+            told = [f"{beside.rate:,.0f}", f"{beside.p99_ms:.0f}"]
+        rows.append([str(count), *told])
+    return table(["connections a worker", f"hits/s beside {WAITING} waiting", "p99 ms"], rows)
+
+
+def of_backlog(it: Stage, _paths: Path, _seconds: float) -> str:
+    """How long the last of a crowd waits that connects at once."""
+    rows = []
+    for count in BACKLOGS:
+        with served(it, options_of_gunicorn=f"--backlog {count}") as service:
+            answered, slowest = crowd(service.port)
+        rows.append([str(count), f"{answered:,}", f"{1000 * slowest:,.0f}"])
+    return table(["backlog", f"answered of {CROWD:,} at once", "the last after ms"], rows)
+
+
+def of_keep_alive(it: Stage, paths: Path, seconds: float) -> str:
+    """What idle connections cost a stop, beside what a new one costs each request."""
+    rows = []
+    for keep in KEEP_ALIVES:
+        with served(it, options_of_gunicorn=f"--keep-alive {keep}") as service:
+            kept = load(service.url, paths, seconds, CLIENTS).rate
+            new = load_of_new_connections(service.url, paths, seconds, CLIENTS).rate
+            took = seconds_to_stop(service)
+        rows.append([str(keep), f"{kept:,.0f}", f"{new:,.0f}", f"{took:.1f}"])
+    head = [
+        "keep-alive s",
+        "hits/s on kept connections",
+        "on new ones",
+        "a stop beside idle ones, s",
+    ]
+    return table(head, rows)
+
+
+def crowd(port: int) -> tuple[int, float]:
+    """How many of CROWD clients that connect at once are answered, and when the last one is."""
+    answered, began = 0, time.monotonic()
+    with ExitStack() as stack, selectors.DefaultSelector() as selector:
+        for _ in range(CROWD):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+            selector.register(client, selectors.EVENT_WRITE)
+        last = began
+        while selector.get_map() and time.monotonic() < began + PATIENCE_SECONDS:
+            for key, ready in selector.select(0.1):
+                client = key.fileobj  # type: ignore[assignment]
+                if ready & selectors.EVENT_WRITE:
+                    client.sendall(PING)
+                    selector.modify(client, selectors.EVENT_READ)
+                else:
+                    answered += bool(client.recv(65536))
+                    last = time.monotonic()
+                    selector.unregister(client)
+    return answered, last - began
+
+
+def seconds_to_stop(service: Service) -> float:
+    """From SIGTERM to the end, beside clients that keep their connections."""
+    with ExitStack() as stack:
+        for _ in range(CLIENTS):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+            client.sendall(PING)
+            client.recv(65536)
+        service.http.close()
+        began = time.monotonic()
+        service.process.send_signal(signal.SIGTERM)
+        service.process.wait()
+        return time.monotonic() - began
+
+
+TABLES: dict[str, Callable[[Stage, Path, float], str]] = {
+    "workers": of_workers,
+    "connections": of_connections,
+    "backlog": of_backlog,
+    "keep-alive": of_keep_alive,
+}
+
+
+def main() -> None:
+    parser = options(__doc__)
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--only", default="", help="the size whose name contains this")
+    wanted = parser.parse_args()
+    conditions = circumstances()
+    with stage() as (it, paths):
+        tables = [
+            make(it, paths, wanted.seconds) for size, make in TABLES.items() if wanted.only in size
+        ]
+    publish("sizes", "\n\n".join([conditions, *tables]), write=wanted.write)
+
+
+if __name__ == "__main__":
+    main()
