@@ -14,6 +14,7 @@ import pytest
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.service import Service, some_day
+from tests.wire import Wire, statuses
 
 OLD, NEW = "the-old-key-of-the-client", "the-new-key-of-the-client"
 OPERATOR = "the-key-of-the-operator"
@@ -117,9 +118,23 @@ def test_a_key_opens_one_side_only(keyed: Service) -> None:
     assert refusal(ask(keyed, X_API_Key=OPERATOR)) == (403, "forbidden")
 
 
-@pytest.mark.parametrize("path", ["/flights/price/", "//flights/price", "/flights/./price"])
+SPELLINGS = [
+    "/flights/price/", "//flights/price", "/%66lights/price", "/flights/pric%65",
+    "/flights%2Fprice", "/flights/price%2f", "http://x/flights/price",
+    "//metrics", "/metrics/", "/%6detrics", "/metrics%2f", "/%73tatus.json",
+]  # fmt: skip
+NOT_FOUND = [
+    "/flights/./price", "/flights/ping/../price", "/flights/ping/%2e%2e/price",
+    "/flights//price", "/FLIGHTS/PRICE", "/flights/price;x", "/flights/price%00", "/%256detrics",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", SPELLINGS + NOT_FOUND)
 def test_no_other_spelling_of_the_path_leads_past_the_gate(keyed: Service, path: str) -> None:
-    assert ask(keyed, path).status_code in (401, 404)
+    with Wire(keyed) as wire:  # byte by byte: a client library would spell the path in its own way
+        received = wire.ask(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+
+    assert statuses(received) == [401 if path in SPELLINGS else 404]
 
 
 def test_an_answer_that_needed_a_key_is_for_its_client_alone(keyed: Service) -> None:
