@@ -14,7 +14,7 @@ import httpx2
 from api.services.amadeus_gateway import MAX_OFFERS
 from bench.report import circumstances, options, publish, table
 from bench.stage import CITIES
-from tests.certificate import self_signed
+from tests.certificate import Authority
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
 from tests.service import CLIENT_ID, CLIENT_SECRET, Service, some_day
@@ -79,13 +79,13 @@ def main() -> None:
     wanted = parser.parse_args()
     conditions = circumstances()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        certificate = self_signed(Path(folder) / "certificate.pem")
-        os.environ["SSL_CERT_FILE"] = str(certificate)  # for the simulator's admin URLs
+        authority = Authority(Path(folder))
+        os.environ["SSL_CERT_FILE"] = str(authority.path)  # for the simulator's admin URLs
         with (
             RedisServer() as redis,
-            SandboxServer("--certfile", str(certificate)) as sandbox,
+            SandboxServer("--certfile", str(authority.certificate())) as sandbox,
             Service.on(
-                sandbox, redis_url=redis.url, web_concurrency=1, ssl_cert_file=certificate
+                sandbox, redis_url=redis.url, web_concurrency=1, ssl_cert_file=authority.path
             ) as service,
         ):
             amadeus = Amadeus(sandbox)

@@ -12,16 +12,19 @@ from typing import Self, cast
 import redis
 
 from tests.processes import eventually, free_port
+from tests.redis_tls import Tls
 
 
 class RedisServer:
     """A redis-server on a free port of this machine, for as long as the `with` lasts.
 
-    `options` go to its command line as they are. It keeps nothing on disk.
+    `options` go to its command line as they are. It keeps nothing on disk. With `tls` it speaks
+    nothing else.
     """
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, tls: Tls | None = None) -> None:
         self.port = free_port()
+        self.tls = tls
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="redis-"))
@@ -42,12 +45,19 @@ class RedisServer:
     @property
     def url(self) -> str:
         """What REDIS_URL takes."""
-        return f"redis://127.0.0.1:{self.port}/0"
+        where = f"127.0.0.1:{self.port}/0"
+        return f"rediss://{where}?{self.tls.query}" if self.tls else f"redis://{where}"
 
     @property
     def client(self) -> "redis.Redis":
         """A client of the test's own."""
-        return redis.Redis(host="127.0.0.1", port=self.port, protocol=2)
+        tls = self.tls.of_client() if self.tls else {}
+        return redis.Redis(host="127.0.0.1", port=self.port, protocol=2, **tls)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not killed since."""
+        return self._process is not None
 
     @property
     def node_id(self) -> str:
@@ -100,10 +110,14 @@ class RedisServer:
 
     def _command(self) -> list[str]:
         return [
-            *("redis-server", "--port", str(self.port), "--bind", "127.0.0.1"),
+            *("redis-server", *self._address()),
             *("--save", "", "--appendonly", "no", "--dir", str(self._folder)),
             *self._options,
         ]
+
+    def _address(self) -> list[str]:
+        listening = self.tls.of_server(self.port) if self.tls else ["--port", str(self.port)]
+        return ["--bind", "127.0.0.1", *listening]
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None

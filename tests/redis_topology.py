@@ -1,6 +1,10 @@
-"""Runs Redis for a test as people run it in production: a cluster, with Sentinels, with TLS."""
+"""Runs Redis for a test as people run it in production: as a cluster, or with Sentinels.
+
+The service's user there is the one of deploy/redis/users.acl.
+"""
 
 import subprocess
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -8,20 +12,24 @@ from typing import Any, Final, Self, cast
 
 import redis
 
-from tests.certificate import self_signed
 from tests.processes import eventually, free_port
 from tests.redis_server import RedisServer
+from tests.redis_tls import Tls
 
 # How long a silent server is waited for before another takes its place; far more in production.
 NODE_TIMEOUT_MS: Final = 1000
 SERVICE_NAME: Final = "prices"
+ACL_FILE: Final = Path(__file__).resolve().parent.parent / "deploy" / "redis" / "users.acl"
+LOGIN: Final = "flight-price-api:change-me"
+USERS: Final = ("--aclfile", str(ACL_FILE))
 
 
 class _Several:
     """Servers that are started and ended together."""
 
-    def __init__(self, servers: list[RedisServer]) -> None:
+    def __init__(self, servers: list[RedisServer], tls: Tls | None) -> None:
         self.servers = servers
+        self.tls = tls
         self._running = ExitStack()
 
     def __enter__(self) -> Self:
@@ -37,6 +45,16 @@ class _Several:
     ) -> None:
         self._running.close()
 
+    def denied(self) -> list[dict[str, Any]]:
+        """What somebody tried on a server that is alive, and may not."""
+        alive = [server for server in self.servers if server.is_running]
+        return [entry for server in alive for entry in cast("Any", server.client).acl_log()]
+
+    def _url(self, kind: str, servers: Iterable[RedisServer], path: str = "") -> str:
+        scheme, query = ("rediss", f"?{self.tls.query}") if self.tls else ("redis", "")
+        hosts = ",".join(f"127.0.0.1:{server.port}" for server in servers)
+        return f"{scheme}+{kind}://{LOGIN}@{hosts}{path}{query}"
+
     def _on_port(self, port: int) -> RedisServer:
         return next(server for server in self.servers if server.port == port)
 
@@ -44,8 +62,8 @@ class _Several:
 class RedisCluster(_Several):
     """Three masters with a replica each."""
 
-    def __init__(self) -> None:
-        super().__init__([_cluster_node() for _ in range(6)])
+    def __init__(self, tls: Tls | None = None) -> None:
+        super().__init__([_cluster_node(tls) for _ in range(6)], tls)
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -58,7 +76,7 @@ class RedisCluster(_Several):
     def url(self) -> str:
         """What REDIS_URL takes: two nodes, of which the others can be learned."""
         first, *_, last = self.servers
-        return f"redis+cluster://127.0.0.1:{first.port},127.0.0.1:{last.port}"
+        return self._url("cluster", (first, last))
 
     def owner_of(self, slot: int) -> RedisServer:
         """The master that holds a slot."""
@@ -93,8 +111,9 @@ class RedisCluster(_Several):
         raise LookupError("no node is alive")
 
     def _manage(self, *command: str) -> None:
+        tls = self.tls.of_command_line() if self.tls else []
         subprocess.run(
-            ["redis-cli", "--cluster", *command, "--cluster-yes"],
+            ["redis-cli", *tls, "--cluster", *command, "--cluster-yes"],
             check=True,
             stdout=subprocess.DEVNULL,
         )
@@ -109,12 +128,12 @@ class RedisCluster(_Several):
 class SentinelRedis(_Several):
     """A master, two replicas, and three Sentinels that watch them."""
 
-    def __init__(self) -> None:
-        self.master = RedisServer()
-        port = str(self.master.port)
-        replicas = [RedisServer("--replicaof", "127.0.0.1", port) for _ in range(2)]
-        self.sentinels = [_Sentinel(self.master.port) for _ in range(3)]
-        super().__init__([self.master, *replicas, *self.sentinels])
+    def __init__(self, tls: Tls | None = None) -> None:
+        self.master = RedisServer(*USERS, tls=tls)
+        of_master = ("--replicaof", "127.0.0.1", str(self.master.port))
+        replicas = [RedisServer(*USERS, *of_master, tls=tls) for _ in range(2)]
+        self.sentinels = [_Sentinel(self.master.port, tls) for _ in range(3)]
+        super().__init__([self.master, *replicas, *self.sentinels], tls)
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -124,8 +143,7 @@ class SentinelRedis(_Several):
     @property
     def url(self) -> str:
         """What REDIS_URL takes."""
-        hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
-        return f"redis+sentinel://{hosts}/{SERVICE_NAME}/0"
+        return self._url("sentinel", self.sentinels, f"/{SERVICE_NAME}/0")
 
     def master_now(self) -> RedisServer:
         """The server that the Sentinels name."""
@@ -142,44 +160,11 @@ class SentinelRedis(_Several):
         return cast("Any", sentinel.client).sentinel_master(SERVICE_NAME)
 
 
-class TlsRedisServer(RedisServer):
-    """Takes TLS alone, and only clients with a certificate that it knows."""
-
-    def __init__(self, folder: Path) -> None:
-        self.certificate = self_signed(folder / "server.pem")
-        self.client_certificate = self_signed(folder / "client.pem")
-        super().__init__()
-        self._options = (
-            *("--port", "0", "--tls-port", str(self.port)),
-            *("--tls-cert-file", str(self.certificate)),
-            *("--tls-key-file", str(self.certificate)),
-            *("--tls-ca-cert-file", str(self.client_certificate)),
-        )
-
-    @property
-    def url(self) -> str:
-        """What REDIS_URL takes."""
-        return self.url_trusting(self.certificate)
-
-    def url_trusting(self, authority: Path) -> str:
-        """The same, of a client that trusts only that authority."""
-        mine = self.client_certificate
-        return (
-            f"rediss://127.0.0.1:{self.port}/0"
-            f"?ssl_ca_certs={authority}&ssl_certfile={mine}&ssl_keyfile={mine}"
-        )
-
-    @property
-    def client(self) -> "redis.Redis":
-        """A client of the test's own."""
-        return redis.Redis.from_url(self.url, protocol=2)
-
-
 class _Sentinel(RedisServer):
     """A Sentinel writes what it learns into its configuration."""
 
-    def __init__(self, master_port: int) -> None:
-        super().__init__()
+    def __init__(self, master_port: int, tls: Tls | None) -> None:
+        super().__init__(tls=tls)
         self._configuration = self._folder / "sentinel.conf"
         self._configuration.write_text(
             f"sentinel monitor {SERVICE_NAME} 127.0.0.1 {master_port} 2\n"
@@ -188,12 +173,13 @@ class _Sentinel(RedisServer):
         )
 
     def _command(self) -> list[str]:
-        address = ["--port", str(self.port), "--bind", "127.0.0.1"]
-        return ["redis-server", str(self._configuration), "--sentinel", *address]
+        return ["redis-server", str(self._configuration), "--sentinel", *self._address()]
 
 
-def _cluster_node() -> RedisServer:
+def _cluster_node(tls: Tls | None) -> RedisServer:
     return RedisServer(
+        *USERS,
         *("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
         *("--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
+        tls=tls,
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.certificate import self_signed
+from tests.certificate import Authority
 from tests.processes import eventually, free_port
 from tests.redis_server import RedisServer
 from tests.service import Service, some_day
@@ -28,30 +28,31 @@ def test_a_price_is_kept_in_redis_for_the_next_process() -> None:
 
 @pytest.fixture
 def tls_redis(tmp_path: Path) -> tuple[RedisServer, int, Path]:
-    """A Redis that speaks TLS on that port, with a certificate of its own."""
-    certificate = self_signed(tmp_path / "redis.pem")
+    """A Redis that speaks TLS on that port, and whom to trust for that."""
+    authority = Authority(tmp_path)
+    certificate = str(authority.certificate())
     port = free_port()
     options = ("--tls-port", str(port), "--tls-auth-clients", "no", "--tls-cert-file")
-    redis = RedisServer(*options, str(certificate), "--tls-key-file", str(certificate))
-    return redis, port, certificate
+    redis = RedisServer(*options, certificate, "--tls-key-file", certificate)
+    return redis, port, authority.path
 
 
-def test_over_tls_a_certificate_is_trusted_that_the_environment_names(
+def test_over_tls_an_authority_is_trusted_that_the_environment_names(
     tls_redis: tuple[RedisServer, int, Path],
 ) -> None:
-    redis, port, certificate = tls_redis
+    redis, port, authority = tls_redis
     url = f"rediss://127.0.0.1:{port}/0"
-    with redis, Service(redis_url=url, ssl_cert_file=certificate) as service:
+    with redis, Service(redis_url=url, ssl_cert_file=authority) as service:
         assert service.price().status_code == 200
         assert prices_in(redis) == 1
         assert service.log("cache.unavailable") == []
 
 
-def test_over_tls_a_certificate_is_trusted_that_the_url_names(
+def test_over_tls_an_authority_is_trusted_that_the_url_names(
     tls_redis: tuple[RedisServer, int, Path],
 ) -> None:
-    redis, port, certificate = tls_redis
-    url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificate}"
+    redis, port, authority = tls_redis
+    url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={authority}"
     with redis, Service(redis_url=url) as service:
         assert service.price().status_code == 200
         assert prices_in(redis) == 1

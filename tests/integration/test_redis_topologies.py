@@ -1,20 +1,21 @@
 """Redis as people run it. `make test ARGS="-k topologies -rP"` prints the figures."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.certificate import self_signed
+from tests.certificate import Authority
 from tests.load import Load
 from tests.metrics_page import value
 from tests.processes import eventually
 from tests.redis_server import RedisServer
-from tests.redis_topology import RedisCluster, SentinelRedis, TlsRedisServer
+from tests.redis_tls import Tls
+from tests.redis_topology import ACL_FILE, LOGIN, USERS, RedisCluster, SentinelRedis
 from tests.sandbox_server import SandboxServer
 from tests.service import Service
 
-ACL_FILE = Path(__file__).resolve().parents[2] / "deploy" / "redis" / "users.acl"
 WARM = 300  # requests after which most routes are known
 
 
@@ -27,6 +28,7 @@ def test_a_cluster_is_resharded_under_load_and_nobody_notices(sandbox: SandboxSe
         assert load.failed() == []
         assert service.log("cache.unavailable") == []
         assert cluster.keys("*price*")
+        assert cluster.denied() == []
 
 
 def test_a_master_of_a_cluster_is_killed_under_load_and_every_request_is_answered(
@@ -41,6 +43,7 @@ def test_a_master_of_a_cluster_is_killed_under_load_and_every_request_is_answere
             eventually(lambda: len(load.outcomes) > known + WARM)
         _tell(f"cluster, a master killed: {load.summary()}; {_outages(service)}")
         assert load.failed() == []
+        assert cluster.denied() == []
 
 
 def test_sentinels_name_a_new_master_under_load_and_every_request_is_answered(
@@ -57,14 +60,15 @@ def test_sentinels_name_a_new_master_under_load_and_every_request_is_answered(
         assert load.failed() == []
         assert several.master_now() is not several.master
         assert several.master_now().keys("*price*")
+        assert several.denied() == []
 
 
 @pytest.mark.parametrize("topology", [RedisCluster, SentinelRedis])
 def test_after_a_fail_over_a_nocache_answer_is_still_everybodys(
-    topology: type[RedisCluster | SentinelRedis], sandbox: SandboxServer
+    topology: type[RedisCluster | SentinelRedis], sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     with (
-        topology() as servers,
+        topology(Tls.made_in(tmp_path)) as servers,
         Service.on(sandbox, redis_url=servers.url, web_concurrency=1) as one,
         Service.on(sandbox, redis_url=servers.url, web_concurrency=1) as other,
     ):
@@ -82,7 +86,7 @@ def test_redis_is_reached_over_tls_with_certificates_of_ones_own(
     sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     with (
-        TlsRedisServer(tmp_path) as server,
+        RedisServer(tls=Tls.made_in(tmp_path)) as server,
         Service.on(sandbox, redis_url=server.url) as service,
     ):
         assert service.price().status_code == 200
@@ -90,17 +94,26 @@ def test_redis_is_reached_over_tls_with_certificates_of_ones_own(
         assert service.log("cache.unavailable") == []
 
 
-def test_a_redis_with_an_unknown_certificate_is_not_spoken_to(
-    sandbox: SandboxServer, tmp_path: Path
+@pytest.mark.parametrize(
+    ("made_for", "is_trusted", "reason"),
+    [
+        ("127.0.0.1", False, "certificate verify failed"),
+        ("redis.example.com", True, "IP address mismatch"),
+    ],
+    ids=["of another authority", "for another name"],
+)
+def test_a_redis_with_somebody_elses_certificate_is_not_spoken_to(
+    made_for: str, is_trusted: bool, reason: str, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
-    stranger = self_signed(tmp_path / "stranger.pem")
-    with TlsRedisServer(tmp_path) as server:
-        url = server.url_trusting(stranger)
+    tls = Tls.made_in(tmp_path, made_for)
+    with RedisServer(tls=tls) as server:
+        trusted = tls if is_trusted else replace(tls, authority=Authority(tmp_path).path)
+        url = f"rediss://127.0.0.1:{server.port}?{trusted.query}"
         with Service.on(sandbox, redis_url=url, web_concurrency=1) as service:
             assert service.price().status_code == 200
             assert server.keys() == []
             (said,) = service.log("cache.unavailable")
-            assert "certificate verify failed" in said["reason"]
+            assert reason in said["reason"]
 
 
 @pytest.fixture
@@ -113,12 +126,10 @@ def rules() -> list[str]:
 
 
 def test_a_user_with_a_few_commands_and_keys_is_enough(
-    sandbox: SandboxServer, tmp_path: Path
+    sandbox: SandboxServer,
 ) -> None:
-    users = tmp_path / "users.acl"
-    users.write_text(ACL_FILE.read_text().replace("change-me", "secret"))
-    with RedisServer("--aclfile", str(users)) as server:
-        url = server.url.replace("://", "://flight-price-api:secret@")
+    with RedisServer(*USERS) as server:
+        url = server.url.replace("://", f"://{LOGIN}@")
         settings = {"amadeus_rate_limit": 50, "client_rate_limit": 1000}
         with Service.on(sandbox, redis_url=url, **settings) as service:
             assert service.price().status_code == 200

@@ -1,10 +1,9 @@
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.certificate import self_signed
+from tests.certificate import Authority
 from tests.sandbox_server import SandboxServer
 
 NODE_TESTS = "test_node_sdk.py"
@@ -29,9 +28,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 with its key, signed by itself."""
-    return self_signed(tmp_path_factory.mktemp("tls") / "server.pem")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """One that a client may trust."""
+    return Authority(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from sandbox.fault_kinds import names_for
+from tests.certificate import Authority
 from tests.processes import eventually
 from tests.sandbox_client import SEARCH, TOKEN
 from tests.sandbox_server import SandboxServer
@@ -214,9 +215,9 @@ def test_what_it_refuses_is_no_trouble_of_its_own(capfd: pytest.CaptureFixture[s
     assert capfd.readouterr().err == ""
 
 
-def test_it_serves_tls_and_counts_the_handshakes(certificate: Path) -> None:
-    trust = ssl.create_default_context(cafile=str(certificate))
-    with SandboxServer("--certfile", str(certificate), admin=False) as server:
+def test_it_serves_tls_and_counts_the_handshakes(authority: Authority) -> None:
+    trust = ssl.create_default_context(cafile=str(authority.path))
+    with SandboxServer("--certfile", str(authority.certificate()), admin=False) as server:
         assert server.url.startswith("https://127.0.0.1:")
         with client(server, verify=trust) as http:
             assert http.get(SEARCH).status_code == 400
@@ -224,9 +225,9 @@ def test_it_serves_tls_and_counts_the_handshakes(certificate: Path) -> None:
             pass
 
 
-def test_faults_are_played_over_tls_too(certificate: Path) -> None:
-    trust = ssl.create_default_context(cafile=str(certificate))
-    options = ("--certfile", str(certificate), "--fault", "search:resetx1")
+def test_faults_are_played_over_tls_too(authority: Authority) -> None:
+    trust = ssl.create_default_context(cafile=str(authority.path))
+    options = ("--certfile", str(authority.certificate()), "--fault", "search:resetx1")
     with SandboxServer(*options) as server, client(server, verify=trust) as http:
         with pytest.raises(httpx2.TransportError):
             http.get(SEARCH)
