@@ -1,6 +1,5 @@
 """Spans for a collector of OpenTelemetry; without one, nothing is imported and nothing happens."""
 
-import os
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from importlib.util import find_spec
@@ -53,23 +52,24 @@ def is_installed() -> bool:
 def start(endpoint: str, environment: str) -> None:
     """Send spans from here on to a collector: the base URL of OTLP over HTTP.
 
-    All other OTEL_ variables have the meaning that OpenTelemetry gives them.
+    What docs/observability.md names of the other OTEL_ variables, the SDK reads by itself.
     """
     global _provider, _tracer  # noqa: PLW0603 - one for each process, like the log
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
         OTLPSpanExporter,
     )
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
-    resource = Resource.create(
+    ours = Resource.create(
         {
-            "service.name": os.environ.get("OTEL_SERVICE_NAME", SERVICE_NAME),
+            "service.name": SERVICE_NAME,
             "service.version": __version__,
             "amadeus.environment": environment,
         }
     )
+    resource = ours.merge(OTELResourceDetector().detect())  # the environment wins
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
     _provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     _provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -98,9 +98,12 @@ def call_span(name: str) -> AbstractContextManager[Span]:
     return _tracer.start_as_current_span(name, kind=SpanKind.CLIENT)
 
 
-def request_span(name: str, headers: Mapping[str, str]) -> tuple[str, AbstractContextManager[Span]]:
+def request_span(
+    name: str, headers: Mapping[str, str]
+) -> tuple[str | None, AbstractContextManager[Span]]:
     """The span of a request that came in, not yet entered, and the id of its trace.
 
+    None where OpenTelemetry is switched off (OTEL_SDK_DISABLED), so that there is no trace.
     It continues the trace of `headers`, where there is a `traceparent` (W3C Trace Context).
     Only after `start`.
     """
@@ -112,7 +115,8 @@ def request_span(name: str, headers: Mapping[str, str]) -> tuple[str, AbstractCo
     assert _tracer is not None  # noqa: S101 - see above
     parent = TraceContextTextMapPropagator().extract(headers) if headers else None
     begun = _tracer.start_span(name, context=parent, kind=trace.SpanKind.SERVER)
-    trace_id = trace.format_trace_id(begun.get_span_context().trace_id)
+    context = begun.get_span_context()
+    trace_id = trace.format_trace_id(context.trace_id) if context.is_valid else None
     return trace_id, trace.use_span(begun, end_on_exit=True)
 
 

@@ -15,11 +15,13 @@ class Collector:
     def __init__(self) -> None:
         self.spans: list[Span] = []
         self.services: set[str] = set()
+        self.keys: set[str | None] = set()
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                collector.keys.add(self.headers["X-Key"])
                 collector._take(ExportTraceServiceRequest.FromString(body))
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
@@ -43,6 +45,12 @@ class Collector:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def forget(self) -> None:
+        """Be as new."""
+        self.spans.clear()
+        self.services.clear()
+        self.keys.clear()
 
     def named(self, name: str) -> list[Span]:
         """The spans of that name."""

@@ -31,7 +31,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture
 def spans(collector: Collector) -> Collector:
-    collector.spans.clear()
+    collector.forget()
     return collector
 
 
@@ -185,6 +185,29 @@ def test_a_trace_that_makes_no_sense_begins_a_new_one(service: Service, spans: C
     (request,) = eventually(lambda: spans.named("GET /flights/price"))
 
     assert request.parent_span_id == b""
+
+
+def test_variables_of_opentelemetry_have_their_meaning(spans: Collector) -> None:
+    variables = {
+        "OTEL_EXPORTER_OTLP_HEADERS": "X-Key=of%20the%20collector",
+        "OTEL_RESOURCE_ATTRIBUTES": "service.name=fares,team=blue",
+        "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": "0",
+    }
+    with Service(otel_exporter_otlp_endpoint=spans.url, **variables) as service:
+        service.get("/ping")
+        service.http.get("/ping", headers=TRACEPARENT)
+
+    assert {span.trace_id.hex() for span in spans.named("GET /ping")} == {TRACE_ID}
+    assert (spans.services, spans.keys) == ({"fares"}, {"of the collector"})
+
+
+def test_switched_off_it_leaves_no_trace(spans: Collector) -> None:
+    with Service(otel_exporter_otlp_endpoint=spans.url, OTEL_SDK_DISABLED="true") as service:
+        assert service.price().status_code == 200
+
+        assert not [line for line in service.log() if "trace_id" in line]
+    assert spans.spans == []
 
 
 def test_a_collector_that_is_gone_harms_nobody(sandbox: SandboxServer) -> None:

@@ -9,9 +9,11 @@ from api.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLES = [name.upper() for name in Settings.model_fields]
+PAGE = (ROOT / "docs" / "observability.md").read_text()
+OF_OPENTELEMETRY = set(re.findall(r"`(OTEL_[A-Z_]+)", PAGE))
 
 
-@pytest.mark.parametrize("variable", VARIABLES)
+@pytest.mark.parametrize("variable", sorted({*VARIABLES, *OF_OPENTELEMETRY}))
 def test_compose_passes_it_on(variable: str) -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
 
