@@ -74,12 +74,14 @@ audit: setup ## Ask whether the pinned packages have known holes
 	@$(BIN)/python tools/audit.py $(ARGS)
 
 .PHONY: sbom
-sbom: setup .venv-runtime/stamp ## Write the bill of materials of what the service runs on to dist/sbom.cdx.json
+sbom: setup .venv-runtime/stamp ## Write the bills of materials of what the service runs on, and with tracing, to dist/
 	@mkdir -p dist
 	@# pyproject.toml names no dependencies, requirements.txt does: a warning of no use.
 	@PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
 	  --output-reproducible --output-file dist/sbom.cdx.json .venv-runtime/bin/python
-	@echo dist/sbom.cdx.json
+	@PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application \
+	  --output-reproducible --output-file dist/sbom-tracing.cdx.json requirements-tracing.txt
+	@echo dist/sbom.cdx.json dist/sbom-tracing.cdx.json
 
 .PHONY: licences
 licences: sbom ## List the licences of what the service runs on in docs/licences.md

@@ -8,10 +8,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-FILES = ("requirements.txt", "requirements-build.txt", "requirements-dev.txt")
+FILES = (
+    *("requirements.txt", "requirements-build.txt", "requirements-tracing.txt"),
+    *("requirements-dev.txt", "bench/requirements.txt"),
+)
 HOLES, NOT_AUDITED = 1, 3
 
 
@@ -21,12 +25,8 @@ def main(arguments: list[str]) -> int:
     options.add_argument(
         "--if-reachable", action="store_true", help="end with 0 where the database is out of reach"
     )
-    packages: dict[str, dict[str, Any]] = {}
     if_reachable = options.parse_args(arguments).if_reachable
-    for file in FILES:
-        for package in report_on(file):
-            packages[package["name"]] = package
-    said, code = verdict(packages.values())
+    said, code = verdict(chain.from_iterable(map(report_on, FILES)))
     print(said)
     return 0 if code == NOT_AUDITED and if_reachable else code
 
@@ -49,8 +49,8 @@ def report_on(file: str) -> list[dict[str, Any]]:
 
 
 def verdict(packages: Iterable[dict[str, Any]]) -> tuple[str, int]:
-    """What to say of the report, and the exit code."""
-    packages = list(packages)
+    """What to say of the reports, in which one package may stand twice, and the exit code."""
+    packages = list({(each["name"], each.get("version")): each for each in packages}.values())
     holes = [
         f"{package['name']} {package['version']}: {hole['id']}, mended in"
         f" {', '.join(hole['fix_versions']) or 'no version'}"

@@ -18,6 +18,7 @@ AGREED = frozenset(
 )
 # What packages say that came before SPDX had names for it.
 SPELLINGS = {
+    "3-Clause BSD License": "BSD-3-Clause",
     "Apache License 2.0": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
     "BSD License": "BSD-3-Clause",

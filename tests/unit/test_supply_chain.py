@@ -3,12 +3,13 @@
 import os
 import re
 import subprocess
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
 
-from tools.audit import HOLES, NOT_AUDITED, verdict
-from tools.licences import is_agreed, licence_of
+from tools.audit import FILES, HOLES, NOT_AUDITED, verdict
+from tools.licences import SPELLINGS, is_agreed, licence_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FINE = {"name": "falcon", "version": "4.4.0", "vulns": []}
@@ -30,9 +31,18 @@ def pinned(file: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(
-    "file", ["requirements.txt", "requirements-build.txt", "requirements-dev.txt"]
+REQUIREMENTS = sorted(
+    str(file.relative_to(ROOT))
+    for folder in (ROOT, ROOT / "bench")
+    for file in folder.glob("requirements*.txt")
 )
+
+
+def test_every_package_is_audited() -> None:
+    assert sorted(FILES) == REQUIREMENTS
+
+
+@pytest.mark.parametrize("file", REQUIREMENTS)
 def test_every_package_is_pinned_with_hashes(file: str) -> None:
     packages = pinned(file)
 
@@ -61,6 +71,14 @@ def test_the_licence_of_each_package_is_listed() -> None:
 
     assert everywhere - set(listed) == set()
     assert [name for name in everywhere if not is_agreed(listed[name])] == []
+
+
+def test_what_spans_take_is_under_licences_that_were_agreed_to() -> None:
+    for name in pinned("requirements-tracing.txt").keys() - pinned("requirements.txt").keys():
+        stated = metadata(name).json
+        licence = str(stated.get("license_expression") or stated["license"])
+
+        assert is_agreed(SPELLINGS.get(licence, licence)), name
 
 
 @pytest.mark.parametrize("licence", ["", "AGPL-3.0-only", "MIT AND GPL-2.0-only", "(MIT OR SSPL)"])
@@ -92,6 +110,13 @@ def test_an_audit_that_could_not_look_something_up_is_none() -> None:
     assert "NOT AUDITED: 1 of 2 packages" in said
     assert "Dependency not found on PyPI" in said
     assert verdict([])[1] == NOT_AUDITED
+
+
+def test_a_hole_is_not_hidden_by_another_version_of_its_package() -> None:
+    said, code = verdict([HOLED, HOLED, {**HOLED, "version": "2.0", "vulns": []}])
+
+    assert code == HOLES
+    assert said.count("gevent 1.0") == 1
 
 
 def test_a_known_hole_is_named_with_what_mends_it() -> None:
