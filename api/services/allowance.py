@@ -10,8 +10,13 @@ WINDOW_SECONDS: Final = 60
 class Turnstile(Protocol):
     """The part of a store that the fleet counts by."""
 
-    def take_turn(self, key: str, interval: float, patience: float, sharers: int) -> float:
-        """Seconds to wait for the next turn; none is taken if that is more than `patience`."""
+    def take_turn(
+        self, key: str, interval: float, patience: float, sharers: int
+    ) -> tuple[float, float]:
+        """Seconds to wait for the next turn, and from that to the one after it.
+
+        None is taken if the wait is more than `patience`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +51,10 @@ class Allowance:
 
     def take(self, client: str) -> Standing:
         """Count a request of this client; one that is not granted does not count."""
-        wait = self._turnstile.take_turn(
+        wait, spacing = self._turnstile.take_turn(
             f"limit|{self.name}|{client}", self._interval, self._patience, self._workers
         )
         if wait > self._patience:
             return Standing(0, math.ceil(wait), wait - self._patience)
-        taken = wait + self._interval
-        remaining = max(0, int(self.per_minute - taken / self._interval))
-        return Standing(remaining, math.ceil(taken), None)
+        remaining = int((self._patience - wait) / spacing)
+        return Standing(remaining, math.ceil(wait + spacing), None)

@@ -24,8 +24,13 @@ class Turnstile(Protocol):
     def now(self) -> float:
         """The store's time, seconds since the epoch."""
 
-    def take_turn(self, key: str, interval: float, patience: float, sharers: int) -> float:
-        """Seconds to wait for the next turn; none is taken if that is more than `patience`."""
+    def take_turn(
+        self, key: str, interval: float, patience: float, sharers: int
+    ) -> tuple[float, float]:
+        """Seconds to wait for the next turn, and from that to the one after it.
+
+        None is taken if the wait is more than `patience`.
+        """
 
     def failure(self, key: str) -> Failure | None:
         """The mark under a key, while it stands."""
@@ -57,7 +62,7 @@ class Pacing:
         if self._interval is None:
             return
         patience = max(0.0, deadline.remaining() - LEAST_CALL_SECONDS)
-        wait = self._turnstile.take_turn(self._turn_key, self._interval, patience, self._workers)
+        wait, _ = self._turnstile.take_turn(self._turn_key, self._interval, patience, self._workers)
         if wait > patience:
             raise AmadeusUnavailable(
                 "Too many searches wait for their turn at Amadeus.", retry_after=wait

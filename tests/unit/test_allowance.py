@@ -67,5 +67,14 @@ def test_what_is_left_is_told(clock: Clock) -> None:
     assert told == [(5, 10), (4, 20), (3, 30)]
 
 
+@pytest.mark.parametrize("workers", [1, 4, 7])
+def test_what_is_told_to_be_left_is_granted_and_no_more(clock: Clock, workers: int) -> None:
+    limit = allowance(clock, 60, workers)
+
+    told = limit.take("a").remaining
+
+    assert granted(limit, "a", 60) == told
+
+
 def test_workers_that_cannot_see_each_other_take_a_share_each(clock: Clock) -> None:
     assert granted(allowance(clock, 60, workers=4), "a", 60) == 15

@@ -127,10 +127,12 @@ class LayeredStore:
         self._copy.drop(key, fetched_at)
         self._try(lambda: self._shared.drop(key, fetched_at), lambda: None)
 
-    def take_turn(self, key: str, interval: float, patience: float, sharers: int) -> float:
-        """Seconds to wait for the next turn; none is taken if that is more than `patience`."""
+    def take_turn(
+        self, key: str, interval: float, patience: float, sharers: int
+    ) -> tuple[float, float]:
+        """Seconds to wait for the next turn, and from that to the one after it."""
 
-        def ask(store: RedisStore | MemoryStore) -> float:
+        def ask(store: RedisStore | MemoryStore) -> tuple[float, float]:
             return store.take_turn(key, interval, patience, sharers)
 
         return self._try(lambda: ask(self._shared), lambda: ask(self._copy))

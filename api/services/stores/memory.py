@@ -143,17 +143,20 @@ class MemoryStore:
             if entry is not None and entry.fetched_at == fetched_at:
                 del self._entries[key]
 
-    def take_turn(self, key: str, interval: float, patience: float, sharers: int) -> float:
+    def take_turn(
+        self, key: str, interval: float, patience: float, sharers: int
+    ) -> tuple[float, float]:
         """Seconds to wait for the next turn, `interval` times `sharers` after the last one.
 
-        Nothing is taken if that is more than `patience`.
+        And how many seconds that is. Nothing is taken if the wait is more than `patience`.
         """
+        spacing = interval * sharers
         with self._lock:
             now = self._clock()
             turn = max(now, self._turns.get(key, 0.0))
             if turn - now <= patience:
-                self._turns[key] = turn + interval * sharers
-            return turn - now
+                self._turns[key] = turn + spacing
+            return turn - now, spacing
 
     def _entry(self, key: str, now: float) -> Entry | None:
         entry, expires = self._entries.get(key, (None, 0.0))

@@ -213,17 +213,19 @@ class RedisStore:
     def drop(self, key: str, fetched_at: float) -> None:
         self._run(self._drop, [entry_key(key)], f"{fetched_at:.6f}", CHANNEL, key)
 
-    def take_turn(self, key: str, interval: float, patience: float, sharers: int) -> float:
+    def take_turn(
+        self, key: str, interval: float, patience: float, sharers: int
+    ) -> tuple[float, float]:
         """Seconds to wait for the next turn, `interval` after the last one of the whole fleet.
 
-        Nothing is taken if that is more than `patience`. How many workers share the pace does
-        not matter here, since all of them ask the same Redis.
+        And the interval. Nothing is taken if the wait is more than `patience`. How many workers
+        share the pace does not matter here, since all of them ask the same Redis.
         """
         del sharers
         _, _, value = self._run(
             self._take_turn, [turn_key(key)], f"{interval:.6f}", f"{patience:.6f}"
         )
-        return float(value)
+        return float(value), interval
 
     def _run(self, script: "_Script", keys: list[str], *args: object) -> tuple[float, bytes, bytes]:
         rest = (len(keys), *keys, *args)
