@@ -5,14 +5,16 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from tests.processes import eventually
+from tests.processes import eventually, free_port
 from tests.redis_server import RedisServer
+from tests.sandbox_server import SandboxServer
 from tests.service import Service, some_day
 from tests.wire import Wire, statuses
 
@@ -261,15 +263,20 @@ def test_every_count_in_redis_expires(redis_server: RedisServer) -> None:
         assert 0 < redis_server.client.pttl(key) <= 61_000
 
 
-def test_without_redis_each_worker_counts_on(redis_server: RedisServer) -> None:
-    with Service(client_rate_limit=3, redis_url=redis_server.url, web_concurrency=1) as service:
-        redis_server.kill()
-        try:
-            statuses = [ask(service).status_code for _ in range(4)]
-        finally:
-            redis_server.start()
+def test_without_redis_each_replica_gives_the_whole_allowance_and_pace(
+    sandbox: SandboxServer,
+) -> None:
+    no_redis = f"redis://127.0.0.1:{free_port()}/0"
+    settings = {"client_rate_limit": 2, "amadeus_rate_limit": 0.01, "web_concurrency": 1}
+    replica = partial(Service.on, sandbox, redis_url=no_redis, **settings)
+    with replica() as one, replica() as other:
+        statuses = {
+            service: [service.price(date=some_day(ahead)).status_code for ahead in (1, 2, 3)]
+            for service in (one, other)
+        }
 
-    assert statuses == [200, 200, 200, 429]
+    # A price, the pace, the allowance. Two replicas that share a Redis would give one price.
+    assert statuses == {one: [200, 503, 429], other: [200, 503, 429]}
 
 
 def test_each_key_has_its_own_allowance_and_strangers_have_their_address() -> None:
