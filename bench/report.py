@@ -13,6 +13,7 @@ from pathlib import Path
 
 README = Path(__file__).with_name("README.md")
 FRONT_PAGE = README.parent.parent / "README.md"
+OPERATIONS = README.parent.parent / "docs" / "operations.md"
 
 
 def options(description: str | None) -> argparse.ArgumentParser:

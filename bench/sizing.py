@@ -1,11 +1,8 @@
 """What Redis needs for so many prices, what a worker's copy holds, and where the pace binds.
 
-    python -m bench.sizing [PRICES]
-
-fills a Redis of its own with a million entries like one that the service stored, and counts.
+A Redis of its own is filled with entries like one that the service stored.
 """
 
-import sys
 from collections.abc import Iterator
 from itertools import islice, product
 from typing import Final, cast
@@ -14,34 +11,40 @@ from api.environments import AMADEUS_RATES
 from api.services.pacing import HEADROOM
 from api.services.stores import MemoryStore
 from api.settings import Settings
+from bench.report import OPERATIONS, options, publish
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
 from tests.service import Service
 
-PRICES: Final = 1_000_000
 BATCH: Final = 10_000
 LIFE_MS: Final = 3_600_000
 LETTERS: Final = "ABCDEFGHIJ"
 
 
 def main() -> None:
-    """Print the figures of docs/operations.md."""
-    prices = int(sys.argv[1]) if len(sys.argv) > 1 else PRICES
+    parser = options(__doc__)
+    parser.add_argument("--prices", type=int, default=1_000_000)
+    wanted = parser.parse_args()
+    prices: int = wanted.prices
     with RedisServer() as redis:
         key, value = _one_that_the_service_stored(redis)
         before = _bytes_used(redis)
         _fill(redis, key, value, prices)
         used = _bytes_used(redis) - before
-    print(
-        f"{prices:,} prices in Redis: {used / 2**20:,.0f} MB, {used / prices:,.0f} bytes each,"
-        f" of which the key is {len(key)} and the value {len(value)}"
-    )
-    body = value.partition(b"\n")[2]
-    print(f"a worker's copy: {_held_by_a_copy(body):,} prices, those read last")
     ttl = Settings().cache_ttl
+    copied = _held_by_a_copy(value.partition(b"\n")[2])
+    in_redis = f"{used / 2**20:,.0f} MB, {used / prices:,.0f} bytes each"
+    lines = [
+        f"{prices:,} prices in Redis: {in_redis}, key {len(key)} and value {len(value)}",
+        f"a worker's copy: {copied:,} prices, those read last",
+    ]
     for pace in sorted(set(AMADEUS_RATES.values())):
         kept = pace / HEADROOM * ttl
-        print(f"{pace:.0f} calls a second: {kept:,.0f} prices can be kept younger than {ttl} s")
+        lines.append(
+            f"{pace:.0f} calls a second: {kept:,.0f} prices can be kept younger than {ttl} s"
+        )
+    told = "\n".join(lines)
+    publish("sizing", f"```\n{told}\n```", write=wanted.write, page=OPERATIONS)
 
 
 def _one_that_the_service_stored(redis: RedisServer) -> tuple[str, bytes]:

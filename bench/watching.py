@@ -1,9 +1,11 @@
-"""What counting costs: the service beside itself without its metrics."""
+"""What watching costs: the service beside itself without its metrics, and with spans."""
 
 import sys
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 
@@ -16,13 +18,41 @@ from tests.processes import free_port
 from tests.service import CLIENT_ID, CLIENT_SECRET
 
 CLIENTS = 32
-SERVICE, UNWATCHED = "this service", "without metrics"
-APPLICATIONS = {SERVICE: "api.wsgi:application", UNWATCHED: "bench.unwatched:application"}
+SERVICE, UNCOUNTED = "this service", "without metrics"
+SPANS = {"with spans, none taken": "0", "with spans of one in ten": "0.1", "with all spans": "1"}
+WAYS = (SERVICE, UNCOUNTED, *SPANS)
+
+
+class _Sink(BaseHTTPRequestHandler):
+    """A collector that takes all spans and does nothing with them."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 @contextmanager
-def started(application: str, it: Stage) -> Iterator[Running]:
-    """The service with its own settings of gunicorn, whichever of the two it is."""
+def collector() -> Iterator[str]:
+    """Where spans may be sent."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Sink)
+    threading.Thread(target=server.serve_forever).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def started(way: str, it: Stage, spans_to: str) -> Iterator[Running]:
+    """The service with its own settings of gunicorn, watched in one of the ways."""
     port = free_port()
     environment = {
         "PORT": str(port),
@@ -34,22 +64,35 @@ def started(application: str, it: Stage) -> Iterator[Running]:
         "AMADEUS_CLIENT_ID": CLIENT_ID,
         "AMADEUS_CLIENT_SECRET": CLIENT_SECRET,
     }
+    if way in SPANS:
+        environment |= {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": spans_to,
+            "OTEL_TRACES_SAMPLER": "traceidratio",
+            "OTEL_TRACES_SAMPLER_ARG": SPANS[way],
+        }
+    application = "bench.unwatched:application" if way == UNCOUNTED else "api.wsgi:application"
     command = [f"{Path(sys.executable).parent}/gunicorn", application]
     with Server(command, port, it.path, environment) as server:
         yield Running(port, server.process.pid)
 
 
 def rates(rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Requests a second of each in each round; the two take turns."""
+    """Requests a second of each way in each round; they take turns."""
     found: dict[str, list[float]] = defaultdict(list)
-    with stage() as (it, paths):
+    with stage() as (it, paths), collector() as spans_to:
         for _ in range(rounds):
-            for name, application in APPLICATIONS.items():
-                with started(application, it) as running:
+            for way in WAYS:
+                with started(way, it, spans_to) as running:
                     bodies(running)
                     load(running.url, paths, 1, CLIENTS)
-                    found[name].append(load(running.url, paths, seconds, CLIENTS).rate)
+                    found[way].append(load(running.url, paths, seconds, CLIENTS).rate)
     return found
+
+
+def cost(found: dict[str, list[float]], watched: str, unwatched: str) -> float:
+    """The part of the rate that is lost: the median over the rounds, whose loads are neighbours."""
+    pairs = zip(found[watched], found[unwatched], strict=True)
+    return 1 - median(one / other for one, other in pairs)
 
 
 def main() -> None:
@@ -59,24 +102,21 @@ def main() -> None:
     wanted = parser.parse_args()
     conditions = circumstances()
     found = rates(wanted.rounds, wanted.seconds)
-    cost = 1 - median(
-        watched / unwatched
-        for watched, unwatched in zip(found[SERVICE], found[UNWATCHED], strict=True)
-    )
     rows = [
-        [name, f"{median(each):,.0f}", f"{min(each):,.0f} … {max(each):,.0f}"]
-        for name, each in found.items()
+        [way, f"{median(each):,.0f}", f"{min(each):,.0f} … {max(each):,.0f}"]
+        for way, each in found.items()
     ]
     manner = (
         f"{wanted.rounds} interleaved rounds of {wanted.seconds:g} s a load, {WORKERS} workers,"
         f" {CLIENTS} clients that never pause; medians."
     )
-    text = [
-        conditions,
-        manner,
-        table(["", "requests/s", "lowest … highest"], rows),
-        f"Counting costs {cost:.1%} of the rate of hits.",
-    ]
+    spans = ", ".join(f"{cost(found, way, SERVICE):.1%} {way}" for way in SPANS)
+    costs = (
+        f"Of the rate of hits, counting costs {cost(found, SERVICE, UNCOUNTED):.1%}; tracing takes"
+        f" {spans}. Each is the median of what the rounds say, not what the medians above say."
+    )
+    head = ["", "requests/s", "lowest … highest"]
+    text = [conditions, manner, table(head, rows), costs]
     publish("watching", "\n\n".join(text), write=wanted.write)
 
 

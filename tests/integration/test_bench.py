@@ -36,8 +36,10 @@ def test_hits_are_measured_beside_a_peer() -> None:
 
 
 @pytest.mark.timeout(180)
-def test_counting_is_measured() -> None:
-    assert "Counting costs" in measured("watching", "--seconds", "1", "--rounds", "1")
+def test_watching_is_measured() -> None:
+    report = measured("watching", "--seconds", "1", "--rounds", "1")
+    for way in ("this service", "without metrics", "with all spans"):
+        assert f"| {way} |" in report
 
 
 def test_the_budget_of_a_hit_is_measured() -> None:
@@ -68,7 +70,7 @@ def test_sizes_are_compared() -> None:
 
 
 def test_what_redis_needs_is_measured() -> None:
-    assert "1,000 prices in Redis" in measured("sizing", "1000")
+    assert "1,000 prices in Redis" in measured("sizing", "--prices", "1000")
 
 
 def test_the_cost_at_scale_is_simulated() -> None:
