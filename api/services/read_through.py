@@ -20,11 +20,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
-from dataclasses import dataclass
-from enum import Enum, auto
 from functools import partial
 from random import uniform
-from typing import Final, Protocol
+from typing import Final
 
 from cachetools import TTLCache
 
@@ -32,7 +30,9 @@ from api.errors import AmadeusBadAnswer, AmadeusTimeout, UpstreamError, dump_ups
 from api.logs import Event, get_logger
 from api.services.deadline import Deadline
 from api.services.entries import TICK, WAITING, Entry, Failure, Granted, Turn, Waiting
+from api.services.flights import Flight, Landing, Source
 from api.services.questions import Answer, Moment, Outcome, Question
+from api.services.store import Store
 from api.tracing import span
 
 POLL_SECONDS: Final = (0.055, 0.070)
@@ -41,87 +41,6 @@ REFRESH_PAUSE_SECONDS: Final = 1.0
 REFRESHES_AT_ONCE: Final = 32
 
 log = get_logger()
-
-
-class Store(Protocol):
-    """Where entries, locks and marks are. Each call is atomic."""
-
-    def now(self) -> float:
-        """The store's time as far as it is known here; good to a few milliseconds."""
-
-    def time(self) -> float:
-        """The store's time, asked for."""
-
-    def get(self, key: str) -> Entry | None:
-        """The entry, fresh or stale; one from the future counts as absent."""
-
-    def failure(self, key: str) -> Failure | None:
-        """The mark of the last failure, while it stands."""
-
-    def claim(
-        self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
-    ) -> Turn:
-        """An entry that serves the caller, a failure that answers it, or the lock if it is free.
-
-        In the background nobody waits for the outcome: a failure is no answer, and refuses the
-        lock for a second at least.
-        """
-
-    def renew(self, key: str, owner: str) -> None:
-        """Give the lock, and a mark that stands, their full life again."""
-
-    def release(self, key: str, owner: str) -> None:
-        """Give the lock back without an outcome."""
-
-    def put(
-        self, key: str, owner: str, body: bytes, fetched_at: float, ttl: float, stale_ttl: float
-    ) -> Entry:
-        """Store unless what is there is newer, give the lock back, and return what is there."""
-
-    def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> Failure:
-        """Leave a mark and give the lock back."""
-
-    def drop(self, key: str, fetched_at: float) -> None:
-        """Delete the entry if it is the one of that time."""
-
-
-class Source(Enum):
-    """Where a flight found what it brought."""
-
-    STORE = auto()
-    FETCH = auto()
-    ANOTHER_PROCESS = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Landing:
-    """What a flight brought, and from where; without it, whoever needs an answer starts anew.
-
-    mistake: what ended the flight instead, and should not have.
-    """
-
-    found: Entry | Failure | None = None
-    source: Source = Source.STORE
-    mistake: BaseException | None = None
-
-
-class Flight:
-    """One search for an answer under way in this process, for all who wait for it."""
-
-    __slots__ = ("_landed", "_landing")
-
-    def __init__(self) -> None:
-        self._landed = threading.Event()
-        self._landing = Landing()
-
-    def land(self, landing: Landing) -> None:
-        """Let all who wait go on."""
-        self._landing = landing
-        self._landed.set()
-
-    def wait(self, deadline: Deadline) -> Landing | None:
-        """What it brought; None if the deadline passes first."""
-        return self._landing if self._landed.wait(deadline.remaining()) else None
 
 
 class ReadThrough:

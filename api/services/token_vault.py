@@ -26,8 +26,9 @@ from api.logs import Event, get_logger
 from api.services.deadline import Deadline
 from api.services.entries import Entry
 from api.services.questions import Fetched, Question
-from api.services.read_through import ReadThrough, Store
+from api.services.read_through import ReadThrough
 from api.services.replies import refusal_of, result_of
+from api.services.store import Store
 from api.services.transport import Call, Reply
 
 TOKEN_PATH: Final = "/v1/security/oauth2/token"  # noqa: S105

@@ -7,7 +7,7 @@ import pytest
 
 from api.errors import AmadeusTimeout, dump_upstream_error
 from api.services.entries import TICK, Entry, Failure, Granted, Waiting
-from api.services.read_through import Store
+from api.services.store import Store
 from api.services.stores import LayeredStore, MemoryStore, RedisStore
 from tests.processes import eventually
 from tests.redis_server import RedisServer

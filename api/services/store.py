@@ -1,0 +1,47 @@
+"""What the read-through asks of whoever keeps entries. Three do: see `stores/`."""
+
+from typing import Protocol
+
+from api.services.entries import Entry, Failure, Turn
+
+
+class Store(Protocol):
+    """Where entries, locks and marks are. Each call is atomic."""
+
+    def now(self) -> float:
+        """The store's time as far as it is known here; good to a few milliseconds."""
+
+    def time(self) -> float:
+        """The store's time, asked for."""
+
+    def get(self, key: str) -> Entry | None:
+        """The entry, fresh or stale; one from the future counts as absent."""
+
+    def failure(self, key: str) -> Failure | None:
+        """The mark of the last failure, while it stands."""
+
+    def claim(
+        self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
+    ) -> Turn:
+        """An entry that serves the caller, a failure that answers it, or the lock if it is free.
+
+        In the background nobody waits for the outcome: a failure is no answer, and refuses the
+        lock for a second at least.
+        """
+
+    def renew(self, key: str, owner: str) -> None:
+        """Give the lock, and a mark that stands, their full life again."""
+
+    def release(self, key: str, owner: str) -> None:
+        """Give the lock back without an outcome."""
+
+    def put(
+        self, key: str, owner: str, body: bytes, fetched_at: float, ttl: float, stale_ttl: float
+    ) -> Entry:
+        """Store unless what is there is newer, give the lock back, and return what is there."""
+
+    def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> Failure:
+        """Leave a mark and give the lock back."""
+
+    def drop(self, key: str, fetched_at: float) -> None:
+        """Delete the entry if it is the one of that time."""
