@@ -1,4 +1,4 @@
-"""Speaks to the service byte by byte, as no client library would."""
+"""Speaks to the service, or what stands before it, byte by byte, as no client library would."""
 
 import re
 import socket
@@ -6,7 +6,8 @@ import struct
 from types import TracebackType
 from typing import Self
 
-from tests.processes import PATIENCE_SECONDS
+from tests.balancer import Balancer
+from tests.processes import PATIENCE_SECONDS, eventually
 from tests.service import Service
 
 # Where `struct tcp_info` of linux/tcp.h has it.
@@ -20,7 +21,7 @@ class Wire:
     receive_buffer: bytes that the kernel takes before the service has to wait.
     """
 
-    def __init__(self, service: Service, receive_buffer: int | None = None) -> None:
+    def __init__(self, service: Service | Balancer, receive_buffer: int | None = None) -> None:
         self._socket = socket.socket()
         if receive_buffer is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -60,6 +61,18 @@ class Wire:
             TCPI_DATA_SEGS_IN,
         )
         return int(count)
+
+    def drip_until_cut_off(self) -> None:
+        """Send a byte now and then until the service has closed."""
+
+        def is_cut_off() -> bool:
+            try:
+                self.send(b"x")
+            except OSError:
+                return True
+            return False
+
+        eventually(is_cut_off)
 
     def read(self) -> bytes:
         """All that comes until the service closes."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -14,6 +15,7 @@ from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
 from tests.service import Service, some_day
+from tests.wire import PING, Wire
 
 WARM = 200  # requests
 
@@ -64,6 +66,31 @@ def test_replicas_share_what_they_know(replicas: list[Service], sandbox: Sandbox
     assert [answer.status_code for answer in answers] == [200] * 9
     assert sandbox.counters()["search"]["calls"] == 1
     assert all(replica.log("http.request", path="/flights/price") for replica in replicas)
+
+
+@pytest.fixture(scope="module")
+def way_in() -> Iterator[Balancer]:
+    """The balancer before a replica that has nothing to do."""
+    with Service() as replica, Balancer([replica]) as balancer:
+        yield balancer
+
+
+def test_no_answer_of_the_balancer_names_software(way_in: Balancer) -> None:
+    answers = [httpx2.get(f"{way_in.url}{path}", trust_env=False) for path in ("/healthz", "/nope")]
+
+    assert [answer.status_code for answer in answers] == [200, 404]
+    assert not {"server", "via"} & {name for answer in answers for name in answer.headers}
+
+
+def test_the_balancer_cuts_off_who_sends_drop_by_drop(way_in: Balancer) -> None:
+    started = time.monotonic()
+    with Wire(way_in) as head, Wire(way_in) as body:
+        body.send(b"POST /flights/ping HTTP/1.1\r\nHost: x\r\nContent-Length: 4096\r\n\r\n")
+        head.send(PING[:-2])
+        head.drip_until_cut_off()
+        body.read()
+
+    assert time.monotonic() - started < 7
 
 
 def price_url(balancer: Balancer) -> str:

@@ -191,15 +191,7 @@ def test_a_head_that_comes_drop_by_drop_is_cut_off(service: Service, beginning: 
     started = time.monotonic()
     with Wire(service) as wire:
         wire.send(beginning)
-
-        def is_cut_off() -> bool:
-            try:
-                wire.send(b"x")
-            except OSError:
-                return True
-            return False
-
-        eventually(is_cut_off)
+        wire.drip_until_cut_off()
 
     assert time.monotonic() - started < 7
 
