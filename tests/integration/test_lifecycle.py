@@ -14,7 +14,7 @@ from tests.crowd import ask_at_once
 from tests.processes import connections_of, eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
-from tests.service import Service, some_day
+from tests.service import Service
 
 
 @pytest.fixture
@@ -27,14 +27,10 @@ def has_logged(service: Service, text: str) -> bool:
     return text in service.log_text
 
 
-def url(service: Service, ahead: int = 30) -> str:
-    return f"{service.url}/flights/price?origin=JFK&destination=LAX&date={some_day(ahead)}"
-
-
 def test_sigterm_lets_requests_in_flight_finish(service: Service, sandbox: SandboxServer) -> None:
     sandbox.fault("search", "latency", 2000)
     with ThreadPoolExecutor() as threads:
-        waiting = threads.submit(ask_at_once, [url(service, ahead) for ahead in range(1, 11)])
+        waiting = threads.submit(ask_at_once, [service.price_url(ahead) for ahead in range(1, 11)])
         eventually(lambda: sandbox.counters()["search"]["calls"] == 10)
         assert service.stop() == 0
         assert {reply.status for reply in waiting.result()} == {200}
@@ -45,7 +41,7 @@ def test_a_stop_leaves_no_lock_behind(
 ) -> None:
     sandbox.fault("search", "latency", 1000)
     with ThreadPoolExecutor() as threads:
-        waiting = threads.submit(ask_at_once, [url(service)])
+        waiting = threads.submit(ask_at_once, [service.price_url()])
         eventually(lambda: redis_server.keys("*:lock"))
         service.stop()
         assert waiting.result()[0].status == 200
@@ -68,7 +64,7 @@ def test_readiness_says_stopping_first(service: Service, sandbox: SandboxServer)
     sandbox.fault("search", "latency", 3000)
     with ThreadPoolExecutor() as threads, httpx2.Client() as client:
         client.get(f"{service.url}/readyz")
-        waiting = threads.submit(ask_at_once, [url(service)])
+        waiting = threads.submit(ask_at_once, [service.price_url()])
         eventually(lambda: sandbox.counters()["search"]["calls"])
         service.process.send_signal(signal.SIGTERM)
         eventually(lambda: client.get(f"{service.url}/readyz").status_code == 503)
@@ -104,7 +100,7 @@ def test_sighup_reloads_without_a_failed_request_or_a_new_token(
     service.process.send_signal(signal.SIGHUP)
     statuses = set()
     while set(before) & set(service.workers()) or len(service.workers()) < 2:
-        statuses.add(ask_at_once([url(service)])[0].status)
+        statuses.add(ask_at_once([service.price_url()])[0].status)
     assert statuses == {200}
     assert sandbox.counters()["token"]["calls"] == 1
 
@@ -116,11 +112,11 @@ def test_a_killed_worker_comes_back_and_costs_only_its_own_requests(
     service.http.close()  # from here on each request has a connection of its own
     victim, survivor = service.workers()
     with ThreadPoolExecutor(20) as threads:
-        asked = [threads.submit(ask_at_once, [url(service, ahead)]) for ahead in range(1, 21)]
+        asked = [threads.submit(ask_at_once, [service.price_url(ahead)]) for ahead in range(1, 21)]
         eventually(lambda: sandbox.counters()["search"]["calls"] == 20)
         its_own = connections_of(victim, service.port)
         os.kill(victim, signal.SIGKILL)
         assert sum(request.exception() is not None for request in asked) == its_own
     eventually(lambda: len(service.workers()) == 2 and victim not in service.workers())
     assert survivor in service.workers()
-    assert ask_at_once([url(service)])[0].status == 200
+    assert ask_at_once([service.price_url()])[0].status == 200

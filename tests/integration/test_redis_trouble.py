@@ -25,10 +25,6 @@ def service(own_redis: RedisServer, sandbox: SandboxServer) -> Iterator[Service]
         yield service
 
 
-def url(service: Service, ahead: int = 30) -> str:
-    return f"{service.url}/flights/price?origin=JFK&destination=LAX&date={some_day(ahead)}"
-
-
 def refuse(server: RedisServer) -> None:
     server.kill()
 
@@ -64,7 +60,9 @@ def test_every_request_is_answered_in_an_outage_which_is_said_once(
 ) -> None:
     known = service.price()
     trouble(own_redis)
-    replies = [reply for ahead in range(1, 21) for reply in ask_at_once([url(service, ahead)] * 3)]
+    replies = [
+        reply for ahead in range(1, 21) for reply in ask_at_once([service.price_url(ahead)] * 3)
+    ]
     assert {reply.status for reply in replies} == {200}
     # One in all waits for Redis' timeout, and 200 ms for a call on a busy machine are generous.
     assert sum(reply.seconds > 0.3 for reply in replies) <= 3
@@ -138,7 +136,7 @@ def test_single_flight_still_holds_in_the_worker(
 ) -> None:
     sandbox.fault("search", "latency", 500)
     trouble(own_redis)
-    replies = ask_at_once([url(service)] * 100)
+    replies = ask_at_once([service.price_url()] * 100)
     assert {reply.status for reply in replies} == {200}
     assert sandbox.counters()["search"]["calls"] == 1
 
@@ -146,7 +144,7 @@ def test_single_flight_still_holds_in_the_worker(
 def test_a_redis_that_is_slow_is_left_alone(service: Service, own_redis: RedisServer) -> None:
     own_redis.client.client_pause(2000)
     started = time.monotonic()
-    replies = ask_at_once([url(service, ahead) for ahead in range(1, 21)])
+    replies = ask_at_once([service.price_url(ahead) for ahead in range(1, 21)])
     assert {reply.status for reply in replies} == {200}
     assert time.monotonic() - started < 1.5
     eventually(lambda: service.log("cache.recovered"), within=5)

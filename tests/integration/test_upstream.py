@@ -39,10 +39,6 @@ def faulty(_impatient: tuple[Service, SandboxServer]) -> SandboxServer:
     return amadeus
 
 
-def url(service: Service, ahead: int = 30) -> str:
-    return f"{service.url}/flights/price?origin=JFK&destination=LAX&date={some_day(ahead)}"
-
-
 @pytest.mark.parametrize(
     ("fault", "arg"),
     [("status", "500:141"), ("status", "429:38194"), ("reset", None), ("truncated", None)],
@@ -79,7 +75,7 @@ def test_a_drip_does_not_beat_the_deadline(
     impatient: Service, faulty: SandboxServer, fault: str
 ) -> None:
     faulty.fault("search", fault, 0.2)
-    (reply,) = ask_at_once([url(impatient, next(DAYS))])
+    (reply,) = ask_at_once([impatient.price_url(next(DAYS))])
     assert reply.body["code"] == "amadeus-timeout"
     assert reply.seconds < 2
 
@@ -88,10 +84,10 @@ def test_the_circuit_opens_and_one_probe_closes_it(amadeus: SandboxServer) -> No
     with Service.on(amadeus, cache_stale_ttl=0) as service:
         amadeus.fault("search", "status", 500)
         for ahead in range(1, 7):
-            ask_at_once([url(service, ahead)])
+            ask_at_once([service.price_url(ahead)])
         assert service.log("amadeus.circuit_opened")
         calls = amadeus.counters()["search"]["calls"]
-        held_back = ask_at_once([url(service, ahead) for ahead in range(10, 30)])
+        held_back = ask_at_once([service.price_url(ahead) for ahead in range(10, 30)])
         assert {reply.status for reply in held_back} == {503}
         assert all(1 <= int(reply.headers["Retry-After"]) <= 5 for reply in held_back)
         assert amadeus.counters()["search"]["calls"] == calls
@@ -109,8 +105,8 @@ def test_the_fleet_keeps_the_pace_of_the_test_environment(
     with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
         one.price(date=some_day(60))  # its first answer takes the sandbox a while
         replies = ask_at_once(
-            [url(one, ahead) for ahead in range(1, 26)]
-            + [url(other, ahead) for ahead in range(26, 51)]
+            [one.price_url(ahead) for ahead in range(1, 26)]
+            + [other.price_url(ahead) for ahead in range(26, 51)]
         )
     assert {reply.status for reply in replies} == {200}
     assert amadeus.counters()["search"]["refused"] == 0
@@ -128,7 +124,7 @@ def test_a_queue_that_is_too_long_is_said_with_a_truthful_retry_after(
         "web_concurrency": 1,
     }
     with Service.on(amadeus, **settings) as service:
-        replies = ask_at_once([url(service, ahead) for ahead in range(1, 31)])
+        replies = ask_at_once([service.price_url(ahead) for ahead in range(1, 31)])
         refused = [reply for reply in replies if reply.status == 503]
         assert {reply.status for reply in replies} == {200, 503}
         assert {reply.body["code"] for reply in refused} == {"amadeus-unavailable"}
@@ -147,7 +143,7 @@ def test_a_used_up_quota_stops_the_calls_of_the_whole_fleet(
     ):
         amadeus.fault("search", "status", "429:38195", count=1)
         assert one.price().json()["code"] == "amadeus-quota"
-        replies = ask_at_once([url(other, ahead) for ahead in range(1, 11)])
+        replies = ask_at_once([other.price_url(ahead) for ahead in range(1, 11)])
         assert {reply.body["code"] for reply in replies} == {"amadeus-quota"}
         assert all(int(reply.headers["Retry-After"]) > 3000 for reply in replies)
         assert amadeus.counters()["search"]["calls"] == 1
@@ -156,7 +152,7 @@ def test_a_used_up_quota_stops_the_calls_of_the_whole_fleet(
 def test_fifty_calls_open_a_handful_of_connections(amadeus: SandboxServer) -> None:
     with Service.on(amadeus) as service:
         for first in range(1, 51, 5):
-            ask_at_once([url(service, ahead) for ahead in range(first, first + 5)])
+            ask_at_once([service.price_url(ahead) for ahead in range(first, first + 5)])
         assert amadeus.counters()["search"]["calls"] == 50
         # Ours and the test's own questions, one connection each.
         assert service_connections(amadeus) <= 10
@@ -176,7 +172,7 @@ def test_a_long_wait_for_amadeus_leaves_hits_alone(amadeus: SandboxServer) -> No
         amadeus.fault("search", "latency", 5000)
         amadeus.admin("DELETE", "counters")
         with ThreadPoolExecutor() as threads:
-            urls = [url(service, ahead) for ahead in range(40, 240)]
+            urls = [service.price_url(ahead) for ahead in range(40, 240)]
             waiting = threads.submit(ask_at_once, urls)
             eventually(lambda: amadeus.counters()["search"]["calls"] == 200)
             busy = p95_of_a_hit(service)
