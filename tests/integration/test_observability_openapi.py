@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from falcon.inspect import inspect_routes
 from selenium.webdriver.common.by import By
 
-from api import errors
+from api import errors, worker
 from api.app import create_app
 from api.models import PriceRequest
 from api.resources.problems import PATHS
@@ -22,6 +23,8 @@ from tests.processes import eventually
 from tests.service import Service
 
 ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+CLIENT, OPERATOR = "the-key-of-the-client", "the-key-of-the-operator"
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 
 
@@ -32,17 +35,32 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
+def keyed() -> Iterator[Service]:
+    with Service(api_keys=CLIENT, operator_keys=OPERATOR) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
 def document(service: Service) -> dict[str, Any]:
     found: dict[str, Any] = service.get("/openapi.json").json()
     return found
 
 
 def test_schemathesis_finds_nothing(service: Service, tmp_path: Path) -> None:
+    found_nothing(service, tmp_path, "--max-examples", "100")
+
+
+def test_schemathesis_finds_nothing_with_an_operators_key(keyed: Service, tmp_path: Path) -> None:
+    key = ("--header", f"X-API-Key: {OPERATOR}")
+    found_nothing(keyed, tmp_path, "--max-examples", "9", "--phases", "fuzzing", *key)
+
+
+def found_nothing(service: Service, folder: Path, *options: str) -> None:
     hooks = {"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.schemathesis_hooks"}
-    options = ("--checks", "all", "--max-examples", "100", "--continue-on-failure")
+    checks = ("--checks", "all", "--continue-on-failure")
     run = subprocess.run(
-        [str(SCHEMATHESIS), "run", f"{service.url}/openapi.json", *options],
-        cwd=tmp_path,
+        [str(SCHEMATHESIS), "run", f"{service.url}/openapi.json", *checks, *options],
+        cwd=folder,
         env={**os.environ, **hooks},
         capture_output=True,
         text=True,
@@ -81,17 +99,55 @@ def test_the_examples_get_a_price(service: Service, document: dict[str, Any]) ->
 
 
 def test_every_error_is_there_with_its_code(document: dict[str, Any]) -> None:
-    responses = document["paths"]["/flights/price"]["get"]["responses"]
-    told = {
-        (int(status), code)
-        for status, response in responses.items()
-        for code in response.get("content", {}).get("application/problem+json", {"examples": ()})[
-            "examples"
-        ]
-    }
+    told = codes(document, document["paths"]["/flights/price"]["get"]["responses"])
 
     assert told >= {(error.status.value, error.code) for error in leaves(errors.FlightPriceError)}
     assert told >= {(405, "method-not-allowed"), (500, "internal-error")}
+
+
+def test_every_error_of_the_readme_is_there_too(document: dict[str, Any]) -> None:
+    told = codes(document, document["components"]["responses"])
+    for path in document["paths"].values():
+        told |= codes(document, path["get"]["responses"])
+
+    table = re.findall(r"^\| ((?:\d{3},? ?)+) \| ([^|]+) \|", README, re.MULTILINE)
+    for statuses, names in table:
+        named = cycle(re.findall("[a-z-]+", names))
+        assert told >= {(int(status), next(named)) for status in statuses.split(", ")}
+    assert len(table) > 10
+
+
+def codes(document: dict[str, Any], responses: dict[str, Any]) -> set[tuple[int, str]]:
+    """The status and code of each error among these answers."""
+    common = document["components"]["responses"]
+    return {
+        (int(status), code)
+        for status, response in responses.items()
+        for content in (common[status] if "$ref" in response else response)
+        .get("content", {})
+        .values()
+        for code in content.get("examples", ())
+    }
+
+
+@pytest.mark.parametrize("key", [CLIENT, OPERATOR, "the-key-of-nobody"])
+def test_what_each_key_gets_is_in_the_document(
+    keyed: Service, document: dict[str, Any], key: str
+) -> None:
+    for path, operations in document["paths"].items():
+        answer = keyed.http.get(path, headers={"X-API-Key": key})
+        told = operations["get"]["responses"][str(answer.status_code)]
+        is_refused = answer.status_code in (401, 403)
+
+        assert not is_refused or answer.json()["code"] in told["description"], path
+        assert not is_refused or "security" in operations["get"], path
+
+
+def test_every_path_tells_what_befalls_what_is_no_proper_http(document: dict[str, Any]) -> None:
+    befalls = {str(status.value) for status in worker._STATUSES.values()} | {"400"}  # noqa: SLF001
+
+    for path, operations in document["paths"].items():
+        assert operations["get"]["responses"].keys() >= befalls, path
 
 
 def test_every_route_is_in_the_document_but_what_pages_load(document: dict[str, Any]) -> None:
