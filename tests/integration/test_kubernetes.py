@@ -92,8 +92,34 @@ def test_the_secrets_come_from_a_secret(documents: list[Document], pod: Any) -> 
         for variable in pod["containers"][0]["env"]
         if "secretKeyRef" in variable.get("valueFrom", {})
     }
-    assert from_secret == {"REDIS_URL", "AMADEUS_CLIENT_ID", "AMADEUS_CLIENT_SECRET", "API_KEYS"}
+    assert from_secret == {
+        *("REDIS_URL", "AMADEUS_CLIENT_ID", "AMADEUS_CLIENT_SECRET"),
+        *("API_KEYS", "OPERATOR_KEYS"),
+    }
     assert not from_secret & only(documents, "ConfigMap")["data"].keys()
+
+
+def test_allowances_and_proxies_are_there_to_be_filled_in(
+    documents: list[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMADEUS_CLIENT_ID", "an-id")
+    monkeypatch.setenv("AMADEUS_CLIENT_SECRET", "a-secret")
+    for name, value in (given := only(documents, "ConfigMap")["data"]).items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert {"CLIENT_RATE_LIMIT", "NOCACHE_RATE_LIMIT", "FORWARDED_ALLOW_IPS"} <= given.keys()
+    assert (settings.client_rate_limit, settings.nocache_rate_limit) == (None, None)
+    assert not settings.forwarded_allow_ips.networks
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_other_ways_to_names_are_there_to_be_chosen(version: str, schemas: Any) -> None:
+    text = (FOLDER / "network.yaml").read_text()
+    policy = yaml.safe_load(text.replace("# - ", "- "))
+    schemas.validate(policy, version, strict=True)
+    names = policy["spec"]["egress"][0]
+    assert len(names["to"]) == 3
+    assert {rule["port"] for rule in names["ports"]} == {53, 5353}
 
 
 def test_a_pod_may_do_no_more_than_it_needs(pod: Any) -> None:
