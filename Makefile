@@ -41,6 +41,10 @@ bench: .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Measure
 	  .venv-bench/bin/python -m bench.$$name --write || exit; \
 	done
 
+.PHONY: pictures
+pictures: setup .venv-runtime/stamp redis-server test-tools ## Take the pictures of /status in docs/status
+	@PICTURES=docs/status $(BIN)/pytest tests/integration/test_observability_status.py -k "well or down"
+
 .PHONY: lint
 lint: setup ## Check style, types, the arrows between modules and gunicorn's settings
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """/status shows people how the service is: in a real browser, as they look at it."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,17 @@ def chrome() -> Iterator[Chrome]:
         yield chrome
 
 
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Where the pictures go that people are to look at; `make pictures` keeps them."""
+    return Path(os.environ.get("PICTURES", tmp_path))
+
+
+def take_picture(chrome: Chrome, path: Path) -> None:
+    assert chrome.execute_script(LOWEST_CONTRAST) >= 4.5
+    assert chrome.save_screenshot(str(path))
+
+
 def look(chrome: Chrome, service: Service) -> None:
     chrome.get(f"{service.url}/status")
     shows(chrome, "Well")
@@ -105,7 +117,7 @@ def test_an_error_is_among_the_last(service: Service) -> None:
     assert 0 <= problem["ago"] < 10
 
 
-def test_well(service: Service, chrome: Chrome, tmp_path: Path) -> None:
+def test_well(service: Service, chrome: Chrome, pictures: Path) -> None:
     look(chrome, service)
 
     assert text(chrome, "workers") == "2"
@@ -113,13 +125,13 @@ def test_well(service: Service, chrome: Chrome, tmp_path: Path) -> None:
     assert text(chrome, "breaker") == "closed"
     assert text(chrome, "token-refresh").endswith("min")
     assert not chrome.find_element(By.ID, "sandbox").is_displayed()
-    assert chrome.save_screenshot(str(tmp_path / "well.png"))
+    take_picture(chrome, pictures / "well.png")
     assert complaints(chrome) == []
     assert all(url.startswith(service.url) for url in requested(chrome))
 
 
 def test_degraded_and_well_again(
-    service: Service, chrome: Chrome, redis_server: RedisServer, tmp_path: Path
+    service: Service, chrome: Chrome, redis_server: RedisServer, pictures: Path
 ) -> None:
     look(chrome, service)
 
@@ -128,14 +140,14 @@ def test_degraded_and_well_again(
         shows(chrome, "Degraded")
         eventually(lambda: text(chrome, "redis") == "fails in 2 of 2 workers")
         assert "Redis fails" in text(chrome, "reason")
-        assert chrome.save_screenshot(str(tmp_path / "degraded.png"))
+        take_picture(chrome, pictures / "degraded.png")
     finally:
         redis_server.start()
 
     shows(chrome, "Well")
 
 
-def test_down_and_what_was_seen_last(service: Service, chrome: Chrome, tmp_path: Path) -> None:
+def test_down_and_what_was_seen_last(service: Service, chrome: Chrome, pictures: Path) -> None:
     look(chrome, service)
 
     service.stop()
@@ -143,7 +155,7 @@ def test_down_and_what_was_seen_last(service: Service, chrome: Chrome, tmp_path:
     shows(chrome, "Down")
     assert "does not answer" in text(chrome, "reason")
     assert text(chrome, "workers") == "2"
-    assert chrome.save_screenshot(str(tmp_path / "down.png"))
+    take_picture(chrome, pictures / "down.png")
 
 
 def test_the_sandbox_is_named_loudly(calm: Service, chrome: Chrome) -> None:
@@ -186,7 +198,9 @@ def test_every_word_can_be_read(calm: Service, dark: bool) -> None:
     with browser(dark=dark) as chrome:
         look(chrome, calm)
 
-        assert chrome.execute_script(LOWEST_CONTRAST) >= 4.5
+        for state in ("well", "degraded", "down"):
+            script = f"document.body.dataset.state = '{state}'; {LOWEST_CONTRAST}"
+            assert chrome.execute_script(script) >= 4.5, state
         back = chrome.execute_script("return getComputedStyle(document.body).backgroundColor")
         assert (back == "rgb(18, 21, 27)") is dark
 
