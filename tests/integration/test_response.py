@@ -6,14 +6,16 @@ from contextlib import closing, suppress
 import pytest
 from gunicorn import http
 from gunicorn.config import Config
-from gunicorn.http import wsgi
+from gunicorn.http import errors, wsgi
 
 from api.response import Response
 
 HERE = ("127.0.0.1", 8080)
 
 
-def writes(*pieces: bytes, method: str = "GET", length: int | None = None) -> list[bytes]:
+def writes(
+    *pieces: bytes, method: str = "GET", length: int | None = None, header: str = "hit"
+) -> list[bytes]:
     """What gunicorn writes, a system call each, when an application answers with these pieces."""
 
     client, server = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)  # keeps writes apart
@@ -22,7 +24,7 @@ def writes(*pieces: bytes, method: str = "GET", length: int | None = None) -> li
         request = next(http.get_parser(Config(), server, HERE))
         response, _ = wsgi.create(request, server, HERE, HERE, Config(), response_class=Response)
         of_length = [] if length is None else [("Content-Length", str(length))]
-        response.start_response("200 OK", [("X-Cache", "hit"), *of_length])
+        response.start_response("200 OK", [("X-Cache", header), *of_length])
         for piece in pieces:
             response.write(piece)
         response.close()
@@ -65,3 +67,16 @@ def test_a_body_of_unknown_length_is_sent_in_chunks() -> None:
 
     assert b"\r\nTransfer-Encoding: chunked\r\n" in whole
     assert whole.endswith(b"\r\n\r\n4\r\none \r\n3\r\ntwo\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("header", ["a\r\nSet-Cookie: b", "a\x00", "a\n b"])
+def test_a_header_that_would_end_itself_is_refused_every_time(header: str) -> None:
+    for _ in range(2):
+        with pytest.raises(errors.InvalidResponseHeader):  # type: ignore[attr-defined]
+            writes(b"body", header=header)
+
+
+def test_a_header_is_the_same_however_often_it_was_sent() -> None:
+    for _ in range(2):
+        (whole,) = writes(b"body", length=4, header=" miss ")
+        assert whole.endswith(b"\r\nX-Cache: miss\r\nContent-Length: 4\r\n\r\nbody")
