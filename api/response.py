@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from functools import lru_cache
 
-from gunicorn.http import wsgi
+# By its name here, since the worker puts ours in its place there.
+from gunicorn.http.wsgi import Response as GunicornResponse
 
 
-class Response(wsgi.Response):
+class Response(GunicornResponse):
     """Holds the head back for as long as it takes the body to follow.
 
     gunicorn sends the two one after the other, which costs a system call more here, and wakes
@@ -54,11 +55,11 @@ class Response(wsgi.Response):
 
 
 @lru_cache(maxsize=4096)
-def _processed(name: str, value: str) -> wsgi.Response:
+def _processed(name: str, value: str) -> GunicornResponse:
     """What gunicorn makes of a header; most are the same in answer after answer.
 
     Raises what gunicorn raises where one is not allowed.
     """
-    made: wsgi.Response = wsgi.Response(None, None, None)  # type: ignore[arg-type]
-    wsgi.Response.process_headers(made, [(name, value)])
+    made: GunicornResponse = GunicornResponse(None, None, None)  # type: ignore[arg-type]
+    GunicornResponse.process_headers(made, [(name, value)])
     return made
