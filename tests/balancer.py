@@ -20,7 +20,7 @@ class Balancer:
     def __init__(self, replicas: Iterable[Service]) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._replicas = " ".join(f"127.0.0.1:{replica.port}" for replica in replicas)
+        self._ports = [replica.port for replica in replicas]
         self._folder = tempfile.TemporaryDirectory(prefix="balancer-")
 
     def __enter__(self) -> Self:
@@ -28,7 +28,10 @@ class Balancer:
             raise RuntimeError("the tests need caddy: apt-get install caddy")
         folder = Path(self._folder.name)
         shutil.copy(ROOT / "deploy" / "balancer" / "Caddyfile", folder)
-        (folder / "replicas.caddy").write_text(f"to {self._replicas}\n")
+        # As with compose they are found by name, each time anew. There one name has all their
+        # addresses; here all have one address, and ports of their own.
+        names = "".join(f"a 127.0.0.1 {port} {{\nrefresh 1s\n}}\n" for port in self._ports)
+        (folder / "replicas.caddy").write_text(f"dynamic multi {{\n{names}}}\n")
         log = folder / "log"
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(

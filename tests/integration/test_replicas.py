@@ -53,10 +53,26 @@ def test_replicas_are_restarted_one_after_the_other_without_a_failed_request(
 def test_a_replica_that_dies_takes_no_request_with_it(replicas: list[Service]) -> None:
     with Balancer(replicas) as balancer, Load(balancer.url) as load:
         eventually(lambda: len(load.outcomes) > WARM)
-        for process in (replicas[0].process.pid, *replicas[0].workers()):
-            os.kill(process, signal.SIGKILL)
+        send(replicas[0], signal.SIGKILL)
         eventually(lambda: len(load.outcomes) > 3 * WARM)
     print(f"1 of 3 replicas killed: {load.summary()}")  # noqa: T201 - docs/operations.md tells it
+    assert load.failed() == []
+
+
+def test_a_replica_that_freezes_costs_some_a_wait_and_nobody_an_answer(
+    replicas: list[Service], sandbox: SandboxServer
+) -> None:
+    sandbox.fault("search", "latency", 500)
+    with Balancer(replicas) as balancer, Load(balancer.url, routes=2000) as load:
+        eventually(lambda: len(load.outcomes) > WARM)
+        send(replicas[0], signal.SIGSTOP)
+        try:
+            eventually(lambda: [each for each in load.outcomes if each.seconds > 10], within=30)
+        finally:
+            send(replicas[0], signal.SIGKILL)
+    waited = [each.seconds for each in load.outcomes if each.seconds > 10]
+    told = f"{len(waited)} waited, {max(waited):.1f} s at most"
+    print(f"1 of 3 replicas frozen: {load.summary()}; {told}")  # noqa: T201 - docs/operations.md
     assert load.failed() == []
 
 
@@ -91,6 +107,12 @@ def test_the_balancer_cuts_off_who_sends_drop_by_drop(way_in: Balancer) -> None:
         body.read()
 
     assert time.monotonic() - started < 7
+
+
+def send(replica: Service, number: signal.Signals) -> None:
+    """To all of its processes."""
+    for process in (replica.process.pid, *replica.workers()):
+        os.kill(process, number)
 
 
 def price_url(balancer: Balancer) -> str:
