@@ -110,6 +110,17 @@ class RedisUrl:
         return cls(kind, server, addresses, service, sentinel_login)
 
 
+def check_files(url: str) -> None:
+    """Raises ValueError where a file that a good URL names cannot be read.
+
+    To be asked where settings are read, and not of those in force: a file that is gone by the
+    time that a worker is replaced costs its way to Redis, and not the service.
+    """
+    for name, value in parse_qsl(urlsplit(url).query):
+        if name in TLS_FILES and not os.access(value, os.R_OK):
+            raise ValueError(f"takes as {name} a file that can be read")
+
+
 def _address(text: str, default_port: int) -> Address:
     try:
         parts = urlsplit(f"//{text}")
@@ -140,6 +151,3 @@ def _check_options(options: list[tuple[str, str]], *, is_tls: bool, is_sentinel:
     }
     if not all(re.fullmatch(known.get(name, "(?!)"), value) for name, value in options):
         raise ValueError(f"takes as options after its ? only {', '.join(known)}, with their values")
-    for name, value in options:
-        if name in TLS_FILES and not os.access(value, os.R_OK):
-            raise ValueError(f"takes as {name} a file that can be read")

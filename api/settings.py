@@ -20,7 +20,7 @@ from api import tracing
 from api.addresses import Proxies
 from api.environments import AMADEUS_HOSTS, AMADEUS_RATES, AmadeusEnvironment
 from api.keys import Keys
-from api.redis_url import RedisUrl
+from api.redis_url import RedisUrl, check_files
 from api.setting_faults import (
     SettingError,
     base_url,
@@ -182,6 +182,7 @@ class Settings(BaseSettings):
     @classmethod
     def _known_store(cls, value: SecretStr) -> SecretStr:
         RedisUrl.parse(value.get_secret_value())
+        check_files(value.get_secret_value())
         return value
 
     @model_validator(mode="after")

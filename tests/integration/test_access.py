@@ -1,13 +1,9 @@
 """Who may ask what, and how often: keys, allowances and proxies, against real workers."""
 
 import base64
-import os
 import re
-import signal
 from collections.abc import Iterator
 from functools import partial
-from hashlib import sha256
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -41,11 +37,6 @@ def refusal(answer: httpx2.Response) -> tuple[int, str]:
     """Status and code of a problem document."""
     assert answer.headers["content-type"] == "application/problem+json"
     return answer.status_code, answer.json()["code"]
-
-
-def name(key: str) -> str:
-    """What the log calls the holder of a key."""
-    return f"key-{sha256(key.encode()).hexdigest()[:12]}"
 
 
 def basic(password: str) -> str:
@@ -151,62 +142,6 @@ def test_refusals_are_logged_with_a_name_for_the_client_and_never_the_key(keyed:
     line = eventually(lambda: keyed.log("client.refused", code="unauthorized"))[-1]
     assert line["client"] == "127.0.0.1"
     assert not re.search(f"{OLD}|{NEW}|{OPERATOR}|not-a-key", keyed.log_text)
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    file = tmp_path / "keys"
-    file.write_text(f"{OLD}\n")
-    return file
-
-
-@pytest.fixture
-def rotating(key_file: Path) -> Iterator[Service]:
-    """A service that has its keys from a file."""
-    with Service(api_keys_file=key_file, web_concurrency=2) as service:
-        yield service
-
-
-def reload(service: Service, key: str) -> set[int]:
-    """Send SIGHUP, and ask with a key until all workers are new ones; the statuses of that."""
-    before = set(service.workers())
-    statuses = set()
-
-    def are_all_new() -> bool:
-        statuses.add(ask(service, X_API_Key=key).status_code)
-        return not before & set(service.workers())
-
-    os.kill(service.process.pid, signal.SIGHUP)
-    eventually(are_all_new)
-    return statuses
-
-
-def test_keys_are_rotated_in_their_file_without_a_refused_request(
-    rotating: Service, key_file: Path
-) -> None:
-    key_file.write_text(f"{OLD}\n{NEW}\n")
-    assert reload(rotating, OLD) == {200}
-    key_file.write_text(f"{NEW}\n")
-    assert reload(rotating, NEW) == {200}
-
-    assert ask(rotating, X_API_Key=OLD).status_code == 401
-    told = [line["api_keys"] for line in rotating.log("service.started")]
-    assert told == [[name(OLD)], sorted([name(OLD), name(NEW)]), [name(NEW)]]
-
-
-def test_a_bad_key_file_changes_nothing_and_is_told(rotating: Service, key_file: Path) -> None:
-    key_file.write_text("short\n")
-    assert reload(rotating, OLD) == {200}
-    key_file.unlink()
-    assert reload(rotating, OLD) == {200}
-    for worker in (workers := rotating.workers()):
-        os.kill(worker, signal.SIGKILL)
-    eventually(lambda: not set(workers) & set(rotating.workers()))
-
-    assert ask(rotating, X_API_Key=OLD).status_code == 200
-    told = [line["message"] for line in rotating.log("gunicorn", level="error")]
-    assert told[0].startswith("SIGHUP changes no setting: API_KEYS takes keys of 16 to 256")
-    assert told[1].startswith("SIGHUP changes no setting: API_KEYS_FILE takes a file that can be")
 
 
 def test_without_any_setting_nobody_is_asked_or_counted() -> None:
