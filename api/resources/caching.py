@@ -35,7 +35,6 @@ def etag_of(body: bytes) -> str:
 
 def cache_status(answer: Answer, left: int) -> str:
     """The Cache-Status header's value (RFC 9211, section 2)."""
-    stored = "; stored" if answer.entry.ttl > 0 else ""
     match answer.outcome:
         case Outcome.HIT:
             status = f"hit; ttl={left}"
@@ -43,7 +42,11 @@ def cache_status(answer: Answer, left: int) -> str:
             overdue = int(answer.age - answer.entry.ttl)
             status = f"hit; ttl=-{overdue}; detail=stale-if-error"
         case Outcome.BYPASS:
-            status = f"fwd=request{stored}"
+            status = f"fwd=request{_stored(answer)}"
         case Outcome.MISS:
-            status = f"fwd=miss{stored}"
+            status = f"fwd=miss{_stored(answer)}"
     return f"{CACHE_NAME}; {status}{'; collapsed' if answer.coalesced else ''}"
+
+
+def _stored(answer: Answer) -> str:
+    return "; stored" if answer.entry.ttl > 0 else ""
