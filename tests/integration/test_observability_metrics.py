@@ -103,10 +103,9 @@ def test_the_files_of_a_killed_service_end_with_the_next_one_and_no_others(
     service.process.kill()
     service.process.wait()
     eventually(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
-    assert left.is_dir()
 
     with Service():
-        assert not left.exists()
+        eventually(lambda: not left.exists())  # another that starts now may be at it
         assert living.is_dir()
         assert value(plain, "workers") == 1
 
