@@ -85,7 +85,7 @@ def test_idle_clients_hold_the_end_up_for_five_seconds_at_most(service: Service)
 def test_it_ends_cleanly_however_early_it_is_told_to(
     sandbox: SandboxServer, number: signal.Signals
 ) -> None:
-    for line in ("Starting gunicorn", "Booting worker", "service.warmed"):
+    for line in ("Listening at", "Booting worker", "service.warmed"):
         with Service.on(sandbox).just_launched() as service:
             eventually(partial(has_logged, service, line))
             service.process.send_signal(number)

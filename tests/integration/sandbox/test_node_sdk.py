@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificate import Authority
 from tests.sandbox_server import SandboxServer
 
 VERSION = "11.0.0"
@@ -34,10 +35,10 @@ def modules(pytestconfig: pytest.Config) -> Path:
     return folder / "node_modules"
 
 
-def test_it_searches_and_is_refused(modules: Path, certificate: Path) -> None:
+def test_it_searches_and_is_refused(modules: Path, authority: Authority) -> None:
     date = str(dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30))
-    trust = {"NODE_PATH": str(modules), "NODE_EXTRA_CA_CERTS": str(certificate)}
-    with SandboxServer("--certfile", str(certificate)) as server:
+    trust = {"NODE_PATH": str(modules), "NODE_EXTRA_CA_CERTS": str(authority.path)}
+    with SandboxServer("--certfile", str(authority.certificate())) as server:
         done = subprocess.run(
             ["node", SCRIPT, str(server.port), date],
             env={**os.environ, **trust},
