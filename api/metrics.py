@@ -64,8 +64,8 @@ LOOKUPS: Final = Counter(
 )
 READS: Final = Counter(
     "flight_price_cache_reads_total",
-    "Reads of each layer of the cache, by whether they found an entry.",
-    ["layer", "result"],
+    "Reads of each layer of the cache, by what was read, price or token, and whether it was there.",
+    ["layer", "kind", "result"],
     registry=REGISTRY,
 )
 COALESCED: Final = Counter(
@@ -184,9 +184,17 @@ def problem_answered(code: str) -> None:
     LAST_PROBLEM.labels(code).set(time.time())
 
 
-def reads_of(layer: str) -> dict[bool, Counter]:
-    """The counters of a layer's reads, by whether an entry was found."""
-    return {True: READS.labels(layer, "found"), False: READS.labels(layer, "absent")}
+class Reads(dict[tuple[str, bool], Counter]):
+    """The counters of a layer's reads, by the first part of the key and whether it was there."""
+
+    def __init__(self, layer: str) -> None:
+        super().__init__()
+        self._layer = layer
+
+    def __missing__(self, read: tuple[str, bool]) -> Counter:
+        kind, found = read
+        self[read] = counter = READS.labels(self._layer, kind, "found" if found else "absent")
+        return counter
 
 
 def called(call: str, status: int | str, seconds: float) -> None:

@@ -18,6 +18,7 @@ from tests.sandbox_server import SandboxServer
 from tests.service import Service
 
 REQUESTS = "http_request_duration_seconds_count"
+READS = "cache_reads_total"
 LOOKUPS = "cache_lookups_total"
 CALLS = "upstream_call_duration_seconds_count"
 
@@ -132,8 +133,19 @@ def test_each_outcome_of_the_cache_is_counted(service: Service, sandbox: Sandbox
 
     for outcome in ("miss", "hit", "bypass", "error"):
         assert value(service, LOOKUPS, outcome=outcome) == 1, outcome
-    assert value(service, "cache_reads_total", result="found") >= 1
-    assert labels(service, "cache_reads_total", "layer") == {"process", "redis"}
+    assert labels(service, READS, "layer") == {"process", "redis"}
+
+
+def test_reads_of_prices_are_told_from_those_of_the_token(service: Service) -> None:
+    service.price()
+    service.price()
+    assert value(service, READS, kind="price", result="found") == 1
+    absent = value(service, READS, kind="price", result="absent")
+
+    service.price(nocache="1")
+
+    assert value(service, READS, kind="price") == 1 + absent
+    assert labels(service, READS, "kind") == {"price", "token"}
 
 
 def test_a_stale_answer_is_counted(sandbox: SandboxServer, redis_server: RedisServer) -> None:
