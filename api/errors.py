@@ -25,7 +25,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, Final
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 # What a client is told where nothing better is known.
@@ -172,6 +172,13 @@ UPSTREAM_ERRORS: Mapping[str, type[UpstreamError]] = {
         AmadeusTimeout,
     )
 }
+
+# Every code that a client may meet: those of the errors above, and of what has no class.
+CODES: Final = (
+    *(error.code for error in (InvalidRequest, Unauthorized, Forbidden, NoOffers, TooManyRequests)),
+    *UPSTREAM_ERRORS,
+    *("not-found", "method-not-allowed", "internal-error"),
+)
 
 
 def dump_upstream_error(error: UpstreamError) -> bytes:

@@ -24,6 +24,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from api import __version__
+from api.errors import CODES
 
 REGISTRY: Final = CollectorRegistry()
 # A hit takes about a millisecond, and REQUEST_DEADLINE ends everything.
@@ -58,7 +59,7 @@ LAST_PROBLEM: Final = Gauge(
 )
 LOOKUPS: Final = Counter(
     "flight_price_cache_lookups_total",
-    "Price questions that reached the cache, by outcome: the value of X-Cache, or error.",
+    "Price questions that reached the cache, by outcome: the value of X-Cache, rejected or error.",
     ["outcome"],
     registry=REGISTRY,
 )
@@ -157,8 +158,11 @@ BUILD: Final = Gauge(
 )
 
 # Series that exist from the start, so that a rate sees their first step.
-for _outcome in ("hit", "miss", "bypass", "stale", "error"):
+for _outcome in ("hit", "miss", "bypass", "stale", "rejected", "error"):
     LOOKUPS.labels(_outcome)
+for _code in CODES:
+    PROBLEMS.labels(_code)
+UPSTREAM_CALLS.labels("search", "200")
 for _kind in ("timeout", "connection", "refusal"):
     REDIS_ERRORS.labels(_kind)
 for _result in ("fetched", "failed"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from api import metrics
-from api.errors import NoOffers, UpstreamError
+from api.errors import NoOffers, RejectedByAmadeus, UpstreamError
 from api.logs import Event, get_logger
 from api.models import FlightPrice, PriceQuery, format_price
 from api.services.deadline import Deadline
@@ -83,8 +83,9 @@ class Prices:
         with span("cache") as found:
             try:
                 answer = read(question, deadline)
-            except UpstreamError:
-                metrics.LOOKUPS.labels("error").inc()
+            except UpstreamError as error:
+                rejected = isinstance(error, RejectedByAmadeus)
+                metrics.LOOKUPS.labels("rejected" if rejected else "error").inc()
                 raise
             found.set_attribute("cache.outcome", answer.outcome.value)
         _LOOKUPS[answer.outcome].inc()

@@ -148,6 +148,17 @@ def test_reads_of_prices_are_told_from_those_of_the_token(service: Service) -> N
     assert labels(service, READS, "kind") == {"price", "token"}
 
 
+def test_a_search_that_amadeus_refuses_is_no_failure(
+    service: Service, sandbox: SandboxServer
+) -> None:
+    sandbox.fault("search", "status", "400:425")
+
+    service.price()
+
+    assert value(service, LOOKUPS, outcome="rejected") == 1
+    assert value(service, LOOKUPS, outcome="error") == 0
+
+
 def test_a_stale_answer_is_counted(sandbox: SandboxServer, redis_server: RedisServer) -> None:
     with Service.on(sandbox, redis_url=redis_server.url, cache_ttl=1) as service:
         service.price()
@@ -242,6 +253,13 @@ def test_errors_are_counted_by_code_with_the_time_of_the_last(plain: Service) ->
 
     assert value(plain, "problems_total", code="invalid-request") == 1
     assert value(plain, "problem_last_timestamp_seconds", code="invalid-request") > 1.7e9
+
+
+def test_what_has_not_happened_yet_has_a_count_that_can_rise(plain: Service) -> None:
+    calls = [sample.labels for sample in samples(plain, f"flight_price_{CALLS}")]
+
+    assert {"call": "search", "status": "200"} in calls
+    assert labels(plain, "problems_total", "code") >= {"no-offers", "amadeus-quota", "not-found"}
 
 
 def test_the_build_shows(plain: Service) -> None:
