@@ -4,11 +4,8 @@ The only module that imports `amadeus`; no type and no error of it leaves here.
 """
 
 import logging
-import re
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import Request
@@ -19,6 +16,7 @@ from api.errors import AmadeusBadAnswer, UpstreamError
 from api.logs import Event, get_logger
 from api.models import PriceQuery
 from api.services.deadline import Deadline, current_deadline
+from api.services.fares import Fare, cheapest_fare
 from api.services.rejections import PARAMETERS, error_of
 from api.services.replies import refusal_from
 from api.services.sdk_seam import SdkReply
@@ -26,18 +24,8 @@ from api.services.sdk_seam import SdkReply
 # The order of Amadeus's list is not promised (FACTS section 2), so the first is not known to be
 # the cheapest; its own limit is 250, of which each costs it time and us 1.1 kB.
 MAX_OFFERS: Final = 50
-_CURRENCY: Final = re.compile("[A-Z]{3}")
-_AMOUNT: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 
 log = get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Fare:
-    """What an offer costs in all: an amount as Amadeus wrote it, and its currency."""
-
-    amount: str
-    currency: str
 
 
 class AmadeusGateway:
@@ -104,36 +92,3 @@ def _parameters(query: PriceQuery) -> dict[str, str | int]:
     if query.nonstop:
         parameters["nonStop"] = "true"
     return {**parameters, "max": MAX_OFFERS}
-
-
-def cheapest_fare(offers: object, currency: str | None) -> Fare | None:
-    """The lowest grand total among offers, compared as numbers; None if the list is empty.
-
-    `currency`: the one that was asked for, if any. Amounts in several currencies cannot be
-    compared: of a mixed list only those in the asked currency count, else in the first one's.
-    Raises AmadeusBadAnswer where `offers` is no list, or holds no offer with a price.
-    """
-    if not isinstance(offers, list):
-        raise AmadeusBadAnswer("Amadeus's answer holds no list of offers.")
-    if not offers:
-        return None
-    fares = [fare for fare in map(_fare, offers) if fare is not None]
-    if not fares:
-        raise AmadeusBadAnswer("Amadeus's offers hold no price that can be read.")
-    currencies = [fare.currency for fare in fares]
-    common = currency if currency in currencies else currencies[0]
-    comparable = (fare for fare in fares if fare.currency == common)
-    return min(comparable, key=lambda fare: Decimal(fare.amount))
-
-
-def _fare(offer: object) -> Fare | None:
-    """The fare of one offer; None if it is missing or cannot be one."""
-    price = offer.get("price") if isinstance(offer, dict) else None
-    if not isinstance(price, dict):
-        return None
-    amount, currency = price.get("grandTotal"), price.get("currency")
-    if not isinstance(amount, str) or not isinstance(currency, str):
-        return None
-    if not _CURRENCY.fullmatch(currency) or not _AMOUNT.fullmatch(amount) or not Decimal(amount):
-        return None
-    return Fare(amount, currency)

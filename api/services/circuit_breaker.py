@@ -2,6 +2,7 @@
 
 import threading
 import time
+from enum import StrEnum
 from typing import Final
 
 from api import metrics
@@ -10,8 +11,22 @@ from api.logs import Event, get_logger
 
 FAILURES_TO_OPEN: Final = 10
 OPEN_SECONDS: Final = 5.0
+# What was seen longer ago says nothing of now.
+REMEMBERED_SECONDS: Final = 600.0
 
 log = get_logger()
+
+
+class Standing(StrEnum):
+    """How Amadeus takes our calls: every one but FAILING is an answer.
+
+    MISCONFIGURED: it refuses what we are, not what we ask. QUOTA: the month's calls are used up.
+    """
+
+    OK = "ok"
+    FAILING = "failing"
+    MISCONFIGURED = "misconfigured"
+    QUOTA = "quota"
 
 
 class CircuitBreaker:
@@ -25,12 +40,18 @@ class CircuitBreaker:
         self._failures = 0
         self._open_until: float | None = None
         self._is_probing = False
+        self._heard = Standing.OK
         self._heard_at: float | None = None
+        self._end: threading.Timer | None = None
 
     @property
-    def is_open(self) -> bool:
-        """Whether calls are being held back."""
-        return self._open_until is not None
+    def standing(self) -> Standing:
+        """As it was seen last; OK if that is long ago, and FAILING after ten failures alone."""
+        if self.heard_ago is None or self.heard_ago > REMEMBERED_SECONDS:
+            return Standing.OK
+        if self._failures >= FAILURES_TO_OPEN:
+            return Standing.FAILING
+        return Standing.OK if self._heard is Standing.FAILING else self._heard
 
     @property
     def heard_ago(self) -> float | None:
@@ -47,25 +68,40 @@ class CircuitBreaker:
         with self._lock:
             self._refuse_while_open()
             self._is_probing = self._open_until is not None
+            metrics.BREAKER_OPEN.set(self._is_probing)
 
-    def report(self, *, answered: bool) -> None:
-        """Whether Amadeus answered the call, whatever it said but an error of its own."""
+    def report(self, standing: Standing) -> None:
+        """How Amadeus took the call."""
         with self._lock:
-            self._heard_at = time.monotonic()
+            self._heard, self._heard_at = standing, time.monotonic()
             self._is_probing = False
             was_open = self._open_until is not None
-            self._failures = 0 if answered else self._failures + 1
+            self._failures = self._failures + 1 if standing is Standing.FAILING else 0
             is_open = self._failures >= FAILURES_TO_OPEN
             self._open_until = self._heard_at + OPEN_SECONDS if is_open else None
+            metrics.BREAKER_OPEN.set(is_open)
+            self._await_end()
         if is_open and not was_open:
-            metrics.BREAKER_OPEN.set(1)
             metrics.BREAKER_OPENED.inc()
             log.warning(
                 Event.AMADEUS_CIRCUIT_OPENED, failures=FAILURES_TO_OPEN, seconds=OPEN_SECONDS
             )
         if was_open and not is_open:
-            metrics.BREAKER_OPEN.set(0)
             log.info(Event.AMADEUS_CIRCUIT_CLOSED)
+
+    def _await_end(self) -> None:
+        """See to it that the metric tells when calls may be made again, even if none is."""
+        if self._end is not None:
+            self._end.cancel()
+        if self._open_until is not None:
+            self._end = threading.Timer(OPEN_SECONDS, self._show_end, [self._open_until])
+            self._end.daemon = True
+            self._end.start()
+
+    def _show_end(self, until: float) -> None:
+        with self._lock:
+            if self._open_until == until and not self._is_probing:
+                metrics.BREAKER_OPEN.set(0)
 
     def _refuse_while_open(self) -> None:
         if self._open_until is None:

@@ -97,11 +97,11 @@ class Lifecycle:
 
         Nothing is asked for it: each check tells what was last seen, and how long ago.
         """
-        store, token, amadeus = self._store.is_up, self._vault.has_token, not self._breaker.is_open
+        store, token = self._store.is_up, self._vault.has_token
         checks = {
             "cache": Check("ok" if store else "unavailable", _rounded(self._store.checked_ago)),
             "token": Check("ok" if token else "missing", _rounded(self._vault.token_age)),
-            "amadeus": Check("ok" if amadeus else "failing", _rounded(self._breaker.heard_ago)),
+            "amadeus": Check(self._breaker.standing, _rounded(self._breaker.heard_ago)),
         }
         if self._phase is not Phase.SERVING:
             return Readiness(self._phase, can_serve=False, checks=checks)

@@ -15,7 +15,7 @@ import orjson
 from api import metrics
 from api.logs import Event, get_logger
 from api.services.deadline import Deadline, current_deadline
-from api.services.replies import Refusal, refusal_of, result_of
+from api.services.replies import Refusal, refusal_of
 from api.services.token_vault import TOKEN_PATH, TokenVault
 from api.services.transport import Call, Reply
 
@@ -86,7 +86,6 @@ def _data_reply(reply: Reply) -> SdkReply:
     refusal = refusal_of(reply)
     if refusal is not None:
         return SdkReply(reply.status, _refusal_document(refusal))
-    result_of(reply)  # raises where the SDK would not understand it
     return SdkReply(reply.status, reply.body)
 
 

@@ -8,12 +8,13 @@ from random import uniform
 from typing import Final
 
 from api import metrics
-from api.errors import AmadeusQuota, AmadeusTimeout, UpstreamError
+from api.errors import AmadeusMisconfigured, AmadeusQuota, AmadeusTimeout, UpstreamError
 from api.logs import Event, current_request_id, get_logger
-from api.services.circuit_breaker import CircuitBreaker
+from api.services.circuit_breaker import CircuitBreaker, Standing
 from api.services.deadline import Deadline
+from api.services.fares import cheapest_fare
 from api.services.pacing import Pacing
-from api.services.replies import refusal_of
+from api.services.replies import refusal_of, result_of
 from api.services.transport import Call, Reply, Transport
 from api.tracing import call_span, inject
 
@@ -59,39 +60,50 @@ class Upstream:
 
         It waits for no turn: behind a long queue of searches it would come too late for them all.
         """
-        return self._attempt("token", call, deadline)
+        return self._attempt("token", call, deadline, result_of)
 
     def _guarded(self, call: Call, deadline: Deadline) -> Reply:
         self._breaker.check()
-        self._pacing.await_turn(deadline)
+        try:
+            self._pacing.await_turn(deadline)
+        except AmadeusQuota:
+            self._breaker.report(Standing.QUOTA)  # as another worker was told
+            raise
         if not deadline.remaining():
             raise AmadeusTimeout("No time was left to ask Amadeus.")
         self._breaker.admit()
-        answered = False
+        standing = Standing.FAILING
         try:
-            reply = self._attempt("search", call, deadline)
-            answered = True
+            reply = self._attempt("search", call, deadline, _check_offers)
+            standing = _standing(reply)
         except AmadeusQuota:
-            answered = True
+            standing = Standing.QUOTA
             raise
         finally:
-            self._breaker.report(answered=answered)
+            self._breaker.report(standing)
         return reply
 
-    def _attempt(self, kind: str, call: Call, deadline: Deadline) -> Reply:
+    def _attempt(
+        self, kind: str, call: Call, deadline: Deadline, check: Callable[[Reply], object]
+    ) -> Reply:
+        """`check`: raises AmadeusBadAnswer where a reply that is no refusal is no answer."""
         seconds = min(self._timeout, deadline.remaining())
         started = time.monotonic()
+        status = None
         try:
             with call_span(f"amadeus {kind}") as spanned:
                 reply = self._transport.send(self._traceable(call), seconds)
-                spanned.set_attribute("http.response.status_code", reply.status)
+                status = reply.status
+                spanned.set_attribute("http.response.status_code", status)
+            refusal = refusal_of(reply)
+            if refusal is None:
+                check(reply)
         except UpstreamError as error:
             metrics.called(kind, error.code, time.monotonic() - started)
             reason = f"{error.code}: {error.__cause__ or error.detail}"
-            _log_call(log.warning, started, None, error=reason)
+            _log_call(log.warning, started, status, error=reason)
             raise
         metrics.called(kind, reply.status, time.monotonic() - started)
-        refusal = refusal_of(reply)
         if refusal is None:
             _log_call(log.info, started, reply.status)
         else:
@@ -111,6 +123,16 @@ class Upstream:
         headers = {**call.headers, "Ama-Client-Ref": reference}
         inject(headers)
         return replace(call, headers=headers)
+
+
+def _check_offers(reply: Reply) -> None:
+    cheapest_fare(result_of(reply).get("data"), None)
+
+
+def _standing(reply: Reply) -> Standing:
+    refusal = refusal_of(reply)
+    is_ours = refusal is not None and isinstance(refusal.error(), AmadeusMisconfigured)
+    return Standing.MISCONFIGURED if is_ours else Standing.OK
 
 
 def _log_call(say: Callable[..., None], started: float, status: int | None, **fields: str) -> None:

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from tests.metrics_page import value
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
-from tests.service import Service
+from tests.service import Service, some_day
 
+CALLS = "upstream_call_duration_seconds_count"
 CHECKS = {"cache", "token", "amadeus"}
 
 
@@ -69,6 +71,28 @@ def test_with_calls_held_back_it_is_degraded_and_ready(sandbox: SandboxServer) -
 
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
     assert answer.json()["checks"]["amadeus"]["status"] == "failing"
+
+
+def test_answers_that_cannot_be_used_are_failures(sandbox: SandboxServer) -> None:
+    with Service.on(sandbox) as service:
+        sandbox.fault("search", "html", count=5)
+        for ahead in range(30, 40):
+            service.price(date=some_day(ahead))
+            if ahead == 34:
+                sandbox.fault("search", "missing_price", count=5)
+
+        assert check(service, "amadeus")["status"] == "failing"
+        assert len(service.log("amadeus.call", status=200, level="warning")) == 10
+        assert value(service, CALLS, call="search", status="amadeus-bad-answer") == 10
+
+
+def test_a_refusal_of_all_searches_is_named(sandbox: SandboxServer) -> None:
+    with Service.on(sandbox) as service:
+        for refusal, standing in (("403:38197", "misconfigured"), ("429:38195", "quota")):
+            sandbox.fault("search", "status", refusal)
+            service.price()
+            assert check(service, "amadeus")["status"] == standing
+            assert service.get("/readyz").json()["status"] == "degraded"
 
 
 def check(service: Service, name: str) -> dict[str, Any]:

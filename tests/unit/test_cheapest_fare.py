@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.errors import AmadeusBadAnswer
-from api.services.amadeus_gateway import Fare, cheapest_fare
+from api.services.fares import Fare, cheapest_fare
 
 amounts = st.decimals("0.01", "99999.99", places=2).map(str)
 

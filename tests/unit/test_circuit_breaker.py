@@ -4,9 +4,10 @@ import time
 
 import pytest
 
+from api import metrics
 from api.errors import AmadeusUnavailable
 from api.services import circuit_breaker
-from api.services.circuit_breaker import FAILURES_TO_OPEN, CircuitBreaker
+from api.services.circuit_breaker import FAILURES_TO_OPEN, CircuitBreaker, Standing
 from tests.processes import eventually
 
 OPEN_SECONDS = 0.05
@@ -21,8 +22,13 @@ def opened() -> CircuitBreaker:
     breaker = CircuitBreaker()
     for _ in range(FAILURES_TO_OPEN):
         breaker.admit()
-        breaker.report(answered=False)
+        breaker.report(Standing.FAILING)
     return breaker
+
+
+def open_workers() -> float:
+    (family,) = metrics.BREAKER_OPEN.collect()
+    return family.samples[0].value
 
 
 def admits(breaker: CircuitBreaker) -> bool:
@@ -37,15 +43,48 @@ def test_it_opens_after_failures_in_a_row_alone() -> None:
     breaker = CircuitBreaker()
     for number in range(3 * FAILURES_TO_OPEN):
         breaker.admit()
-        breaker.report(answered=number % 3 == 0)
-    assert not breaker.is_open
-    assert opened().is_open
+        breaker.report(Standing.FAILING if number % 3 else Standing.OK)
+    assert breaker.standing is Standing.OK
+    assert opened().standing is Standing.FAILING
 
 
 def test_while_it_is_open_it_says_when_to_come_back() -> None:
     with pytest.raises(AmadeusUnavailable) as refused:
         opened().check()
     assert refused.value.retry_after == 1
+
+
+def test_when_its_time_is_over_the_metric_says_so_though_nobody_calls() -> None:
+    breaker = opened()
+    assert open_workers() == 1
+
+    eventually(lambda: open_workers() == 0)
+
+    assert breaker.standing is Standing.FAILING
+    assert admits(breaker)
+
+
+def test_while_a_call_probes_the_metric_says_that_others_are_held_back() -> None:
+    breaker = opened()
+    eventually(lambda: admits(breaker))
+
+    assert open_workers() == 1
+
+
+def test_what_was_seen_long_ago_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(circuit_breaker, "REMEMBERED_SECONDS", 0)
+
+    assert opened().standing is Standing.OK
+
+
+@pytest.mark.parametrize("refusal", [Standing.MISCONFIGURED, Standing.QUOTA])
+def test_one_refusal_of_all_calls_is_enough(refusal: Standing) -> None:
+    breaker = CircuitBreaker()
+    breaker.admit()
+    breaker.report(refusal)
+
+    assert breaker.standing is refusal
+    assert admits(breaker)
 
 
 def test_one_call_at_a_time_probes_however_long_it_takes() -> None:
@@ -59,7 +98,7 @@ def test_one_call_at_a_time_probes_however_long_it_takes() -> None:
 def test_a_probe_that_fails_keeps_it_open_for_as_long_again() -> None:
     breaker = opened()
     eventually(lambda: admits(breaker))
-    breaker.report(answered=False)
+    breaker.report(Standing.FAILING)
     assert not admits(breaker)
     eventually(lambda: admits(breaker))
 
@@ -67,7 +106,6 @@ def test_a_probe_that_fails_keeps_it_open_for_as_long_again() -> None:
 def test_a_probe_that_is_answered_closes_it() -> None:
     breaker = opened()
     eventually(lambda: admits(breaker))
-    breaker.report(answered=True)
-    assert not breaker.is_open
+    breaker.report(Standing.OK)
     assert admits(breaker)
     assert admits(breaker)
