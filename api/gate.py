@@ -19,7 +19,8 @@ from api.logs import Event, get_logger
 from api.services.allowance import WINDOW_SECONDS, Allowance, Standing
 
 PRICES: Final = "/flights/price"
-OPERATIONS: Final = frozenset({"/metrics", "/status", "/status.json"})
+FIGURES: Final = "/status.json"
+OPERATIONS: Final = frozenset({"/metrics", "/status", FIGURES})
 BEARER: Final = 'Bearer realm="flight-price-api"'
 # What makes a browser ask for a password; the user name may be anything.
 BASIC: Final = 'Basic realm="flight-price-api", charset="UTF-8"'
@@ -91,7 +92,9 @@ class Gate:
         client = self._address(req)
         if rules.allowance:
             self._count(resp, client, rules.allowance, "")
-        resp.set_header("WWW-Authenticate", f"{BASIC}, {BEARER}")
+        # Figures are asked for by a script, which would hang while its browser asks a person.
+        asks_person = req.uri_template != FIGURES
+        resp.set_header("WWW-Authenticate", f"{BASIC}, {BEARER}" if asks_person else BEARER)
         raise _refusal(client, key, rules.client_keys)
 
     def _count(self, resp: falcon.Response, client: str, allowance: Allowance, what: str) -> None:

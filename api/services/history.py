@@ -24,14 +24,18 @@ TOLERANCE_SECONDS: Final = 1.0
 class Figures:
     """What was counted from the start until a moment.
 
-    failed: calls that brought no answer. seconds: what all calls took together.
+    lookups: prices asked for. known: those that the cache had, if only a stale one. needed: those
+    that Amadeus was needed for. unmet: those of them that it gave no answer to. failed: calls
+    that brought no answer. seconds: what all calls took together.
     """
 
-    lookups: float
-    known: float
-    calls: float
-    failed: float
-    seconds: float
+    lookups: float = 0
+    known: float = 0
+    needed: float = 0
+    unmet: float = 0
+    calls: float = 0
+    failed: float = 0
+    seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True)

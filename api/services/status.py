@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from itertools import pairwise
 from typing import Any, Final
 
@@ -42,11 +41,16 @@ class Counts:
         calls = self.samples("upstream_call_duration_seconds_count", call="search")
         return Figures(
             lookups=self.total("cache_lookups_total"),
-            known=sum(self.total("cache_lookups_total", outcome=one) for one in ("hit", "stale")),
+            needed=self.total("cache_lookups_total") - self._lookups("hit"),
+            known=self._lookups("hit", "stale"),
+            unmet=self._lookups("stale", "error"),
             calls=sum(call.value for call in calls),
             failed=sum(call.value for call in calls if call.labels["status"] not in ANSWERS),
             seconds=self.total("upstream_call_duration_seconds_sum", call="search"),
         )
+
+    def _lookups(self, *outcomes: str) -> float:
+        return sum(self.total("cache_lookups_total", outcome=outcome) for outcome in outcomes)
 
 
 def figures_now() -> Figures:
@@ -74,16 +78,16 @@ class Status:
         """Everything that the page shows; durations and ages in seconds."""
         counts = Counts(metrics.collect())
         points = [*self._history.points(), Point(time.monotonic(), counts.figures())]
-        readiness = self._readiness()
+        checks = _checks(counts, points)
         return {
-            "status": readiness.status,
-            "checks": {name: asdict(check) for name, check in readiness.checks.items()},
+            "status": self._status(checks),
+            "checks": checks,
             "environment": self._environment,
             "version": __version__,
             "workers": counts.total("workers"),
             "token": _token(counts),
             "redis": _redis(counts) if self._uses_redis else None,
-            "since_start": _rates(Figures(0, 0, 0, 0, 0), points[-1].figures),
+            "since_start": _rates(Figures(), points[-1].figures),
             "lately": {
                 "seconds": round(points[-1].at - points[0].at),
                 **_rates(points[0].figures, points[-1].figures),
@@ -98,17 +102,48 @@ class Status:
             "history": [_step(before, after) for before, after in pairwise(points)],
         }
 
+    def _status(self, checks: dict[str, str]) -> str:
+        """This worker's while it does not serve yet or any more, else that of all of them."""
+        readiness = self._readiness()
+        if not readiness.can_serve:
+            return readiness.status
+        return "ready" if set(checks.values()) == {"ok"} else "degraded"
+
+
+def _checks(counts: Counts, points: list[Point]) -> dict[str, str]:
+    """What /readyz tells of one worker, for all of them."""
+    token = _token(counts)
+    has_token = token is not None and token["age"] < token["life"]
+    fails = counts.total("breaker_open_workers") > 0 or _failed_lately(points)
+    return {
+        "cache": "unavailable" if counts.total("redis_down_workers") else "ok",
+        "token": "ok" if has_token else "missing",
+        "amadeus": "failing" if fails else "ok",
+    }
+
+
+def _failed_lately(points: list[Point]) -> bool:
+    """Whether most prices that Amadeus was needed for last, in one step, got no answer."""
+    for before, after in reversed(list(pairwise(points))):
+        needed = after.figures.needed - before.figures.needed
+        if needed:
+            return 2 * (after.figures.unmet - before.figures.unmet) > needed
+    return False
+
 
 def _rates(before: Figures, after: Figures) -> dict[str, float | None]:
     """What happened between two moments; None where nothing did that a rate could be of."""
     lookups, calls = after.lookups - before.lookups, after.calls - before.calls
+    unmet, failed = after.unmet - before.unmet, after.failed - before.failed
     return {
         "lookups": lookups,
+        "needed": after.needed - before.needed,
+        "unmet": unmet,
         "calls": calls,
-        "calls_saved": max(0.0, lookups - calls),
+        "calls_saved": max(0.0, (lookups - unmet) - (calls - failed)),
         "hit_ratio": _ratio(after.known - before.known, lookups),
         "latency": _ratio(after.seconds - before.seconds, calls),
-        "error_rate": _ratio(after.failed - before.failed, calls),
+        "error_rate": _ratio(failed, calls),
     }
 
 

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.browser import browser, complaints, requested
+from tests.metrics_page import value
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
@@ -69,6 +71,15 @@ def pictures(tmp_path: Path) -> Path:
 def take_picture(chrome: Chrome, path: Path) -> None:
     assert chrome.execute_script(LOWEST_CONTRAST) >= 4.5
     assert chrome.save_screenshot(str(path))
+
+
+@pytest.fixture(scope="module")
+def paused(calm: Service) -> Iterator[Chrome]:
+    """A page that shows what it is told to, and is not refreshed."""
+    with browser() as chrome:
+        look(chrome, calm)
+        chrome.find_element(By.ID, "pause").click()
+        yield chrome
 
 
 def look(chrome: Chrome, service: Service) -> None:
@@ -193,6 +204,33 @@ def test_what_fails_at_amadeus_shows(
     assert any("; calls failed in 1 of " in name for name in accessible(chrome)["image"])
 
 
+@pytest.mark.parametrize("fault", [("html", None), ("status", "429:38195")])
+def test_no_prices_is_not_well(
+    service: Service, sandbox: SandboxServer, fault: tuple[str, str | None]
+) -> None:
+    sandbox.fault("search", *fault)
+    for origin in ("BOS", "ORD", "SFO"):
+        assert service.price(origin=origin).status_code >= 500
+
+    report = service.get("/status.json").json()
+
+    assert (report["status"], report["checks"]["amadeus"]) == ("degraded", "failing")
+    assert report["since_start"]["calls_saved"] == 0
+
+
+def test_one_worker_that_holds_calls_back_is_not_well_whichever_is_asked(
+    service: Service, sandbox: SandboxServer
+) -> None:
+    sandbox.fault("search", "status", "500")
+    for adults in range(2, 8):
+        service.price(adults=str(adults))  # over one connection, and so to one worker
+    assert value(service, "breaker_open_workers") == 1
+
+    seen = {httpx2.get(f"{service.url}/status.json").json()["status"] for _ in range(20)}
+
+    assert seen == {"degraded"}
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_every_word_can_be_read(calm: Service, dark: bool) -> None:
     with browser(dark=dark) as chrome:
@@ -263,11 +301,51 @@ def accessible(chrome: Chrome) -> dict[str, list[str]]:
     return names
 
 
+OTHERWISE = """
+  const [change, done] = arguments;
+  fetch("/status.json").then((answer) => answer.json())
+    .then((report) => { show({ ...report, ...change }); done(); });
+"""
+
+
+@pytest.mark.parametrize(
+    ("report", "name", "shown"),
+    [
+        ({"status": "starting"}, "reason", "It reaches for Redis"),
+        ({"status": "stopping"}, "reason", "It finishes what"),
+        (
+            {"token": {"age": 9, "life": 9, "refresh_at": 7, "refresh_in": -2}},
+            "token-refresh",
+            "expired",
+        ),
+        (
+            {"token": {"age": 8, "life": 9, "refresh_at": 7, "refresh_in": -1}},
+            "token-refresh",
+            "due",
+        ),
+        ({"token": None}, "token-refresh", "none"),
+        ({"lately": {"needed": 9, "unmet": 2, "seconds": 600}}, "reason", "no answer to 2."),
+        ({"retries": 3}, "retries", "3 since the start"),
+    ],
+)
+def test_corners_are_told_as_they_are(
+    paused: Chrome, report: dict[str, Any], name: str, shown: str
+) -> None:
+    paused.execute_async_script(OTHERWISE, report)
+
+    assert shown in text(paused, name)
+
+
 def test_with_operator_keys_a_browser_that_has_one_is_let_in(chrome: Chrome) -> None:
     key = "an-operator-key-that-is-long-enough-0123456789"
     with Service(operator_keys=key) as service:
         assert service.get("/status.json").status_code == 401
 
         chrome.get(service.url.replace("://", f"://me:{key}@") + "/status")
-
         shows(chrome, "Well")
+
+        chrome.execute_cdp_cmd("Network.enable", {})
+        chrome.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {"X-API-Key": "gone"}})
+        chrome.execute_script("refresh()")
+        shows(chrome, "Not shown")
+        assert "key" in text(chrome, "reason")

@@ -54,7 +54,10 @@ def test_while_it_is_open_it_says_when_to_come_back() -> None:
     assert refused.value.retry_after == 1
 
 
-def test_when_its_time_is_over_the_metric_says_so_though_nobody_calls() -> None:
+def test_when_its_time_is_over_the_metric_says_so_though_nobody_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(circuit_breaker, "OPEN_SECONDS", 1)
     breaker = opened()
     assert open_workers() == 1
 

@@ -28,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def worker(folder: Path) -> History:
     numbers = count(1)
-    return History(folder, lambda: Figures(next(numbers), 0, 0, 0, 0))
+    return History(folder, lambda: Figures(next(numbers)))
 
 
 def test_two_workers_write_one_point_a_step(tmp_path: Path, clock: Clock) -> None:
@@ -74,7 +74,7 @@ def test_nobody_waits_for_a_worker_that_is_writing(tmp_path: Path, clock: Clock)
 
 
 def test_a_process_that_is_alone_has_no_history() -> None:
-    alone = History(None, lambda: Figures(0, 0, 0, 0, 0))
+    alone = History(None, Figures)
 
     alone.record_if_due()
 

@@ -6,8 +6,12 @@ const BARS = 60;
 const STATES = { ready: ["well", "Well"], degraded: ["degraded", "Degraded"], starting: ["degraded", "Starting"], stopping: ["down", "Stopping"] };
 const WRONG = {
   cache: "Redis fails, so each worker answers from its own copy.",
-  token: "There is no access token yet, so no price can be fetched.",
-  amadeus: "Amadeus fails, so calls to it are held back.",
+  token: "There is no access token that is good, so no price can be fetched.",
+  amadeus: "Amadeus fails, or refuses this service: what the cache does not have is an error or a last known price.",
+};
+const PHASES = {
+  starting: "It reaches for Redis and for an access token.",
+  stopping: "It finishes what it has begun.",
 };
 
 const element = (id) => document.getElementById(id);
@@ -27,11 +31,10 @@ function duration(seconds) {
 
 function show(report) {
   const [state, word] = STATES[report.status];
-  const wrong = Object.keys(WRONG).filter((name) => report.checks[name].status !== "ok");
   document.body.dataset.state = state;
   document.title = `${word}: flight price API`;
   say("state", word);
-  say("reason", wrong.length ? wrong.map((name) => WRONG[name]).join(" ") : "Prices are served, and everything they need works.");
+  say("reason", reason(report));
   say("about", `${report.environment}, version ${report.version}`);
   element("sandbox").hidden = report.environment !== "sandbox";
 
@@ -48,8 +51,8 @@ function show(report) {
   const open = report.breaker.open_workers;
   say("breaker", open ? `open in ${whole(open)} of ${whole(report.workers)} workers` : "closed");
   element("breaker").classList.toggle("bad", open > 0);
-  say("pacing", report.pacing.waits ? `${whole(report.pacing.waits)}, for ${milliseconds(report.pacing.average)}` : "none");
-  say("retries", report.retries ? whole(report.retries) : "none");
+  say("pacing", report.pacing.waits ? `${whole(report.pacing.waits)} since the start, for ${milliseconds(report.pacing.average)}` : "none since the start");
+  say("retries", `${report.retries ? whole(report.retries) : "none"} since the start`);
 
   showToken(report.token);
   say("workers", whole(report.workers));
@@ -59,6 +62,14 @@ function show(report) {
   showErrors(report.problems);
   spark("spark-lookups", "Prices asked for", report.history.map((step) => step.lookups), whole);
   spark("spark-latency", "Time a call", report.history.map((step) => step.latency), milliseconds, report.history.map((step) => step.error_rate > 0));
+}
+
+function reason({ status, checks, lately }) {
+  if (PHASES[status]) return PHASES[status];
+  const wrong = Object.keys(WRONG).filter((name) => checks[name] !== "ok");
+  if (wrong.length) return wrong.map((name) => WRONG[name]).join(" ");
+  if (!lately.unmet) return "Prices are served, and everything they need works.";
+  return `Prices are served. Of ${whole(lately.needed)} that Amadeus was needed for in ${duration(lately.seconds)}, it gave no answer to ${whole(lately.unmet)}.`;
 }
 
 function redis(state, workers) {
@@ -71,10 +82,18 @@ function redis(state, workers) {
 function showToken(token) {
   const spent = token ? Math.min(1, token.age / token.refresh_at) : 0;
   element("token-bar").value = spent;
-  say("token-refresh", token ? duration(token.refresh_in) : "none");
-  say("token-note", token ? "until it is refreshed" : "the next search fetches one");
+  const [figure, note] = tokenFigure(token);
+  say("token-refresh", figure);
+  say("token-note", note);
   say("token-age", token ? duration(token.age) : "–");
   say("token-life", token ? duration(token.life) : "–");
+}
+
+function tokenFigure(token) {
+  if (!token) return ["none", "the next search fetches one"];
+  if (token.age >= token.life) return ["expired", "the next search fetches another"];
+  if (token.refresh_in <= 0) return ["due", "to be refreshed"];
+  return [duration(token.refresh_in), "until it is refreshed"];
 }
 
 function showErrors(problems) {
@@ -116,17 +135,27 @@ let paused = false;
 async function refresh() {
   try {
     const answer = await fetch(`${location.origin}/status.json`, { signal: AbortSignal.timeout(PATIENCE_MS), cache: "no-store" });
-    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    if (!answer.ok) return refused(answer.status);
     const report = await answer.json();
     heardAt = Date.now();
     show(report);
     say("updated", `Seen at ${new Date(heardAt).toLocaleTimeString()}, and every ${EVERY_MS / 1000} seconds.`);
   } catch {
-    document.body.dataset.state = "down";
-    document.title = "Down: flight price API";
-    say("state", "Down");
-    say("reason", heardAt ? `The service does not answer. What is below was seen at ${new Date(heardAt).toLocaleTimeString()}.` : "The service does not answer.");
+    unseen("down", "Down", "The service does not answer.");
   }
+}
+
+function refused(status) {
+  if (status >= 500) unseen("down", "Down", `The answer was ${status}.`);
+  else if (status === 401 || status === 403) unseen("unknown", "Not shown", "The service takes this browser's key no longer: reload the page to give another.");
+  else unseen("unknown", "Not shown", `The service answers, but with ${status}.`);
+}
+
+function unseen(state, word, why) {
+  document.body.dataset.state = state;
+  document.title = `${word}: flight price API`;
+  say("state", word);
+  say("reason", heardAt ? `${why} What is below was seen at ${new Date(heardAt).toLocaleTimeString()}.` : why);
 }
 
 async function keepUp() {
