@@ -1,6 +1,8 @@
 """An upstream that does not answer is left alone, and probed by one call at a time."""
 
+import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,8 +16,11 @@ OPEN_SECONDS = 0.05
 
 
 @pytest.fixture(autouse=True)
-def _opens_shortly(monkeypatch: pytest.MonkeyPatch) -> None:
+def _opens_shortly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(circuit_breaker, "OPEN_SECONDS", OPEN_SECONDS)
+    yield
+    # All breakers of a process have one metric, so none leaves its end to the next test.
+    eventually(lambda: not any(isinstance(each, threading.Timer) for each in threading.enumerate()))
 
 
 def opened() -> CircuitBreaker:
