@@ -18,7 +18,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final, Generic, Literal, NamedTuple, TextIO, TypeVar
 
 import gevent
@@ -99,7 +99,7 @@ class QueuedWriter(Generic[T]):
     ) -> None:
         """`render` makes a line, newline included, and raises nothing."""
         self._descriptor = descriptor
-        self._render = render
+        self.render = render
         self._max_lines = max_lines
         self._start()
         os.register_at_fork(after_in_child=self._start)
@@ -132,7 +132,7 @@ class QueuedWriter(Generic[T]):
         batch = b""
         said = self._said.get()
         while said is not None:
-            line = self._render(said)
+            line = self.render(said)
             if batch and len(batch) + len(line) > MAX_WRITE_BYTES:
                 self._write_out(batch)
                 batch = b""
@@ -203,8 +203,8 @@ def configure_logs(
 ) -> None:
     """Send every line of this process, and of those it forks, to `stream`."""
     console = style == "console" or (style == "auto" and stream.isatty())
-    writer = QueuedWriter(stream.fileno(), renderer(console=console, colors=stream.isatty()))
-    atexit.register(writer.close)
+    writer = _writer_to(stream.fileno())
+    writer.render = renderer(console=console, colors=stream.isatty())
     structlog.configure(
         processors=[note],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -217,6 +217,14 @@ def configure_logs(
         crash.thread.name if crash.thread else "unknown", crash.exc_value
     )
     gevent.get_hub().print_exception = _crashed_in_gevent  # type: ignore[method-assign, assignment]
+
+
+@cache
+def _writer_to(descriptor: int) -> QueuedWriter[Said]:
+    """One for each, since whoever logged before a reload goes on with the one from then."""
+    writer = QueuedWriter(descriptor, renderer(console=False, colors=False))
+    atexit.register(writer.close)
+    return writer
 
 
 def _crashed(thread: str, error: BaseException | None) -> None:

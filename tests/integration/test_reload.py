@@ -102,3 +102,13 @@ def test_a_certificate_that_is_gone_costs_no_more_than_redis(tmp_path: Path) -> 
         replace_workers(service)
         assert reload(service, "") == {200}
         assert faults(service) == ["REDIS_URL takes as ssl_ca_certs a file that can be read"]
+
+
+def test_reloads_leave_no_thread_behind(service: Service) -> None:
+    def threads() -> int:
+        return len(list(Path(f"/proc/{service.process.pid}/task").iterdir()))
+
+    reload(service, OLD)
+    before = threads()
+    reload(service, OLD)
+    assert threads() == before
