@@ -78,13 +78,13 @@ def _readiness() -> dict[str, Any]:
 
 
 def _report() -> dict[str, Any]:
-    rates = {"lookups": NUMBER, "calls": NUMBER, "calls_saved": NUMBER}
+    rates = dict.fromkeys(("lookups", "calls", "needed", "unmet", "calls_saved"), NUMBER)
     rates |= dict.fromkeys(("hit_ratio", "latency", "error_rate"), NUMBER_IF_ANY)
     step = {name: rates[name] for name in ("lookups", "calls", "latency", "error_rate")}
     token = dict.fromkeys(("age", "life", "refresh_at", "refresh_in"), NUMBER)
     return _object(
         status=_STATUS,
-        checks=_CHECKS,
+        checks=_object(cache=TEXT, token=TEXT, amadeus=TEXT),
         environment=TEXT,
         version=TEXT,
         workers=NUMBER,

@@ -236,7 +236,7 @@ def test_every_word_can_be_read(calm: Service, dark: bool) -> None:
     with browser(dark=dark) as chrome:
         look(chrome, calm)
 
-        for state in ("well", "degraded", "down"):
+        for state in ("well", "degraded", "down", "unknown"):
             script = f"document.body.dataset.state = '{state}'; {LOWEST_CONTRAST}"
             assert chrome.execute_script(script) >= 4.5, state
         back = chrome.execute_script("return getComputedStyle(document.body).backgroundColor")
