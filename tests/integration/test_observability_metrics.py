@@ -5,7 +5,6 @@ import signal
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -63,19 +62,6 @@ def test_counts_outlive_a_worker(service: Service) -> None:
     assert value(service, REQUESTS, route="/ping") == 20
 
 
-def test_workers_that_come_and_go_leave_no_files(service: Service) -> None:
-    folder = metric_folder(service)
-    before = len(list(folder.iterdir()))
-
-    for _ in range(3):
-        killed = service.workers()[0]
-        os.kill(killed, signal.SIGKILL)
-        eventually(lambda: killed not in service.workers() and len(service.workers()) == 2)  # noqa: B023
-    eventually(lambda: value(service, "workers") == 2)
-
-    assert len(list(folder.iterdir())) == before
-
-
 def test_a_reload_keeps_the_counts(service: Service) -> None:
     before = set(service.workers())
     ping(service)
@@ -85,30 +71,6 @@ def test_a_reload_keeps_the_counts(service: Service) -> None:
     eventually(lambda: len(service.workers()) == 2 and not before & set(service.workers()))
     assert value(service, REQUESTS, route="/ping") == 1
     eventually(lambda: value(service, "workers") == 2)
-
-
-def test_the_files_end_with_the_service(service: Service) -> None:
-    folder = metric_folder(service)
-    assert folder.is_dir()
-
-    service.stop()
-
-    assert not folder.exists()
-
-
-def test_the_files_of_a_killed_service_end_with_the_next_one_and_no_others(
-    service: Service, plain: Service
-) -> None:
-    left, living = metric_folder(service), metric_folder(plain)
-    workers = service.workers()
-    service.process.kill()
-    service.process.wait()
-    eventually(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
-
-    with Service():
-        eventually(lambda: not left.exists())  # another that starts now may be at it
-        assert living.is_dir()
-        assert value(plain, "workers") == 1
 
 
 def test_hostile_paths_and_methods_make_no_labels(service: Service) -> None:
@@ -294,13 +256,6 @@ def test_an_odd_accept_header_harms_nothing(plain: Service, accept: str) -> None
 
 
 PROBES = {"/readyz", "/metrics"}
-
-
-def metric_folder(service: Service) -> Path:
-    """Where the workers of the service count, as the kernel knows it."""
-    maps = Path(f"/proc/{service.workers()[0]}/maps").read_text().splitlines()
-    (path, *_) = (line.split()[-1] for line in maps if line.endswith(".db"))
-    return Path(path).parent
 
 
 def send_raw(service: Service, request: bytes) -> bytes:
