@@ -5,7 +5,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +20,6 @@ from tests.service import Service, some_day
 PER_SECOND: Final = 40
 ROUTES: Final = 60
 FAULT_SECONDS: Final = 2.0
-# Every process is replaced in each so manieth round; in between they have time to grow.
-ROUNDS_OF_A_PROCESS: Final = 5
 SETTINGS: Final = {
     "cache_ttl": 5,
     "cache_stale_ttl": 20,
@@ -30,9 +28,10 @@ SETTINGS: Final = {
     "web_concurrency": 2,
 }
 
-
-# A call that began under a fault may end so much later, and all who joined it share its end.
-LINGER_SECONDS: Final = SETTINGS["amadeus_timeout"] + 1
+# Whoever holds a lock gives it 3 s each second. One with less than this has no owner any more.
+FORGOTTEN_MS: Final = 1000
+# How far two clocks may be apart.
+TOLERANCE_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +39,76 @@ class Fault:
     """Something that goes wrong for a while.
 
     may: the statuses that it excuses, besides 200; 0 is a connection that broke.
+    lingers: seconds after its last trace in which a call that began under it may still end, and
+    all who joined it with it.
+    sells: whether Amadeus sells any price meanwhile. orphans: whether locks lose their owner.
     """
 
     name: str
     begin: Callable[[], object]
-    end: Callable[[], object]
-    may: frozenset[int] = frozenset()
+    end: Callable[[], object] = lambda: None
+    may: tuple[int, ...] = ()
+    lingers: float = 0
+    sells: bool = True
+    orphans: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When a fault was there, until the last trace of it was gone; by time.monotonic."""
+    """When a fault was there; by time.monotonic.
+
+    since, until: with its beginning, and until the last trace of it was gone.
+    began, ended: between which it was there for certain.
+    """
 
     fault: Fault
     since: float
+    began: float
+    ended: float
     until: float
 
     def excuses(self, outcome: Outcome) -> bool:
         """Whether this fault explains that a request ended so."""
         ended_at = outcome.asked_at + outcome.seconds
-        in_time = ended_at > self.since and outcome.asked_at < self.until + LINGER_SECONDS
+        in_time = ended_at > self.since and outcome.asked_at < self.until + self.fault.lingers
         return in_time and outcome.status in self.fault.may
+
+    def belies(self, outcome: Outcome) -> bool:
+        """Whether the answer's price would have been sold when Amadeus sold none, by its age."""
+        if self.fault.sells or outcome.status != 200:
+            return False
+        earliest = outcome.asked_at - outcome.age - 1  # ages are told in whole seconds
+        latest = outcome.asked_at + outcome.seconds - outcome.age
+        began, ended = self.began + TOLERANCE_SECONDS, self.ended - TOLERANCE_SECONDS
+        return began < earliest and latest < ended
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Of one worker: resident memory in MB, and open file descriptors."""
+    """Of a process at a time of time.monotonic: resident memory in MB, open file descriptors."""
 
+    at: float
     memory: float
     files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What became of a process."""
+
+    first: Size
+    last: Size
+
+    @property
+    def seconds(self) -> float:
+        """For how long it was watched."""
+        return self.last.at - self.first.at
+
+    def __str__(self) -> str:
+        return (
+            f"{self.first.memory:.0f} MB and {self.first.files} files at first,"
+            f" {self.last.memory:.0f} MB and {self.last.files} files {self.seconds:.0f} s later"
+        )
 
 
 @dataclass
@@ -78,9 +118,10 @@ class Findings:
     seconds: float
     outcomes: list[Outcome]
     windows: list[Window]
-    sizes: dict[int, list[Size]]
-    endless_keys: list[bytes]
-    locks: list[bytes]
+    master: Growth
+    worker: Growth
+    endless_keys: set[bytes]
+    forgotten_locks: set[bytes]
     mistakes: list[str]
 
     def unexpected(self) -> list[str]:
@@ -102,17 +143,15 @@ class Findings:
         """The highest age among answers that came this way."""
         return max((each.age for each in self.outcomes if each.cache in caches), default=0)
 
-    def longest_lived(self) -> tuple[Size, Size]:
-        """The worker that was seen most often: as it was at first, and at last."""
-        seen = max(self.sizes.values(), key=len)
-        return seen[0], seen[-1]
+    def false_ages(self) -> list[Outcome]:
+        """Answers whose price cannot be as old as they say."""
+        return [each for each in self.outcomes if any(w.belies(each) for w in self.windows)]
 
     def report(self) -> str:
         """For people, and for docs/operations.md."""
         faults = Counter(window.fault.name for window in self.windows)
         statuses = Counter(outcome.status for outcome in self.outcomes)
         caches = Counter(outcome.cache for outcome in self.outcomes if outcome.cache)
-        first, last = self.longest_lived()
         lines = {
             "faults": f"{faults.total()}: {_listed(faults)}",
             "requests": f"{statuses.total()}: {_listed(statuses)} (0: no answer)",
@@ -120,10 +159,11 @@ class Findings:
             "unexplained": f"{len(self.unexpected())}",
             "oldest price": f"hit {self.oldest('hit')} s of {SETTINGS['cache_ttl']} s, stale "
             f"{self.oldest('stale')} s of {SETTINGS['cache_ttl'] + SETTINGS['cache_stale_ttl']} s",
+            "false ages": f"{len(self.false_ages())}",
             "keys without end": f"{len(self.endless_keys)}",
-            "locks left": f"{len(self.locks)}",
-            "memory a worker": f"{first.memory:.0f} MB at first, {last.memory:.0f} MB at last",
-            "open files": f"{first.files} at first, {last.files} at last",
+            "locks forgotten": f"{len(self.forgotten_locks)}",
+            "the master": f"{self.master}",
+            "a worker": f"{self.worker}",
             "mistakes logged": f"{len(self.mistakes)}",
         }
         told = [f"soak of {self.seconds:.0f} s"]
@@ -140,6 +180,8 @@ class Soak:
         self._sandbox = sandbox
         self._windows: list[Window] = []
         self._sizes: dict[int, list[Size]] = {}
+        self._endless: set[bytes] = set()
+        self._forgotten: set[bytes] = set()
 
     def run(self, seconds: float) -> Findings:
         """Whole rounds, as many as have begun within that time, and two at least."""
@@ -147,58 +189,77 @@ class Soak:
         rounds = 0
         with Load(self._service.url, PER_SECOND, ROUTES, keep_alive=False) as load:
             eventually(lambda: len(load.outcomes) > 2 * PER_SECOND)
+            self._suffer(self._reload())
             while rounds < 2 or time.monotonic() - began < seconds:
-                if rounds % ROUNDS_OF_A_PROCESS == 0:
-                    self._suffer(Fault("SIGHUP", self._reload, lambda: None))
                 for fault in self._faults():
                     self._suffer(fault)
                 self._measure()
                 rounds += 1
+            # Not in between: there one worker has the time to grow.
+            self._suffer(self._reload())
         with suppress(AssertionError):  # what is left then is found
-            eventually(lambda: not self._redis.keys("*:lock"), within=5)
-        keys = self._redis.keys()
+            eventually(lambda: not self._redis.keys("*:lock"), within=1)
+        self._forgotten |= set(self._redis.keys("*:lock"))
+        grown = {pid: Growth(sizes[0], sizes[-1]) for pid, sizes in self._sizes.items()}
         return Findings(
             seconds=time.monotonic() - began,
             outcomes=load.outcomes,
             windows=self._windows,
-            sizes=self._sizes,
-            endless_keys=[key for key in keys if self._redis.client.pttl(key) == -1],
-            locks=self._redis.keys("*:lock"),
+            master=grown.pop(self._service.process.pid),
+            worker=max(grown.values(), key=lambda growth: growth.seconds),
+            endless_keys=self._endless,
+            forgotten_locks=self._forgotten,
             # Not parsed: a worker that is killed may leave half a line.
             mistakes=[line for line in self._service.log_text.splitlines() if _is_mistake(line)],
         )
 
     def _faults(self) -> Iterator[Fault]:
         redis, sandbox = self._redis, self._sandbox
-        yield Fault("worker killed", self._kill_youngest, lambda: None, frozenset({0}))
-        yield Fault("Redis killed", redis.kill, redis.start)
-        yield Fault("Redis frozen", redis.freeze, redis.thaw)
-        yield Fault("tokens revoked", sandbox.revoke_tokens, lambda: None)
-        yield self._of_amadeus("status", 500, may=503)
-        yield self._of_amadeus("hang", None, may=504)
-        yield self._of_amadeus("reset", None, may=503)
-        yield self._of_amadeus("invalid_json", None, may=502)
-        yield self._of_amadeus("latency", 700, may=200)
+        yield Fault("worker killed", self._kill_youngest, may=(0,), orphans=True)
+        yield Fault("Redis killed", redis.kill, redis.start, orphans=True)
+        yield Fault("Redis frozen", redis.freeze, redis.thaw, orphans=True)
+        yield Fault("tokens revoked", sandbox.revoke_tokens)
+        # Once it has failed ten times, a worker holds back calls for a while: 503.
+        yield self._of_amadeus("status", 500, may=(503,))
+        hung = SETTINGS["amadeus_timeout"] + 1
+        yield self._of_amadeus("hang", may=(504, 503), lingers=hung, sells=False)
+        yield self._of_amadeus("reset", may=(503,))
+        yield self._of_amadeus("invalid_json", may=(502,))
+        yield self._of_amadeus("latency", 700)
 
-    def _of_amadeus(self, name: str, arg: float | None, may: int) -> Fault:
+    def _of_amadeus(self, name: str, arg: float | None = None, **rest: Any) -> Fault:
         def begin() -> None:
             self._sandbox.fault("search", name, arg)
 
-        # Once it has failed ten times, a worker holds back calls for a while: 503.
-        return Fault(f"Amadeus: {name}", begin, self._sandbox.clear, frozenset({may, 503}))
+        return Fault(f"Amadeus: {name}", begin, self._sandbox.clear, **rest)
+
+    def _reload(self) -> Fault:
+        def begin() -> None:
+            before = set(self._service.workers())
+            self._service.process.send_signal(signal.SIGHUP)
+            eventually(lambda: not before & set(self._service.workers()))
+
+        return Fault("SIGHUP", begin)
 
     def _suffer(self, fault: Fault) -> None:
-        with self._window(fault):
-            fault.begin()
-            time.sleep(FAULT_SECONDS)  # the load goes on
-            fault.end()
-            eventually(self._is_well)
-
-    @contextmanager
-    def _window(self, fault: Fault) -> Iterator[None]:
         since = time.monotonic()
-        yield
-        self._windows.append(Window(fault, since, time.monotonic()))
+        fault.begin()
+        began = time.monotonic()
+        time.sleep(FAULT_SECONDS)  # the load goes on
+        ended = time.monotonic()
+        fault.end()
+        eventually(self._is_well)
+        self._windows.append(Window(fault, since, began, ended, time.monotonic()))
+        self._look_at_keys(after=fault)
+
+    def _look_at_keys(self, after: Fault) -> None:
+        redis = self._redis.client
+        for key in self._redis.keys("*"):
+            left = redis.pttl(key)  # milliseconds; -1 for ever, -2 it is gone
+            if left == -1:
+                self._endless.add(key)
+            elif key.endswith(b":lock") and 0 <= left < FORGOTTEN_MS and not after.orphans:
+                self._forgotten.add(key)
 
     def _is_well(self) -> bool:
         return (
@@ -211,17 +272,13 @@ class Soak:
     def _kill_youngest(self) -> None:
         os.kill(max(self._service.workers()), signal.SIGKILL)
 
-    def _reload(self) -> None:
-        before = set(self._service.workers())
-        self._service.process.send_signal(signal.SIGHUP)
-        eventually(lambda: not before & set(self._service.workers()))
-
     def _measure(self) -> None:
-        for worker in self._service.workers():
-            status = Path(f"/proc/{worker}/status").read_text()
-            kilobytes = int(status.partition("VmRSS:")[2].split()[0])
-            files = len(list(Path(f"/proc/{worker}/fd").iterdir()))
-            self._sizes.setdefault(worker, []).append(Size(kilobytes / 1024, files))
+        for process in (self._service.process.pid, *self._service.workers()):
+            status = Path(f"/proc/{process}/status").read_text()
+            megabytes = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+            files = len(list(Path(f"/proc/{process}/fd").iterdir()))
+            size = Size(time.monotonic(), megabytes, files)
+            self._sizes.setdefault(process, []).append(size)
 
 
 def _is_mistake(line: str) -> bool:
