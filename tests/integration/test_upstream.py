@@ -146,6 +146,8 @@ def test_a_used_up_quota_stops_the_calls_of_the_whole_fleet(
         replies = ask_at_once([other.price_url(ahead) for ahead in range(1, 11)])
         assert {reply.body["code"] for reply in replies} == {"amadeus-quota"}
         assert all(int(reply.headers["Retry-After"]) > 3000 for reply in replies)
+        assert other.price().json()["code"] == "amadeus-quota"
+        assert other.get("/readyz").json()["checks"]["amadeus"]["status"] == "quota"
         assert amadeus.counters()["search"]["calls"] == 1
 
 
