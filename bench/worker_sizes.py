@@ -21,7 +21,7 @@ WORKER_COUNTS = (1, 2, 4)
 CONNECTIONS = (20, 100, 1000)
 BACKLOGS = (64, 512, 2048)
 KEEP_ALIVES = (1, 5, 15)
-CROWD = 1000
+CROWD = 900  # within the usual limit of 1024 open files
 PATIENCE_SECONDS = 10.0
 
 
