@@ -17,7 +17,7 @@ from unittest.mock import patch
 from cachetools import TTLCache
 from greenlet import getcurrent, greenlet
 
-from api.services import deadline, read_through
+from api.services import deadline, flights, read_through
 
 
 class VirtualTime:
@@ -122,7 +122,8 @@ def virtual_time() -> Iterator[VirtualTime]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(deadline, "time", timing))
         stack.enter_context(patch.object(read_through, "time", timing))
-        stack.enter_context(patch.object(read_through, "threading", threads))
+        for module in (flights, read_through):
+            stack.enter_context(patch.object(module, "threading", threads))
         stack.enter_context(
             patch.object(read_through, "TTLCache", partial(TTLCache, timer=clock.now))
         )
