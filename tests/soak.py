@@ -219,12 +219,12 @@ class Soak:
         yield Fault("Redis killed", redis.kill, redis.start, orphans=True)
         yield Fault("Redis frozen", redis.freeze, redis.thaw, orphans=True)
         yield Fault("tokens revoked", sandbox.revoke_tokens)
-        # Once it has failed ten times, a worker holds back calls for a while: 503.
+        # Once one has failed ten times, whatever way, a worker holds back calls for a while: 503.
         yield self._of_amadeus("status", 500, may=(503,))
         hung = SETTINGS["amadeus_timeout"] + 1
         yield self._of_amadeus("hang", may=(504, 503), lingers=hung, sells=False)
         yield self._of_amadeus("reset", may=(503,))
-        yield self._of_amadeus("invalid_json", may=(502,))
+        yield self._of_amadeus("invalid_json", may=(502, 503))
         yield self._of_amadeus("latency", 700)
 
     def _of_amadeus(self, name: str, arg: float | None = None, **rest: Any) -> Fault:
