@@ -2,7 +2,9 @@
 
 import re
 import time
+from http import HTTPStatus
 from random import getrandbits
+from typing import Final
 
 import falcon
 
@@ -13,6 +15,8 @@ from api.logs import Event, current_request_id, get_logger
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Should a browser take an answer for a page, it runs and loads nothing; real pages say otherwise.
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+# What orchestrators ask every few seconds: worth a line when the answer is bad.
+PROBES: Final = frozenset({"/healthz", "/readyz"})
 
 log = get_logger()
 
@@ -37,7 +41,9 @@ class RequestContext:
     ) -> None:
         seconds = time.monotonic() - req.context.started
         metrics.request_served(req.uri_template, req.method, resp.status_code, seconds)
-        log.info(
+        is_routine = req.uri_template in PROBES and resp.status_code == HTTPStatus.OK
+        say = log.debug if is_routine else log.info
+        say(
             Event.HTTP_REQUEST,
             method=req.method,
             path=req.path,

@@ -91,6 +91,16 @@ def test_the_lines_of_a_price_carry_their_fields(sandbox: SandboxServer) -> None
     assert call["duration_ms"] > 0
 
 
+def test_a_probe_that_finds_all_well_is_no_line(sandbox: SandboxServer) -> None:
+    with Service.on(sandbox) as service:
+        assert service.get("/healthz").is_success
+        assert service.get("/flights/ping").is_success
+        eventually(lambda: service.log("http.request", path="/flights/ping"))
+
+        assert not service.log("http.request", path="/healthz")
+        assert not service.log("http.request", path="/readyz", status=200)
+
+
 def test_a_level_keeps_the_lines_below_it_quiet(sandbox: SandboxServer) -> None:
     with Service.on(sandbox, log_level="warning") as service:
         service.price()
