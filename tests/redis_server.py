@@ -106,7 +106,7 @@ class RedisServer:
     def commands(self) -> set[str]:
         """The kinds of command that it got, apart from ours and an idle service's heartbeat."""
         names = {name.removeprefix("cmdstat_") for name in self.client.info("commandstats")}
-        return names - {"config|resetstat", "info", "ping", "client|setname", "subscribe"}
+        return names - {"config|resetstat", "info", "ping", "time", "client|setname", "subscribe"}
 
     def _command(self) -> list[str]:
         return [

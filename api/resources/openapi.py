@@ -7,6 +7,7 @@ tree; here is only how they stand in a document.
 import datetime as dt
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import falcon
@@ -61,14 +62,19 @@ class OpenApiResource:
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.content_type = falcon.MEDIA_JSON
         resp.set_header("Cache-Control", "max-age=300")
-        resp.data = json.dumps(document(), indent=1).encode() + b"\n"
+        day = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=EXAMPLE_DAYS_AHEAD)
+        resp.data = _text(day)
 
     on_head = on_get
 
 
-def document() -> dict[str, Any]:
-    """The OpenAPI document of the service."""
-    day = (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=EXAMPLE_DAYS_AHEAD)).isoformat()
+@lru_cache(maxsize=1)
+def _text(day: dt.date) -> bytes:
+    return json.dumps(document(day.isoformat()), indent=1).encode() + b"\n"
+
+
+def document(day: str) -> dict[str, Any]:
+    """The OpenAPI document of the service, with examples for that day (ISO 8601)."""
     return {
         "openapi": "3.1.0",
         "info": {

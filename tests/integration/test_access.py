@@ -2,6 +2,7 @@
 
 import base64
 import re
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -179,14 +180,16 @@ def test_nocache_has_a_stricter_allowance() -> None:
 def test_an_allowance_holds_for_all_workers_of_all_replicas(redis_server: RedisServer) -> None:
     settings = {"client_rate_limit": 20, "redis_url": redis_server.url, "web_concurrency": 2}
     with Service(**settings) as one, Service(**settings) as other:
+        began = time.monotonic()
         # A connection each, so that all workers take part.
         statuses = [
-            httpx2.get(f"{service.url}/flights/price", trust_env=False).status_code
+            httpx2.get(f"{service.url}/flights/price", trust_env=False, verify=False).status_code
             for _ in range(20)
             for service in (one, other)
         ]
 
-    assert statuses.count(400) in (20, 21)  # a turn comes back every three seconds
+        turns_back = int((time.monotonic() - began) / 3) + 1
+    assert 20 <= statuses.count(400) <= 20 + turns_back
     assert statuses.count(429) == 40 - statuses.count(400)
 
 
