@@ -34,7 +34,8 @@ check() { # what it shows; a command that succeeds if it is so
 
 tear_down() {
   docker rm --force --volumes "$project-alone" >/dev/null 2>&1 || true
-  compose --profile sandbox down --volumes --timeout 5 >/dev/null 2>&1 || true
+  compose --profile sandbox --profile scale down --volumes --timeout 5 >/dev/null 2>&1 || true
+  docker image rm "$project-caddy" >/dev/null 2>&1 || true
   rm -rf "$scratch"
 }
 trap tear_down EXIT
@@ -157,6 +158,12 @@ check 'a price over the network' answered '"price": ?"[0-9.]+ [A-Z]{3}"'
 PORT=$SANDBOX_PORT ask /admin/counters
 check 'the sandbox was asked for it, and can be reached from this machine' \
   answered '"search":\{"calls":[1-9]'
+redis=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$project-redis-1")
+reaches_redis() {
+  compose exec --no-TTY "$1" python -c "import socket; socket.create_connection(('$redis', 6379), 2)"
+}
+check 'api reaches Redis' reaches_redis api
+check 'and nobody else does' fails reaches_redis sandbox
 compose --profile sandbox down --volumes --timeout 5
 
 echo '== docker compose up, with a secret of Docker'
@@ -180,6 +187,51 @@ check 'docker inspect does not show the key' fails grep --quiet "$secret" "$scra
 logs >"$scratch/log"
 check 'nor does the log' fails grep --quiet "$secret" "$scratch/log"
 compose down --volumes --timeout 5
+
+echo '== docker compose --profile scale up --scale api=3, replicas behind the balancer'
+logs() { compose logs --no-log-prefix api 2>&1; }
+export COMPOSE_FILE=docker-compose.yml COMPOSE_PROJECT_NAME=$project COMPOSE_DISABLE_ENV_FILE=1
+export API_PORT=127.0.0.1::
+if ! docker image inspect caddy:2-alpine >/dev/null 2>&1 && ! docker pull --quiet caddy:2-alpine >/dev/null 2>&1; then
+  echo '      caddy:2-alpine is out of reach, so the Caddy of Debian stands in for it'
+  docker build --quiet --tag "$project-caddy" - >/dev/null <<EOF
+FROM $(sed -n 's/^FROM //p' Dockerfile | tail -1)
+RUN apt-get update && apt-get install --yes --no-install-recommends caddy wget
+ENV XDG_CONFIG_HOME=/config XDG_DATA_HOME=/data
+CMD ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"]
+EOF
+  echo "services: { balancer: { image: $project-caddy } }" >"$scratch/caddy.yml"
+  COMPOSE_FILE+=:$scratch/caddy.yml
+fi
+check 'three replicas and the balancer become healthy' \
+  compose --profile scale up --detach --wait --wait-timeout 120 --scale api=3
+replicas() { compose ps --all --quiet api | sort; }
+ask_until_told() { # a status a line
+  until [ -e "$scratch/told" ]; do
+    curl --silent --output /dev/null --max-time 30 --write-out '%{http_code}\n' \
+      "http://127.0.0.1:$PORT$price&nocache=$((RANDOM % 20 == 0))" || true
+    sleep 0.02
+  done
+}
+replicas >"$scratch/old"
+ask_until_told >"$scratch/statuses" &
+roll() { deploy/balancer/roll >"$answer" 2>&1; }
+check 'they are replaced' roll
+touch "$scratch/told"
+wait
+replicas >"$scratch/new"
+check 'by as many new ones' [ "$(sort "$scratch"/old "$scratch"/new | uniq --unique | wc -l)" = 6 ]
+check 'while somebody asks' [ "$(wc -l <"$scratch/statuses")" -gt 50 ]
+check "and none of $(wc -l <"$scratch/statuses") requests fails" \
+  fails grep --invert-match --quiet '^200$' "$scratch/statuses"
+roll_to_a_bad_setting() { CACHE_TTL=nonsense roll; }
+check 'a roll to a bad setting is given up' fails roll_to_a_bad_setting
+check 'and tells why' answered 'CACHE_TTL'
+check 'and leaves what was there' cmp "$scratch/new" <(replicas)
+ask "$price"
+check 'which serves on' answered '^HTTP/1.1 200'
+compose --profile scale down --volumes --timeout 5
+unset COMPOSE_FILE COMPOSE_PROJECT_NAME COMPOSE_DISABLE_ENV_FILE API_PORT
 
 echo '== docker run, the image alone'
 logs() { docker logs "$project-alone" 2>&1; }
