@@ -206,18 +206,19 @@ fi
 check 'three replicas and the balancer become healthy' \
   compose --profile scale up --detach --wait --wait-timeout 120 --scale api=3
 replicas() { compose ps --all --quiet api | sort; }
-ask_until_told() { # a status a line
-  until [ -e "$scratch/told" ]; do
+ask_while_rolling() { # a status a line
+  while [ -e "$scratch/rolling" ]; do
     curl --silent --output /dev/null --max-time 30 --write-out '%{http_code}\n' \
       "http://127.0.0.1:$PORT$price&nocache=$((RANDOM % 20 == 0))" || true
     sleep 0.02
   done
 }
 replicas >"$scratch/old"
-ask_until_told >"$scratch/statuses" &
+touch "$scratch/rolling"
+for _ in 1 2 3; do ask_while_rolling >>"$scratch/statuses" & done
 roll() { deploy/balancer/roll >"$answer" 2>&1; }
 check 'they are replaced' roll
-touch "$scratch/told"
+rm "$scratch/rolling"
 wait
 replicas >"$scratch/new"
 check 'by as many new ones' [ "$(sort "$scratch"/old "$scratch"/new | uniq --unique | wc -l)" = 6 ]
