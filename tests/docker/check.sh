@@ -158,9 +158,12 @@ check 'a price over the network' answered '"price": ?"[0-9.]+ [A-Z]{3}"'
 PORT=$SANDBOX_PORT ask /admin/counters
 check 'the sandbox was asked for it, and can be reached from this machine' \
   answered '"search":\{"calls":[1-9]'
-redis=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$project-redis-1")
+addresses=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$project-redis-1")
 reaches_redis() {
-  compose exec --no-TTY "$1" python -c "import socket; socket.create_connection(('$redis', 6379), 2)"
+  compose exec --no-TTY "$1" python -c "
+import socket, sys
+socket.setdefaulttimeout(2)
+sys.exit(not any(not socket.socket().connect_ex((address, 6379)) for address in '$addresses'.split()))"
 }
 check 'api reaches Redis' reaches_redis api
 check 'and nobody else does' fails reaches_redis sandbox
