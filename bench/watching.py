@@ -1,4 +1,4 @@
-"""What watching costs: the service beside itself without its metrics, and with spans."""
+"""What watching costs: the service beside itself without metrics or log, and with spans."""
 
 import sys
 import threading
@@ -20,7 +20,8 @@ from tests.service import CLIENT_ID, CLIENT_SECRET
 CLIENTS = 32
 SERVICE, UNCOUNTED = "this service", "without metrics"
 SPANS = {"with spans, none taken": "0", "with spans of one in ten": "0.1", "with all spans": "1"}
-OTHERS = (UNCOUNTED, *SPANS)
+QUIET = "with LOG_LEVEL=warning"
+OTHERS = (UNCOUNTED, QUIET, *SPANS)
 
 
 class _Sink(BaseHTTPRequestHandler):
@@ -64,6 +65,8 @@ def started(way: str, it: Stage, spans_to: str) -> Iterator[Running]:
         "AMADEUS_CLIENT_ID": CLIENT_ID,
         "AMADEUS_CLIENT_SECRET": CLIENT_SECRET,
     }
+    if way == QUIET:
+        environment["LOG_LEVEL"] = "warning"
     if way in SPANS:
         environment |= {
             "OTEL_EXPORTER_OTLP_ENDPOINT": spans_to,
@@ -113,6 +116,9 @@ def main() -> None:
         f" {CLIENTS} clients that never pause; medians."
     )
     costs = [f"counting costs {cost(found, SERVICE, UNCOUNTED):.1%}"] if UNCOUNTED in ways else []
+    costs += (
+        [f"two lines of the log cost {cost(found, SERVICE, QUIET):.1%}"] if QUIET in ways else []
+    )
     costs += [f"{cost(found, way, SERVICE):.1%} are lost {way}" for way in SPANS if way in ways]
     told = (
         f"Of the rate of hits, {'; '.join(costs)}. Each is the median of what the rounds say, not"
