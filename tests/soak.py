@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from api.services.stores.limits import LOCK_SECONDS
 from tests.load import Load, Outcome
 from tests.metrics_page import value
 from tests.processes import eventually
@@ -182,6 +183,7 @@ class Soak:
         self._sizes: dict[int, list[Size]] = {}
         self._endless: set[bytes] = set()
         self._forgotten: set[bytes] = set()
+        self._orphans_until = 0.0
 
     def run(self, seconds: float) -> Findings:
         """Whole rounds, as many as have begun within that time, and two at least."""
@@ -251,15 +253,18 @@ class Soak:
         fault.end()
         eventually(self._is_well)
         self._windows.append(Window(fault, since, began, ended, time.monotonic()))
-        self._look_at_keys(after=fault)
+        if fault.orphans:
+            self._orphans_until = time.monotonic() + LOCK_SECONDS
+        self._look_at_keys()
 
-    def _look_at_keys(self, after: Fault) -> None:
+    def _look_at_keys(self) -> None:
+        has_orphans = time.monotonic() < self._orphans_until
         redis = self._redis.client
         for key in self._redis.keys("*"):
             left = redis.pttl(key)  # milliseconds; -1 for ever, -2 it is gone
             if left == -1:
                 self._endless.add(key)
-            elif key.endswith(b":lock") and 0 <= left < FORGOTTEN_MS and not after.orphans:
+            elif key.endswith(b":lock") and 0 <= left < FORGOTTEN_MS and not has_orphans:
                 self._forgotten.add(key)
 
     def _is_well(self) -> bool:
