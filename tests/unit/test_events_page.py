@@ -4,6 +4,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,13 @@ def rows() -> dict[str, tuple[set[str], set[str]]]:
     }
 
 
-def nodes() -> Iterator[tuple[str, ast.AST]]:
-    for source in SOURCES:
-        for node in ast.walk(ast.parse(source.read_text())):
-            yield f"{source.name}:{getattr(node, 'lineno', 0)}", node
+@cache
+def nodes() -> list[tuple[str, ast.AST]]:
+    return [
+        (f"{source.name}:{getattr(node, 'lineno', 0)}", node)
+        for source in SOURCES
+        for node in ast.walk(ast.parse(source.read_text()))
+    ]
 
 
 def logged() -> Iterator[tuple[str, str, Event, set[str]]]:
