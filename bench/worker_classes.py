@@ -19,7 +19,6 @@ from tests.service import Service, some_day
 
 CLIENTS = 32
 WAITING = 80
-RELOADS = 3
 _THREADS = "--config bench/gthread.conf.py"
 WAYS: dict[str, dict[str, object]] = {
     "gevent, clients spread (in use)": {},
@@ -34,7 +33,7 @@ WAYS: dict[str, dict[str, object]] = {
 class Run:
     """busy: hits alone; beside: hits while others wait at Amadeus, None if hits waited too.
 
-    lost: answers that RELOADS reloads cost.
+    lost: answers that reloads cost.
     """
 
     busy: Load
@@ -55,7 +54,7 @@ def cold_queries() -> Iterator[dict[str, str]]:
 COLD = cold_queries()
 
 
-def measure(service: Service, stage: Stage, paths: Path, seconds: float) -> Run:
+def measure(service: Service, stage: Stage, paths: Path, seconds: float, reloads: int) -> Run:
     """Load one way to serve."""
     load(service.url, paths, 1, CLIENTS)
     clients: list[int] = []
@@ -67,7 +66,7 @@ def measure(service: Service, stage: Stage, paths: Path, seconds: float) -> Run:
     look.join()
     memory = memory_mb(service.process.pid)
     beside = beside_waiting(service, stage, paths, seconds)
-    lost = lost_in_reloads(service, paths)
+    lost = lost_in_reloads(service, paths, reloads)
     return Run(busy, beside, 1e6 * spent / busy.requests, clients, memory, lost)
 
 
@@ -89,14 +88,14 @@ def beside_waiting(service: Service, stage: Stage, paths: Path, seconds: float) 
             stage.sandbox.settings(latency=0)
 
 
-def lost_in_reloads(service: Service, paths: Path) -> int:
+def lost_in_reloads(service: Service, paths: Path, count: int) -> int:
     """Answers that are lost when gunicorn replaces its workers again and again."""
     reloads = [
-        Timer(1 + number, service.process.send_signal, [signal.SIGHUP]) for number in range(RELOADS)
+        Timer(1 + number, service.process.send_signal, [signal.SIGHUP]) for number in range(count)
     ]
     for each in reloads:
         each.start()
-    return lost_answers(service.url, paths, RELOADS + 2, CLIENTS)
+    return lost_answers(service.url, paths, count + 2, CLIENTS)
 
 
 def row(name: str, run: Run) -> list[str]:
@@ -119,6 +118,7 @@ def row(name: str, run: Run) -> list[str]:
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--reloads", type=int, default=3)
     parser.add_argument("--only", default="", help="the ways whose name contains this")
     wanted = parser.parse_args()
     rows = []
@@ -129,13 +129,13 @@ def main() -> None:
                 continue
             fleet = {"redis_url": it.redis.url, "web_concurrency": WORKERS, **settings}
             with Service.on(it.sandbox, **fleet) as service:
-                rows.append(row(name, measure(service, it, paths, wanted.seconds)))
+                rows.append(row(name, measure(service, it, paths, wanted.seconds, wanted.reloads)))
     head = ["", "hits/s", "CPU µs a hit", "p99 ms", f"hits/s beside {WAITING} waiting"]
     head += [
         "p99 ms beside them",
         "memory MB",
         "clients of each worker",
-        f"lost in {RELOADS} reloads",
+        f"lost in {wanted.reloads} reloads",
     ]
     publish("workers", f"{conditions}\n\n{table(head, rows)}", write=wanted.write)
 

@@ -59,7 +59,7 @@ def test_the_start_is_measured() -> None:
 
 @pytest.mark.timeout(180)
 def test_ways_to_serve_are_compared() -> None:
-    report = measured("worker_classes", "--seconds", "1", "--only", "64 threads")
+    report = measured("worker_classes", "--seconds", "1", "--reloads", "1", "--only", "64 threads")
     assert "| gthread, 64 threads |" in report
 
 
