@@ -19,6 +19,8 @@ DAYS = count(30)
 @pytest.fixture(scope="module")
 def _impatient() -> Iterator[tuple[Service, SandboxServer]]:
     with SandboxServer() as amadeus, Service.on(amadeus, amadeus_timeout=2) as service:
+        # A simulator's first search reads the airports, which takes a busy machine its time.
+        eventually(lambda: service.price(date=some_day(next(DAYS))).is_success)
         yield service, amadeus
 
 
