@@ -188,17 +188,10 @@ def problem_answered(code: str) -> None:
     LAST_PROBLEM.labels(code).set(time.time())
 
 
-class Reads(dict[tuple[str, bool], Counter]):
-    """The counters of a layer's reads, by the first part of the key and whether it was there."""
-
-    def __init__(self, layer: str) -> None:
-        super().__init__()
-        self._layer = layer
-
-    def __missing__(self, read: tuple[str, bool]) -> Counter:
-        kind, found = read
-        self[read] = counter = READS.labels(self._layer, kind, "found" if found else "absent")
-        return counter
+@cache
+def reads(layer: str, kind: str, *, found: bool) -> Counter:
+    """The counter of a layer's reads of prices or tokens that found an entry, or none."""
+    return READS.labels(layer, kind, "found" if found else "absent")
 
 
 def called(call: str, status: int | str, seconds: float) -> None:

@@ -18,11 +18,11 @@ class Response(GunicornResponse):
 
     def process_headers(self, headers: Iterable[tuple[str, str]]) -> None:
         for name, value in headers:
-            processed = _processed(name, value)
-            self.headers += processed.headers  # type: ignore[operator] # it is a list
-            self.upgrade = self.upgrade or processed.upgrade
-            if processed.response_length is not None:
-                self.response_length = processed.response_length
+            kept, length, is_upgrade = _processed(name, value)
+            self.headers += kept  # type: ignore[operator] # it is a list
+            self.upgrade = self.upgrade or is_upgrade
+            if length is not None:
+                self.response_length = length
 
     def send_headers(self) -> None:
         if not self.headers_sent:
@@ -54,12 +54,13 @@ class Response(GunicornResponse):
             self.sock.sendall(data)
 
 
-@lru_cache(maxsize=4096)
-def _processed(name: str, value: str) -> GunicornResponse:
-    """What gunicorn makes of a header; most are the same in answer after answer.
+@lru_cache(maxsize=1024)
+def _processed(name: str, value: str) -> tuple[Iterable[tuple[str, str]], int | None, bool]:
+    """What gunicorn makes of a header: what is sent of it, the length of the body, an upgrade.
 
     Raises what gunicorn raises where one is not allowed.
     """
+    # Not kept whole: what is the same in no two answers, like their ids, is in here as well.
     made: GunicornResponse = GunicornResponse(None, None, None)  # type: ignore[arg-type]
     GunicornResponse.process_headers(made, [(name, value)])
-    return made
+    return tuple(made.headers), made.response_length, made.upgrade

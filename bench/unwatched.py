@@ -5,7 +5,6 @@ from typing import Any
 
 from api import metrics
 from api.services import prices
-from api.services.stores import memory, redis_store
 from api.wsgi import application
 
 __all__ = ["application"]
@@ -16,7 +15,7 @@ class _Uncounted:
         pass
 
 
-_uncounted: Any = defaultdict(_Uncounted)
+_uncounted: Any = _Uncounted()
 metrics.request_served = lambda *_: None
-prices._LOOKUPS = _uncounted  # type: ignore[misc] # noqa: SLF001
-memory._READS = redis_store._READS = _uncounted  # type: ignore[misc] # noqa: SLF001
+metrics.reads = lambda *_, **__: _uncounted  # type: ignore[assignment]
+prices._LOOKUPS = defaultdict(lambda: _uncounted)  # type: ignore[misc] # noqa: SLF001

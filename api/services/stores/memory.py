@@ -19,7 +19,6 @@ from api.services.stores.limits import (
 
 # What an entry of a price takes beside its body, its key included.
 _OVERHEAD_BYTES: Final = 600
-_READS: Final = metrics.Reads("process")
 _EPOCH_OF_MONOTONIC: Final = time.time() - time.monotonic()
 
 
@@ -68,7 +67,7 @@ class MemoryStore:
     def get(self, key: str) -> Entry | None:
         with self._lock:
             entry = self._entry(key, self._clock())
-        _READS[key.partition("|")[0], entry is not None].inc()
+        metrics.reads("process", key.partition("|")[0], found=entry is not None).inc()
         return entry
 
     def failure(self, key: str) -> Failure | None:

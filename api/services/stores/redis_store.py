@@ -45,7 +45,6 @@ from api.services.stores.redis_format import (
 CALL_SECONDS: Final = 0.5
 CLOCK_CHECK_SECONDS: Final = 30.0
 HEARTBEAT_SECONDS: Final = 1.0
-_READS: Final = metrics.Reads("redis")
 # So many that every node of a cluster holds one of them.
 CHECK_KEYS: Final = 256
 
@@ -133,7 +132,7 @@ class RedisStore:
             self.time()
         raw = self._read(entry_key(key))
         entry = unpack_entry(raw) if raw is not None else None
-        _READS[key.partition("|")[0], entry is not None].inc()
+        metrics.reads("redis", key.partition("|")[0], found=entry is not None).inc()
         if raw is not None and entry is None:
             self._on(entry_key(key), "DEL", entry_key(key))
         if entry is not None and entry.fetched_at > self.now() + CLOCK_TOLERANCE_SECONDS:
