@@ -1,7 +1,11 @@
 """Spans for a collector of OpenTelemetry; without one, nothing is imported and nothing happens."""
 
+import os
+import re
+import time
 from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
@@ -14,6 +18,13 @@ if TYPE_CHECKING:
 SERVICE_NAME: Final = "flight-price-api"
 # Seconds that a batch of spans may take to the collector; they are sent in the background.
 EXPORT_SECONDS: Final = 5.0
+# Of the traces that begin here, how many a worker collects each second, unless OTEL_TRACES_SAMPLER
+# says which: the spans of a hit take longer to make than its answer.
+TRACES_A_SECOND: Final = 50
+# A `traceparent` whose trace the client left out (W3C Trace Context, 3.2), and the trace's id.
+_LEFT_OUT: Final = re.compile(
+    r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f][02468ace]"
+)
 
 
 class Span(Protocol):
@@ -35,10 +46,32 @@ class _NoSpan:
     def set_attribute(self, key: str, value: Any) -> None:
         pass
 
+    def is_recording(self) -> bool:
+        return False
+
+
+class _Beginnings:
+    """Takes the first few traces of each second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._taken = 0
+
+    def take(self) -> bool:
+        """Whether the trace that begins now is collected."""
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._taken = second, 0
+        self._taken += 1
+        return self._taken <= TRACES_A_SECOND
+
 
 _NO_SPAN: Final = _NoSpan()
 _provider: "TracerProvider | None" = None
 _tracer: "Tracer | None" = None
+_beginnings: _Beginnings | None = None
+# What a call hands on of a trace that nobody collects; None where somebody does.
+_left_out: ContextVar[Mapping[str, str] | None] = ContextVar("left_out", default=None)
 
 
 def is_installed() -> bool:
@@ -54,7 +87,7 @@ def start(endpoint: str, environment: str) -> None:
 
     What docs/observability.md names of the other OTEL_ variables, the SDK reads by itself.
     """
-    global _provider, _tracer  # noqa: PLW0603 - one for each process, like the log
+    global _provider, _tracer, _beginnings  # noqa: PLW0603 - one for each process, like the log
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
         OTLPSpanExporter,
     )
@@ -74,6 +107,7 @@ def start(endpoint: str, environment: str) -> None:
     _provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     _provider.add_span_processor(BatchSpanProcessor(exporter))
     _tracer = _provider.get_tracer(SERVICE_NAME, __version__)
+    _beginnings = None if os.environ.get("OTEL_TRACES_SAMPLER") else _Beginnings()
 
 
 def stop() -> None:
@@ -84,14 +118,14 @@ def stop() -> None:
 
 def span(name: str) -> AbstractContextManager[Span]:
     """A span of the work in the `with`; errors that leave it are noted."""
-    if _tracer is None or _is_left_out():
+    if _tracer is None or _left_out.get() is not None:
         return _NO_SPAN
     return _tracer.start_as_current_span(name)
 
 
 def call_span(name: str) -> AbstractContextManager[Span]:
     """The same for a call to another service."""
-    if _tracer is None or _is_left_out():
+    if _tracer is None or _left_out.get() is not None:
         return _NO_SPAN
     from opentelemetry.trace import SpanKind  # noqa: PLC0415
 
@@ -103,10 +137,20 @@ def request_span(
 ) -> tuple[str | None, AbstractContextManager[Span]]:
     """The span of a request that came in, not yet entered, and the id of its trace.
 
-    None where OpenTelemetry is switched off (OTEL_SDK_DISABLED), so that there is no trace.
+    None where there is no trace: it begins here and the second has had its traces, or
+    OpenTelemetry is switched off (OTEL_SDK_DISABLED).
     It continues the trace of `headers`, where there is a `traceparent` (W3C Trace Context).
     Only after `start`.
     """
+    if _beginnings is not None:
+        traceparent = headers.get("traceparent")
+        if traceparent is None and not _beginnings.take():
+            _left_out.set({})
+            return None, _NO_SPAN
+        if traceparent and (theirs := _LEFT_OUT.fullmatch(traceparent)):
+            _left_out.set(headers)
+            return theirs[1], _NO_SPAN
+
     from opentelemetry import trace  # noqa: PLC0415
     from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415
         TraceContextTextMapPropagator,
@@ -116,16 +160,9 @@ def request_span(
     parent = TraceContextTextMapPropagator().extract(headers) if headers else None
     begun = _tracer.start_span(name, context=parent, kind=trace.SpanKind.SERVER)
     context = begun.get_span_context()
+    _left_out.set({} if context.is_valid and not context.trace_flags.sampled else None)
     trace_id = trace.format_trace_id(context.trace_id) if context.is_valid else None
     return trace_id, trace.use_span(begun, end_on_exit=True)
-
-
-def _is_left_out() -> bool:
-    """Whether the sampler left out the trace that this work is a part of."""
-    from opentelemetry import trace  # noqa: PLC0415
-
-    context = trace.get_current_span().get_span_context()
-    return context.is_valid and not context.trace_flags.sampled
 
 
 def mark_failed(failed: Any) -> None:
@@ -143,4 +180,5 @@ def inject(headers: MutableMapping[str, str]) -> None:
         TraceContextTextMapPropagator,
     )
 
+    headers.update(_left_out.get() or {})
     TraceContextTextMapPropagator().inject(headers)

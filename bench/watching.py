@@ -19,7 +19,13 @@ from tests.service import CLIENT_ID, CLIENT_SECRET
 
 CLIENTS = 32
 SERVICE, UNCOUNTED = "this service", "without metrics"
-SPANS = {"with spans, none taken": "0", "with spans of one in ten": "0.1", "with all spans": "1"}
+# How OTEL_TRACES_SAMPLER=traceidratio is told to choose, if it is.
+SPANS = {
+    "with spans": None,
+    "with a sampler that takes none": "0",
+    "with a sampler that takes one in ten": "0.1",
+    "with all spans": "1",
+}
 QUIET = "with LOG_LEVEL=warning"
 OTHERS = (UNCOUNTED, QUIET, *SPANS)
 
@@ -68,11 +74,10 @@ def started(way: str, it: Stage, spans_to: str) -> Iterator[Running]:
     if way == QUIET:
         environment["LOG_LEVEL"] = "warning"
     if way in SPANS:
-        environment |= {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": spans_to,
-            "OTEL_TRACES_SAMPLER": "traceidratio",
-            "OTEL_TRACES_SAMPLER_ARG": SPANS[way],
-        }
+        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = spans_to
+        if ratio := SPANS[way]:
+            environment["OTEL_TRACES_SAMPLER"] = "traceidratio"
+            environment["OTEL_TRACES_SAMPLER_ARG"] = ratio
     application = "bench.unwatched:application" if way == UNCOUNTED else "api.wsgi:application"
     command = [f"{Path(sys.executable).parent}/gunicorn", application]
     with Server(command, port, it.path, environment) as server:

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from api.tracing import TRACES_A_SECOND
 from tests.collector import Collector, attributes
 from tests.processes import eventually
 from tests.redis_server import RedisServer
@@ -160,7 +162,8 @@ def test_what_is_refused_is_no_part_of_the_trace_before(service: Service) -> Non
     assert service.log("http.request", path="/flights/ping", trace_id=TRACE_ID)
 
 
-def test_amadeus_is_told_the_trace(spans: Collector) -> None:
+@pytest.mark.parametrize("flags", ["00", "01"])
+def test_amadeus_is_told_the_trace(spans: Collector, flags: str) -> None:
     with (
         UpstreamRecorder() as amadeus,
         Service(
@@ -170,12 +173,12 @@ def test_amadeus_is_told_the_trace(spans: Collector) -> None:
             otel_exporter_otlp_endpoint=spans.url,
         ) as service,
     ):
-        service.http.headers.update(TRACEPARENT)
+        service.http.headers["traceparent"] = f"00-{TRACE_ID}-{PARENT_ID}-{flags}"
         service.price()
 
-    assert amadeus.headers_of("/v2/shopping/flight-offers")[0]["traceparent"].startswith(
-        f"00-{TRACE_ID}-"
-    )
+    told = amadeus.headers_of("/v2/shopping/flight-offers")[0]["traceparent"]
+    assert told.startswith(f"00-{TRACE_ID}-")
+    assert told.endswith(f"-{flags}")
 
 
 def test_a_trace_that_makes_no_sense_begins_a_new_one(service: Service, spans: Collector) -> None:
@@ -200,6 +203,31 @@ def test_variables_of_opentelemetry_have_their_meaning(spans: Collector) -> None
 
     assert {span.trace_id.hex() for span in spans.named("GET /ping")} == {TRACE_ID}
     assert (spans.services, spans.keys) == ({"fares"}, {"of the collector"})
+
+
+def test_of_the_traces_that_begin_here_a_second_has_so_many(spans: Collector) -> None:
+    asked = 6 * TRACES_A_SECOND
+    with Service(otel_exporter_otlp_endpoint=spans.url, web_concurrency=1) as service:
+        began = int(time.monotonic())
+        for _ in range(asked):
+            service.price()
+        seconds = int(time.monotonic()) - began + 1
+        lines = service.log("http.request", path="/flights/price")
+
+    collected = len(spans.named("GET /flights/price"))
+    assert 0 < collected <= seconds * TRACES_A_SECOND < asked
+    assert len([line for line in lines if "trace_id" in line]) == collected
+    assert len(spans.named("cache")) == collected
+
+
+def test_who_has_begun_a_trace_is_not_left_out(spans: Collector) -> None:
+    asked = TRACES_A_SECOND * 2
+    with Service(otel_exporter_otlp_endpoint=spans.url, web_concurrency=1) as service:
+        service.http.headers.update(TRACEPARENT)
+        for _ in range(asked):
+            service.get("/ping")
+
+    assert len(spans.named("GET /ping")) == asked
 
 
 def test_switched_off_it_leaves_no_trace(spans: Collector) -> None:
