@@ -11,6 +11,7 @@ from typing import Self
 
 import httpx2
 
+from tests import plain_http
 from tests.processes import connections_of, eventually
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,7 +66,7 @@ class Server:
         if self.process.poll() is not None:
             raise AssertionError(f"ended with exit code {self.process.returncode}")
         try:
-            return httpx2.get(self._url, trust_env=False).status_code == httpx2.codes.OK
+            return plain_http.get(self._url).status_code == httpx2.codes.OK
         except httpx2.TransportError:
             return False
 

@@ -135,7 +135,7 @@ def per_thousand(workload: Workload) -> list[float]:
     return [1000 * calls / requests for calls in each]
 
 
-def bytes_per_entry(entries: int = 20_000) -> tuple[float, float]:
+def bytes_per_entry(entries: int) -> tuple[float, float]:
     """In a real Redis: of MEMORY USAGE, and of all that its memory grows by."""
     first = dt.datetime.now(dt.UTC).date()
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -192,19 +192,20 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--replicas", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3600.0, help="of virtual time")
     parser.add_argument("--latency", type=float, default=1.0, help="seconds of a call to Amadeus")
+    parser.add_argument("--prices", type=int, default=20_000, help="in Redis, to weigh them")
     return parser
 
 
 def main() -> None:
     wanted = vars(_parser().parse_args())
-    write, sizes = wanted.pop("write"), wanted.pop("routes")
+    write, sizes, prices = wanted.pop("write"), wanted.pop("routes"), wanted.pop("prices")
     workloads = [Workload(routes=size, **wanted) for size in sizes]
     lines = [per_thousand(workload) for workload in workloads]
     rows = [
         [f"{size:,}", *(f"{value:.1f}" for value in line)]
         for size, line in zip(sizes, lines, strict=True)
     ]
-    usage, grown = bytes_per_entry()
+    usage, grown = bytes_per_entry(prices)
     memory = [[f"10^{power}", f"{grown * 10**power / 2**20:,.0f}"] for power in (5, 6, 7)]
     text = [
         f"Calls to Amadeus per 1,000 requests: {_words(workloads[0])}.",

@@ -6,9 +6,8 @@ from contextlib import ExitStack, contextmanager
 from itertools import permutations
 from pathlib import Path
 
-import httpx2
-
 from bench.contenders import Running, Stage, service
+from tests import plain_http
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
 from tests.service import some_day
@@ -32,7 +31,7 @@ def stage() -> Iterator[tuple[Stage, Path]]:
         paths.write_text("\n".join(PATHS) + "\n")
         redis = stack.enter_context(RedisServer())
         it = Stage(redis, stack.enter_context(SandboxServer()), PATHS[0])
-        with service(it) as running, httpx2.Client(trust_env=False) as http:
+        with service(it) as running, plain_http.client() as http:
             for path in PATHS:
                 answer = http.get(running.url + path).raise_for_status()
                 asked = answer.json()["data"]
@@ -43,5 +42,5 @@ def stage() -> Iterator[tuple[Stage, Path]]:
 
 def bodies(running: Running) -> list[bytes]:
     """What a contender answers to every path."""
-    with httpx2.Client(trust_env=False) as http:
+    with plain_http.client() as http:
         return [http.get(running.url + path).raise_for_status().content for path in PATHS]

@@ -8,8 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx2
-
+from tests import plain_http
 from tests.processes import eventually, free_port
 from tests.service import ROOT, Service
 
@@ -40,7 +39,7 @@ class Balancer:
                 stderr=stderr,
             )
         try:
-            eventually(lambda: httpx2.get(f"{self.url}/readyz", trust_env=False).is_success)
+            eventually(lambda: plain_http.get(f"{self.url}/readyz").is_success)
         except AssertionError as exc:
             said = log.read_text()
             self._end()

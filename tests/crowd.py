@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx2
 
+from tests import plain_http
+
 PATIENCE_SECONDS = 60.0
 
 
@@ -28,9 +30,7 @@ def ask_at_once(urls: Iterable[str]) -> list[Reply]:
 
 async def _ask_all(urls: list[str]) -> list[Reply]:
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
-    async with httpx2.AsyncClient(
-        limits=limits, timeout=PATIENCE_SECONDS, trust_env=False
-    ) as client:
+    async with plain_http.async_client(limits=limits, timeout=PATIENCE_SECONDS) as client:
         return await asyncio.gather(*(_ask(client, url) for url in urls))
 
 

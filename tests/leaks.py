@@ -4,8 +4,7 @@ import base64
 from collections.abc import Iterable
 from urllib.parse import quote
 
-import httpx2
-
+from tests import plain_http
 from tests.sandbox_server import SandboxServer
 from tests.service import CLIENT_ID, CLIENT_SECRET
 
@@ -41,5 +40,6 @@ def _token(sandbox: SandboxServer) -> str:
         "client_id": CLIENT_ID,
         "client_secret": CLIENT_SECRET,
     }
-    reply = httpx2.post(f"{sandbox.url}/v1/security/oauth2/token", data=form, trust_env=False)
+    with plain_http.client(base_url=sandbox.url) as http:
+        reply = http.post("/v1/security/oauth2/token", data=form)
     return str(reply.json()["access_token"])

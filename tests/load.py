@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import httpx2
 
+from tests import plain_http
 from tests.service import some_day
 
 PATIENCE_SECONDS = 30.0
@@ -89,8 +90,8 @@ class Load:
         kept = None if self._keep_alive else 0
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=kept)
         async with (
-            httpx2.AsyncClient(
-                base_url=self._base_url, limits=limits, timeout=PATIENCE_SECONDS, trust_env=False
+            plain_http.async_client(
+                base_url=self._base_url, limits=limits, timeout=PATIENCE_SECONDS
             ) as client,
             asyncio.TaskGroup() as tasks,
         ):

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import httpx2
 
+from tests import plain_http
 from tests.processes import PATIENCE_SECONDS, eventually, free_port
 from tests.sandbox_server import SandboxServer
 
@@ -47,10 +48,8 @@ class Service:
         }
         self._folder = tempfile.TemporaryDirectory(prefix="service-")
         self._log = Path(self._folder.name) / "log"
-        self.http = httpx2.Client(
+        self.http = plain_http.client(
             base_url=self.url,
-            trust_env=False,
-            verify=False,  # plain HTTP: to read the world's authorities would take 28 ms
             timeout=PATIENCE_SECONDS,
             event_hooks={"response": [self._remember]},
         )

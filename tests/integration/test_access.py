@@ -9,6 +9,7 @@ from functools import partial
 import httpx2
 import pytest
 
+from tests import plain_http
 from tests.processes import eventually, free_port
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
@@ -183,7 +184,7 @@ def test_an_allowance_holds_for_all_workers_of_all_replicas(redis_server: RedisS
         began = time.monotonic()
         # A connection each, so that all workers take part.
         statuses = [
-            httpx2.get(f"{service.url}/flights/price", trust_env=False, verify=False).status_code
+            plain_http.get(f"{service.url}/flights/price").status_code
             for _ in range(20)
             for service in (one, other)
         ]

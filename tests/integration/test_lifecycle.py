@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-import httpx2
 import pytest
 
+from tests import plain_http
 from tests.crowd import ask_at_once
 from tests.processes import connections_of, eventually
 from tests.redis_server import RedisServer
@@ -62,7 +62,7 @@ def test_a_stop_in_the_middle_of_a_refresh_leaves_no_lock_behind(
 
 def test_readiness_says_stopping_first(service: Service, sandbox: SandboxServer) -> None:
     sandbox.fault("search", "latency", 3000)
-    with ThreadPoolExecutor() as threads, httpx2.Client() as client:
+    with ThreadPoolExecutor() as threads, plain_http.client() as client:
         client.get(f"{service.url}/readyz")
         waiting = threads.submit(ask_at_once, [service.price_url()])
         eventually(lambda: sandbox.counters()["search"]["calls"])
@@ -73,7 +73,7 @@ def test_readiness_says_stopping_first(service: Service, sandbox: SandboxServer)
 
 
 def test_idle_clients_hold_the_end_up_for_five_seconds_at_most(service: Service) -> None:
-    with httpx2.Client() as idle:
+    with plain_http.client() as idle:
         for _ in range(10):
             idle.get(f"{service.url}/flights/ping")
         started = time.monotonic()

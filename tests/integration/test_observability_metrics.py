@@ -6,10 +6,10 @@ import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx2
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from tests import plain_http
 from tests.metrics_page import labels, samples, value
 from tests.processes import eventually
 from tests.redis_server import RedisServer
@@ -38,7 +38,7 @@ def plain() -> Iterator[Service]:
 
 def ping(service: Service) -> None:
     """On a connection of its own, so that any worker may be the one that answers."""
-    httpx2.get(f"{service.url}/ping", trust_env=False)
+    plain_http.get(f"{service.url}/ping")
 
 
 def test_requests_are_counted_over_all_workers(service: Service) -> None:

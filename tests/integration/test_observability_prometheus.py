@@ -13,6 +13,7 @@ import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 from api import metrics
+from tests import plain_http
 from tests.processes import eventually, free_port
 from tests.service import Service
 
@@ -73,7 +74,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Clie
             )
         url = f"http://127.0.0.1:{port}/api/v1"
         try:
-            with httpx2.Client(base_url=url, trust_env=False) as client:
+            with plain_http.client(base_url=url) as client:
                 ask_for_much(service)
                 eventually(lambda: asked(client, "count_over_time(up[1m]) > 2 and up == 1"))
                 ask_for_much(service)

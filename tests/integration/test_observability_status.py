@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from tests import plain_http
 from tests.browser import browser, complaints, requested
 from tests.metrics_page import value
 from tests.processes import eventually
@@ -226,10 +226,7 @@ def test_one_worker_that_holds_calls_back_is_not_well_whichever_is_asked(
         service.price(adults=str(adults))  # over one connection, and so to one worker
     assert value(service, "breaker_open_workers") == 1
 
-    seen = {
-        httpx2.get(f"{service.url}/status.json", trust_env=False).json()["status"]
-        for _ in range(20)
-    }
+    seen = {plain_http.get(f"{service.url}/status.json").json()["status"] for _ in range(20)}
 
     assert seen == {"degraded"}
 

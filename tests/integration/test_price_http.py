@@ -8,6 +8,7 @@ from itertools import count
 import httpx2
 import pytest
 
+from tests import plain_http
 from tests.processes import eventually, first_good
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
@@ -55,7 +56,7 @@ def asked_by_everybody(service: Service, **query: str) -> list[httpx2.Response]:
     """The answers on twelve connections of their own, of which each worker gets some."""
     answers = []
     for _ in range(12):
-        with httpx2.Client(base_url=service.url, trust_env=False) as client:
+        with plain_http.client(base_url=service.url) as client:
             path = {"origin": "JFK", "destination": "LAX", **query}
             answers.append(client.get("/flights/price", params=path))
     return answers

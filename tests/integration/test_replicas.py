@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-import httpx2
 import pytest
 
+from tests import plain_http
 from tests.balancer import Balancer
 from tests.load import Load
 from tests.processes import eventually
@@ -33,7 +33,7 @@ def replicas(redis_server: RedisServer, sandbox: SandboxServer) -> Iterator[list
 
 
 def is_ready(replica: Service) -> bool:
-    return httpx2.get(f"{replica.url}/readyz", trust_env=False).is_success
+    return plain_http.get(f"{replica.url}/readyz").is_success
 
 
 def test_replicas_are_restarted_one_after_the_other_without_a_failed_request(
@@ -78,7 +78,7 @@ def test_a_replica_that_freezes_costs_some_a_wait_and_nobody_an_answer(
 
 def test_replicas_share_what_they_know(replicas: list[Service], sandbox: SandboxServer) -> None:
     with Balancer(replicas) as balancer:
-        answers = [httpx2.get(price_url(balancer), trust_env=False) for _ in range(9)]
+        answers = [plain_http.get(price_url(balancer)) for _ in range(9)]
     assert [answer.status_code for answer in answers] == [200] * 9
     assert sandbox.counters()["search"]["calls"] == 1
     assert all(replica.log("http.request", path="/flights/price") for replica in replicas)
@@ -92,7 +92,7 @@ def way_in() -> Iterator[Balancer]:
 
 
 def test_no_answer_of_the_balancer_names_software(way_in: Balancer) -> None:
-    answers = [httpx2.get(f"{way_in.url}{path}", trust_env=False) for path in ("/healthz", "/nope")]
+    answers = [plain_http.get(f"{way_in.url}{path}") for path in ("/healthz", "/nope")]
 
     assert [answer.status_code for answer in answers] == [200, 404]
     assert not {"server", "via"} & {name for answer in answers for name in answer.headers}

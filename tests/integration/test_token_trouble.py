@@ -5,6 +5,7 @@ import time
 import pytest
 
 from tests.crowd import ask_at_once
+from tests.load import Load
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
@@ -18,10 +19,9 @@ def test_a_failing_token_endpoint_is_left_alone_with_growing_pauses(
     amadeus.fault("token", fault, arg)
     settings = {"redis_url": redis_server.url, "web_concurrency": 2}
     with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
-        until = time.monotonic() + 8
-        while time.monotonic() < until:
-            replies = ask_at_once([one.price_url(), other.price_url()])
-            assert {reply.status for reply in replies} <= {502, 503}
+        with Load(one.url, per_second=20) as load, Load(other.url, per_second=20) as more:
+            eventually(lambda: len(load.outcomes) > 8 * 20)  # and so for eight seconds
+        assert {outcome.status for outcome in load.outcomes + more.outcomes} <= {502, 503}
         # At 0, 1, 3 and 7 seconds.
         assert 2 <= amadeus.calls("token") <= 5
         assert one.log("token.failed") + other.log("token.failed")

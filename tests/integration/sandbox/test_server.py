@@ -15,6 +15,7 @@ import httpx2
 import pytest
 
 from sandbox.fault_kinds import names_for
+from tests import plain_http
 from tests.certificate import Authority
 from tests.processes import eventually
 from tests.sandbox_client import SEARCH, TOKEN
@@ -29,7 +30,7 @@ JFK_TO_LAX = "originLocationCode=JFK&destinationLocationCode=LAX&departureDate=2
 @contextlib.contextmanager
 def client(server: SandboxServer, **options: Any) -> Iterator[httpx2.Client]:
     """A client that has a token."""
-    with httpx2.Client(base_url=server.url, trust_env=False, timeout=20, **options) as http:
+    with plain_http.client(base_url=server.url, timeout=20, **options) as http:
         token = http.post(TOKEN, data=CREDENTIALS).json()["access_token"]
         http.headers["Authorization"] = f"Bearer {token}"
         yield http
@@ -60,7 +61,7 @@ def test_it_says_one_line_and_ends_cleanly(how: str) -> None:
 def test_it_ends_at_once_with_requests_in_progress() -> None:
     with (
         SandboxServer("--fault", "search:hang") as server,
-        httpx2.Client(trust_env=False) as http,
+        plain_http.client() as http,
         concurrent.futures.ThreadPoolExecutor() as pool,
     ):
         hanging = pool.submit(http.get, server.url + SEARCH, timeout=20)
@@ -238,6 +239,6 @@ def test_faults_are_played_over_tls_too(authority: Authority) -> None:
 
 def test_a_body_may_come_in_chunks(server: SandboxServer) -> None:
     form = b"grant_type=client_credentials&client_id=me&client_secret=secret"
-    with httpx2.Client(base_url=server.url, trust_env=False) as http:
+    with plain_http.client(base_url=server.url) as http:
         answer = http.post(TOKEN, content=iter([form[:10], form[10:]]))
     assert answer.status_code == 200
