@@ -20,12 +20,12 @@ run: .venv/run.stamp ## Serve on PORT (8080); Ctrl-C ends it
 	@exec $(BIN)/gunicorn
 
 .PHONY: test
-test: setup .venv-runtime/stamp redis-server test-tools .venv-bench/stamp bench-tools ## Run the tests; ARGS="-k name" goes to pytest
+test: setup .venv-runtime/stamp redis-server test-tools ## Run the tests; ARGS="-k name" goes to pytest
 ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else
 	@failed=0; \
-	$(BIN)/pytest --numprocesses 8 --dist loadfile --no-loadscope-reorder -m "not alone and not soak" || failed=1; \
+	$(BIN)/pytest --numprocesses 8 --dist loadfile --no-loadscope-reorder -m "not alone and not soak and not bench" || failed=1; \
 	$(BIN)/pytest -m alone tests/integration || failed=1; \
 	exit $$failed
 endif
@@ -40,6 +40,10 @@ bench: .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Measure
 	@for name in hits hit_budget watching misses worker_classes worker_sizes startup simulate sizing; do \
 	  .venv-bench/bin/python -m bench.$$name --write || exit; \
 	done
+
+.PHONY: bench-test
+bench-test: setup .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Run each measurement as short as it can be, so that none rots
+	@$(BIN)/pytest -m bench tests/integration/test_bench.py $(ARGS)
 
 .PHONY: pictures
 pictures: setup .venv-runtime/stamp redis-server test-tools ## Take the pictures of /status in docs/status

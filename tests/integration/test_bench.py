@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(180)]
+
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _PYTHON = _ROOT / ".venv-bench" / "bin" / "python"
 
@@ -28,14 +30,12 @@ def test_every_peer_gives_the_service_s_answers() -> None:
         assert contender in report
 
 
-@pytest.mark.timeout(180)
 def test_hits_are_measured_beside_the_limit() -> None:
     report = measured("hits", "--seconds", "1", "--rounds", "1", "--peers", "none")
     for contender in ("bare Falcon", "this service"):
         assert f"| {contender}" in report
 
 
-@pytest.mark.timeout(180)
 def test_watching_is_measured() -> None:
     report = measured("watching", "--seconds", "1", "--rounds", "1", "--only", "all spans")
     for way in ("this service", "with all spans"):
@@ -57,13 +57,11 @@ def test_the_start_is_measured() -> None:
     assert "| to the first price |" in report
 
 
-@pytest.mark.timeout(180)
 def test_ways_to_serve_are_compared() -> None:
     report = measured("worker_classes", "--seconds", "1", "--reloads", "1", "--only", "64 threads")
     assert "| gthread, 64 threads |" in report
 
 
-@pytest.mark.timeout(180)
 def test_sizes_are_compared() -> None:
     report = measured("worker_sizes", "--seconds", "1", "--only", "backlog")
     assert "| 2048 | 900 |" in report
