@@ -222,7 +222,7 @@ def test_it_serves_tls_and_counts_the_handshakes(authority: Authority) -> None:
         assert server.url.startswith("https://127.0.0.1:")
         with client(server, verify=trust) as http:
             assert http.get(SEARCH).status_code == 400
-        with pytest.raises(httpx2.ConnectError), client(server):
+        with pytest.raises(httpx2.ConnectError), client(server, verify=True):
             pass
 
 
