@@ -148,7 +148,7 @@ def request_span(
             _left_out.set({})
             return None, _NO_SPAN
         if traceparent and (theirs := _LEFT_OUT.fullmatch(traceparent)):
-            _left_out.set(headers)
+            _left_out.set({"traceparent": traceparent})
             return theirs[1], _NO_SPAN
 
     from opentelemetry import trace  # noqa: PLC0415
