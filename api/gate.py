@@ -16,7 +16,7 @@ from api.addresses import Proxies
 from api.errors import FlightPriceError, Forbidden, TooManyRequests, Unauthorized
 from api.keys import Keys
 from api.logs import Event, get_logger
-from api.services.allowance import WINDOW_SECONDS, Allowance, Standing
+from api.services.allowance import WINDOW_SECONDS, Allowance, Balance
 
 PRICES: Final = "/flights/price"
 FIGURES: Final = "/status.json"
@@ -98,15 +98,15 @@ class Gate:
         raise _refusal(client, key, rules.client_keys)
 
     def _count(self, resp: falcon.Response, client: str, allowance: Allowance, what: str) -> None:
-        standing = allowance.take(client)
-        _tell(resp, allowance, standing)
-        if standing.retry_after is not None:
+        balance = allowance.take(client)
+        _tell(resp, allowance, balance)
+        if balance.retry_after is not None:
             requests = "request" if allowance.per_minute == 1 else "requests"
             raise _refused(
                 client,
                 TooManyRequests(
                     f"More than {allowance.per_minute} {requests} a minute{what}.",
-                    retry_after=standing.retry_after,
+                    retry_after=balance.retry_after,
                 ),
             )
 
@@ -160,9 +160,9 @@ def _refused(client: str, error: FlightPriceError) -> FlightPriceError:
     return error
 
 
-def _tell(resp: falcon.Response, allowance: Allowance, standing: Standing) -> None:
+def _tell(resp: falcon.Response, allowance: Allowance, balance: Balance) -> None:
     """RateLimit headers (draft-ietf-httpapi-ratelimit-headers-10), one member for each limit."""
     resp.append_header(
         "RateLimit-Policy", f'"{allowance.name}";q={allowance.per_minute};w={WINDOW_SECONDS}'
     )
-    resp.append_header("RateLimit", f'"{allowance.name}";r={standing.remaining};t={standing.reset}')
+    resp.append_header("RateLimit", f'"{allowance.name}";r={balance.remaining};t={balance.reset}')

@@ -20,8 +20,8 @@ class Turnstile(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How a client stands after a request.
+class Balance:
+    """What a client has left after a request.
 
     reset: seconds until all of its allowance is back. retry_after: seconds until it may ask
     again; None if this request was granted.
@@ -49,12 +49,12 @@ class Allowance:
         # A tenth of a turn more than the count says, which rounded clocks would cut short.
         self._patience = (per_minute - 0.9) * self._interval
 
-    def take(self, client: str) -> Standing:
+    def take(self, client: str) -> Balance:
         """Count a request of this client; one that is not granted does not count."""
         wait, spacing = self._turnstile.take_turn(
             f"limit|{self.name}|{client}", self._interval, self._patience, self._workers
         )
         if wait > self._patience:
-            return Standing(0, math.ceil(wait), wait - self._patience)
+            return Balance(0, math.ceil(wait), wait - self._patience)
         remaining = int((self._patience - wait) / spacing)
-        return Standing(remaining, math.ceil(wait + spacing), None)
+        return Balance(remaining, math.ceil(wait + spacing), None)
