@@ -53,6 +53,7 @@ def eventually(what: Callable[[], T | None], within: float = PATIENCE_SECONDS) -
     An AssertionError of it, or one of the network, counts as not yet.
     """
     give_up = time.monotonic() + within
+    pause = 0.01
     while True:
         problem: Exception | None = None
         try:
@@ -63,7 +64,8 @@ def eventually(what: Callable[[], T | None], within: float = PATIENCE_SECONDS) -
             problem = exc
         if time.monotonic() > give_up:
             raise AssertionError(f"not within {within} s") from problem
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.05)
 
 
 def first_good(ask: Callable[[], T], is_good: Callable[[T], object]) -> T:

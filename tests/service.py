@@ -140,10 +140,11 @@ class Service:
         with suppress(AssertionError):  # it logs less than requests, or was killed
             eventually(lambda: f'{self._last_request_id}","method"' in self.log_text, within=1)
         text = self.log_text
-        lines = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+        named = "" if event is None else f'"event":"{event}"'
+        lines = text[: text.rfind("\n") + 1].splitlines()
         return [
             line
-            for line in lines
+            for line in (json.loads(line) for line in lines if named in line)
             if (event is None or line["event"] == event)
             and all(line.get(name) == value for name, value in fields.items())
         ]
