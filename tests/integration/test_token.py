@@ -42,14 +42,14 @@ def test_redis_holds_no_token_that_could_be_used(
 
 
 def test_no_request_waits_for_a_token(redis_server: RedisServer, amadeus: SandboxServer) -> None:
-    amadeus.settings(token_life=20)
+    amadeus.settings(token_life=30)
     with Service.on(amadeus, redis_url=redis_server.url) as service:
         eventually(lambda: service.log("token.fetched"))
-        amadeus.fault("token", "latency", 1500)
+        amadeus.fault("token", "latency", 3000)
         with Load(service.url, per_second=20, routes=2000) as load:
-            eventually(lambda: amadeus.calls("token") == 3, within=60)
+            eventually(lambda: len(service.log("token.fetched")) == 2, within=60)
     assert load.failed() == []
-    assert max(outcome.seconds for outcome in load.outcomes) < 1
+    assert max(outcome.seconds for outcome in load.outcomes) < 2.5
 
 
 def test_a_revoked_token_is_replaced_once_for_all(
