@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 
 import gevent  # noqa: E402
 
+from api.environments import AmadeusEnvironment  # noqa: E402
 from api.loading import reload_settings  # noqa: E402
 from api.logs import Event, GunicornLogger, configure_logs, get_logger  # noqa: E402
 from api.metric_files import (  # noqa: E402
@@ -29,16 +30,18 @@ from api.summary import summary  # noqa: E402
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
 
-# Once for all workers, which start sooner and share the memory. Not api.app itself: metrics are
-# to be made after the fork.
-for library in ("amadeus", "cryptography.fernet", "falcon", "httpx2", "redis"):
-    import_module(library)
-
 # A dump of the memory would hold secrets.
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 settings = reload_settings()
 configure_logs(settings.log_level, settings.log_format)
+
+# Once for all workers, which start sooner and share the memory. Not api.app itself: metrics are
+# to be made after the fork. httpx2 would import its httpcore2 with the first network transport.
+in_sandbox = settings.environment is AmadeusEnvironment.SANDBOX
+preloaded = ["amadeus", "api.models", "cryptography.fernet", "falcon", "httpx2", "redis"]
+for module in (*preloaded, "sandbox" if in_sandbox else "httpcore2"):
+    import_module(module)
 
 wsgi_app = "api.wsgi:application"
 bind = f"0.0.0.0:{settings.port}"
