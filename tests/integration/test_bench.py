@@ -72,14 +72,14 @@ def test_what_redis_needs_is_measured() -> None:
 
 
 def test_the_cost_at_scale_is_simulated() -> None:
-    report = measured("simulate", "--seconds", "30", "--routes", "10", "1000", "--prices", "100")
+    report = measured("simulate", "--seconds", "100", "--routes", "10", "1000", "--prices", "100")
     assert "| 1,000 |" in report
 
 
 def test_the_simulation_calls_once_a_window_where_nothing_is_ever_cold_for_long() -> None:
     one_route = ("--routes", "1", "--ttl", "10", "--seconds", "95", "--latency", "0.01")
-    report = measured("simulate", *one_route, "--rate", "20", "--prices", "100")
-    requests = 95 * 20
+    report = measured("simulate", *one_route, "--rate", "100", "--prices", "100")
+    requests = 95 * 100
     read_through, least = (float(cell) * requests / 1000 for cell in cells(report, "1")[:2])
     assert round(least) == 10
     # Ahead of each end, so a tenth more; whatever the dozen of processes.

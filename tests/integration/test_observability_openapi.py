@@ -47,7 +47,7 @@ def document(service: Service) -> dict[str, Any]:
 
 
 def test_schemathesis_finds_nothing(service: Service, tmp_path: Path) -> None:
-    found_nothing(service, tmp_path, "--max-examples", "50")
+    found_nothing(service, tmp_path, "--max-examples", "100")
 
 
 def test_schemathesis_finds_nothing_with_an_operators_key(keyed: Service, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ DAYS = count(30)
 
 @pytest.fixture(scope="module")
 def _impatient() -> Iterator[tuple[Service, SandboxServer]]:
-    with SandboxServer() as amadeus, Service.on(amadeus, amadeus_timeout=2) as service:
+    with SandboxServer() as amadeus, Service.on(amadeus, amadeus_timeout=1) as service:
         # A simulator's first search reads the airports, which takes a busy machine its time.
         eventually(lambda: service.price(date=some_day(next(DAYS))).is_success)
         yield service, amadeus
@@ -26,7 +26,7 @@ def _impatient() -> Iterator[tuple[Service, SandboxServer]]:
 
 @pytest.fixture
 def impatient(_impatient: tuple[Service, SandboxServer]) -> Iterator[Service]:
-    """One that waits two seconds for the Amadeus of `faulty`; a last success keeps it closed."""
+    """One that waits a second for the Amadeus of `faulty`; a last success keeps it closed."""
     service, amadeus = _impatient
     yield service
     amadeus.clear()
@@ -79,7 +79,7 @@ def test_a_drip_does_not_beat_the_deadline(
     faulty.fault("search", fault, 0.2)
     (reply,) = ask_at_once([impatient.price_url(next(DAYS))])
     assert reply.body["code"] == "amadeus-timeout"
-    assert reply.seconds < 3
+    assert reply.seconds < 2
 
 
 def test_the_circuit_opens_and_one_probe_closes_it(amadeus: SandboxServer) -> None:
@@ -111,8 +111,7 @@ def test_the_fleet_keeps_the_pace_of_the_test_environment(
             + [other.price_url(ahead) for ahead in range(26, 51)]
         )
     assert {reply.status for reply in replies} == {200}
-    # A busy machine may hold a call up for longer than the headroom that the pace leaves.
-    assert amadeus.counters()["search"]["refused"] <= 2
+    assert amadeus.counters()["search"]["refused"] == 0
     # 50 calls at 10 a second, less the headroom: nobody waits for more than the pace asks.
     assert 4.5 < max(reply.seconds for reply in replies) < 7.5
 
