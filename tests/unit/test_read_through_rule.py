@@ -35,6 +35,8 @@ DEADLINE = 2.0
 LOCK_SECONDS = 0.5
 SLACK = 0.5  # what a busy machine may add
 STEPS = (-3600.0, -1.0, 1.0, 3600.0)
+# A store's time is far from zero, also where this machine was started a minute ago.
+EPOCH = 10_000_000.0
 
 
 class Died(BaseException):
@@ -87,7 +89,7 @@ class Story:
     """What happened, as the upstream and the readers saw it."""
 
     random: Random
-    offset: float = 0.0
+    offset: float = EPOCH
     """How far the store's clock is from `time.monotonic`, by which all else here is told."""
     stepped_at: float = 0.0
     """When that last changed."""
@@ -252,7 +254,7 @@ def test_the_rule_holds_however_readers_failures_and_deaths_interleave(
 
 @pytest.mark.parametrize("step", [-3600.0, -5.0, 5.0, 3600.0])
 def test_a_step_of_the_store_s_clock_costs_a_fetch_and_no_answer(step: float) -> None:
-    offset = 0.0
+    offset = EPOCH
     store = MemoryStore(clock=lambda: time.monotonic() + offset)
     fetched = 0
 
@@ -264,7 +266,7 @@ def test_a_step_of_the_store_s_clock_costs_a_fetch_and_no_answer(step: float) ->
     reader = ReadThrough(store, patience=1.0)
     question = Question("key", fetch, observe=lambda _moment, _entry: None)
     reader.read(question, Deadline(DEADLINE))
-    offset = step
+    offset += step
     answers = [reader.read(question, Deadline(DEADLINE)) for _ in range(20)]
     forced = reader.read_forced(question, Deadline(DEADLINE))
     assert int(forced.entry.body) == fetched <= 3
