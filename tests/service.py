@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 GUNICORN = ROOT / ".venv-runtime" / "bin" / "gunicorn"
 # Spans need packages that only those install who collect them.
 TRACING_GUNICORN = Path(sys.executable).with_name("gunicorn")
+# Routine probes have no line of their own.
+UNLOGGED = ("/healthz", "/readyz")
 CLIENT_ID = "the-client-id"
 CLIENT_SECRET = "the-client-secret"
 
@@ -53,7 +55,7 @@ class Service:
             timeout=PATIENCE_SECONDS,
             event_hooks={"response": [self._remember]},
         )
-        self._last_request_id = ""
+        self._awaited_line = ""
 
     @classmethod
     def on(cls, sandbox: SandboxServer, **settings: object) -> Self:
@@ -134,11 +136,13 @@ class Service:
     def log(self, event: str | None = None, **fields: object) -> list[dict[str, Any]]:
         """The lines of its log so far, of one event and with these fields if so asked.
 
-        A line may come a moment after the answer that it is about, so those of the last request
-        are awaited.
+        A line may come a moment after the answer that it is about, so that of the last request
+        is awaited.
         """
-        with suppress(AssertionError):  # it logs less than requests, or was killed
-            eventually(lambda: f'{self._last_request_id}","method"' in self.log_text, within=1)
+        if self._awaited_line:
+            with suppress(AssertionError):  # it logs less than requests, or was killed
+                eventually(lambda: self._awaited_line in self.log_text, within=1)
+            self._awaited_line = ""
         text = self.log_text
         named = "" if event is None else f'"event":"{event}"'
         lines = text[: text.rfind("\n") + 1].splitlines()
@@ -150,7 +154,9 @@ class Service:
         ]
 
     def _remember(self, response: httpx2.Response) -> None:
-        self._last_request_id = response.headers.get("X-Request-ID", "")
+        is_logged = response.url.path not in UNLOGGED or response.status_code != httpx2.codes.OK
+        if is_logged and "X-Request-ID" in response.headers:
+            self._awaited_line = f'{response.headers["X-Request-ID"]}","method"'
 
     def workers(self) -> list[int]:
         """The process ids of its workers."""
