@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import httpx2
 import pytest
 
 from tests import plain_http
@@ -36,16 +37,17 @@ def test_sigterm_lets_requests_in_flight_finish(service: Service, sandbox: Sandb
         assert {reply.status for reply in waiting.result()} == {200}
 
 
-def test_a_stop_leaves_no_lock_behind(
-    service: Service, sandbox: SandboxServer, redis_server: RedisServer
+def test_a_stop_that_cuts_a_request_off_leaves_no_lock_behind(
+    sandbox: SandboxServer, redis_server: RedisServer
 ) -> None:
-    sandbox.fault("search", "latency", 1000)
-    with ThreadPoolExecutor() as threads:
-        waiting = threads.submit(ask_at_once, [service.price_url()])
+    settings = {"redis_url": redis_server.url, "gunicorn_cmd_args": "--graceful-timeout 6"}
+    with Service.on(sandbox, web_concurrency=1, **settings) as service, ThreadPoolExecutor() as one:
+        sandbox.fault("search", "latency", 9000)
+        cut_off = one.submit(ask_at_once, [service.price_url()])
         eventually(lambda: redis_server.keys("*:lock"))
-        service.stop()
-        assert waiting.result()[0].status == 200
-    assert redis_server.keys("*:lock") == []
+        assert service.stop() == 0
+        assert redis_server.keys("*:lock") == []
+        assert isinstance(cut_off.exception(), httpx2.TransportError)
 
 
 def test_a_stop_in_the_middle_of_a_refresh_leaves_no_lock_behind(
