@@ -132,6 +132,7 @@ def worker_exit(_server: "Arbiter", _worker: Any) -> None:
 def child_exit(_server: "Arbiter", worker: Any) -> None:
     """A worker is gone, however it went."""
     leave_place(worker.place)
+    worker.leave_place()
 
 
 def on_exit(_server: "Arbiter") -> None:

@@ -8,7 +8,6 @@ millisecond pass before it takes its next.
 """
 
 import mmap
-import os
 from functools import partial
 from typing import Any, Final
 
@@ -17,46 +16,39 @@ from gevent.server import StreamServer
 from gunicorn.workers.ggevent import GeventWorker
 
 PAUSE_SECONDS: Final = 0.001
-SLOTS: Final = 512
+PLACES: Final = 1024  # the most workers that there can be, those of two reloads beside them
 NOBODY: Final = 2**32 - 1
 
 # Made before the fork, and so the same in all workers.
-_pids: Final = memoryview(mmap.mmap(-1, 4 * SLOTS)).cast("I")
-_connections: Final = memoryview(mmap.mmap(-1, 4 * SLOTS)).cast("I")
-_connections[:] = memoryview(NOBODY.to_bytes(4, "little") * SLOTS).cast("I")
+_connections: Final = memoryview(mmap.mmap(-1, 4 * PLACES)).cast("I")
+_connections[:] = memoryview(NOBODY.to_bytes(4, "little") * PLACES).cast("I")
 
 
 class SharingWorker(GeventWorker):
     """A GeventWorker whose connections are as many as its siblings'."""
 
+    place: int  # which no living sibling has; gunicorn.conf.py gives it before the fork
+
     def init_process(self) -> None:
-        self._slot = self.age % SLOTS
-        _pids[self._slot] = os.getpid()
-        _connections[self._slot] = 0
+        _connections[self.place] = 0
         # What gunicorn calls for each of its sockets; a function of ours knows its worker.
         self.server_class = self._listen  # type: ignore[assignment, misc]
         super().init_process()
 
+    def leave_place(self) -> None:
+        """Count for nobody any more; called in the master, once the worker is dead."""
+        _connections[self.place] = NOBODY
+
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        _connections[self._slot] += 1
+        _connections[self.place] += 1
         try:
             super().handle(listener, client, addr)
         finally:
-            _connections[self._slot] -= 1
+            _connections[self.place] -= 1
 
     def has_more_than_its_share(self) -> bool:
-        """Whether a living sibling has fewer connections, by more than the one in its hands."""
-        counts = _connections.tolist()  # once, since the others go on counting
-        fewest = min(counts)
-        if counts[self._slot] <= fewest + 1:
-            return False
-        slot = counts.index(fewest)
-        try:
-            os.kill(_pids[slot], 0)
-        except ProcessLookupError:
-            _connections[slot] = NOBODY  # it died without a word
-            return False
-        return True
+        """Whether a sibling has fewer connections, by more than the one in its hands."""
+        return _connections[self.place] > min(_connections.tolist()) + 1
 
     def _listen(self, listener: Any, *, spawn: Any, **_: Any) -> StreamServer:
         return _SharingServer(self, listener, partial(self.handle, listener), spawn)

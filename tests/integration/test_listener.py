@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -15,29 +16,48 @@ from tests.service import Service
 CLIENTS = 40
 
 
-@pytest.fixture
-def service(redis_server: RedisServer) -> Iterator[Service]:
-    with Service(redis_url=redis_server.url, web_concurrency=2) as service:
+@pytest.fixture(scope="module")
+def service(shared_redis: RedisServer) -> Iterator[Service]:
+    with Service(redis_url=shared_redis.url, web_concurrency=2) as service:
         eventually(lambda: len(service.log("service.warmed")) == 2)
+        service.http.close()  # an idle connection would hold a reload up
         yield service
 
 
-def connect(service: Service, stack: ExitStack) -> list[socket.socket]:
+def connect(service: Service, stack: ExitStack, count: int = CLIENTS) -> list[socket.socket]:
     """Clients that all come at once, and stay."""
     return [
         stack.enter_context(socket.create_connection(("127.0.0.1", service.port)))
-        for _ in range(CLIENTS)
+        for _ in range(count)
     ]
 
 
-def test_clients_that_come_at_once_are_spread_over_the_workers(service: Service) -> None:
-    def taken() -> list[int]:
-        return [connections_of(worker, service.port) for worker in service.workers()]
+def taken(service: Service) -> list[int]:
+    """How many connections each worker has."""
+    return [connections_of(worker, service.port) for worker in service.workers()]
 
+
+def test_clients_that_come_at_once_are_spread_over_the_workers(service: Service) -> None:
     with ExitStack() as stack:
         connect(service, stack)
-        eventually(lambda: sum(taken()) >= CLIENTS)
-        assert max(taken()) <= CLIENTS * 3 / 4
+        eventually(lambda: sum(taken(service)) >= CLIENTS)
+        assert max(taken(service)) <= CLIENTS * 3 / 4
+
+
+def test_nobody_waits_for_the_workers_before_a_reload(service: Service) -> None:
+    before = set(service.workers())
+    service.process.send_signal(signal.SIGHUP)
+    eventually(lambda: len(service.workers()) == 2 and not before & set(service.workers()))
+
+    def seconds_for(count: int) -> float:
+        with ExitStack() as stack:
+            started = time.monotonic()
+            connect(service, stack, count)
+            eventually(lambda: sum(taken(service)) >= count)
+            return time.monotonic() - started
+
+    # Two workers that each let a millisecond pass before each of theirs would never be so fast.
+    eventually(lambda: seconds_for(count=400) < 0.2)
 
 
 def test_the_connections_of_a_dead_worker_count_for_nothing(service: Service) -> None:
