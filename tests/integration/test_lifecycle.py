@@ -5,22 +5,38 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
+from api.app import create_app
+from api.settings import Settings
 from tests import plain_http
 from tests.crowd import ask_at_once
-from tests.processes import connections_of, eventually
+from tests.load import Load
+from tests.processes import connections_of, eventually, first_good
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
-from tests.service import Service
+from tests.service import CLIENT_ID, CLIENT_SECRET, Service, some_day
+from tests.wire import PING, Wire, statuses
 
 
 @pytest.fixture
 def service(redis_server: RedisServer, sandbox: SandboxServer) -> Iterator[Service]:
-    with Service.on(sandbox, redis_url=redis_server.url, web_concurrency=2) as service:
+    with Service.on(sandbox, redis_url=redis_server.url, web_concurrency=1) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def two_workers(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[Service]:
+    """A service that no test ends, and to which each request has a connection of its own."""
+    settings = {"redis_url": shared_redis.url, "web_concurrency": 2}
+    with Service.on(shared_sandbox, **settings) as service:
+        service.http.close()
+        eventually(lambda: len(service.log("service.warmed")) == 2)
         yield service
 
 
@@ -62,6 +78,21 @@ def test_a_stop_in_the_middle_of_a_refresh_leaves_no_lock_behind(
         assert redis_server.keys("*:lock") == []
 
 
+def test_a_stop_closes_every_pool(sandbox: SandboxServer, redis_server: RedisServer) -> None:
+    def opened() -> tuple[int, int]:
+        with redis_server.client as own:
+            return len(own.client_list()), sandbox.counters()["connections"]["open"]
+
+    by_ourselves = opened()
+    with worker_in_this_process(sandbox, redis_server) as worker:
+        query = {"origin": "JFK", "destination": "LAX", "date": some_day()}
+        assert worker.get("/flights/price", params=query).status_code == 200
+        of_redis, of_amadeus = opened()
+        assert of_redis > by_ourselves[0]
+        assert of_amadeus > by_ourselves[1]
+    eventually(lambda: opened() == by_ourselves)
+
+
 def test_readiness_says_stopping_first(service: Service, sandbox: SandboxServer) -> None:
     sandbox.fault("search", "latency", 3000)
     with ThreadPoolExecutor() as threads, plain_http.client() as client:
@@ -69,18 +100,23 @@ def test_readiness_says_stopping_first(service: Service, sandbox: SandboxServer)
         waiting = threads.submit(ask_at_once, [service.price_url()])
         eventually(lambda: sandbox.counters()["search"]["calls"])
         service.process.send_signal(signal.SIGTERM)
-        eventually(lambda: client.get(f"{service.url}/readyz").status_code == 503)
-        assert client.get(f"{service.url}/readyz").json()["status"] == "stopping"
+        # On the connection that it has: soon there will be no other.
+        said = first_good(lambda: client.get(f"{service.url}/readyz"), lambda it: it.is_error)
+        assert (said.status_code, said.json()["status"]) == (503, "stopping")
         assert waiting.result()[0].status == 200
 
 
 def test_idle_clients_hold_the_end_up_for_five_seconds_at_most(service: Service) -> None:
-    with plain_http.client() as idle:
-        for _ in range(10):
-            idle.get(f"{service.url}/flights/ping")
+    service.http.close()
+    with Wire(service) as idle:
+        idle.send(PING)
+        eventually(lambda: service.log("http.request", path="/flights/ping"))
         started = time.monotonic()
-        service.stop()
-        assert time.monotonic() - started < 7
+        service.process.send_signal(signal.SIGTERM)
+        assert statuses(idle.read()) == [200]
+        assert time.monotonic() - started < 5.5
+    # gunicorn looks once a second whether all are gone.
+    assert service.process.wait(started + 7 - time.monotonic()) == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -96,29 +132,53 @@ def test_it_ends_cleanly_however_early_it_is_told_to(
 
 
 def test_sighup_reloads_without_a_failed_request_or_a_new_token(
-    service: Service, sandbox: SandboxServer
+    two_workers: Service, sandbox: SandboxServer
 ) -> None:
-    before = service.workers()
-    service.process.send_signal(signal.SIGHUP)
-    statuses = set()
-    while set(before) & set(service.workers()) or len(service.workers()) < 2:
-        statuses.add(ask_at_once([service.price_url()])[0].status)
-    assert statuses == {200}
-    assert sandbox.counters()["token"]["calls"] == 1
+    before = set(two_workers.workers())
+    sandbox.fault("search", "latency", 2000, origin="JFK")
+    with ThreadPoolExecutor() as one, Load(two_workers.url, per_second=20, routes=40) as load:
+        slow = one.submit(ask_at_once, [two_workers.price_url()])
+        eventually(lambda: len(load.outcomes) > 20)  # and so there are clients with connections
+        two_workers.process.send_signal(signal.SIGHUP)
+        eventually(lambda: not before & set(two_workers.workers()))
+        asked = len(load.outcomes)
+        eventually(lambda: len(load.outcomes) > asked + 20)
+    assert (load.failed(), slow.result()[0].status) == ([], 200)
+    assert sandbox.counters()["token"]["calls"] == 0
 
 
 def test_a_killed_worker_comes_back_and_costs_only_its_own_requests(
-    service: Service, sandbox: SandboxServer
+    two_workers: Service, sandbox: SandboxServer
 ) -> None:
     sandbox.fault("search", "latency", 1500)
-    service.http.close()  # from here on each request has a connection of its own
-    victim, survivor = service.workers()
+    victim, survivor = two_workers.workers()
+    urls = [two_workers.price_url(ahead) for ahead in range(1, 21)]
     with ThreadPoolExecutor(20) as threads:
-        asked = [threads.submit(ask_at_once, [service.price_url(ahead)]) for ahead in range(1, 21)]
+        asked = [threads.submit(ask_at_once, [url]) for url in urls]
         eventually(lambda: sandbox.counters()["search"]["calls"] == 20)
-        its_own = connections_of(victim, service.port)
+        its_own = connections_of(victim, two_workers.port)
         os.kill(victim, signal.SIGKILL)
         assert sum(request.exception() is not None for request in asked) == its_own
-    eventually(lambda: len(service.workers()) == 2 and victim not in service.workers())
-    assert survivor in service.workers()
-    assert ask_at_once([service.price_url()])[0].status == 200
+    eventually(lambda: len(two_workers.workers()) == 2 and victim not in two_workers.workers())
+    assert survivor in two_workers.workers()
+    assert ask_at_once([two_workers.price_url()])[0].status == 200
+
+
+@contextmanager
+def worker_in_this_process(
+    sandbox: SandboxServer, redis_server: RedisServer
+) -> Iterator[httpx2.Client]:
+    """From its warm-up to its stop: when its process ends, the kernel would close all."""
+    application = create_app(
+        Settings(
+            amadeus_base_url=sandbox.url,
+            amadeus_client_id=SecretStr(CLIENT_ID),
+            amadeus_client_secret=SecretStr(CLIENT_SECRET),
+            redis_url=SecretStr(redis_server.url),
+        )
+    )
+    application.warm_up()
+    transport = httpx2.WSGITransport(app=application)
+    with httpx2.Client(transport=transport, base_url="http://service") as client:
+        yield client
+    application.stop()
