@@ -17,82 +17,35 @@ from tests.sandbox_server import SandboxServer
 from tests.service import Service, some_day
 from tests.wire import PING, Wire
 
-WARM = 200  # requests
+pytestmark = pytest.mark.usefixtures("redis_server", "sandbox")  # empty and well
+WARM = 40  # requests
+
+
+@pytest.fixture(scope="module")
+def three(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[list[Service]]:
+    settings = {"redis_url": shared_redis.url, "web_concurrency": 1}
+    with ExitStack() as running:
+        services = [Service.on(shared_sandbox, **settings) for _ in range(3)]
+        yield [running.enter_context(service) for service in services]
 
 
 @pytest.fixture
-def replicas(redis_server: RedisServer, sandbox: SandboxServer) -> Iterator[list[Service]]:
-    """Three, with a worker each."""
-    with ExitStack() as running:
-        yield [
-            running.enter_context(
-                Service.on(sandbox, redis_url=redis_server.url, web_concurrency=1)
-            )
-            for _ in range(3)
-        ]
+def replicas(three: list[Service]) -> list[Service]:
+    """Three that are alive, with a worker each."""
+    for replica in three:
+        if replica.process.poll() is not None:
+            replica.launch()
+    eventually(lambda: all(is_ready(replica) for replica in three))
+    return three
 
 
 def is_ready(replica: Service) -> bool:
     return plain_http.get(f"{replica.url}/readyz").is_success
 
 
-def test_replicas_are_restarted_one_after_the_other_without_a_failed_request(
-    replicas: list[Service],
-) -> None:
-    with Balancer(replicas) as balancer, Load(balancer.url) as load:
-        for replica in replicas:
-            seen = len(load.outcomes)
-            eventually(lambda: len(load.outcomes) > seen + WARM)  # noqa: B023 - called at once
-            assert replica.stop() == 0
-            replica.launch()
-            eventually(lambda: is_ready(replica))  # noqa: B023
-    print(f"3 replicas restarted: {load.summary()}")  # noqa: T201 - docs/operations.md tells it
-    assert load.failed() == []
-
-
-def test_a_replica_that_dies_takes_no_request_with_it(replicas: list[Service]) -> None:
-    with Balancer(replicas) as balancer, Load(balancer.url) as load:
-        eventually(lambda: len(load.outcomes) > WARM)
-        send(replicas[0], signal.SIGKILL)
-        eventually(lambda: len(load.outcomes) > 3 * WARM)
-    print(f"1 of 3 replicas killed: {load.summary()}")  # noqa: T201 - docs/operations.md tells it
-    assert load.failed() == []
-
-
-def test_a_replica_that_freezes_costs_some_a_wait_and_nobody_an_answer(
-    replicas: list[Service], sandbox: SandboxServer
-) -> None:
-    sandbox.fault("search", "latency", 500)
-    with Balancer(replicas) as balancer, Load(balancer.url, routes=2000) as load:
-        eventually(lambda: len(load.outcomes) > WARM)
-        send(replicas[0], signal.SIGSTOP)
-        try:
-            eventually(lambda: [each for each in load.outcomes if each.seconds > 10], within=30)
-        finally:
-            send(replicas[0], signal.SIGKILL)
-    waited = [each.seconds for each in load.outcomes if each.seconds > 10]
-    told = f"{len(waited)} waited, {max(waited):.1f} s at most"
-    print(f"1 of 3 replicas frozen: {load.summary()}; {told}")  # noqa: T201 - docs/operations.md
-    assert load.failed() == []
-
-
-def test_replicas_share_what_they_know(replicas: list[Service], sandbox: SandboxServer) -> None:
-    statuses = set()
+@pytest.fixture
+def way_in(replicas: list[Service]) -> Iterator[Balancer]:
     with Balancer(replicas) as balancer:
-
-        def each_was_asked() -> bool:
-            statuses.add(plain_http.get(price_url(balancer)).status_code)
-            return all('"path":"/flights/price"' in replica.log_text for replica in replicas)
-
-        eventually(each_was_asked)
-    assert statuses == {200}
-    assert sandbox.counters()["search"]["calls"] == 1
-
-
-@pytest.fixture(scope="module")
-def way_in() -> Iterator[Balancer]:
-    """The balancer before a replica that has nothing to do."""
-    with Service() as replica, Balancer([replica]) as balancer:
         yield balancer
 
 
@@ -114,11 +67,70 @@ def test_the_balancer_cuts_off_who_sends_drop_by_drop(way_in: Balancer) -> None:
     assert time.monotonic() - started < 7
 
 
+def test_replicas_share_what_they_know(replicas: list[Service], sandbox: SandboxServer) -> None:
+    nobody_asked_for = some_day(200)
+    statuses = set()
+    with Balancer(replicas) as balancer:
+
+        def each_was_asked() -> bool:
+            statuses.add(plain_http.get(price_url(balancer, nobody_asked_for)).status_code)
+            return all(nobody_asked_for in replica.log_text for replica in replicas)
+
+        eventually(each_was_asked)
+    assert statuses == {200}
+    assert sandbox.counters()["search"]["calls"] == 1
+
+
+def test_replicas_are_restarted_one_after_the_other_without_a_failed_request(
+    replicas: list[Service],
+) -> None:
+    with Balancer(replicas) as balancer, some_load(balancer) as load:
+        for replica in replicas:
+            seen = len(load.outcomes)
+            eventually(lambda: len(load.outcomes) > seen + WARM)  # noqa: B023 - called at once
+            assert replica.stop() == 0
+            replica.launch()
+            eventually(lambda: is_ready(replica))  # noqa: B023
+    print(f"3 replicas restarted: {load.summary()}")  # noqa: T201 - docs/operations.md tells it
+    assert load.failed() == []
+
+
+def test_a_replica_that_dies_takes_no_request_with_it(replicas: list[Service]) -> None:
+    with Balancer(replicas) as balancer, some_load(balancer) as load:
+        eventually(lambda: len(load.outcomes) > WARM)
+        send(replicas[0], signal.SIGKILL)
+        eventually(lambda: len(load.outcomes) > 3 * WARM)
+    print(f"1 of 3 replicas killed: {load.summary()}")  # noqa: T201 - docs/operations.md tells it
+    assert load.failed() == []
+
+
+def test_a_replica_that_freezes_costs_some_a_wait_and_nobody_an_answer(
+    replicas: list[Service], sandbox: SandboxServer
+) -> None:
+    sandbox.fault("search", "latency", 500)
+    with Balancer(replicas) as balancer, some_load(balancer, routes=2000) as load:
+        eventually(lambda: len(load.outcomes) > WARM)
+        send(replicas[0], signal.SIGSTOP)
+        try:
+            eventually(lambda: [each for each in load.outcomes if each.seconds > 10], within=30)
+        finally:
+            send(replicas[0], signal.SIGKILL)
+    waited = [each.seconds for each in load.outcomes if each.seconds > 10]
+    told = f"{len(waited)} waited, {max(waited):.1f} s at most"
+    print(f"1 of 3 replicas frozen: {load.summary()}; {told}")  # noqa: T201 - docs/operations.md
+    assert load.failed() == []
+
+
 def send(replica: Service, number: signal.Signals) -> None:
     """To all of its processes."""
     for process in (replica.process.pid, *replica.workers()):
         os.kill(process, number)
 
 
-def price_url(balancer: Balancer) -> str:
-    return f"{balancer.url}/flights/price?origin=JFK&destination=LAX&date={some_day()}"
+def price_url(balancer: Balancer, date: str) -> str:
+    return f"{balancer.url}/flights/price?origin=JFK&destination=LAX&date={date}"
+
+
+def some_load(balancer: Balancer, routes: int = 40) -> Load:
+    """What a machine bears on which other tests run, and three replicas."""
+    return Load(balancer.url, per_second=20, routes=routes)
