@@ -94,6 +94,11 @@ class RedisCluster(_Several):
         """The keys in all masters."""
         return [key for server in self.masters() for key in server.keys(pattern)]
 
+    def redirections(self) -> int:
+        """How often somebody was told that a slot has moved."""
+        told = [cast("Any", server.client).info("errorstats") for server in self.masters()]
+        return sum(each.get("errorstat_MOVED", {"count": 0})["count"] for each in told)
+
     def reshard(self, slots: int) -> None:
         """Move slots from the first master to another, while it is in use."""
         donor, taker, *_ = self.masters()
@@ -181,6 +186,8 @@ def _cluster_node(tls: Tls | None, program: str) -> RedisServer:
         *USERS,
         *("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
         *("--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
+        # No list has a replica before its first copy, 5 s, and its first ping, 10 s.
+        *("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"),
         tls=tls,
         program=program,
     )

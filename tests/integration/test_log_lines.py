@@ -20,6 +20,12 @@ def sandbox() -> Iterator[SandboxServer]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def service(sandbox: SandboxServer) -> Iterator[Service]:
+    with Service.on(sandbox) as service:
+        yield service
+
+
 def test_nothing_secret_is_written_at_any_level(sandbox: SandboxServer) -> None:
     ending = token_ending(sandbox)
     secrets = [CLIENT_SECRET, "redis-password", ending]
@@ -53,11 +59,10 @@ def live_through_everything(sandbox: SandboxServer, service: Service, redis: Red
     service.price(date=some_day(50))
 
 
-def test_every_line_is_json_under_a_listed_event_gunicorns_too(sandbox: SandboxServer) -> None:
-    with Service.on(sandbox) as service:
-        service.price()
-        service.get("/nope")
-        lines = service.log()
+def test_every_line_is_json_under_a_listed_event_gunicorns_too(service: Service) -> None:
+    service.price()
+    service.get("/nope")
+    lines = service.log()
 
     assert {line["event"] for line in lines} <= set(Event)
     assert all(list(line)[:3] == ["timestamp", "level", "event"] for line in lines)
@@ -66,23 +71,21 @@ def test_every_line_is_json_under_a_listed_event_gunicorns_too(sandbox: SandboxS
     assert any(message.startswith("Listening at") for message in messages)
 
 
-def test_one_request_id_goes_through_all_lines_of_a_request(sandbox: SandboxServer) -> None:
+def test_one_request_id_goes_through_all_lines_of_a_request(service: Service) -> None:
     query = {"origin": "JFK", "destination": "LAX", "date": some_day(40)}
-    with Service.on(sandbox) as service:
-        service.http.get("/flights/price", params=query, headers={"X-Request-ID": "mine"})
-        eventually(lambda: service.log("http.request", request_id="mine"))
-        events = [line["event"] for line in service.log(request_id="mine")]
+    service.http.get("/flights/price", params=query, headers={"X-Request-ID": "mine"})
+    eventually(lambda: service.log("http.request", request_id="mine"))
+    events = [line["event"] for line in service.log(request_id="mine")]
 
     assert events == ["cache.miss", "amadeus.call", "cache.stored", "http.request"]
 
 
-def test_the_lines_of_a_price_carry_their_fields(sandbox: SandboxServer) -> None:
-    with Service.on(sandbox) as service:
-        service.price(date=some_day(41))
-        service.price(date=some_day(41))
-        [hit] = eventually(lambda: service.log("cache.hit"))
-        [request] = eventually(lambda: service.log("http.request", cache="hit"))
-        call = service.log("amadeus.call", status=200)[-1]
+def test_the_lines_of_a_price_carry_their_fields(service: Service) -> None:
+    service.price(date=some_day(41))
+    service.price(date=some_day(41))
+    [hit] = eventually(lambda: service.log("cache.hit"))
+    [request] = eventually(lambda: service.log("http.request", cache="hit"))
+    call = service.log("amadeus.call", status=200)[-1]
 
     assert (hit["origin"], hit["destination"], hit["date"]) == ("JFK", "LAX", some_day(41))
     assert (hit["ttl"], hit["age"] >= 0) == (600, True)
@@ -91,14 +94,13 @@ def test_the_lines_of_a_price_carry_their_fields(sandbox: SandboxServer) -> None
     assert call["duration_ms"] > 0
 
 
-def test_a_probe_that_finds_all_well_is_no_line(sandbox: SandboxServer) -> None:
-    with Service.on(sandbox) as service:
-        assert service.get("/healthz").is_success
-        assert service.get("/flights/ping").is_success
-        eventually(lambda: service.log("http.request", path="/flights/ping"))
+def test_a_probe_that_finds_all_well_is_no_line(service: Service) -> None:
+    assert service.get("/healthz").is_success
+    assert service.get("/flights/ping").is_success
+    eventually(lambda: service.log("http.request", path="/flights/ping"))
 
-        assert not service.log("http.request", path="/healthz")
-        assert not service.log("http.request", path="/readyz", status=200)
+    assert not service.log("http.request", path="/healthz")
+    assert not service.log("http.request", path="/readyz", status=200)
 
 
 def test_a_level_keeps_the_lines_below_it_quiet(sandbox: SandboxServer) -> None:

@@ -13,7 +13,7 @@ from tests.processes import eventually
 from tests.service import Service
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     with Service(web_concurrency=2) as service:
         eventually(lambda: value(service, "workers") == 2)
@@ -34,11 +34,10 @@ def test_workers_that_come_and_go_leave_no_files(service: Service) -> None:
     ] == []
 
 
-def test_the_files_end_with_the_service(service: Service) -> None:
-    folder = metric_folder(service)
-    assert folder.is_dir()
-
-    service.stop()
+def test_the_files_end_with_the_service() -> None:
+    with Service() as service:
+        folder = metric_folder(service)
+        assert folder.is_dir()
 
     assert not folder.exists()
 

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -186,14 +187,17 @@ def test_every_answer_tells_browsers_to_be_careful(service: Service, path: str) 
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("beginning", [b"", b"GET /flights/pi", HEAD + b"X: x\r\nY"], ids=len)
-def test_a_head_that_comes_drop_by_drop_is_cut_off(service: Service, beginning: bytes) -> None:
-    started = time.monotonic()
-    with Wire(service) as wire:
-        wire.send(beginning)
-        wire.drip_until_cut_off()
+def test_a_head_that_comes_drop_by_drop_is_cut_off(service: Service) -> None:
+    def seconds_until_cut_off(beginning: bytes) -> float:
+        started = time.monotonic()
+        with Wire(service) as wire:
+            wire.send(beginning)
+            wire.drip_until_cut_off()
+        return time.monotonic() - started
 
-    assert time.monotonic() - started < 7
+    beginnings = [b"", b"GET /flights/pi", HEAD + b"X: x\r\nY"]
+    with ThreadPoolExecutor(len(beginnings)) as at_once:
+        assert max(at_once.map(seconds_until_cut_off, beginnings)) < 7
 
 
 def test_a_body_that_comes_drop_by_drop_is_cut_off(service: Service) -> None:
@@ -234,14 +238,15 @@ def test_a_client_that_never_reads_is_cut_off(service: Service) -> None:
 HOSTILE = "/%1B%5B2J%0D%0A%C2%9B31m%E2%80%AE%7F%00%0A%7B%22event%22:%22forged%22%7D"
 
 
-@pytest.mark.parametrize("log_format", ["json", "console"])
-def test_a_hostile_path_stays_one_harmless_line_of_the_log(log_format: str) -> None:
-    with Service(log_format=log_format, log_level="debug") as service:
-        ask(service, f"GET {HOSTILE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        line = eventually(
-            lambda: [line for line in service.log_text.split("\n") if "forged" in line]
-        )[0]
+def test_a_hostile_path_stays_one_harmless_line_of_the_log(service: Service) -> None:
+    with Service(log_format="console") as with_console:
+        for each in (service, with_console):
+            ask(each, f"GET {HOSTILE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            line = eventually(lambda: lines_with("forged", each))[0]  # noqa: B023 - called at once
+            assert line.isprintable()
+            assert "404" in line
+            assert "http.request" in line
 
-    assert line.isprintable()
-    assert "404" in line
-    assert "http.request" in line
+
+def lines_with(text: str, service: Service) -> list[str]:
+    return [line for line in service.log_text.split("\n") if text in line]
