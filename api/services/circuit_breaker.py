@@ -32,7 +32,7 @@ class Standing(StrEnum):
 class CircuitBreaker:
     """Opens after ten failures in a row, for five seconds; then one call at a time probes.
 
-    Every call that is admitted must be followed by a `report`.
+    Every call that is admitted must be followed by a `report` with what `admit` returned.
     """
 
     def __init__(self) -> None:
@@ -40,6 +40,7 @@ class CircuitBreaker:
         self._failures = 0
         self._open_until: float | None = None
         self._is_probing = False
+        self._openings = 0
         self._heard = Standing.OK
         self._heard_at: float | None = None
         self._end: threading.Timer | None = None
@@ -63,21 +64,29 @@ class CircuitBreaker:
         with self._lock:
             self._refuse_while_open()
 
-    def admit(self) -> None:
-        """Ask to make a call now. Raises AmadeusUnavailable while the circuit is open."""
+    def admit(self) -> int:
+        """Ask to make a call now. Raises AmadeusUnavailable while the circuit is open.
+
+        Returns how often the circuit had opened, by which `report` knows a call of before.
+        """
         with self._lock:
             self._refuse_while_open()
             self._is_probing = self._open_until is not None
             metrics.BREAKER_OPEN.set(self._is_probing)
+            return self._openings
 
-    def report(self, standing: Standing) -> None:
-        """How Amadeus took the call."""
+    def report(self, standing: Standing, admitted: int | None = None) -> None:
+        """How Amadeus took the call that was so admitted, or else another worker's."""
         with self._lock:
+            # A call of before the circuit opened tells nothing new, and is not the probe.
+            if admitted not in (None, self._openings):
+                return
             self._heard, self._heard_at = standing, time.monotonic()
             self._is_probing = False
             was_open = self._open_until is not None
             self._failures = self._failures + 1 if standing is Standing.FAILING else 0
             is_open = self._failures >= FAILURES_TO_OPEN
+            self._openings += is_open
             self._open_until = self._heard_at + OPEN_SECONDS if is_open else None
             metrics.BREAKER_OPEN.set(is_open)
             self._await_end()

@@ -71,7 +71,7 @@ class Upstream:
             raise
         if not deadline.remaining():
             raise AmadeusTimeout("No time was left to ask Amadeus.")
-        self._breaker.admit()
+        admitted = self._breaker.admit()
         standing = Standing.FAILING
         try:
             reply = self._attempt("search", call, deadline, _check_offers)
@@ -80,7 +80,7 @@ class Upstream:
             standing = Standing.QUOTA
             raise
         finally:
-            self._breaker.report(standing)
+            self._breaker.report(standing, admitted)
         return reply
 
     def _attempt(

@@ -26,8 +26,7 @@ def _opens_shortly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def opened() -> CircuitBreaker:
     breaker = CircuitBreaker()
     for _ in range(FAILURES_TO_OPEN):
-        breaker.admit()
-        breaker.report(Standing.FAILING)
+        breaker.report(Standing.FAILING, breaker.admit())
     return breaker
 
 
@@ -36,19 +35,26 @@ def open_workers() -> float:
     return family.samples[0].value
 
 
-def admits(breaker: CircuitBreaker) -> bool:
+def admission(breaker: CircuitBreaker) -> int | None:
     try:
-        breaker.admit()
+        return breaker.admit()
     except AmadeusUnavailable:
-        return False
-    return True
+        return None
+
+
+def admits(breaker: CircuitBreaker) -> bool:
+    return admission(breaker) is not None
+
+
+def probe(breaker: CircuitBreaker) -> int:
+    """What the first call after the opening is admitted as."""
+    return eventually(lambda: admission(breaker))
 
 
 def test_it_opens_after_failures_in_a_row_alone() -> None:
     breaker = CircuitBreaker()
     for number in range(3 * FAILURES_TO_OPEN):
-        breaker.admit()
-        breaker.report(Standing.FAILING if number % 3 else Standing.OK)
+        breaker.report(Standing.FAILING if number % 3 else Standing.OK, breaker.admit())
     assert breaker.standing is Standing.OK
     assert opened().standing is Standing.FAILING
 
@@ -74,7 +80,7 @@ def test_when_its_time_is_over_the_metric_says_so_though_nobody_calls(
 
 def test_while_a_call_probes_the_metric_says_that_others_are_held_back() -> None:
     breaker = opened()
-    eventually(lambda: admits(breaker))
+    probe(breaker)
 
     assert open_workers() == 1
 
@@ -88,8 +94,7 @@ def test_what_was_seen_long_ago_says_nothing(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("refusal", [Standing.MISCONFIGURED, Standing.QUOTA])
 def test_one_refusal_of_all_calls_is_enough(refusal: Standing) -> None:
     breaker = CircuitBreaker()
-    breaker.admit()
-    breaker.report(refusal)
+    breaker.report(refusal, breaker.admit())
 
     assert breaker.standing is refusal
     assert admits(breaker)
@@ -97,7 +102,7 @@ def test_one_refusal_of_all_calls_is_enough(refusal: Standing) -> None:
 
 def test_one_call_at_a_time_probes_however_long_it_takes() -> None:
     breaker = opened()
-    eventually(lambda: admits(breaker))
+    probe(breaker)
     until = time.monotonic() + 3 * OPEN_SECONDS
     while time.monotonic() < until:
         assert not admits(breaker)
@@ -105,15 +110,41 @@ def test_one_call_at_a_time_probes_however_long_it_takes() -> None:
 
 def test_a_probe_that_fails_keeps_it_open_for_as_long_again() -> None:
     breaker = opened()
-    eventually(lambda: admits(breaker))
-    breaker.report(Standing.FAILING)
+    breaker.report(Standing.FAILING, probe(breaker))
     assert not admits(breaker)
     eventually(lambda: admits(breaker))
 
 
 def test_a_probe_that_is_answered_closes_it() -> None:
     breaker = opened()
-    eventually(lambda: admits(breaker))
-    breaker.report(Standing.OK)
+    breaker.report(Standing.OK, probe(breaker))
     assert admits(breaker)
+    assert admits(breaker)
+
+
+def late() -> tuple[CircuitBreaker, int]:
+    """One that has opened, and a call that it admitted before."""
+    breaker = CircuitBreaker()
+    admitted = [breaker.admit() for _ in range(FAILURES_TO_OPEN + 1)]
+    for one in admitted[1:]:
+        breaker.report(Standing.FAILING, one)
+    return breaker, admitted[0]
+
+
+def test_a_late_report_lets_no_second_call_probe() -> None:
+    breaker, before = late()
+    probe(breaker)
+
+    breaker.report(Standing.OK, before)
+
+    assert not admits(breaker)
+
+
+def test_a_late_failure_keeps_it_open_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    breaker, before = late()
+    eventually(lambda: open_workers() == 0)
+    monkeypatch.setattr(circuit_breaker, "OPEN_SECONDS", 0.5)
+
+    breaker.report(Standing.FAILING, before)
+
     assert admits(breaker)
