@@ -12,8 +12,6 @@ from api.services.entries import Failure
 # Turns are handed out this much below the limit: Amadeus counts when a call arrives, not when it
 # was sent, and refuses two calls that are exactly as far apart as the limit says.
 HEADROOM: Final = 1.1
-# A turn that leaves less time than this for the call itself is of no use.
-LEAST_CALL_SECONDS: Final = 1.0
 
 log = get_logger()
 
@@ -52,8 +50,8 @@ class Pacing:
         self._interval = HEADROOM / calls_per_second if calls_per_second else None
         self._workers = workers
 
-    def await_turn(self, deadline: Deadline) -> None:
-        """Wait for this caller's turn.
+    def await_turn(self, deadline: Deadline, call_seconds: float) -> None:
+        """Wait for this caller's turn, which leaves the call its `call_seconds` or half the time.
 
         Raises AmadeusUnavailable where the turn comes too late for the deadline, with the
         seconds until the queue is empty, and AmadeusQuota while the quota is used up.
@@ -61,7 +59,8 @@ class Pacing:
         self._heed_quota()
         if self._interval is None:
             return
-        patience = max(0.0, deadline.remaining() - LEAST_CALL_SECONDS)
+        left = deadline.remaining()
+        patience = max(left / 2, left - call_seconds)
         wait, _ = self._turnstile.take_turn(self._turn_key, self._interval, patience, self._workers)
         if wait > patience:
             raise AmadeusUnavailable(

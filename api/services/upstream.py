@@ -65,7 +65,7 @@ class Upstream:
     def _guarded(self, call: Call, deadline: Deadline) -> Reply:
         self._breaker.check()
         try:
-            self._pacing.await_turn(deadline)
+            self._pacing.await_turn(deadline, self._timeout)
         except AmadeusQuota:
             self._breaker.report(Standing.QUOTA)  # as another worker was told
             raise

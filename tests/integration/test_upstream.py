@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import count
 
 import pytest
@@ -16,28 +17,34 @@ DAYS = count(30)
 
 
 @pytest.fixture(scope="module")
-def _impatient() -> Iterator[tuple[Service, SandboxServer]]:
-    with SandboxServer() as amadeus, Service.on(amadeus, amadeus_timeout=1) as service:
+def _impatient(shared_sandbox: SandboxServer) -> Iterator[Service]:
+    with Service.on(shared_sandbox, amadeus_timeout=1) as service:
         # A simulator's first search reads the airports, which takes a busy machine its time.
         eventually(lambda: service.price(date=some_day(next(DAYS))).is_success)
-        yield service, amadeus
+        yield service
 
 
 @pytest.fixture
-def impatient(_impatient: tuple[Service, SandboxServer]) -> Iterator[Service]:
-    """One that waits a second for the Amadeus of `faulty`; a last success keeps it closed."""
-    service, amadeus = _impatient
-    yield service
-    amadeus.clear()
-    assert service.price(date=some_day(next(DAYS))).status_code == 200
+def impatient(_impatient: Service, sandbox: SandboxServer) -> Iterator[Service]:
+    """One that waits a second for Amadeus; a last success keeps its circuit closed."""
+    yield _impatient
+    sandbox.clear()
+    assert _impatient.price(date=some_day(next(DAYS))).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def _slow(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterator[Service]:
+    settings = {"amadeus_rate_limit": 5, "request_deadline": 4, "web_concurrency": 1}
+    with Service.on(shared_sandbox, redis_url=shared_redis.url, **settings) as service:
+        yield service
 
 
 @pytest.fixture
-def faulty(_impatient: tuple[Service, SandboxServer]) -> SandboxServer:
-    """The Amadeus of `impatient`, well so far."""
-    _, amadeus = _impatient
-    amadeus.clear()
-    return amadeus
+def slow(_slow: Service, sandbox: SandboxServer) -> Iterator[Service]:
+    """One that may call Amadeus five times a second, and has four seconds; none waits now."""
+    yield _slow
+    sandbox.clear()
+    assert _slow.price(date=some_day(next(DAYS))).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -45,12 +52,12 @@ def faulty(_impatient: tuple[Service, SandboxServer]) -> SandboxServer:
     [("status", "500:141"), ("status", "429:38194"), ("reset", None), ("truncated", None)],
 )
 def test_a_failure_that_may_pass_is_tried_once_more(
-    impatient: Service, faulty: SandboxServer, fault: str, arg: str | None
+    impatient: Service, sandbox: SandboxServer, fault: str, arg: str | None
 ) -> None:
     retries = len(impatient.log("amadeus.retry"))
-    faulty.fault("search", fault, arg, count=1)
+    sandbox.fault("search", fault, arg, count=1)
     assert impatient.price(date=some_day(next(DAYS))).status_code == 200
-    assert faulty.counters()["search"]["calls"] == 2
+    assert sandbox.counters()["search"]["calls"] == 2
     assert len(impatient.log("amadeus.retry")) == retries + 1
 
 
@@ -64,18 +71,18 @@ def test_a_failure_that_may_pass_is_tried_once_more(
     ],
 )
 def test_a_failure_that_will_not_pass_is_not(
-    impatient: Service, faulty: SandboxServer, fault: str, arg: str | None, code: str
+    impatient: Service, sandbox: SandboxServer, fault: str, arg: str | None, code: str
 ) -> None:
-    faulty.fault("search", fault, arg, count=1)
+    sandbox.fault("search", fault, arg, count=1)
     assert impatient.price(date=some_day(next(DAYS))).json()["code"] == code
-    assert faulty.counters()["search"]["calls"] == 1
+    assert sandbox.counters()["search"]["calls"] == 1
 
 
 @pytest.mark.parametrize("fault", ["slow_headers", "slow_body"])
 def test_a_drip_does_not_beat_the_deadline(
-    impatient: Service, faulty: SandboxServer, fault: str
+    impatient: Service, sandbox: SandboxServer, fault: str
 ) -> None:
-    faulty.fault("search", fault, 0.2)
+    sandbox.fault("search", fault, 0.2)
     (reply,) = ask_at_once([impatient.price_url(next(DAYS))])
     assert reply.body["code"] == "amadeus-timeout"
     assert reply.seconds < 2
@@ -115,24 +122,30 @@ def test_the_fleet_keeps_the_pace_of_the_test_environment(
     assert 4.5 < max(reply.seconds for reply in replies) < 7.5
 
 
-def test_a_queue_that_is_too_long_is_said_with_a_truthful_retry_after(
-    amadeus: SandboxServer, redis_server: RedisServer
+def test_a_queue_that_is_too_long_is_said_with_a_truthful_retry_after(slow: Service) -> None:
+    with ThreadPoolExecutor(30) as threads:
+        crowd = [threads.submit(slow.http.get, url) for url in some_prices(slow, 30)]
+        answers = (answer.result() for answer in as_completed(crowd))
+        refused = next(answer for answer in answers if answer.status_code == 503)
+        assert refused.json()["code"] == "amadeus-unavailable"
+        assert refused.elapsed.total_seconds() < 1
+        assert slow.log("amadeus.paced")
+        time.sleep(int(refused.headers["Retry-After"]))
+        # More than were served, had half of the queue still been there.
+        assert {reply.status for reply in ask_at_once(some_prices(slow, 7))} == {200}
+
+
+def test_whoever_is_let_into_the_queue_has_time_left_for_the_call(
+    slow: Service, sandbox: SandboxServer
 ) -> None:
-    settings = {
-        "redis_url": redis_server.url,
-        "amadeus_rate_limit": 5,
-        "request_deadline": 3,
-        "web_concurrency": 1,
-    }
-    with Service.on(amadeus, **settings) as service:
-        replies = ask_at_once([service.price_url(ahead) for ahead in range(1, 31)])
-        refused = [reply for reply in replies if reply.status == 503]
-        assert {reply.status for reply in replies} == {200, 503}
-        assert {reply.body["code"] for reply in refused} == {"amadeus-unavailable"}
-        assert max(reply.seconds for reply in refused) < 1
-        assert service.log("amadeus.paced")
-        retry_after = max(int(reply.headers["Retry-After"]) for reply in refused)
-        assert retry_after == 3
+    sandbox.fault("search", "latency", 1500)
+    statuses = [reply.status for reply in ask_at_once(some_prices(slow, 30))]
+    assert set(statuses) == {200, 503}
+    assert sandbox.calls("search") == statuses.count(200) > 5
+
+
+def some_prices(service: Service, number: int) -> list[str]:
+    return [service.price_url(next(DAYS)) for _ in range(number)]
 
 
 def test_a_used_up_quota_stops_the_calls_of_the_whole_fleet(
