@@ -70,6 +70,7 @@ class Pacing:
             metrics.PACED.observe(wait)
             log.info(Event.AMADEUS_PACED, wait_ms=round(wait * 1000))
             time.sleep(wait)
+            self._heed_quota()  # whose turn was earlier may have learned of it meanwhile
 
     def hold(self, error: AmadeusQuota) -> None:
         """The quota is used up: nobody in the fleet calls for as long as the error says."""

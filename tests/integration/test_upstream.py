@@ -151,18 +151,19 @@ def some_prices(service: Service, number: int) -> list[str]:
 def test_a_used_up_quota_stops_the_calls_of_the_whole_fleet(
     amadeus: SandboxServer, redis_server: RedisServer
 ) -> None:
+    settings = {"redis_url": redis_server.url, "web_concurrency": 2}
     with (
-        Service.on(amadeus, redis_url=redis_server.url) as one,
-        Service.on(amadeus, redis_url=redis_server.url) as other,
+        Service.on(amadeus, **settings, amadeus_rate_limit=3) as one,
+        Service.on(amadeus, **settings) as other,
     ):
-        amadeus.fault("search", "status", "429:38195", count=1)
-        assert one.price().json()["code"] == "amadeus-quota"
-        replies = ask_at_once([other.price_url(ahead) for ahead in range(1, 11)])
+        amadeus.fault("search", "status", "429:38195")
+        queued = ask_at_once(some_prices(one, 6))
+        replies = queued + ask_at_once(some_prices(other, 10))
         assert {reply.body["code"] for reply in replies} == {"amadeus-quota"}
         assert all(int(reply.headers["Retry-After"]) > 3000 for reply in replies)
         assert other.price().json()["code"] == "amadeus-quota"
         assert other.get("/readyz").json()["checks"]["amadeus"]["status"] == "quota"
-        assert amadeus.counters()["search"]["calls"] == 1
+        assert amadeus.calls("search") == 1
 
 
 def test_fifty_calls_open_a_handful_of_connections(amadeus: SandboxServer) -> None:
