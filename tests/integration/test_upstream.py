@@ -144,6 +144,28 @@ def test_whoever_is_let_into_the_queue_has_time_left_for_the_call(
     assert sandbox.calls("search") == statuses.count(200) > 5
 
 
+@pytest.mark.parametrize(
+    ("command", "value"),
+    [
+        ("SET", ["4102444800"]),
+        ("SET", ["4102444800", "EX", "3600"]),
+        ("SET", ["inf"]),
+        ("SET", ["later"]),
+        ("RPUSH", ["a"]),
+    ],
+)
+def test_a_turn_that_is_none_of_ours_is_counted_anew(
+    slow: Service, redis_server: RedisServer, command: str, value: list[str]
+) -> None:
+    slow.price(date=some_day(next(DAYS)))
+    (turn,) = redis_server.keys("fp:1:turn:*")
+    redis_server.client.delete(turn)
+    redis_server.client.execute_command(command, turn, *value)  # type: ignore[no-untyped-call]
+    assert slow.price(date=some_day(next(DAYS))).status_code == 200
+    assert float(redis_server.get(turn)) < time.time() + 5
+    assert not slow.log("cache.unavailable")
+
+
 def some_prices(service: Service, number: int) -> list[str]:
     return [service.price_url(next(DAYS)) for _ in range(number)]
 
