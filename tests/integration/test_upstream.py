@@ -78,6 +78,38 @@ def test_a_failure_that_will_not_pass_is_not(
     assert sandbox.counters()["search"]["calls"] == 1
 
 
+def test_what_failed_together_is_not_tried_again_together(
+    impatient: Service, sandbox: SandboxServer
+) -> None:
+    before = len(impatient.log("amadeus.retry"))
+    sandbox.fault("search", "status", 500)
+    ask_at_once(some_prices(impatient, 4))
+    pauses = [line["pause_ms"] for line in impatient.log("amadeus.retry")[before:]]
+    assert len(set(pauses)) > 1
+    assert all(100 <= pause <= 400 for pause in pauses)
+
+
+def test_nothing_is_tried_again_without_time_for_it(slow: Service, sandbox: SandboxServer) -> None:
+    sandbox.fault("search", "status", 500)
+    sandbox.settings(latency=3200)
+    try:
+        assert slow.price(date=some_day(next(DAYS))).json()["code"] == "amadeus-unavailable"
+    finally:
+        sandbox.settings(latency=0)
+    assert sandbox.calls("search") == 1
+
+
+def test_what_is_tried_again_ends_with_the_deadline(slow: Service, sandbox: SandboxServer) -> None:
+    before = len(slow.log("amadeus.call"))
+    sandbox.fault("search", "hang")
+    sandbox.fault("search", "status", 500, count=1, origin="JFK", destination="LAX")
+    assert slow.price(date=some_day(next(DAYS))).json()["code"] == "amadeus-timeout"
+    eventually(lambda: len(slow.log("amadeus.call")) == before + 2)
+    again = slow.log("amadeus.call")[-1]
+    assert again["error"].startswith("amadeus-timeout")
+    assert 3000 < again["duration_ms"] < 4000
+
+
 @pytest.mark.parametrize("fault", ["slow_headers", "slow_body"])
 def test_a_drip_does_not_beat_the_deadline(
     impatient: Service, sandbox: SandboxServer, fault: str
