@@ -154,6 +154,21 @@ def test_the_fleet_keeps_the_pace_of_the_test_environment(
     assert 4.5 < max(reply.seconds for reply in replies) < 7.5
 
 
+@pytest.mark.alone
+def test_the_workers_keep_the_pace_of_production(
+    amadeus: SandboxServer, redis_server: RedisServer
+) -> None:
+    amadeus.settings(rate_limit="production")
+    settings = {"redis_url": redis_server.url, "amadeus_rate_limit": 40, "web_concurrency": 2}
+    with Service.on(amadeus, **settings) as service:
+        service.price(date=some_day(90))  # its first answer takes the sandbox a while
+        replies = ask_at_once([service.price_url(ahead) for ahead in range(1, 81)])
+    assert {reply.status for reply in replies} == {200}
+    assert amadeus.counters()["search"]["refused"] == 0
+    # 80 calls at 40 a second, less the headroom.
+    assert 2 < max(reply.seconds for reply in replies) < 3
+
+
 def test_a_queue_that_is_too_long_is_said_with_a_truthful_retry_after(slow: Service) -> None:
     with ThreadPoolExecutor(30) as threads:
         crowd = [threads.submit(slow.http.get, url) for url in some_prices(slow, 30)]
