@@ -195,22 +195,11 @@ _days = count(31)  # the day before is everybody's
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxServer]:
-    with SandboxServer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def impatient(sandbox: SandboxServer) -> Iterator[Service]:
+def impatient(shared_sandbox: SandboxServer) -> Iterator[Service]:
     """A service that gives Amadeus one second."""
-    with Service.on(sandbox, amadeus_timeout=1) as running:
+    with Service.on(shared_sandbox, amadeus_timeout=1) as running:
         running.price()  # the sandbox reads its airports at the first search
         yield running
-
-
-@pytest.fixture(autouse=True)
-def _an_honest_beginning(sandbox: SandboxServer) -> None:
-    sandbox.clear()
 
 
 @pytest.fixture
@@ -239,7 +228,7 @@ def worker_of(base_url: str) -> Iterator[httpx2.Client]:
 
 
 def price(client: httpx2.Client) -> httpx2.Response:
-    query = {"origin": "JFK", "destination": "LAX", "date": some_day()}
+    query = {"origin": "JFK", "destination": "LAX", "date": some_day(next(_days))}
     return client.get("/flights/price", params=query)
 
 
@@ -324,11 +313,12 @@ def test_every_fault_of_the_sandbox_is_in_the_tables() -> None:
 def test_a_token_that_amadeus_no_longer_takes_is_replaced_within_the_request(
     sandbox: SandboxServer, code: int
 ) -> None:
-    with Service.on(sandbox) as service:
+    with worker_of(sandbox.url) as worker:
+        price(worker)
         sandbox.clear()
         sandbox.revoke_tokens(code)
 
-        answer = service.price()
+        answer = price(worker)
 
     assert kind(answer) == PRICE
     counters = sandbox.counters()
@@ -337,22 +327,22 @@ def test_a_token_that_amadeus_no_longer_takes_is_replaced_within_the_request(
 
 
 def test_amadeus_refusing_every_token_is_told_after_one_repair(sandbox: SandboxServer) -> None:
-    with Service.on(sandbox) as service:
+    with worker_of(sandbox.url) as worker:
+        price(worker)
         sandbox.clear()
         sandbox.fault("search", "status", "401:38190")
 
-        answers = [service.price(date=some_day(next(_days))) for _ in range(3)]
+        answers = [price(worker) for _ in range(3)]
 
     assert {kind(answer) for answer in answers} == {MISCONFIGURED}
     assert sandbox.counters()["token"]["calls"] == 1
 
 
 def test_a_used_up_quota_stops_all_calls(sandbox: SandboxServer) -> None:
-    with Service.on(sandbox) as service:
-        sandbox.clear()
-        sandbox.fault("search", "status", "429:38195")
+    sandbox.fault("search", "status", "429:38195")
 
-        answers = [service.price(date=some_day(next(_days))) for _ in range(3)]
+    with worker_of(sandbox.url) as worker:
+        answers = [price(worker) for _ in range(3)]
 
     assert {kind(answer) for answer in answers} == {QUOTA}
     assert int(answers[0].headers["Retry-After"]) > 0
