@@ -26,7 +26,8 @@ class Store(Protocol):
         """An entry that serves the caller, a failure that answers it, or the lock if it is free.
 
         In the background nobody waits for the outcome: a failure is no answer, and refuses the
-        lock for a second at least.
+        lock for a second at least. A mark that stands when the lock is given has its full life
+        again.
         """
 
     def renew(self, key: str, owner: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from api.errors import AmadeusTimeout, dump_upstream_error
 from api.services.entries import TICK, Entry, Failure, Granted, Waiting
 from api.services.store import Store
-from api.services.stores import LayeredStore, MemoryStore, RedisStore
+from api.services.stores import LayeredStore, MemoryStore, RedisStore, limits
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 
@@ -148,6 +148,17 @@ def test_a_success_forgets_the_failure(store: Store) -> None:
     store.fail("key", "me", ERROR, 0.0, 1)
     stored(store)
     assert store.failure("key") is None
+
+
+def test_a_mark_stands_for_as_long_as_somebody_tries(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MARK_SECONDS", 0.5)  # of a mark's life so much is left
+    grant(store)
+    failure = store.fail("key", "me", ERROR, 0.0, 1)
+    eventually(lambda: isinstance(claim(store, "the next to try"), Granted))
+    eventually(lambda: store.time() > failure.failed_at + 0.6)
+    assert store.failure("key") == failure
 
 
 def test_drop_deletes_that_entry_and_no_other(store: Store) -> None:

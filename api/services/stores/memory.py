@@ -94,6 +94,7 @@ class MemoryStore:
             if now < held_until:
                 return WAITING
             self._locks[key] = (owner, now + LOCK_SECONDS)
+            self._keep_mark(key, now)
             return Granted(now, failure.tries if failure else 0)
 
     def renew(self, key: str, owner: str) -> None:
@@ -101,9 +102,7 @@ class MemoryStore:
             now = self._clock()
             if self._holds(key, owner):
                 self._locks[key] = (owner, now + LOCK_SECONDS)
-                failure, expires = self._failures.get(key, (None, 0.0))
-                if failure is not None and now < expires:
-                    self._failures[key] = (failure, max(expires, now + MARK_SECONDS))
+                self._keep_mark(key, now)
 
     def release(self, key: str, owner: str) -> None:
         with self._lock:
@@ -166,6 +165,12 @@ class MemoryStore:
     def _failure(self, key: str, now: float) -> Failure | None:
         failure, expires = self._failures.get(key, (None, 0.0))
         return failure if now < expires else None
+
+    def _keep_mark(self, key: str, now: float) -> None:
+        """Whoever tries again keeps the last failure's mark alive, so that nobody waits for it."""
+        failure, expires = self._failures.get(key, (None, 0.0))
+        if failure is not None and now < expires:
+            self._failures[key] = (failure, max(expires, now + MARK_SECONDS))
 
     def _keep(self, key: str, entry: Entry, stale_ttl: float) -> Entry:
         now = self._clock()

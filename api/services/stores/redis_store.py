@@ -156,6 +156,7 @@ class RedisStore:
             _ms(LOCK_SECONDS),
             BACKGROUND_PAUSE_SECONDS,
             CLOCK_TOLERANCE_SECONDS,
+            _ms(MARK_SECONDS),
         )
         match kind:
             case b"entry":

@@ -1,5 +1,6 @@
 -- KEYS: entry, lock, mark.
--- ARGV: owner, not_before, arrived, background ('1' or '0'), lock_ms, background_pause, tolerance.
+-- ARGV: owner, not_before, arrived, background ('1' or '0'), lock_ms, background_pause, tolerance,
+--   mark_ms.
 local owner, background = ARGV[1], ARGV[4] == '1'
 local not_before, arrived = tonumber(ARGV[2]), tonumber(ARGV[3])
 
@@ -21,6 +22,7 @@ end
 -- Every lock of ours expires; one that does not is nobody's.
 if redis.call('PTTL', KEYS[2]) == -1 then redis.call('DEL', KEYS[2]) end
 if redis.call('SET', KEYS[2], owner, 'NX', 'PX', ARGV[5]) then
+  keep_mark(KEYS[3], ARGV[8])
   return reply('granted', tostring(tries or 0))
 end
 return reply('wait', '')

@@ -23,6 +23,12 @@ local function unlock(key, owner)
   return holder
 end
 
+-- Whoever tries again keeps the mark of the last failure alive, so that nobody waits for the try.
+local function keep_mark(key, ms)
+  local life = redis.call('PTTL', key)
+  if life >= 0 and life < tonumber(ms) then redis.call('PEXPIRE', key, ms) end
+end
+
 local function reply(kind, value)
   return { clock[1], clock[2], kind, value }
 end
