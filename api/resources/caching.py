@@ -39,8 +39,7 @@ def cache_status(answer: Answer, left: int) -> str:
         case Outcome.HIT:
             status = f"hit; ttl={left}"
         case Outcome.STALE:
-            overdue = int(answer.age - answer.entry.ttl)
-            status = f"hit; ttl=-{overdue}; detail=stale-if-error"
+            status = f"hit; ttl={int(answer.entry.ttl - answer.age)}; detail=stale-if-error"
         case Outcome.BYPASS:
             status = f"fwd=request{_stored(answer)}"
         case Outcome.MISS:

@@ -153,6 +153,8 @@ class ReadThrough:
         if not not_before:
             entry = self._store.get(question.key)
             now = self._store.now()
+            if entry is not None and entry.is_fresh(now):  # it came in this very moment
+                return Answer(entry, Outcome.MISS, age=max(0.0, now - entry.fetched_at))
             if entry is not None and _may_stand_in(question, entry, error, now):
                 return self._stale(question, entry, now)
         raise error
