@@ -125,14 +125,14 @@ class ReadThrough:
         arrived: float,
     ) -> Answer:
         """Start a flight or join the one under way, until one brings what serves this caller."""
-        while True:
+        while deadline.remaining():
             flight, leads = self._board(question.key)
             if leads:
                 self._take_off(question, flight, not_before, arrived)
             with nullcontext() if leads else span("lock wait"):
                 landing = flight.wait(deadline)
             if landing is None:
-                return self._instead_of_answer(question, _too_late(), not_before)
+                break
             if landing.mistake is not None:
                 raise landing.mistake
             found, own = landing.found, leads and landing.source is Source.FETCH
@@ -145,6 +145,7 @@ class ReadThrough:
             if isinstance(found, Failure):
                 return self._instead_of_answer(question, found.error(), not_before)
             return Answer(found, outcome, self.age_of(found), coalesced)
+        return self._instead_of_answer(question, _too_late(), not_before)
 
     def _instead_of_answer(
         self, question: Question, error: UpstreamError, not_before: float

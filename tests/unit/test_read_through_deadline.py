@@ -1,7 +1,10 @@
-"""What a caller gets whose time is over."""
+"""What a caller gets whose time is over, and what is not begun for it."""
 
 import threading
 
+import pytest
+
+from api.errors import AmadeusTimeout
 from api.resources.caching import cache_status
 from api.services.deadline import Deadline
 from api.services.entries import Entry
@@ -35,3 +38,11 @@ def test_what_is_stored_in_the_last_moment_is_a_miss_and_not_stale() -> None:
     store.go_on.set()
     assert answer.outcome is Outcome.MISS
     assert cache_status(answer, left=600) == "flight-price-api; fwd=miss; stored"
+
+
+def test_nothing_is_fetched_for_a_caller_whose_time_is_over() -> None:
+    reader = ReadThrough(MemoryStore(), patience=5)
+    with pytest.raises(AmadeusTimeout):
+        reader.read(question(b"for nobody"), Deadline(0))
+    answer = reader.read(question(b"for somebody"), Deadline(5))
+    assert answer.entry.body == b"for somebody"
