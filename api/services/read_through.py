@@ -69,8 +69,9 @@ class ReadThrough:
 
         Raises UpstreamError: the fetch's own, or AmadeusTimeout if the deadline passes first.
         """
-        arrived = self._store.now()
         entry = self._store.get(question.key)
+        # Only now: the first thing that a store is asked for tells it the time, too.
+        arrived = self._store.now()
         if entry is not None:
             if entry.is_fresh(arrived):
                 return self._hit(question, entry, arrived)

@@ -2,13 +2,17 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from api.errors import AmadeusTimeout, dump_upstream_error
+from api.services.deadline import Deadline
 from api.services.entries import TICK, Entry, Failure, Granted, Waiting
+from api.services.questions import Fetched, Question
+from api.services.read_through import ReadThrough
 from api.services.store import Store
-from api.services.stores import LayeredStore, MemoryStore, RedisStore, limits
+from api.services.stores import LayeredStore, MemoryStore, RedisStore, limits, redis_store
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 
@@ -185,3 +189,15 @@ def test_without_redis_each_worker_takes_its_share_of_the_turns() -> None:
     store = MemoryStore()
     store.take_turn("pace", 0.1, 10, sharers=4)
     assert store.take_turn("pace", 0.1, 10, sharers=4)[0] == pytest.approx(0.4, abs=0.05)
+
+
+def test_a_replica_with_a_slow_clock_serves_nothing_expired_before_it_knows_the_time(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(RedisStore(redis_server.url)) as right:
+        right.put("key", "", b"expired", right.time() - 10, 5, 60)
+    monkeypatch.setattr(redis_store, "steady_time", lambda: time.time() - 1800)
+    question = Question("key", lambda _: Fetched(b"new", 600), lambda *_: None)
+    with closing(RedisStore(redis_server.url)) as slow:
+        answer = ReadThrough(slow, patience=5).read(question, Deadline(5))
+    assert answer.entry.body == b"new"
