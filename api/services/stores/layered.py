@@ -43,7 +43,7 @@ class LayeredStore:
         self._lock = threading.Lock()
         self._is_down = False
         self._is_coherent = False
-        # Counts what could have made the copy miss something: see `get`.
+        # Counts what could have made the copy miss something: see `_take_over`.
         self._generation = 0
         self._unshared: LRUCache[str, tuple[Entry, float]] = LRUCache(MAX_UNSHARED)
         self._closed = threading.Event()
@@ -106,8 +106,10 @@ class LayeredStore:
         self, key: str, owner: str, body: bytes, fetched_at: float, ttl: float, stale_ttl: float
     ) -> Entry:
         def share() -> Entry:
+            generation = self._generation
             entry = self._shared.put(key, owner, body, fetched_at, ttl, stale_ttl)
-            return self._copy.keep(key, entry, COPY_STALE_SECONDS)
+            self._take_over(key, entry, generation)
+            return entry
 
         def remember() -> Entry:
             entry = self._copy.put(key, owner, body, fetched_at, ttl, stale_ttl)
@@ -140,12 +142,19 @@ class LayeredStore:
     def _get_shared(self, key: str) -> Entry | None:
         generation = self._generation
         entry = self._shared.get(key)
-        # If something could have been missed since the question was sent, this answer may be
-        # older than what was missed, and is good for this one caller only.
-        with self._lock:
-            if entry is not None and generation == self._generation:
-                self._copy.keep(key, entry, COPY_STALE_SECONDS)
+        if entry is not None:
+            self._take_over(key, entry, generation)
         return entry
+
+    def _take_over(self, key: str, entry: Entry, generation: int) -> None:
+        """Keep what Redis answered to somebody who asked in that generation.
+
+        If something could have been missed since, the answer may be older than what was missed,
+        and is good for that one caller only.
+        """
+        with self._lock:
+            if generation == self._generation:
+                self._copy.keep(key, entry, COPY_STALE_SECONDS)
 
     def _try(self, shared: Callable[[], T], local: Callable[[], T]) -> T:
         if not self._is_down:
