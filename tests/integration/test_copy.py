@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+from api.errors import AmadeusTimeout, dump_upstream_error
 from api.services.entries import Entry
 from api.services.stores import LayeredStore, RedisStore
 from tests.processes import eventually
@@ -44,25 +45,44 @@ def store(shared: EventfulRedis) -> Iterator[LayeredStore]:
     store.close()
 
 
+def answers_itself(store: LayeredStore, server: RedisServer) -> bool:
+    """Whether the copy is in use: the second time that something is read, Redis is not asked."""
+    store.put("known", "", b"body", store.now(), 600, 60)
+    gets = server.calls("get")
+    store.get("known")
+    return server.calls("get") == gets
+
+
 def test_a_late_reply_brings_back_no_price_whose_successor_was_not_heard_of(
     store: LayeredStore, shared: EventfulRedis, server: RedisServer
 ) -> None:
-    def answers_itself() -> bool:
-        gets = server.calls("get")
-        store.get("known")
-        return server.calls("get") == gets
-
     def lose_the_news() -> None:
+        shared.meanwhile = lambda: None
         server.client.client_kill_filter(_type="pubsub")
         with closing(RedisStore(server.url)) as another:
             another.put("key", "", b"newer", now + 0.1, 600, 60)
-        eventually(answers_itself)
+        eventually(lambda: answers_itself(store, server))
 
+    eventually(lambda: answers_itself(store, server))
     now = store.time()
-    store.put("known", "", b"body", now, 600, 60)
-    eventually(answers_itself)
     shared.meanwhile = lose_the_news
     store.put("key", "", b"older", now, 600, 60)
     found = store.get("key")
     assert found is not None
     assert found.body == b"newer"
+
+
+def test_a_failure_before_a_success_is_forgotten_in_an_outage_as_well(
+    store: LayeredStore, server: RedisServer
+) -> None:
+    def fail_and_succeed_before_an_outage() -> None:
+        store.fail("key", "me", dump_upstream_error(AmadeusTimeout("too late")), 60, 1)
+        if not server.is_running:
+            server.start()
+            eventually(lambda: store.is_up and answers_itself(store, server))
+        store.put("key", "me", b"body", store.time(), 600, 60)
+        server.kill()
+        assert store.failure("key") is None
+
+    fail_and_succeed_before_an_outage()
+    fail_and_succeed_before_an_outage()

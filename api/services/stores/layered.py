@@ -122,8 +122,12 @@ class LayeredStore:
         return entry
 
     def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> Failure:
-        here = self._copy.fail(key, owner, body, pause, tries)
-        return self._try(lambda: self._shared.fail(key, owner, body, pause, tries), lambda: here)
+        def ask(store: RedisStore | MemoryStore) -> Failure:
+            return store.fail(key, owner, body, pause, tries)
+
+        failure = self._try(lambda: ask(self._shared), lambda: ask(self._copy))
+        self._copy.release(key, owner)
+        return failure
 
     def drop(self, key: str, fetched_at: float) -> None:
         self._copy.drop(key, fetched_at)

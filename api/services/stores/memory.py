@@ -118,9 +118,10 @@ class MemoryStore:
             return self._keep(key, entry, stale_ttl)
 
     def clear(self) -> None:
-        """Forget every entry; locks and marks stay."""
+        """Forget every entry and mark; locks stay."""
         with self._lock:
             self._entries.clear()
+            self._failures.clear()
 
     def keep(self, key: str, entry: Entry, stale_ttl: float) -> Entry:
         """Take over an entry of another store unless the one here is newer."""
