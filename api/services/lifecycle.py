@@ -130,6 +130,8 @@ class Lifecycle:
             self._vault.token(Deadline(WARM_UP_SECONDS))
         except UpstreamError:
             pass  # the vault said so in the log; the next request or refresh tries again
+        except Exception:
+            log.exception(Event.TOKEN_FAILED)
         finally:
             if self._phase is Phase.STARTING:
                 self._phase = Phase.SERVING

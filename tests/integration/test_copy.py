@@ -13,9 +13,10 @@ from tests.redis_server import RedisServer
 
 
 class EventfulRedis(RedisStore):
-    """Something happens while a reply is on its way."""
+    """Something happens while a reply is on its way, or to the next check."""
 
     meanwhile: Callable[[], object] = staticmethod(lambda: None)
+    mistakes = 0
 
     def put(
         self, key: str, owner: str, body: bytes, fetched_at: float, ttl: float, stale_ttl: float
@@ -23,6 +24,12 @@ class EventfulRedis(RedisStore):
         entry = super().put(key, owner, body, fetched_at, ttl, stale_ttl)
         self.meanwhile()
         return entry
+
+    def check(self) -> None:
+        if self.mistakes:
+            self.mistakes -= 1
+            raise ValueError("nobody thought of this")
+        super().check()
 
 
 @pytest.fixture
@@ -86,3 +93,24 @@ def test_a_failure_before_a_success_is_forgotten_in_an_outage_as_well(
 
     fail_and_succeed_before_an_outage()
     fail_and_succeed_before_an_outage()
+
+
+def test_redis_is_followed_and_used_again_after_what_nobody_thought_of(
+    shared: EventfulRedis, server: RedisServer
+) -> None:
+    with closing(LayeredStore(shared)) as store:
+
+        def gets_over_it() -> bool:
+            return not shared.mistakes and store.is_up and answers_itself(store, server)
+
+        shared.mistakes = 1
+        store.start()
+        eventually(gets_over_it)
+        shared.mistakes = 1
+        server.client.client_kill_filter(_type="pubsub")
+        eventually(gets_over_it)
+        server.freeze()
+        store.get("key")
+        shared.mistakes = 1
+        server.thaw()
+        eventually(gets_over_it)

@@ -10,7 +10,8 @@ a probe finds that Redis takes writes again.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final, TypeVar
 
 from cachetools import LRUCache
@@ -61,7 +62,8 @@ class LayeredStore:
 
     def start(self) -> None:
         """See whether Redis works, and follow what the fleet stores."""
-        self._try(self._shared.check, lambda: None)
+        with self._mistakes_logged():
+            self._try(self._shared.check, lambda: None)
         self._checked_at = time.monotonic()
         threading.Thread(target=self._follow, name="announcements", daemon=True).start()
 
@@ -183,19 +185,26 @@ class LayeredStore:
         self._is_coherent = False
         self._generation += 1
 
+    @contextmanager
+    def _mistakes_logged(self) -> Iterator[None]:
+        """Whatever goes wrong, the thread that watches Redis lives on."""
+        try:
+            yield
+        except Exception:
+            if not self._closed.is_set():  # else `close` took the connection away
+                log.exception(Event.CACHE_FOLLOW_FAILED)
+
     def _probe(self) -> None:
         since = self._shared.now()
         while not self._closed.wait(PROBE_SECONDS):
             self._checked_at = time.monotonic()
-            try:
+            with self._mistakes_logged(), suppress(StoreUnavailable):
                 self._shared.check()
                 self._share_what_redis_missed()
-            except StoreUnavailable:
-                continue
-            self._is_down = False
-            metrics.REDIS_DOWN.set(0)
-            log.info(Event.CACHE_RECOVERED, outage_s=round(self._shared.now() - since, 1))
-            return
+                self._is_down = False
+                metrics.REDIS_DOWN.set(0)
+                log.info(Event.CACHE_RECOVERED, outage_s=round(self._shared.now() - since, 1))
+                return
 
     def _share_what_redis_missed(self) -> None:
         """What was stored here in the outage is newer than what Redis may still have."""
@@ -211,19 +220,17 @@ class LayeredStore:
     def _follow(self) -> None:
         """Keep the copy coherent, from one subscription to the next."""
         while not self._closed.is_set():
-            try:
-                if not self._is_down:
-                    self._follow_one_subscription()
-            except StoreUnavailable:
-                # The subscription alone may have failed; if it was Redis, that is worth knowing
-                # before the next request comes.
-                self._try(self._shared.check, lambda: None)
-            except Exception:
-                if not self._closed.is_set():  # else `close` took the connection away
-                    log.exception(Event.CACHE_FOLLOW_FAILED)
-            finally:
-                with self._lock:
-                    self._distrust_copy()
+            with self._mistakes_logged():
+                try:
+                    if not self._is_down:
+                        self._follow_one_subscription()
+                except StoreUnavailable:
+                    # The subscription alone may have failed; if it was Redis, that is worth
+                    # knowing before the next request comes.
+                    self._try(self._shared.check, lambda: None)
+                finally:
+                    with self._lock:
+                        self._distrust_copy()
             self._closed.wait(RESUBSCRIBE_SECONDS)
 
     def _follow_one_subscription(self) -> None:

@@ -1,0 +1,37 @@
+"""A worker that starts badly gets over it."""
+
+from api.services.circuit_breaker import CircuitBreaker
+from api.services.entries import Turn
+from api.services.history import Figures, History
+from api.services.lifecycle import Lifecycle
+from api.services.read_through import ReadThrough
+from api.services.stores import MemoryStore
+from api.services.token_vault import Credentials, TokenVault
+from api.services.transport import Reply
+from tests.processes import eventually
+
+
+class OnceMistakenStore(MemoryStore):
+    """The first claim meets what nobody thought of."""
+
+    is_mistaken = True
+
+    def claim(
+        self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
+    ) -> Turn:
+        if self.is_mistaken:
+            self.is_mistaken = False
+            raise ValueError("nobody thought of this")
+        return super().claim(key, owner, not_before, arrived, background=background)
+
+
+def test_a_token_is_fetched_even_if_the_warm_up_meets_what_nobody_thought_of() -> None:
+    store, token = OnceMistakenStore(), b'{"access_token": "token", "expires_in": 1799}'
+    reader = ReadThrough(store, patience=5)
+    reply = Reply(200, "application/json", token)
+    vault = TokenVault(store, reader, lambda *_: reply, "https://x", Credentials("id", "secret"))
+    history = History(None, Figures)
+    worker = Lifecycle(store, reader, vault, CircuitBreaker(), history, lambda: None)
+    worker.warm_up()
+    eventually(lambda: worker.readiness().status == "ready")
+    worker.stop()
