@@ -20,8 +20,8 @@ FLAGS = (
 
 
 @contextmanager
-def browser(width: int = 1100, height: int = 900, *, dark: bool = False) -> Iterator[Chrome]:
-    """A window of that many pixels, with a profile of its own, until the `with` ends."""
+def browser() -> Iterator[Chrome]:
+    """A Chromium for `tab`, which takes longer to start than most pages take to look at."""
     driver = shutil.which("chromedriver")
     if driver is None:
         raise RuntimeError("the tests need Chromium: apt-get install chromium chromium-driver")
@@ -31,14 +31,30 @@ def browser(width: int = 1100, height: int = 900, *, dark: bool = False) -> Iter
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     chrome = Chrome(options, ChromeService(driver))
     try:
+        yield chrome
+    finally:
+        chrome.quit()
+
+
+@contextmanager
+def tab(
+    chrome: Chrome, width: int = 1100, height: int = 900, *, dark: bool = False
+) -> Iterator[Chrome]:
+    """A tab of that many pixels, to which no other has left anything, until the `with` ends."""
+    others = chrome.current_window_handle
+    chrome.switch_to.new_window("tab")
+    try:
         # Not the window: Chromium makes none narrower than 500 pixels.
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        chrome.execute_cdp_cmd("Network.clearBrowserCache", {})
+        complaints(chrome)
         yield chrome
     finally:
-        chrome.quit()
+        chrome.close()
+        chrome.switch_to.window(others)
 
 
 def complaints(chrome: Chrome) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from falcon.inspect import inspect_routes
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from api import errors, worker
@@ -18,7 +19,7 @@ from api.app import create_app
 from api.models import PriceRequest
 from api.resources.problems import PATHS
 from api.settings import Settings
-from tests.browser import browser, complaints, requested
+from tests.browser import browser, complaints, requested, tab
 from tests.processes import eventually
 from tests.service import Service
 
@@ -38,6 +39,18 @@ def service() -> Iterator[Service]:
 def keyed() -> Iterator[Service]:
     with Service(api_keys=CLIENT, operator_keys=OPERATOR) as service:
         yield service
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chrome]:
+    with browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def chrome(chromium: Chrome) -> Iterator[Chrome]:
+    with tab(chromium) as chrome:
+        yield chrome
 
 
 @pytest.fixture(scope="module")
@@ -157,27 +170,24 @@ def test_every_route_is_in_the_document_but_what_pages_load(document: dict[str, 
     assert {*document["paths"]} == {*PATHS}
 
 
-def test_the_page_shows_the_document_and_asks_nobody_else(service: Service) -> None:
-    with browser() as chrome:
-        chrome.get(f"{service.url}/docs")
-        eventually(lambda: "/flights/price" in chrome.find_element(By.ID, "docs").text)
+def test_the_page_shows_the_document_and_asks_nobody_else(service: Service, chrome: Chrome) -> None:
+    chrome.get(f"{service.url}/docs")
+    eventually(lambda: "/flights/price" in chrome.find_element(By.ID, "docs").text)
 
-        assert complaints(chrome) == []
-        assert all(url.startswith((service.url, "data:")) for url in requested(chrome))
+    assert complaints(chrome) == []
+    assert all(url.startswith((service.url, "data:")) for url in requested(chrome))
 
 
-def test_try_it_out_gets_a_price(service: Service) -> None:
-    with browser() as chrome:
-        chrome.get(f"{service.url}/docs")
-        operation = eventually(
-            lambda: chrome.find_elements(By.ID, "operations-prices-cheapestPrice")
-        )[0]
-        operation.find_element(By.CLASS_NAME, "opblock-summary-control").click()
-        eventually(lambda: operation.find_elements(By.CLASS_NAME, "execute"))[0].click()
+def test_try_it_out_gets_a_price(service: Service, chrome: Chrome) -> None:
+    chrome.get(f"{service.url}/docs")
+    found = eventually(lambda: chrome.find_elements(By.ID, "operations-prices-cheapestPrice"))
+    operation = found[0]
+    operation.find_element(By.CLASS_NAME, "opblock-summary-control").click()
+    eventually(lambda: operation.find_elements(By.CLASS_NAME, "execute"))[0].click()
 
-        answers = eventually(lambda: operation.find_elements(By.CLASS_NAME, "live-responses-table"))
-        eventually(lambda: '"price"' in answers[0].text)
-        assert complaints(chrome) == []
+    answers = eventually(lambda: operation.find_elements(By.CLASS_NAME, "live-responses-table"))
+    eventually(lambda: '"price"' in answers[0].text)
+    assert complaints(chrome) == []
 
 
 def leaves(error: type[errors.FlightPriceError]) -> Iterator[type[errors.FlightPriceError]]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests import plain_http
-from tests.browser import browser, complaints, requested
+from tests.browser import browser, complaints, requested, tab
 from tests.metrics_page import value
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
-from tests.service import Service
+from tests.service import Service, some_day
 
+pytestmark = pytest.mark.usefixtures("sandbox")  # without faults
 PHONE = 390
 # The lowest contrast of any text on the page with what is behind it (WCAG 2.2, 1.4.3).
 LOWEST_CONTRAST = """
@@ -40,10 +42,27 @@ LOWEST_CONTRAST = """
 """
 
 
-@pytest.fixture
-def service(sandbox: SandboxServer, redis_server: RedisServer) -> Iterator[Service]:
-    with Service.on(sandbox, redis_url=redis_server.url, web_concurrency=2) as service:
+@contextmanager
+def two_workers(sandbox: SandboxServer, redis: RedisServer) -> Iterator[Service]:
+    with Service.on(sandbox, redis_url=redis.url, web_concurrency=2) as service:
         eventually(lambda: service.get("/status.json").json()["workers"] == 2)
+        service.price()
+        yield service
+
+
+@pytest.fixture(scope="module")
+def service(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterator[Service]:
+    """One that several tests look at, and leave as well as they found it."""
+    shared_sandbox.clear()
+    shared_redis.client.flushall()
+    with two_workers(shared_sandbox, shared_redis) as service:
+        yield service
+
+
+@pytest.fixture
+def troubled(sandbox: SandboxServer) -> Iterator[Service]:
+    """One that a test makes ill."""
+    with Service.on(sandbox) as service:
         service.price()
         yield service
 
@@ -56,9 +75,15 @@ def calm() -> Iterator[Service]:
         yield service
 
 
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chrome]:
+    with browser() as chromium:
+        yield chromium
+
+
 @pytest.fixture
-def chrome() -> Iterator[Chrome]:
-    with browser() as chrome:
+def chrome(chromium: Chrome) -> Iterator[Chrome]:
+    with tab(chromium) as chrome:
         yield chrome
 
 
@@ -73,13 +98,12 @@ def take_picture(chrome: Chrome, path: Path) -> None:
     assert chrome.save_screenshot(str(path))
 
 
-@pytest.fixture(scope="module")
-def paused(calm: Service) -> Iterator[Chrome]:
+@pytest.fixture
+def paused(calm: Service, chrome: Chrome) -> Chrome:
     """A page that shows what it is told to, and is not refreshed."""
-    with browser() as chrome:
-        look(chrome, calm)
-        chrome.find_element(By.ID, "pause").click()
-        yield chrome
+    look(chrome, calm)
+    chrome.find_element(By.ID, "pause").click()
+    return chrome
 
 
 def look(chrome: Chrome, service: Service) -> None:
@@ -96,36 +120,37 @@ def text(chrome: Chrome, name: str) -> str:
 
 
 def test_the_report_tells_of_all_workers(service: Service) -> None:
-    for _ in range(9):
-        service.price()
+    before = service.get("/status.json").json()["since_start"]
+    for _ in range(10):
+        service.price(date=some_day(11))
 
     report = service.get("/status.json").json()
 
     assert (report["status"], report["workers"]) == ("ready", 2)
-    assert report["since_start"] == {
-        **report["since_start"],
-        "lookups": 10,
-        "calls": 1,
-        "calls_saved": 9,
-        "hit_ratio": 0.9,
-        "error_rate": 0,
-    }
+    after = report["since_start"]
+    risen = {name: after[name] - before[name] for name in ("lookups", "calls", "calls_saved")}
+    assert risen == {"lookups": 10, "calls": 1, "calls_saved": 9}
+    assert after["hit_ratio"] == (after["lookups"] - after["calls"]) / after["lookups"]
+    assert after["error_rate"] == 0
     assert 0 <= report["token"]["age"] < report["token"]["refresh_at"] < report["token"]["life"]
 
 
 def test_the_report_has_a_history_of_the_last_minutes(service: Service) -> None:
     eventually(lambda: len(service.get("/status.json").json()["history"]) >= 2)
 
-    assert sum(step["calls"] for step in service.get("/status.json").json()["history"]) <= 1
+    report = service.get("/status.json").json()
+    calls = sum(step["calls"] for step in report["history"])
+    assert calls <= report["since_start"]["calls"]
 
 
 def test_an_error_is_among_the_last(service: Service) -> None:
+    before = value(service, "problems_total", code="invalid-request")
     service.price(origin="NOWHERE")
 
-    (problem,) = service.get("/status.json").json()["problems"]
+    newest = service.get("/status.json").json()["problems"][0]
 
-    assert (problem["code"], problem["count"]) == ("invalid-request", 1)
-    assert 0 <= problem["ago"] < 10
+    assert (newest["code"], newest["count"]) == ("invalid-request", before + 1)
+    assert 0 <= newest["ago"] < 10
 
 
 def test_well(service: Service, chrome: Chrome, pictures: Path) -> None:
@@ -158,10 +183,11 @@ def test_degraded_and_well_again(
     shows(chrome, "Well")
 
 
-def test_down_and_what_was_seen_last(service: Service, chrome: Chrome, pictures: Path) -> None:
-    look(chrome, service)
-
-    service.stop()
+def test_down_and_what_was_seen_last(
+    sandbox: SandboxServer, redis_server: RedisServer, chrome: Chrome, pictures: Path
+) -> None:
+    with two_workers(sandbox, redis_server) as service:
+        look(chrome, service)
 
     shows(chrome, "Down")
     assert "does not answer" in text(chrome, "reason")
@@ -185,19 +211,20 @@ def test_one_worker_is_no_workers(calm: Service, chrome: Chrome) -> None:
 
 def test_it_refreshes_itself(service: Service, chrome: Chrome) -> None:
     look(chrome, service)
-    eventually(lambda: text(chrome, "lookups").endswith(" 1 in all"))
+    before = int(value(service, "cache_lookups_total"))
+    eventually(lambda: text(chrome, "lookups").endswith(f" {before} in all"))
 
     service.price()
 
-    eventually(lambda: text(chrome, "lookups").endswith(" 2 in all"))
+    eventually(lambda: text(chrome, "lookups").endswith(f" {before + 1} in all"))
 
 
 def test_what_fails_at_amadeus_shows(
-    service: Service, chrome: Chrome, sandbox: SandboxServer
+    troubled: Service, chrome: Chrome, sandbox: SandboxServer
 ) -> None:
     sandbox.fault("search", "status", "500")
-    service.price(origin="BOS")
-    look(chrome, service)
+    troubled.price(origin="BOS")
+    look(chrome, troubled)
 
     eventually(lambda: text(chrome, "error-rate").startswith("67 % of 3 "))
     assert "amadeus-unavailable" in text(chrome, "errors")
@@ -206,34 +233,35 @@ def test_what_fails_at_amadeus_shows(
 
 @pytest.mark.parametrize("fault", [("html", None), ("status", "429:38195")])
 def test_no_prices_is_not_well(
-    service: Service, sandbox: SandboxServer, fault: tuple[str, str | None]
+    troubled: Service, sandbox: SandboxServer, fault: tuple[str, str | None]
 ) -> None:
     sandbox.fault("search", *fault)
     for origin in ("BOS", "ORD", "SFO"):
-        assert service.price(origin=origin).status_code >= 500
+        assert troubled.price(origin=origin).status_code >= 500
 
-    report = service.get("/status.json").json()
+    report = troubled.get("/status.json").json()
 
     assert (report["status"], report["checks"]["amadeus"]) == ("degraded", "failing")
     assert report["since_start"]["calls_saved"] == 0
 
 
 def test_one_worker_that_holds_calls_back_is_not_well_whichever_is_asked(
-    service: Service, sandbox: SandboxServer
+    sandbox: SandboxServer, redis_server: RedisServer
 ) -> None:
-    sandbox.fault("search", "status", "500")
-    for adults in range(2, 8):
-        service.price(adults=str(adults))  # over one connection, and so to one worker
-    assert value(service, "breaker_open_workers") == 1
+    with two_workers(sandbox, redis_server) as service:
+        sandbox.fault("search", "status", "500")
+        for adults in range(2, 8):
+            service.price(adults=str(adults))  # over one connection, and so to one worker
+        assert value(service, "breaker_open_workers") == 1
 
-    seen = {plain_http.get(f"{service.url}/status.json").json()["status"] for _ in range(20)}
+        seen = {plain_http.get(f"{service.url}/status.json").json()["status"] for _ in range(20)}
 
     assert seen == {"degraded"}
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_every_word_can_be_read(calm: Service, dark: bool) -> None:
-    with browser(dark=dark) as chrome:
+def test_every_word_can_be_read(calm: Service, chromium: Chrome, dark: bool) -> None:
+    with tab(chromium, dark=dark) as chrome:
         look(chrome, calm)
 
         for state in ("well", "degraded", "down", "unknown"):
@@ -243,8 +271,8 @@ def test_every_word_can_be_read(calm: Service, dark: bool) -> None:
         assert (back == "rgb(18, 21, 27)") is dark
 
 
-def test_on_a_phone_nothing_sticks_out(calm: Service) -> None:
-    with browser(PHONE, 800) as chrome:
+def test_on_a_phone_nothing_sticks_out(calm: Service, chromium: Chrome) -> None:
+    with tab(chromium, PHONE, 800) as chrome:
         look(chrome, calm)
 
         assert chrome.execute_script("return document.documentElement.scrollWidth") <= PHONE
