@@ -156,7 +156,8 @@ class Service:
     def _remember(self, response: httpx2.Response) -> None:
         is_logged = response.url.path not in UNLOGGED or response.status_code != httpx2.codes.OK
         if is_logged and "X-Request-ID" in response.headers:
-            self._awaited_line = f'{response.headers["X-Request-ID"]}","method"'
+            request_id = response.headers["X-Request-ID"]
+            self._awaited_line = f'"http.request","request_id":"{request_id}"'
 
     def workers(self) -> list[int]:
         """The process ids of its workers."""
