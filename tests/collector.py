@@ -34,7 +34,7 @@ class Collector:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever).start()
+        threading.Thread(target=self._server.serve_forever, args=[0.05]).start()
         return self
 
     def __exit__(
@@ -46,15 +46,13 @@ class Collector:
         self._server.shutdown()
         self._server.server_close()
 
-    def forget(self) -> None:
-        """Be as new."""
-        self.spans.clear()
-        self.services.clear()
-        self.keys.clear()
-
-    def named(self, name: str) -> list[Span]:
-        """The spans of that name."""
-        return [span for span in self.spans if span.name == name]
+    def named(self, name: str, trace_id: str | None = None) -> list[Span]:
+        """The spans of that name, of one trace if so asked."""
+        return [
+            span
+            for span in self.spans
+            if span.name == name and trace_id in (None, span.trace_id.hex())
+        ]
 
     def _take(self, request: ExportTraceServiceRequest) -> None:
         for resource in request.resource_spans:

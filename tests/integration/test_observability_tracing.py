@@ -5,7 +5,9 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -14,79 +16,107 @@ from tests.collector import Collector, attributes
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
-from tests.service import Service
+from tests.service import Service, some_day
 from tests.upstream_recorder import UpstreamRecorder
 from tests.wire import PING, Wire, statuses
 
+pytestmark = pytest.mark.usefixtures("sandbox")  # without faults
 ROOT = Path(__file__).resolve().parents[2]
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 PARENT_ID = "b7ad6b7169203331"
-TRACEPARENT = {"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"}
 SOON = {"OTEL_BSP_SCHEDULE_DELAY": "100"}
+_days = count(10)
 
 
-@pytest.fixture(scope="module")
-def collector() -> Iterator[Collector]:
+@pytest.fixture
+def spans() -> Iterator[Collector]:
+    """A collector of the test's own."""
     with Collector() as collector:
         yield collector
 
 
-@pytest.fixture
-def spans(collector: Collector) -> Collector:
-    collector.forget()
-    return collector
+@pytest.fixture(scope="module")
+def collector() -> Iterator[Collector]:
+    """That of `service`: a test finds its spans by their trace."""
+    with Collector() as collector:
+        yield collector
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def service(
-    spans: Collector, sandbox: SandboxServer, redis_server: RedisServer
+    collector: Collector, shared_sandbox: SandboxServer, shared_redis: RedisServer
 ) -> Iterator[Service]:
-    with Service.on(
-        sandbox,
-        redis_url=redis_server.url,
-        web_concurrency=1,
-        otel_exporter_otlp_endpoint=spans.url,
-        **SOON,
-    ) as service:
+    shared_sandbox.clear()
+    shared_redis.client.flushall()
+    with traced(shared_sandbox, shared_redis, collector) as service:
         yield service
 
 
+def traced(sandbox: SandboxServer, redis: RedisServer, collector: Collector) -> Service:
+    settings = {"redis_url": redis.url, "web_concurrency": 1, **SOON}
+    return Service.on(sandbox, otel_exporter_otlp_endpoint=collector.url, **settings)
+
+
+@pytest.fixture
+def trace_id(service: Service) -> Iterator[str]:
+    """The trace of all that a test asks the service for."""
+    trace_id = uuid4().hex
+    service.http.headers["traceparent"] = traceparent(trace_id)
+    yield trace_id
+    del service.http.headers["traceparent"]
+
+
+def traceparent(trace_id: str, flags: str = "01") -> str:
+    return f"00-{trace_id}-{PARENT_ID}-{flags}"
+
+
+@pytest.fixture
+def day() -> str:
+    """A day that no other test asks for."""
+    return some_day(next(_days))
+
+
+def await_all(service: Service, collector: Collector) -> None:
+    """Until the collector has every span of what was answered before: they come in their order."""
+    last = uuid4().hex
+    service.http.get("/ping", headers={"traceparent": traceparent(last)})
+    eventually(lambda: collector.named("GET /ping", last))
+
+
 def test_a_request_is_one_trace_from_the_client_to_amadeus(
-    service: Service, spans: Collector
+    service: Service, collector: Collector, trace_id: str, day: str
 ) -> None:
-    service.http.headers.update(TRACEPARENT)
-    service.price()
+    service.price(date=day)
+    await_all(service, collector)
 
-    (request,) = eventually(lambda: spans.named("GET /flights/price"))
-    (cache,) = eventually(lambda: spans.named("cache"))
-    (call,) = eventually(lambda: spans.named("amadeus search"))
-
-    assert {span.trace_id.hex() for span in (request, cache, call)} == {TRACE_ID}
+    (request,) = collector.named("GET /flights/price", trace_id)
+    (cache,) = collector.named("cache", trace_id)
+    (call,) = collector.named("amadeus search", trace_id)
     assert request.parent_span_id.hex() == PARENT_ID
     assert cache.parent_span_id == request.span_id
     assert call.parent_span_id == cache.span_id
 
 
 def test_what_its_client_leaves_out_is_left_out_all_the_way(
-    service: Service, spans: Collector
+    service: Service, collector: Collector, trace_id: str, day: str
 ) -> None:
-    service.http.headers.update({"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-00"})
-    service.price()
-    del service.http.headers["traceparent"]
-    service.price()
+    service.http.headers["traceparent"] = traceparent(trace_id, flags="00")
+    service.price(date=day)
+    await_all(service, collector)
 
-    eventually(lambda: spans.named("GET /flights/price"))
-    assert TRACE_ID not in {span.trace_id.hex() for span in spans.spans}
-    assert service.log("http.request", trace_id=TRACE_ID)
+    assert trace_id not in {span.trace_id.hex() for span in collector.spans}
+    assert service.log("http.request", trace_id=trace_id)
 
 
-def test_a_span_tells_what_came_of_it(service: Service, spans: Collector) -> None:
-    request_id = service.price().headers["X-Request-ID"]
+def test_a_span_tells_what_came_of_it(
+    service: Service, collector: Collector, trace_id: str, day: str
+) -> None:
+    request_id = service.price(date=day).headers["X-Request-ID"]
+    await_all(service, collector)
 
-    (request,) = eventually(lambda: spans.named("GET /flights/price"))
-    (cache,) = eventually(lambda: spans.named("cache"))
-    (call,) = eventually(lambda: spans.named("amadeus search"))
-
+    (request,) = collector.named("GET /flights/price", trace_id)
+    (cache,) = collector.named("cache", trace_id)
+    (call,) = collector.named("amadeus search", trace_id)
     assert attributes(request) == {
         "http.request.method": "GET",
         "http.response.status_code": 200,
@@ -96,74 +126,77 @@ def test_a_span_tells_what_came_of_it(service: Service, spans: Collector) -> Non
     }
     assert attributes(cache) == {"cache.outcome": "miss"}
     assert attributes(call) == {"http.response.status_code": 200}
-    assert spans.services == {"flight-price-api"}
+    assert collector.services == {"flight-price-api"}
 
 
 def test_whoever_waits_for_another_shows_it(
-    service: Service, spans: Collector, sandbox: SandboxServer
+    service: Service, collector: Collector, sandbox: SandboxServer, trace_id: str, day: str
 ) -> None:
     sandbox.fault("search", "latency", 400, count=1)
 
     with ThreadPoolExecutor(3) as crowd:
-        list(crowd.map(lambda _: service.price(), range(3)))
+        list(crowd.map(lambda _: service.price(date=day), range(3)))
 
-    eventually(lambda: len(spans.named("cache")) == 3)
-    assert len(spans.named("lock wait")) == 2
-    assert len(spans.named("amadeus search")) == 1
+    await_all(service, collector)
+    assert len(collector.named("cache", trace_id)) == 3
+    assert len(collector.named("lock wait", trace_id)) == 2
+    assert len(collector.named("amadeus search", trace_id)) == 1
 
 
 def test_whoever_waits_for_another_process_shows_it(
-    service: Service, spans: Collector, sandbox: SandboxServer, redis_server: RedisServer
+    service: Service,
+    collector: Collector,
+    sandbox: SandboxServer,
+    shared_redis: RedisServer,
+    trace_id: str,
+    day: str,
 ) -> None:
     sandbox.fault("search", "latency", 400, count=1)
-    settings = {"redis_url": redis_server.url, "web_concurrency": 1}
-    with (
-        Service.on(sandbox, otel_exporter_otlp_endpoint=spans.url, **settings, **SOON) as another,
-        ThreadPoolExecutor(2) as crowd,
-    ):
-        list(crowd.map(lambda one: one.price(), (service, another)))
-        eventually(lambda: len(spans.named("cache")) == 2)
+    with traced(sandbox, shared_redis, collector) as another, ThreadPoolExecutor(2) as crowd:
+        another.http.headers.update(service.http.headers)
+        list(crowd.map(lambda one: one.price(date=day), (service, another)))
 
-    assert len(spans.named("lock wait")) == 1
+    await_all(service, collector)
+    assert len(collector.named("cache", trace_id)) == 2
+    assert len(collector.named("lock wait", trace_id)) == 1
 
 
 def test_a_failed_call_is_a_failed_span(
-    service: Service, spans: Collector, sandbox: SandboxServer
+    service: Service, collector: Collector, sandbox: SandboxServer, trace_id: str, day: str
 ) -> None:
     sandbox.fault("search", "close")
 
-    service.price()
+    service.price(date=day)
 
-    (request,) = eventually(lambda: spans.named("GET /flights/price"))
-    assert request.status.code == request.status.STATUS_CODE_ERROR
-    assert all(
-        call.status.code == call.status.STATUS_CODE_ERROR for call in spans.named("amadeus search")
-    )
+    await_all(service, collector)
+    (request,) = collector.named("GET /flights/price", trace_id)
+    calls = collector.named("amadeus search", trace_id)
+    assert calls
+    assert all(span.status.code == span.status.STATUS_CODE_ERROR for span in (request, *calls))
 
 
-def test_the_log_tells_the_trace(service: Service) -> None:
-    service.http.headers.update(TRACEPARENT)
-    service.price()
+def test_the_log_tells_the_trace(service: Service, trace_id: str, day: str) -> None:
+    request_id = service.price(date=day).headers["X-Request-ID"]
 
-    (line,) = eventually(lambda: service.log("http.request", path="/flights/price"))
-
-    assert line["trace_id"] == TRACE_ID
-    assert all(one["trace_id"] == TRACE_ID for one in service.log("amadeus.call", status=200)[1:])
+    for event in ("http.request", "amadeus.call"):
+        (line,) = service.log(event, request_id=request_id)
+        assert line["trace_id"] == trace_id
 
 
 def test_what_is_refused_is_no_part_of_the_trace_before(service: Service) -> None:
-    traced = PING[:-2] + f"traceparent: {TRACEPARENT['traceparent']}\r\n\r\n".encode()
+    trace_id = uuid4().hex
+    traced = PING[:-2] + f"traceparent: {traceparent(trace_id)}\r\n\r\n".encode()
 
     with Wire(service) as wire:
         assert statuses(wire.ask(traced + b"no HTTP\r\n\r\n")) == [200, 400]
 
-    (line,) = eventually(lambda: service.log("client.refused"))
+    line = eventually(lambda: service.log("client.refused"))[-1]
     assert "trace_id" not in line
-    assert service.log("http.request", path="/flights/ping", trace_id=TRACE_ID)
+    assert service.log("http.request", path="/flights/ping", trace_id=trace_id)
 
 
-@pytest.mark.parametrize("flags", ["00", "01"])
-def test_amadeus_is_told_the_trace(spans: Collector, flags: str) -> None:
+def test_amadeus_is_told_the_trace(spans: Collector) -> None:
+    flags = ("00", "01")
     with (
         UpstreamRecorder() as amadeus,
         Service(
@@ -173,22 +206,25 @@ def test_amadeus_is_told_the_trace(spans: Collector, flags: str) -> None:
             otel_exporter_otlp_endpoint=spans.url,
         ) as service,
     ):
-        service.http.headers["traceparent"] = f"00-{TRACE_ID}-{PARENT_ID}-{flags}"
         service.http.headers["tracestate"] = "nothing, that \xe9ver was one"
-        service.price()
+        for number, flag in enumerate(flags):
+            service.http.headers["traceparent"] = traceparent(TRACE_ID, flag)
+            service.price(date=some_day(10 + number))
 
-    told = amadeus.headers_of("/v2/shopping/flight-offers")[0]
-    assert told["traceparent"].startswith(f"00-{TRACE_ID}-")
-    assert told["traceparent"].endswith(f"-{flags}")
-    assert "tracestate" not in told
+    told = amadeus.headers_of("/v2/shopping/flight-offers")
+    assert all(one["traceparent"].startswith(f"00-{TRACE_ID}-") for one in told)
+    assert [one["traceparent"][-3:] for one in told] == ["-00", "-01"]
+    assert not any("tracestate" in one for one in told)
 
 
-def test_a_trace_that_makes_no_sense_begins_a_new_one(service: Service, spans: Collector) -> None:
-    service.http.headers.update({"traceparent": "00-nonsense"})
-    service.price()
+def test_a_trace_that_makes_no_sense_begins_a_new_one(
+    service: Service, collector: Collector
+) -> None:
+    answer = service.http.get("/version", headers={"traceparent": "00-nonsense"})
+    await_all(service, collector)
 
-    (request,) = eventually(lambda: spans.named("GET /flights/price"))
-
+    (request,) = collector.named("GET /version")
+    assert attributes(request)["request_id"] == answer.headers["X-Request-ID"]
     assert request.parent_span_id == b""
 
 
@@ -201,35 +237,44 @@ def test_variables_of_opentelemetry_have_their_meaning(spans: Collector) -> None
     }
     with Service(otel_exporter_otlp_endpoint=spans.url, **variables) as service:
         service.get("/ping")
-        service.http.get("/ping", headers=TRACEPARENT)
+        service.http.get("/ping", headers={"traceparent": traceparent(TRACE_ID)})
 
     assert {span.trace_id.hex() for span in spans.named("GET /ping")} == {TRACE_ID}
     assert (spans.services, spans.keys) == ({"fares"}, {"of the collector"})
 
 
-def test_of_the_traces_that_begin_here_a_second_has_so_many(spans: Collector) -> None:
-    asked = 6 * TRACES_A_SECOND
-    with Service(otel_exporter_otlp_endpoint=spans.url, web_concurrency=1) as service:
-        began = int(time.monotonic())
-        for _ in range(asked):
-            service.price()
+def test_of_the_traces_that_begin_here_a_second_has_so_many(
+    service: Service, collector: Collector
+) -> None:
+    """Asked until there were more than that, however slow the machine is."""
+    service.price()
+    await_all(service, collector)
+    before = len(collector.spans)
+    request_id = uuid4().hex
+    head = f"GET {service.price_url()} HTTP/1.1\r\nHost: x\r\nX-Request-ID: {request_id}\r\n\r\n"
+    asked, seconds, began = 0, 1, int(time.monotonic())
+    while asked <= seconds * TRACES_A_SECOND:
+        with Wire(service) as wire:
+            asked += len(statuses(wire.ask(head.encode() * TRACES_A_SECOND)))
         seconds = int(time.monotonic()) - began + 1
-        lines = service.log("http.request", path="/flights/price")
+    await_all(service, collector)
 
-    collected = len(spans.named("GET /flights/price"))
-    assert 0 < collected <= seconds * TRACES_A_SECOND < asked
-    assert len([line for line in lines if "trace_id" in line]) == collected
-    assert len(spans.named("cache")) == collected
+    lines = service.log("http.request", request_id=request_id)
+    traces = {line["trace_id"] for line in lines if "trace_id" in line}
+    names = [span.name for span in collector.spans[before:]]
+    assert 0 < len(traces) <= seconds * TRACES_A_SECOND < asked
+    assert names.count("GET /flights/price") == names.count("cache") == len(traces)
 
 
-def test_who_has_begun_a_trace_is_not_left_out(spans: Collector) -> None:
+def test_who_has_begun_a_trace_is_not_left_out(
+    service: Service, collector: Collector, trace_id: str
+) -> None:
     asked = TRACES_A_SECOND * 2
-    with Service(otel_exporter_otlp_endpoint=spans.url, web_concurrency=1) as service:
-        service.http.headers.update(TRACEPARENT)
-        for _ in range(asked):
-            service.get("/ping")
+    for _ in range(asked):
+        service.get("/ping")
+    await_all(service, collector)
 
-    assert len(spans.named("GET /ping")) == asked
+    assert len(collector.named("GET /ping", trace_id)) == asked
 
 
 def test_switched_off_it_leaves_no_trace(spans: Collector) -> None:
