@@ -94,7 +94,9 @@ def ask_for_much(service: Service) -> None:
 
 def asked(prometheus: httpx2.Client, expression: str) -> list[Any]:
     """The answer to a query, which must be a good one."""
-    answer = prometheus.get("/query", params={"query": expression}).json()
+    response = prometheus.get("/query", params={"query": expression})
+    assert response.is_success, (expression, response.text)  # no JSON while Prometheus starts
+    answer = response.json()
     assert answer["status"] == "success", (expression, answer)
     found: list[Any] = answer["data"]["result"]
     return found
