@@ -49,40 +49,47 @@ def exported() -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
+def service() -> Iterator[Service]:
+    with Service(web_concurrency=2) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def prometheus(
+    service: Service, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx2.Client]:
     """A real Prometheus with our files, which has scraped a real service twice."""
     folder = tmp_path_factory.mktemp("prometheus")
-    with Service(web_concurrency=2) as service:
-        target = {"static_configs": [{"targets": [f"127.0.0.1:{service.port}"]}]}
-        config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
-        (scrape,) = config["scrape_configs"]
-        scrape.update(target)
-        del scrape["dns_sd_configs"]
-        config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-        config["rule_files"] = [str(FOLDER / "alerts.yml")]
-        (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
-        port = free_port()
-        with (folder / "log").open("w") as log:
-            options = {
-                "config.file": folder / "prometheus.yml",
-                "storage.tsdb.path": folder / "data",
-                "web.listen-address": f"127.0.0.1:{port}",
-            }
-            process = subprocess.Popen(
-                ["prometheus", *(f"--{name}={value}" for name, value in options.items())],
-                stderr=log,
-            )
-        url = f"http://127.0.0.1:{port}/api/v1"
-        try:
-            with plain_http.client(base_url=url) as client:
-                ask_for_much(service)
-                eventually(lambda: asked(client, "count_over_time(up[1m]) > 2 and up == 1"))
-                ask_for_much(service)
-                eventually(lambda: asked(client, "rate(flight_price_problems_total[1m]) > 0"))
-                yield client
-        finally:
-            process.terminate()
-            process.wait()
+    target = {"static_configs": [{"targets": [f"127.0.0.1:{service.port}"]}]}
+    config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    (scrape,) = config["scrape_configs"]
+    scrape.update(target)
+    del scrape["dns_sd_configs"]
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(FOLDER / "alerts.yml")]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    port = free_port()
+    with (folder / "log").open("w") as log:
+        options = {
+            "config.file": folder / "prometheus.yml",
+            "storage.tsdb.path": folder / "data",
+            "web.listen-address": f"127.0.0.1:{port}",
+        }
+        process = subprocess.Popen(
+            ["prometheus", *(f"--{name}={value}" for name, value in options.items())],
+            stderr=log,
+        )
+    url = f"http://127.0.0.1:{port}/api/v1"
+    try:
+        with plain_http.client(base_url=url) as client:
+            ask_for_much(service)
+            eventually(lambda: asked(client, "count_over_time(up[1m]) > 2 and up == 1"))
+            ask_for_much(service)
+            eventually(lambda: asked(client, "rate(flight_price_problems_total[1m]) > 0"))
+            yield client
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def ask_for_much(service: Service) -> None:
@@ -114,10 +121,9 @@ def test_the_alerts_come_when_they_should_and_not_before() -> None:
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
-def test_promtool_finds_no_fault_with_what_is_exported() -> None:
-    with Service(web_concurrency=2) as service:
-        service.price()
-        page = service.get("/metrics").text
+def test_promtool_finds_no_fault_with_what_is_exported(service: Service) -> None:
+    service.price()
+    page = service.get("/metrics").text
 
     checked = subprocess.run(
         ["promtool", "check", "metrics"], input=page, capture_output=True, text=True, check=False
