@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Iterator
 from functools import partial
+from itertools import count
 
 import httpx2
 import pytest
@@ -18,6 +19,8 @@ from tests.wire import Wire, statuses
 
 OLD, NEW = "the-old-key-of-the-client", "the-new-key-of-the-client"
 OPERATOR = "the-key-of-the-operator"
+PRICE = f"/flights/price?origin=JFK&destination=LAX&date={some_day()}"
+_numbers = count(2)
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +30,31 @@ def keyed() -> Iterator[Service]:
         yield service
 
 
-def ask(service: Service, path: str = "", **headers: str) -> httpx2.Response:
+@pytest.fixture(scope="module")
+def limited(shared_redis: RedisServer) -> Iterator[Service]:
+    """A service that counts what a client asks."""
+    limits = {"client_rate_limit": 3, "nocache_rate_limit": 1, "web_concurrency": 1}
+    with Service(operator_keys=OPERATOR, redis_url=shared_redis.url, **limits) as service:
+        yield service
+
+
+@pytest.fixture
+def client(limited: Service) -> Iterator[httpx2.Client]:
+    """One with an address of its own, who has not asked yet."""
+    address = httpx2.HTTPTransport(verify=False, local_address=f"127.0.0.{next(_numbers)}")
+    with plain_http.client(base_url=limited.url, transport=address) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def proxied() -> Iterator[Service]:
+    """A service that trusts a proxy, and gives each client one request."""
+    with Service(client_rate_limit=1, forwarded_allow_ips="127.0.0.0/8") as service:
+        yield service
+
+
+def ask(service: Service, path: str = PRICE, **headers: str) -> httpx2.Response:
     """GET a path, the price of a flight unless told otherwise, with these headers."""
-    path = path or f"/flights/price?origin=JFK&destination=LAX&date={some_day()}"
     return service.http.get(
         path, headers={name.replace("_", "-"): value for name, value in headers.items()}
     )
@@ -155,9 +180,8 @@ def test_without_any_setting_nobody_is_asked_or_counted() -> None:
         assert answer.headers["cache-control"].startswith("max-age=")
 
 
-def test_who_asks_too_fast_is_told_when_to_come_back() -> None:
-    with Service(client_rate_limit=3) as service:
-        answers = [ask(service) for _ in range(4)]
+def test_who_asks_too_fast_is_told_when_to_come_back(client: httpx2.Client) -> None:
+    answers = [client.get(PRICE) for _ in range(4)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert refusal(answers[-1]) == (429, "too-many-requests")
@@ -168,14 +192,13 @@ def test_who_asks_too_fast_is_told_when_to_come_back() -> None:
     ]  # fmt: skip
 
 
-def test_nocache_has_a_stricter_allowance() -> None:
-    with Service(client_rate_limit=10, nocache_rate_limit=1) as service:
-        answers = [service.price(nocache=value) for value in ("1", "True", "0")]
+def test_nocache_has_a_stricter_allowance(client: httpx2.Client) -> None:
+    answers = [client.get(f"{PRICE}&nocache={value}") for value in ("1", "True", "0")]
 
     assert [answer.status_code for answer in answers] == [200, 429, 200]
-    assert answers[1].headers["ratelimit-policy"] == '"client";q=10;w=60, "nocache";q=1;w=60'
+    assert answers[1].headers["ratelimit-policy"] == '"client";q=3;w=60, "nocache";q=1;w=60'
     assert answers[1].json()["detail"] == "More than 1 request a minute with nocache."
-    assert answers[2].headers["ratelimit"].startswith('"client";r=7;')
+    assert answers[2].headers["ratelimit"].startswith('"client";r=0;')
 
 
 def test_an_allowance_holds_for_all_workers_of_all_replicas(redis_server: RedisServer) -> None:
@@ -194,12 +217,11 @@ def test_an_allowance_holds_for_all_workers_of_all_replicas(redis_server: RedisS
     assert statuses.count(429) == 40 - statuses.count(400)
 
 
-def test_every_count_in_redis_expires(redis_server: RedisServer) -> None:
-    with Service(client_rate_limit=20, redis_url=redis_server.url) as service:
-        ask(service)
+def test_every_count_in_redis_expires(redis_server: RedisServer, client: httpx2.Client) -> None:
+    client.get(PRICE)
 
-        (key,) = redis_server.client.keys("*limit|client*")
-        assert 0 < redis_server.client.pttl(key) <= 61_000
+    (key,) = redis_server.client.keys("*limit|client*")
+    assert 0 < redis_server.client.pttl(key) <= 61_000
 
 
 def test_without_redis_each_replica_gives_the_whole_allowance_and_pace(
@@ -228,53 +250,44 @@ def test_each_key_has_its_own_allowance_and_strangers_have_their_address() -> No
     assert statuses == [200, 429, 200, 401, 429]
 
 
-def test_guesses_at_the_operators_key_count_and_its_holder_does_not() -> None:
-    with Service(operator_keys=OPERATOR, client_rate_limit=2) as service:
-        guesses = [ask(service, "/metrics", X_API_Key=f"guess-number-{n}") for n in range(4)]
-        held = [ask(service, "/metrics", X_API_Key=OPERATOR) for _ in range(4)]
+def test_guesses_at_the_operators_key_count_and_its_holder_does_not(client: httpx2.Client) -> None:
+    def statuses(*keys: str) -> list[int]:
+        return [client.get("/metrics", headers={"X-API-Key": key}).status_code for key in keys]
 
-    assert [answer.status_code for answer in guesses] == [401, 401, 429, 429]
-    assert [answer.status_code for answer in held] == [200] * 4
-
-
-def test_a_forged_x_forwarded_for_changes_nothing() -> None:
-    with Service(client_rate_limit=1) as service:
-        statuses = [
-            service.http.get("/flights/price", headers={name: "203.0.113.1"}).status_code
-            for name in (
-                "X-Forwarded-For",
-                "X-Forwarded-For",
-                "X_Forwarded_For",
-                "Forwarded",
-                "X-Real-IP",
-            )
-        ]
-
-    assert statuses == [400, 429, 429, 429, 429]
+    assert statuses(*(f"guess-number-{n}" for n in range(5))) == [401, 401, 401, 429, 429]
+    assert statuses(*[OPERATOR] * 5) == [200] * 5
 
 
-def test_behind_a_trusted_proxy_each_client_has_its_own_allowance() -> None:
-    with Service(client_rate_limit=1, forwarded_allow_ips="127.0.0.0/8") as service:
-        statuses = [
-            ask(service, X_Forwarded_For=addresses).status_code
-            for addresses in (
-                "203.0.113.1",
-                "203.0.113.2",
-                "198.51.100.7, 203.0.113.2",  # what the client itself wrote stands on the left
-                "203.0.113.1, 127.0.0.9",
-            )
-        ]
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "X_Forwarded_For", "Forwarded", "X-Real-IP"])
+def test_a_forged_x_forwarded_for_changes_nothing(client: httpx2.Client, name: str) -> None:
+    statuses = [
+        client.get("/flights/price", headers={name: f"203.0.113.{number}"}).status_code
+        for number in range(4)
+    ]
+
+    assert statuses == [400, 400, 400, 429]
+
+
+def test_behind_a_trusted_proxy_each_client_has_its_own_allowance(proxied: Service) -> None:
+    statuses = [
+        ask(proxied, X_Forwarded_For=addresses).status_code
+        for addresses in (
+            "203.0.113.1",
+            "203.0.113.2",
+            "198.51.100.7, 203.0.113.2",  # what the client itself wrote stands on the left
+            "203.0.113.1, 127.0.0.9",
+        )
+    ]
 
     assert statuses == [200, 200, 429, 429]
 
 
-def test_two_headers_of_forwarded_addresses_are_read_as_one_list() -> None:
-    with Service(client_rate_limit=1, forwarded_allow_ips="127.0.0.0/8") as service:
-        twice = [("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-For", "203.0.113.1")]
-        statuses = [
-            service.http.get("/flights/price", headers=headers).status_code
-            for headers in (twice, {"X-Forwarded-For": "203.0.113.1"})
-        ]
+def test_two_headers_of_forwarded_addresses_are_read_as_one_list(proxied: Service) -> None:
+    twice = [("X-Forwarded-For", "198.51.100.7"), ("X-Forwarded-For", "203.0.113.3")]
+    statuses = [
+        proxied.http.get("/flights/price", headers=headers).status_code
+        for headers in (twice, {"X-Forwarded-For": "203.0.113.3"})
+    ]
 
     assert statuses == [400, 429]
 
