@@ -109,6 +109,7 @@ class TokenVault:
         self._fernet = Fernet(_derived_key(credentials.client_secret, account))
         self._token: Token | None = None
         # When the last rejected token was fetched: the store may show it a little longer.
+        # Until there is a `_token` again, whatever is fetched is in the place of that one.
         self._rejected_at = 0.0
         self._fetched_here = ""
         self._stopped = threading.Event()
@@ -137,7 +138,7 @@ class TokenVault:
         if token is not None:
             return token
         deadline = _bounded(deadline)
-        question = self._question(is_repair=False)
+        question = self._question()
         entry = self._read_through.read_newer(question, self._rejected_at, deadline).entry
         token = self._take(entry)
         if token is None:
@@ -151,17 +152,16 @@ class TokenVault:
         Raises AmadeusMisconfigured where that one was a replacement itself, a moment ago.
         """
         token = self._token
-        if token is None or token.value != rejected:
-            return self.token(deadline)
-        fetched_at = token.entry.fetched_at
-        if token.is_repair and self._store.now() < fetched_at + REPAIR_SECONDS:
-            raise AmadeusMisconfigured("Amadeus refuses every token that it gives to this service.")
-        self._rejected_at, self._token = fetched_at, None
-        metrics.token_taken(0, 0)
-        self._store.drop(self._key, fetched_at)
-        question = self._question(is_repair=True)
-        entry = self._read_through.read_newer(question, fetched_at, _bounded(deadline)).entry
-        return _certain(self._take(entry))
+        if token is not None and token.value == rejected:
+            fetched_at = token.entry.fetched_at
+            if token.is_repair and self._store.now() < fetched_at + REPAIR_SECONDS:
+                raise AmadeusMisconfigured(
+                    "Amadeus refuses every token that it gives to this service."
+                )
+            self._rejected_at, self._token = fetched_at, None
+            metrics.token_taken(0, 0)
+            self._store.drop(self._key, fetched_at)
+        return self.token(deadline)
 
     def keep_fresh(self) -> None:
         """Refresh the token ahead of its end, until `stop`; runs in a thread of its own."""
@@ -181,7 +181,7 @@ class TokenVault:
         except UpstreamError:
             return  # the fetch said so, and its mark tells when to try again
         if self._refresh_due(token) <= self._store.now():
-            self._read_through.refresh(self._question(is_repair=False), token.entry)
+            self._read_through.refresh(self._question(), token.entry)
 
     def _seconds_to_refresh(self) -> float:
         """At least a second: whoever comes too late to refresh looks again for what came of it."""
@@ -217,19 +217,16 @@ class TokenVault:
             log.info(Event.TOKEN_SHARED, age=age, ttl=round(entry.ttl))
         return token
 
-    def _question(self, *, is_repair: bool) -> Question:
-        def fetch(deadline: Deadline) -> Fetched:
-            return self._fetch(deadline, is_repair=is_repair)
-
+    def _question(self) -> Question:
         return Question(
             self._key,
-            fetch,
+            self._fetch,
             observe=lambda _moment, _entry: None,
             refresh_from=REFRESH_FROM,
             pause=_growing_pause,
         )
 
-    def _fetch(self, deadline: Deadline, *, is_repair: bool) -> Fetched:
+    def _fetch(self, deadline: Deadline) -> Fetched:
         started = time.monotonic()
         call = Call(
             "POST",
@@ -251,6 +248,7 @@ class TokenVault:
             expires_in=round(life),
             duration_ms=round((time.monotonic() - started) * 1000, 1),
         )
+        is_repair = self._token is None and self._rejected_at > 0
         body = orjson.dumps({"access_token": value, "is_repair": is_repair})
         return Fetched(self._fernet.encrypt(body), max(life * USED_LIFE, life - SAFETY_SECONDS))
 

@@ -1,6 +1,7 @@
 """A token that Amadeus rejected is not used again, however late its end is heard of."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
@@ -23,6 +24,26 @@ class LateStore(MemoryStore):
         pass
 
 
+class BusyStore(MemoryStore):
+    """Somebody else comes while it drops something."""
+
+    meanwhile: Callable[[], object]
+
+    def drop(self, key: str, fetched_at: float) -> None:
+        super().drop(key, fetched_at)
+        self.meanwhile()
+
+
+def vault_on(store: MemoryStore, call: Callable[[Call, Deadline], Reply]) -> TokenVault:
+    reader = ReadThrough(store, patience=5)
+    return TokenVault(store, reader, call, "https://x", Credentials("id", "secret"))
+
+
+def token_reply(number: int) -> Reply:
+    body = f'{{"access_token": "token-{number}", "expires_in": 1799}}'.encode()
+    return Reply(200, "application/json", body)
+
+
 def test_who_comes_while_it_is_replaced_waits_for_the_new_one() -> None:
     numbers, replacing, go_on = count(1), threading.Event(), threading.Event()
 
@@ -31,12 +52,9 @@ def test_who_comes_while_it_is_replaced_waits_for_the_new_one() -> None:
         if number > 1:
             replacing.set()
             go_on.wait(5)
-        body = f'{{"access_token": "token-{number}", "expires_in": 1799}}'.encode()
-        return Reply(200, "application/json", body)
+        return token_reply(number)
 
-    store = LateStore()
-    reader = ReadThrough(store, patience=5)
-    vault = TokenVault(store, reader, call, "https://x", Credentials("id", "secret"))
+    vault = vault_on(LateStore(), call)
     rejected = vault.token(Deadline(5)).value
     with ThreadPoolExecutor() as threads:
         first = threads.submit(vault.replace, rejected, Deadline(5))
@@ -47,14 +65,20 @@ def test_who_comes_while_it_is_replaced_waits_for_the_new_one() -> None:
         assert {one.result().value for one in (first, second, third)} == {"token-2"}
 
 
+def test_its_successor_is_not_replaced_as_well_whoever_fetched_it() -> None:
+    numbers, store = count(1), BusyStore()
+    vault = vault_on(store, lambda *_: token_reply(next(numbers)))
+    rejected = vault.token(Deadline(5)).value
+    store.meanwhile = lambda: vault.replace(rejected, Deadline(5))
+    assert vault.replace(rejected, Deadline(5)).value == "token-2"
+
+    with pytest.raises(AmadeusMisconfigured):
+        vault.replace("token-2", Deadline(5))
+
+
 def test_one_that_cannot_be_replaced_is_shown_no_longer() -> None:
-    token = Reply(200, "application/json", b'{"access_token": "token-1", "expires_in": 1799}')
-    replies = iter([token, Reply(401, "application/json", b"{}")])
-    store = MemoryStore()
-    reader = ReadThrough(store, patience=5)
-    vault = TokenVault(
-        store, reader, lambda *_: next(replies), "https://x", Credentials("id", "secret")
-    )
+    replies = iter([token_reply(1), Reply(401, "application/json", b"{}")])
+    vault = vault_on(MemoryStore(), lambda *_: next(replies))
     rejected = vault.token(Deadline(5)).value
     assert value(metrics.TOKEN_LIFE) > 1000
 
