@@ -43,7 +43,7 @@ ASSUMED_LIFE_SECONDS: Final = 300.0
 LEAST_LIFE_SECONDS: Final = 10.0
 LONGEST_LIFE_SECONDS: Final = 24 * 3600.0
 # A token that was fetched in the place of a rejected one and is rejected itself, so soon, shows
-# that another one will not help.
+# that another one will not help. With each that is, it takes twice as long until one is tried.
 REPAIR_SECONDS: Final = 10.0
 LONGEST_PAUSE_SECONDS: Final = 60.0
 LEAST_SLEEP_SECONDS: Final = 1.0
@@ -80,11 +80,14 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token, the entry that it came in, and whether it replaced a rejected one."""
+    """An access token, and the entry that it came in.
+
+    repairs: how many rejected ones in a row it is in the place of.
+    """
 
     value: str
     entry: Entry
-    is_repair: bool
+    repairs: int
 
 
 class TokenVault:
@@ -104,13 +107,14 @@ class TokenVault:
         self._call = call
         self._url = base_url + TOKEN_PATH
         self._credentials = credentials
-        account = f"{base_url} {credentials.client_id} {credentials.guest_office_id or ''}"
+        # 2 is the format of what is encrypted, so that replicas of two versions share no token.
+        account = f"2 {base_url} {credentials.client_id} {credentials.guest_office_id or ''}"
         self._key = f"token|{hashlib.sha256(account.encode()).hexdigest()[:32]}"
         self._fernet = Fernet(_derived_key(credentials.client_secret, account))
         self._token: Token | None = None
-        # When the last rejected token was fetched: the store may show it a little longer.
-        # Until there is a `_token` again, whatever is fetched is in the place of that one.
-        self._rejected_at = 0.0
+        # The store may show it a little longer. Until there is a `_token` again, whatever is
+        # fetched is in its place.
+        self._rejected: Token | None = None
         self._fetched_here = ""
         self._stopped = threading.Event()
 
@@ -130,7 +134,7 @@ class TokenVault:
         newest = self._store.get(self._key)
         if (
             newest is not None
-            and newest.fetched_at > self._rejected_at
+            and newest.fetched_at > self._rejected_at()
             and newest.is_fresh(self._store.now())
         ):
             self._take(newest)
@@ -139,7 +143,7 @@ class TokenVault:
             return token
         deadline = _bounded(deadline)
         question = self._question()
-        entry = self._read_through.read_newer(question, self._rejected_at, deadline).entry
+        entry = self._read_through.read_newer(question, self._rejected_at(), deadline).entry
         token = self._take(entry)
         if token is None:
             entry = self._read_through.read_newer(question, entry.fetched_at, deadline).entry
@@ -149,16 +153,17 @@ class TokenVault:
     def replace(self, rejected: str, deadline: Deadline) -> Token:
         """A token in the place of one that Amadeus rejected.
 
-        Raises AmadeusMisconfigured where that one was a replacement itself, a moment ago.
+        Raises AmadeusMisconfigured where that one was a replacement itself, not long ago.
         """
         token = self._token
         if token is not None and token.value == rejected:
             fetched_at = token.entry.fetched_at
-            if token.is_repair and self._store.now() < fetched_at + REPAIR_SECONDS:
+            pause = _growing_pause(token.repairs, REPAIR_SECONDS)
+            if token.repairs and self._store.now() < fetched_at + pause:
                 raise AmadeusMisconfigured(
                     "Amadeus refuses every token that it gives to this service."
                 )
-            self._rejected_at, self._token = fetched_at, None
+            self._rejected, self._token = token, None
             metrics.token_taken(0, 0)
             self._store.drop(self._key, fetched_at)
         return self.token(deadline)
@@ -195,6 +200,9 @@ class TokenVault:
     def _refresh_due(token: Token) -> float:
         return token.entry.fetched_at + token.entry.ttl * REFRESH_FROM
 
+    def _rejected_at(self) -> float:
+        return self._rejected.entry.fetched_at if self._rejected else 0.0
+
     def _fresh_token(self) -> Token | None:
         token = self._token
         return token if token is not None and token.entry.is_fresh(self._store.now()) else None
@@ -210,7 +218,7 @@ class TokenVault:
             # The same client id with another secret, or a value that is not ours.
             self._store.drop(self._key, entry.fetched_at)
             return None
-        token = self._token = Token(body["access_token"], entry, body["is_repair"])
+        token = self._token = Token(body["access_token"], entry, body["repairs"])
         metrics.token_taken(entry.fetched_at, entry.ttl)
         if token.value != self._fetched_here:
             age = round(self._store.now() - entry.fetched_at, 1)
@@ -248,8 +256,9 @@ class TokenVault:
             expires_in=round(life),
             duration_ms=round((time.monotonic() - started) * 1000, 1),
         )
-        is_repair = self._token is None and self._rejected_at > 0
-        body = orjson.dumps({"access_token": value, "is_repair": is_repair})
+        rejected = self._rejected if self._token is None else None
+        repairs = rejected.repairs + 1 if rejected else 0
+        body = orjson.dumps({"access_token": value, "repairs": repairs})
         return Fetched(self._fernet.encrypt(body), max(life * USED_LIFE, life - SAFETY_SECONDS))
 
 
@@ -285,9 +294,9 @@ def _life(expires_in: object) -> float:
     return min(max(life, LEAST_LIFE_SECONDS), LONGEST_LIFE_SECONDS)
 
 
-def _growing_pause(tries: int) -> float:
-    """1 s, doubling to 60 s."""
-    return min(LONGEST_PAUSE_SECONDS, 2.0 ** min(tries - 1, 10))
+def _growing_pause(tries: int, first: float = 1.0) -> float:
+    """1 s or so, doubling to 60 s."""
+    return min(LONGEST_PAUSE_SECONDS, first * 2.0 ** min(tries - 1, 10))
 
 
 def _bounded(deadline: Deadline) -> Deadline:

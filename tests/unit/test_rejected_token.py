@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
 
 import pytest
@@ -74,6 +75,23 @@ def test_its_successor_is_not_replaced_as_well_whoever_fetched_it() -> None:
 
     with pytest.raises(AmadeusMisconfigured):
         vault.replace("token-2", Deadline(5))
+
+
+def test_an_upstream_that_refuses_every_token_is_asked_for_one_ever_more_seldom() -> None:
+    now, called_after = 0.0, []
+
+    def call(_call: Call, _deadline: Deadline) -> Reply:
+        called_after.append(int(now))
+        return token_reply(len(called_after))
+
+    vault = vault_on(MemoryStore(clock=lambda: 1_800_000_000 + now), call)
+    while now < 200:
+        token = vault.token(Deadline(5)).value
+        with suppress(AmadeusMisconfigured):
+            vault.replace(token, Deadline(5))
+        now += 0.25
+
+    assert called_after == [0, 0, 10, 30, 70, 130, 190]
 
 
 def test_one_that_cannot_be_replaced_is_shown_no_longer() -> None:
