@@ -201,7 +201,12 @@ class TokenVault:
         return token.entry.fetched_at + token.entry.ttl * REFRESH_FROM
 
     def _rejected_at(self) -> float:
-        return self._rejected.entry.fetched_at if self._rejected else 0.0
+        """When the last rejected token was fetched, as long as the store could show it as good.
+
+        Where the store's clock went back, all that it has now is older than that moment.
+        """
+        entry = self._rejected.entry if self._rejected else None
+        return entry.fetched_at if entry and entry.is_fresh(self._store.now()) else 0.0
 
     def _fresh_token(self) -> Token | None:
         token = self._token

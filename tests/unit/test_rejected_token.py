@@ -94,6 +94,21 @@ def test_an_upstream_that_refuses_every_token_is_asked_for_one_ever_more_seldom(
     assert called_after == [0, 0, 10, 30, 70, 130, 190]
 
 
+def test_a_clock_that_goes_back_behind_it_costs_the_fleet_one_call() -> None:
+    now, numbers = 10_000.0, count(1)
+    store = MemoryStore(clock=lambda: 1_800_000_000 + now)
+    fleet = [vault_on(store, lambda *_: token_reply(next(numbers))) for _ in range(4)]
+    rejected = {vault.token(Deadline(5)).value for vault in fleet}.pop()
+    now += 1
+    assert {vault.replace(rejected, Deadline(5)).value for vault in fleet} == {"token-2"}
+    now -= 3600
+
+    with ThreadPoolExecutor(20) as threads:
+        tokens = list(threads.map(lambda vault: vault.token(Deadline(5)).value, fleet * 10))
+
+    assert set(tokens) == {"token-3"}
+
+
 def test_one_that_cannot_be_replaced_is_shown_no_longer() -> None:
     replies = iter([token_reply(1), Reply(401, "application/json", b"{}")])
     vault = vault_on(MemoryStore(), lambda *_: next(replies))
