@@ -224,7 +224,8 @@ def problem_of(error: FlightPriceError, request_id: str) -> dict[str, object]:
 
 def retry_after_seconds(error: FlightPriceError) -> int | None:
     """The value of the Retry-After header (RFC 9110, 10.2.3): whole seconds, rounded up."""
-    if error.retry_after is not None:
-        return max(1, math.ceil(error.retry_after))
-    waits = error.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
-    return RETRY_AFTER_SECONDS if waits else None
+    if error.status not in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+        return None
+    if error.retry_after is None:
+        return RETRY_AFTER_SECONDS
+    return max(1, math.ceil(error.retry_after))

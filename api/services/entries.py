@@ -53,9 +53,12 @@ class Failure:
         """Whether a caller who arrived then gets this error instead of a fetch of its own."""
         return arrived <= self.failed_at + self.pause
 
-    def error(self) -> UpstreamError:
-        """The error to raise in the place of an answer."""
-        return load_upstream_error(self.body)
+    def error(self, now: float) -> UpstreamError:
+        """The error to raise in the place of an answer; in a pause it tells how long that is."""
+        error = load_upstream_error(self.body)
+        if self.pause:
+            error.retry_after = self.failed_at + self.pause - now
+        return error
 
 
 @dataclass(frozen=True, slots=True)

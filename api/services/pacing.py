@@ -81,4 +81,4 @@ class Pacing:
         mark = self._turnstile.failure(self._quota_key)
         now = self._turnstile.now()
         if mark is not None and mark.answers(now):
-            raise AmadeusQuota(mark.error().detail, retry_after=mark.failed_at + mark.pause - now)
+            raise mark.error(now)

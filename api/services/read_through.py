@@ -76,7 +76,9 @@ class ReadThrough:
             if entry.is_fresh(arrived):
                 return self._hit(question, entry, arrived)
             failure = self._store.failure(question.key)
-            if failure is not None and _may_stand_in(question, entry, failure.error(), arrived):
+            if failure is not None and _may_stand_in(
+                question, entry, failure.error(arrived), arrived
+            ):
                 self._refresh_in_background(question, entry)
                 return self._stale(question, entry, arrived)
         question.observe(Moment.MISS, None)
@@ -144,7 +146,7 @@ class ReadThrough:
             if coalesced:
                 question.observe(Moment.COALESCED, None)
             if isinstance(found, Failure):
-                return self._instead_of_answer(question, found.error(), not_before)
+                return self._instead_of_answer(question, found.error(self._store.now()), not_before)
             return Answer(found, outcome, self.age_of(found), coalesced)
         return self._instead_of_answer(question, _too_late(), not_before)
 

@@ -124,7 +124,7 @@ def test_a_failure_answers_those_who_waited_and_nobody_after(store: Store) -> No
     failure = store.fail("key", "me", ERROR, 0.0, 1)
     assert store.claim("key", "waiter", 0, arrived, background=False) == failure
     assert store.failure("key") == failure
-    assert isinstance(failure.error(), AmadeusTimeout)
+    assert isinstance(failure.error(store.now()), AmadeusTimeout)
     eventually(lambda: store.time() > failure.failed_at)
     assert isinstance(claim(store, "next"), Granted)
 

@@ -107,6 +107,7 @@ def test_of_what_is_no_failure_of_ours_only_the_fact_is_taken(raw: bytes) -> Non
         (AmadeusUnavailable("Down.", retry_after=0.0), 1),
         (TooManyRequests("Too fast.", retry_after=7), 7),
         (AmadeusMisconfigured("Wrong key."), None),
+        (AmadeusMisconfigured("Wrong host.", retry_after=7), None),
         (NoOffers("Nothing flies."), None),
     ],
     ids=repr,

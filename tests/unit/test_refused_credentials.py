@@ -2,27 +2,48 @@
 
 import pytest
 
-from api.errors import AmadeusMisconfigured
+from api.errors import AmadeusUnavailable, UpstreamError
 from api.services.deadline import Deadline
 from api.services.read_through import ReadThrough
 from api.services.stores import MemoryStore
 from api.services.token_vault import Credentials, TokenVault
 from api.services.transport import Call, Reply
 
+MISCONFIGURED, BAD_ANSWER = "amadeus-misconfigured", "amadeus-bad-answer"
+REFUSALS: dict[str, tuple[Reply | UpstreamError, str]] = {
+    "wrong credentials": (Reply(401, "application/json", b"{}"), MISCONFIGURED),
+    "down": (AmadeusUnavailable("Amadeus reports an error of its own."), "amadeus-unavailable"),
+    "a page": (Reply(200, "text/html", b"<p>Welcome!</p>"), BAD_ANSWER),
+    "nothing": (Reply(204, "application/json", b""), BAD_ANSWER),
+    "null": (Reply(200, "application/json", b"null"), BAD_ANSWER),
+    "a list": (Reply(200, "application/json", b"[]"), BAD_ANSWER),
+    "no token": (Reply(200, "application/json", b'{"expires_in": 1799}'), BAD_ANSWER),
+    "a null": (Reply(200, "application/json", b'{"access_token": null}'), BAD_ANSWER),
+    "two lines": (Reply(200, "application/json", rb'{"access_token": "a\r\nX: y"}'), BAD_ANSWER),
+}
 
-def test_the_first_minute_has_six_calls_whatever_the_traffic() -> None:
-    now, called_after = 0.0, []
 
-    def refuse(_call: Call, _deadline: Deadline) -> Reply:
-        called_after.append(int(now))
-        return Reply(401, "application/json", b"{}")
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_the_first_minute_has_six_calls_whatever_the_traffic(refusal: str) -> None:
+    reply, code = REFUSALS[refusal]
+    now, called_at, told = 0.0, [], set()
+
+    def call(_call: Call, _deadline: Deadline) -> Reply:
+        called_at.append(now)
+        if isinstance(reply, UpstreamError):
+            raise reply
+        return reply
 
     store = MemoryStore(clock=lambda: 1_800_000_000 + now)
     credentials = Credentials("id", "of another host")
-    vault = TokenVault(store, ReadThrough(store, patience=5), refuse, "https://x", credentials)
+    vault = TokenVault(store, ReadThrough(store, patience=5), call, "https://x", credentials)
     while now < 60:
-        with pytest.raises(AmadeusMisconfigured):
+        with pytest.raises(UpstreamError) as failed:
             vault.token(Deadline(5))
-        now += 0.1
+        assert failed.value.code == code
+        told.add(now + (failed.value.retry_after or 0))
+        now += 0.125
 
-    assert called_after == [0, 1, 3, 7, 15, 31]
+    assert [int(at) for at in called_at] == [0, 1, 3, 7, 15, 31]
+    # Whoever came in a pause was told when it ends.
+    assert told == {at + 2**number for number, at in enumerate(called_at)}
