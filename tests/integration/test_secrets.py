@@ -1,5 +1,6 @@
 """Secrets: in nothing that the service says, stores, shows or leaves behind."""
 
+import base64
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ from typing import NamedTuple
 import pytest
 import redis
 
+from tests import plain_http
 from tests.leaks import leaks, token_ending
 from tests.processes import eventually
 from tests.redis_server import RedisServer
@@ -32,6 +34,7 @@ class Scene(NamedTuple):
 
     service: Service
     redis: RedisServer
+    sandbox: SandboxServer
     secrets: list[str]
     answers: str
 
@@ -51,6 +54,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             "amadeus_client_id": CLIENT_ID,
             "amadeus_timeout": 1,
             "log_level": "debug",
+            "web_concurrency": 1,
         }
         for name, value in given.items():
             file = folder / name
@@ -59,7 +63,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         with Service(**settings) as service:
             answers = live_through_everything(sandbox, service)
             token = token_ending(sandbox)
-            yield Scene(service, server, [*given.values(), PASSWORD, WRONG_KEY, token], answers)
+            secrets = [*given.values(), PASSWORD, WRONG_KEY, token]
+            yield Scene(service, server, sandbox, secrets, answers)
 
 
 def live_through_everything(sandbox: SandboxServer, service: Service) -> str:
@@ -104,11 +109,27 @@ def test_no_line_of_the_log_tells_a_secret(scene: Scene) -> None:
 
 
 def test_redis_holds_no_secret(scene: Scene) -> None:
-    with redis.Redis(port=scene.redis.port, password=PASSWORD, protocol=2) as client:
-        content = {key: client.dump(key) for key in client.scan_iter()}
+    content = redis_content(scene)
 
     assert len(content) >= 2
     assert leaks(repr(content), scene.secrets) == []
+
+
+def test_redis_holds_no_token_that_could_be_used(scene: Scene) -> None:
+    ((key, held),) = [item for item in redis_content(scene).items() if b"token" in item[0]]
+    body = held.partition(b"\n")[2].decode()
+
+    known = plain_http.get(f"{scene.sandbox.url}/v1/security/oauth2/token/{body}")
+
+    assert known.status_code == 404
+    readable = repr(key + held + base64.urlsafe_b64decode(body))
+    assert leaks(readable, [*scene.secrets, "access_token", CLIENT_ID]) == []
+
+
+def redis_content(scene: Scene) -> dict[bytes, bytes]:
+    """All keys and their values, as they are: a dump of them may be compressed."""
+    with redis.Redis(port=scene.redis.port, password=PASSWORD, protocol=2) as client:
+        return {key: client.get(key) for key in client.scan_iter()}
 
 
 def test_the_list_of_processes_and_their_environment_hold_no_secret(scene: Scene) -> None:

@@ -17,6 +17,8 @@ from api.services.stores import MemoryStore
 from api.services.token_vault import Credentials, TokenVault
 from api.services.transport import Call, Reply
 
+OURS = Credentials("id", "secret")
+
 
 class LateStore(MemoryStore):
     """Its end has not been heard of yet."""
@@ -35,9 +37,10 @@ class BusyStore(MemoryStore):
         self.meanwhile()
 
 
-def vault_on(store: MemoryStore, call: Callable[[Call, Deadline], Reply]) -> TokenVault:
-    reader = ReadThrough(store, patience=5)
-    return TokenVault(store, reader, call, "https://x", Credentials("id", "secret"))
+def vault_on(
+    store: MemoryStore, call: Callable[[Call, Deadline], Reply], credentials: Credentials = OURS
+) -> TokenVault:
+    return TokenVault(store, ReadThrough(store, patience=5), call, "https://x", credentials)
 
 
 def token_reply(number: int) -> Reply:
@@ -107,6 +110,19 @@ def test_a_clock_that_goes_back_behind_it_costs_the_fleet_one_call() -> None:
         tokens = list(threads.map(lambda vault: vault.token(Deadline(5)).value, fleet * 10))
 
     assert set(tokens) == {"token-3"}
+
+
+def test_one_of_another_secret_is_replaced() -> None:
+    numbers, store = count(1), MemoryStore()
+    rotated = Credentials("id", "rotated")
+    old, new = (
+        vault_on(store, lambda *_: token_reply(next(numbers)), credentials)
+        for credentials in (OURS, rotated)
+    )
+
+    used = [vault.token(Deadline(5)).value for vault in (old, new, old, new)]
+
+    assert used == ["token-1", "token-2", "token-1", "token-2"]
 
 
 def test_one_that_cannot_be_replaced_is_shown_no_longer() -> None:
