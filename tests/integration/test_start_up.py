@@ -93,20 +93,26 @@ def test_the_warm_up_fetches_the_token_before_anybody_asks() -> None:
 
 
 def test_a_hung_amadeus_delays_no_worker_and_kills_none() -> None:
-    with (
-        SandboxServer("--fault", "token:hang") as sandbox,
-        Unawaited.on(sandbox, web_concurrency=2, amadeus_timeout=5) as service,
-    ):
-        workers = service.workers()
-        warming = service.get("/readyz")
-        eventually(lambda: len(service.log("service.warmed")) == 2)
-        ready = service.get("/readyz")
-        sandbox.clear()
-        price = first_good(service.price, lambda answer: answer.status_code == 200)
-        assert service.workers() == workers
+    with SandboxServer("--fault", "token:hang") as sandbox:
+        launched = time.monotonic()
+        with Unawaited.on(sandbox, web_concurrency=2) as service:
+            serving = time.monotonic()
+            warming = service.get("/readyz")
+            eventually(lambda: len(service.workers()) == 2)
+            workers = service.workers()
+            hung = service.price()
+            answered = time.monotonic()
+            eventually(lambda: len(service.log("service.warmed")) == 2)
+            ready = service.get("/readyz")
+            sandbox.clear()
+            price = first_good(service.price, lambda answer: answer.status_code == 200)
+            assert service.workers() == workers
 
-    # It answered while its first call was still waiting.
+    # It answered while its first call was still waiting, which has five seconds of its own.
+    assert serving - launched < START_UP_SECONDS
     assert (warming.status_code, warming.json()["status"]) == (503, "starting")
+    assert (hung.status_code, hung.json()["code"]) == (504, "amadeus-timeout")
+    assert answered - serving < 7
     assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
     assert price.json()["data"]["price"]
 
@@ -151,20 +157,13 @@ def test_wrong_credentials_are_named_as_what_they_are() -> None:
     assert (answer.status_code, answer.json()["code"]) == (502, "amadeus-misconfigured")
 
 
-def test_whoever_runs_on_the_sandbox_is_told_so() -> None:
+def test_whoever_runs_on_the_sandbox_is_told_so_until_it_ends() -> None:
     with Service() as service:
         [started] = service.log("service.started")
         answer = service.price()
+        assert service.stop() == 0
+        assert service.log("service.stopping")
 
     assert (started["environment"], started["amadeus"]) == ("sandbox", "bundled sandbox")
     assert "invented" in started["notice"]
     assert answer.headers["X-Amadeus-Environment"] == "sandbox"
-
-
-def test_it_ends_cleanly_when_asked_to() -> None:
-    with Service() as service:
-        service.price()
-        service.http.close()
-
-        assert service.stop() == 0
-        assert service.log("service.stopping")

@@ -1,4 +1,4 @@
-"""What Amadeus gives no token for is not asked again and again."""
+"""What comes in the place of a token, or oddly with one, makes nobody ask again and again."""
 
 import pytest
 
@@ -47,3 +47,28 @@ def test_the_first_minute_has_six_calls_whatever_the_traffic(refusal: str) -> No
     assert [int(at) for at in called_at] == [0, 1, 3, 7, 15, 31]
     # Whoever came in a pause was told when it ends.
     assert told == {at + 2**number for number, at in enumerate(called_at)}
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "calls"),
+    [
+        *(("", 1), (', "expires_in": null', 1), (', "expires_in": "1799"', 1)),
+        *((', "expires_in": "soon"', 1), (', "expires_in": "1e999"', 1), (', "expires_in": []', 1)),
+        *((', "expires_in": 5', 7), (', "expires_in": 0', 7), (', "expires_in": -1', 7)),
+    ],
+)
+def test_the_first_minute_of_a_token_of_odd_life_has_few_calls(expires_in: str, calls: int) -> None:
+    now, called_at = 0.0, []
+
+    def call(_call: Call, _deadline: Deadline) -> Reply:
+        called_at.append(now)
+        return Reply(200, "application/json", f'{{"access_token": "t"{expires_in}}}'.encode())
+
+    store = MemoryStore(clock=lambda: 1_800_000_000 + now)
+    credentials = Credentials("id", "secret")
+    vault = TokenVault(store, ReadThrough(store, patience=5), call, "https://x", credentials)
+    while now < 60:
+        assert vault.token(Deadline(5)).value == "t"
+        now += 0.125
+
+    assert called_at == [9 * number for number in range(calls)]
