@@ -43,22 +43,27 @@ def test_a_fleet_that_starts_at_once_fetches_one_token(
 
 @pytest.mark.timeout(120)
 def test_no_request_waits_for_a_token(redis_server: RedisServer, amadeus: SandboxServer) -> None:
+    nobody = f"redis://127.0.0.1:{free_port()}"
     amadeus.settings(token_life=30)
-    with ExitStack() as stack:
-        fleet = [
-            stack.enter_context(Service.on(amadeus, redis_url=url, web_concurrency=workers))
-            for url, workers in (
-                (redis_server.url, 2),
-                (f"redis://127.0.0.1:{free_port()}", 2),  # where nobody listens
-                ("memory://", 1),
-            )
-        ]
-        eventually(lambda: sum(len(tokens(service)) for service in fleet) == 5)
+    with ExitStack() as services, ExitStack() as streams:
+        fleet = {
+            services.enter_context(
+                Service.on(amadeus, redis_url=url, web_concurrency=workers)
+            ): workers
+            for url, workers in ((redis_server.url, 2), (nobody, 2), ("memory://", 1))
+        }
+        eventually(lambda: all(len(tokens(each)) >= workers for each, workers in fleet.items()))
         for service in fleet:
             service.price()  # the first search takes the sandbox a while
         amadeus.fault("token", "latency", 1500)
-        loads = [stack.enter_context(Load(each.url, per_second=10, routes=2000)) for each in fleet]
-        eventually(lambda: sum(len(tokens(service)) for service in fleet) >= 10, within=60)
+        loads = [
+            streams.enter_context(Load(each.url, per_second=10, routes=2000)) for each in fleet
+        ]
+        eventually(
+            lambda: all(len(tokens(each)) >= 2 * workers for each, workers in fleet.items()),
+            within=60,
+        )
+        streams.close()  # who waits is heard of when it has its answer
         for service, load in zip(fleet, loads, strict=True):
             assert load.failed() == []
             for token in service.log("token.fetched"):
