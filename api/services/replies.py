@@ -1,5 +1,7 @@
 """What Amadeus's replies say, whatever their shape (FACTS sections 1 to 3)."""
 
+import math
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -26,6 +28,12 @@ QUOTA_PAUSE_SECONDS: Final = 3600.0
 NO_RESPONSE_CODE: Final = "1797"
 # A sliding window of one second forgets in this time (FACTS section 4).
 PACE_PAUSE_SECONDS: Final = 1.0
+# For a reply that does not say how long its token lives, or says what cannot be.
+ASSUMED_LIFE_SECONDS: Final = 300.0
+LEAST_LIFE_SECONDS: Final = 10.0
+LONGEST_LIFE_SECONDS: Final = 24 * 3600.0
+# What a header can carry (RFC 6750, 2.1, and what gateways really send).
+_BEARER: Final = re.compile(r"[!-~]{1,4096}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +132,22 @@ def result_of(reply: Reply) -> dict[str, Any]:
     return document
 
 
+def token_of(reply: Reply) -> tuple[str, float]:
+    """The token of a token call's reply, and its life in seconds (FACTS section 3).
+
+    Raises AmadeusMisconfigured and AmadeusBadAnswer where there is none.
+    """
+    refusal = refusal_of(reply)
+    if refusal is not None:
+        said = " ".join(filter(None, (str(refusal.status), refusal.code, refusal.title)))
+        raise AmadeusMisconfigured(f"Amadeus gives this service no token ({said}).")
+    document = result_of(reply)
+    value = document.get("access_token")
+    if not isinstance(value, str) or not _BEARER.fullmatch(value):
+        raise AmadeusBadAnswer("Amadeus's token answer holds no token.")
+    return value, _life(document.get("expires_in"))
+
+
 def _document(reply: Reply) -> dict[str, Any]:
     try:
         document = orjson.loads(reply.body)
@@ -138,3 +162,13 @@ def _word(value: object) -> str:
         return ""
     printable = "".join(char for char in str(value) if char.isprintable())
     return printable[:200]
+
+
+def _life(expires_in: object) -> float:
+    try:
+        life = float(expires_in)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return ASSUMED_LIFE_SECONDS
+    if not math.isfinite(life):
+        return ASSUMED_LIFE_SECONDS
+    return min(max(life, LEAST_LIFE_SECONDS), LONGEST_LIFE_SECONDS)

@@ -6,8 +6,6 @@ fetched by one of them, and refreshed ahead. Here are only its life and its secr
 
 import base64
 import hashlib
-import math
-import re
 import threading
 import time
 from collections.abc import Callable
@@ -27,7 +25,7 @@ from api.services.deadline import Deadline
 from api.services.entries import Entry
 from api.services.questions import Fetched, Question
 from api.services.read_through import ReadThrough
-from api.services.replies import refusal_of, result_of
+from api.services.replies import token_of
 from api.services.store import Store
 from api.services.transport import Call, Reply
 
@@ -38,10 +36,6 @@ FETCH_SECONDS: Final = 5.0
 USED_LIFE: Final = 0.9
 SAFETY_SECONDS: Final = 10.0
 REFRESH_FROM: Final = 0.8
-# For a reply that does not say how long its token lives, or says what cannot be.
-ASSUMED_LIFE_SECONDS: Final = 300.0
-LEAST_LIFE_SECONDS: Final = 10.0
-LONGEST_LIFE_SECONDS: Final = 24 * 3600.0
 # A token that was fetched in the place of a rejected one and is rejected itself, so soon, shows
 # that another one will not help. With each that is, it takes twice as long until one is tried.
 REPAIR_SECONDS: Final = 10.0
@@ -51,9 +45,6 @@ LONGEST_SLEEP_SECONDS: Final = 30.0
 HINT: Final = (
     "AMADEUS_CLIENT_ID or AMADEUS_CLIENT_SECRET is wrong for this host, or no longer valid"
 )
-
-# What a header can carry (RFC 6750, 2.1, and what gateways really send).
-_BEARER: Final = re.compile(r"[!-~]{1,4096}")
 
 log = get_logger()
 
@@ -248,7 +239,7 @@ class TokenVault:
             self._credentials.form(),
         )
         try:
-            value, life = _value_and_life(self._call(call, _bounded(deadline)))
+            value, life = token_of(self._call(call, _bounded(deadline)))
         except UpstreamError as error:
             reason, url, hint = error.detail, self._url, _hint(error, self._url)
             metrics.TOKEN_FETCHES.labels("failed").inc()
@@ -267,19 +258,6 @@ class TokenVault:
         return Fetched(self._fernet.encrypt(body), max(life * USED_LIFE, life - SAFETY_SECONDS))
 
 
-def _value_and_life(reply: Reply) -> tuple[str, float]:
-    """The token of a reply and its life in seconds (FACTS section 3)."""
-    refusal = refusal_of(reply)
-    if refusal is not None:
-        said = " ".join(filter(None, (str(refusal.status), refusal.code, refusal.title)))
-        raise AmadeusMisconfigured(f"Amadeus gives this service no token ({said}).")
-    document = result_of(reply)
-    value = document.get("access_token")
-    if not isinstance(value, str) or not _BEARER.fullmatch(value):
-        raise AmadeusBadAnswer("Amadeus's token answer holds no token.")
-    return value, _life(document.get("expires_in"))
-
-
 def _hint(error: UpstreamError, url: str) -> str | None:
     """What whoever runs the service can do about it, where that is known."""
     if isinstance(error, AmadeusMisconfigured):
@@ -287,16 +265,6 @@ def _hint(error: UpstreamError, url: str) -> str | None:
     if isinstance(error, AmadeusUnreachable):
         return f"this machine cannot reach {urlsplit(url).netloc}: {error.__cause__}"
     return None
-
-
-def _life(expires_in: object) -> float:
-    try:
-        life = float(expires_in)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return ASSUMED_LIFE_SECONDS
-    if not math.isfinite(life):
-        return ASSUMED_LIFE_SECONDS
-    return min(max(life, LEAST_LIFE_SECONDS), LONGEST_LIFE_SECONDS)
 
 
 def _growing_pause(tries: int, first: float = 1.0) -> float:
