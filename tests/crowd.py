@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx2
 
 from tests import plain_http
+from tests.service import Service
 
 PATIENCE_SECONDS = 60.0
 
@@ -26,6 +27,13 @@ class Reply:
 def ask_at_once(urls: Iterable[str]) -> list[Reply]:
     """GET every URL, each on a connection of its own, all at the same moment."""
     return asyncio.run(_ask_all(list(urls)))
+
+
+def logged(replicas: Sequence[Service], replies: list[Reply], event: str) -> list[dict[str, Any]]:
+    """The lines of an event that are about the requests with these replies, so far."""
+    ids = {reply.headers["X-Request-ID"] for reply in replies}
+    lines = [line for replica in replicas for line in replica.log(event)]
+    return [line for line in lines if line.get("request_id") in ids]
 
 
 async def _ask_all(urls: list[str]) -> list[Reply]:
