@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Final, Self, cast
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from tests.processes import eventually, free_port
 from tests.redis_tls import Tls
@@ -134,8 +136,10 @@ class RedisServer:
         os.kill(self._process.pid, number)
 
     def _answers(self) -> bool:
+        client = self.client
+        client.set_retry(Retry(NoBackoff(), 0))  # of itself it would wait for seconds
         try:
-            return bool(self.client.ping())
+            return bool(client.ping())
         except redis.AuthenticationError:
             return True
         except redis.RedisError:
