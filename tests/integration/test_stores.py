@@ -13,6 +13,7 @@ from api.services.questions import Fetched, Question
 from api.services.read_through import ReadThrough
 from api.services.store import Store
 from api.services.stores import LayeredStore, MemoryStore, RedisStore, limits, redis_store
+from api.services.stores.limits import LOCK_SECONDS
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 
@@ -71,10 +72,15 @@ def test_a_lock_that_is_released_is_free(store: Store) -> None:
 
 
 def test_a_lock_that_nobody_renews_is_free_after_three_seconds(store: Store) -> None:
-    grant(store, "the dead")
-    started = time.monotonic()
-    eventually(lambda: isinstance(claim(store, "another"), Granted))
-    assert 2.5 < time.monotonic() - started < 4
+    end = grant(store, "the dead").at + LOCK_SECONDS
+    asked = store.time()
+    while isinstance(turn := claim(store, "another"), Waiting):
+        assert asked < end
+        time.sleep(0.05)
+        asked = store.time()
+    assert isinstance(turn, Granted)
+    # Redis counts a key's life in whole milliseconds.
+    assert turn.at > end - 0.002
 
 
 def test_a_lock_that_is_renewed_stays(store: Store) -> None:
@@ -174,21 +180,37 @@ def test_drop_deletes_that_entry_and_no_other(store: Store) -> None:
     eventually(lambda: store.get("key") is None, within=1)
 
 
+def assert_turns_apart(store: MemoryStore, seconds: list[float], sharers: int = 1) -> None:
+    """The turns given to who waits 10 s at most are at these distances from the first."""
+    earliest, latest = [], []
+    for _ in seconds:
+        asked = time.monotonic()
+        wait, _ = store.take_turn("pace", 1.0, 10, sharers)
+        earliest.append(asked + wait)
+        latest.append(time.monotonic() + wait)
+    # How long the calls took is in between; clocks tell microseconds.
+    assert all(
+        early - latest[0] - 0.001 <= distance <= late - earliest[0] + 0.001
+        for early, late, distance in zip(earliest, latest, seconds, strict=True)
+    )
+
+
 def test_turns_are_an_interval_apart(store: MemoryStore) -> None:
-    waits = [store.take_turn("pace", 0.1, 10, 1)[0] for _ in range(5)]
-    assert waits == pytest.approx([0, 0.1, 0.2, 0.3, 0.4], abs=0.05)
+    assert_turns_apart(store, [0, 1, 2, 3, 4])
 
 
 def test_a_turn_that_comes_too_late_is_not_taken(store: MemoryStore) -> None:
-    store.take_turn("pace", 2.0, 10, 1)
-    assert store.take_turn("pace", 2.0, 1.0, 1)[0] == pytest.approx(2.0, abs=0.1)
-    assert store.take_turn("pace", 2.0, 10, 1)[0] == pytest.approx(2.0, abs=0.1)
+    asked = time.monotonic()
+    store.take_turn("pace", 9.0, 10, 1)
+    taken = time.monotonic()
+    for _ in range(2):
+        before = time.monotonic()
+        wait, _ = store.take_turn("pace", 9.0, 1.0, 1)
+        assert 9 - (time.monotonic() - asked) - 0.001 < wait < 9 - (before - taken) + 0.001
 
 
 def test_without_redis_each_worker_takes_its_share_of_the_turns() -> None:
-    store = MemoryStore()
-    store.take_turn("pace", 0.1, 10, sharers=4)
-    assert store.take_turn("pace", 0.1, 10, sharers=4)[0] == pytest.approx(0.4, abs=0.05)
+    assert_turns_apart(MemoryStore(), [0, 4, 8], sharers=4)
 
 
 def test_a_replica_with_a_slow_clock_serves_nothing_expired_before_it_knows_the_time(
