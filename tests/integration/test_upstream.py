@@ -168,8 +168,8 @@ def test_the_workers_keep_the_pace_of_production(
         replies = ask_at_once([service.price_url(ahead) for ahead in range(1, 81)])
     assert {reply.status for reply in replies} == {200}
     assert amadeus.counters()["search"]["refused"] == 0
-    # 80 calls at 40 a second, less the headroom.
-    assert 2 < max(reply.seconds for reply in replies) < 3
+    # 80 calls at 40 a second, less the headroom; half of the pace would take them 4.4 s.
+    assert 2 < max(reply.seconds for reply in replies) < 4
 
 
 def test_a_queue_that_is_too_long_is_said_with_a_truthful_retry_after(slow: Service) -> None:
