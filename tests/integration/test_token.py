@@ -29,11 +29,9 @@ def test_a_fleet_that_starts_at_once_fetches_one_token(
 ) -> None:
     amadeus.fault("token", "latency", 500)
     fleet = [Service.on(amadeus, redis_url=redis_server.url, web_concurrency=2) for _ in range(3)]
-    for service in fleet:
-        service.launch()
     with ExitStack() as stack:
         for service in fleet:
-            stack.enter_context(service)
+            stack.enter_context(service.just_launched())
         eventually(lambda: sum(len(each.log("service.warmed")) for each in fleet) == 6)
         fetched = sum(len(service.log("token.fetched")) for service in fleet)
         shared = sum(len(service.log("token.shared")) for service in fleet)
