@@ -18,7 +18,7 @@ class Store(Protocol):
         """The entry, fresh or stale; one from the future counts as absent."""
 
     def failure(self, key: str) -> Failure | None:
-        """The mark of the last failure, while it stands."""
+        """The mark of the last failure, while it stands; one from the future counts as absent."""
 
     def claim(
         self, key: str, owner: str, not_before: float, arrived: float, *, background: bool

@@ -14,6 +14,7 @@ from api.services.read_through import ReadThrough
 from api.services.store import Store
 from api.services.stores import LayeredStore, MemoryStore, RedisStore, limits, redis_store
 from api.services.stores.limits import LOCK_SECONDS
+from api.services.stores.redis_format import lock_key, mark_key
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 
@@ -223,3 +224,14 @@ def test_a_replica_with_a_slow_clock_serves_nothing_expired_before_it_knows_the_
     with closing(RedisStore(redis_server.url)) as slow:
         answer = ReadThrough(slow, patience=5).read(question, Deadline(5))
     assert answer.entry.body == b"new"
+
+
+def test_a_lock_and_a_mark_from_before_redis_clock_was_set_back_are_nobodys(
+    redis_server: RedisServer,
+) -> None:
+    mark = b"1 %.6f 0.000000 1\n" % (time.time() + 3600) + ERROR
+    redis_server.client.set(mark_key("key"), mark, ex=3600)
+    redis_server.client.set(lock_key("key"), "the dead", ex=3600)
+    with closing(RedisStore(redis_server.url)) as store:
+        assert store.failure("key") is None
+        assert isinstance(claim(store, "me"), Granted)

@@ -90,8 +90,9 @@ class MemoryStore:
                         return WAITING
                 elif failure.answers(arrived):
                     return failure
-            _, held_until = self._locks.get(key, ("", 0.0))
-            if now < held_until:
+            # One that ends later than any lock does is from before the clock was set back.
+            _, held_until = self._locks.get(key, ("", now))
+            if now < held_until <= now + LOCK_SECONDS:
                 return WAITING
             self._locks[key] = (owner, now + LOCK_SECONDS)
             self._keep_mark(key, now)
@@ -165,7 +166,9 @@ class MemoryStore:
 
     def _failure(self, key: str, now: float) -> Failure | None:
         failure, expires = self._failures.get(key, (None, 0.0))
-        return failure if now < expires else None
+        if failure is None or now >= expires or failure.failed_at > now + CLOCK_TOLERANCE_SECONDS:
+            return None
+        return failure
 
     def _keep_mark(self, key: str, now: float) -> None:
         """Whoever tries again keeps the last failure's mark alive, so that nobody waits for it."""

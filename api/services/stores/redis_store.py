@@ -141,7 +141,10 @@ class RedisStore:
 
     def failure(self, key: str) -> Failure | None:
         raw = self._read(mark_key(key))
-        return unpack_failure(raw) if raw is not None else None
+        failure = unpack_failure(raw) if raw is not None else None
+        if failure is not None and failure.failed_at > self.now() + CLOCK_TOLERANCE_SECONDS:
+            return None
+        return failure
 
     def claim(
         self, key: str, owner: str, not_before: float, arrived: float, *, background: bool

@@ -11,7 +11,8 @@ if entry and fetched_at <= now + tonumber(ARGV[7]) and fetched_at >= not_before
 end
 
 local mark, failed_at, pause, tries = read(KEYS[3])
-if mark then
+-- One from the future would answer until then: it is from before the clock was set back.
+if mark and failed_at <= now + tonumber(ARGV[7]) then
   if background then
     if now < failed_at + math.max(pause, tonumber(ARGV[6])) then return reply('wait', '') end
   elseif arrived <= failed_at + pause then
@@ -19,8 +20,9 @@ if mark then
   end
 end
 
--- Every lock of ours expires; one that does not is nobody's.
-if redis.call('PTTL', KEYS[2]) == -1 then redis.call('DEL', KEYS[2]) end
+-- Every lock of ours expires; one that does not, or later than any does, is nobody's.
+local life = redis.call('PTTL', KEYS[2])
+if life == -1 or life > tonumber(ARGV[5]) then redis.call('DEL', KEYS[2]) end
 if redis.call('SET', KEYS[2], owner, 'NX', 'PX', ARGV[5]) then
   keep_mark(KEYS[3], ARGV[8])
   return reply('granted', tostring(tries or 0))
