@@ -29,15 +29,14 @@ def program(request: pytest.FixtureRequest) -> str:
 
 def test_a_cluster_is_resharded_under_load_and_nobody_notices(sandbox: SandboxServer) -> None:
     with RedisCluster() as cluster, Service.on(sandbox, redis_url=cluster.url) as service:
-        with _some_load(service) as load:
+        # Of so many routes few are hits, which the workers answer without asking for a key.
+        with Load(service.url, per_second=10, routes=2000) as load:
             eventually(lambda: len(load.outcomes) > WARM)
             cluster.reshard(2000)
-            moved = len(load.outcomes)
-            eventually(lambda: len(load.outcomes) > moved + WARM)
+            eventually(cluster.redirections)
         _tell(f"Redis cluster, 2000 slots moved: {load.summary()}")
         assert load.failed() == []
         assert service.log("cache.unavailable") == []
-        assert cluster.redirections() > 0
         assert cluster.keys("*price*")
         assert cluster.denied() == []
 
@@ -77,7 +76,8 @@ def test_sentinels_name_a_new_master_under_load_and_every_request_is_answered(
             f"{_name(program)} Sentinel, the master killed: {load.summary()}; {_outages(service)}"
         )
         assert load.failed() == []
-        assert several.master_now() is not several.master
+        # One of the Sentinels may hear of it later than the service does.
+        eventually(lambda: several.master_now() is not several.master)
         assert several.master_now().keys("*price*")
         assert several.denied() == []
 
