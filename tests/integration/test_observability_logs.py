@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,27 +47,29 @@ def post_worker_init(worker):
 
 
 @pytest.fixture(scope="module")
-def eventful(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def eventful(
+    shared_sandbox: SandboxServer,
+    shared_redis: RedisServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
     """The log of a service to which much has happened."""
     folder = tmp_path_factory.mktemp("log")
     (folder / "crashing.py").write_text(CRASHING)
-    with (
-        SandboxServer() as sandbox,
-        RedisServer() as redis,
-        Service.on(
-            sandbox,
-            redis_url=redis.url,
-            web_concurrency=2,
-            cache_ttl=2,
-            amadeus_rate_limit=20,
-            gunicorn_cmd_args=f"--config {folder / 'crashing.py'}",
-        ) as service,
-    ):
-        live_through_much(service, sandbox, redis)
+    shared_sandbox.clear()
+    shared_redis.client.flushall()
+    with Service.on(
+        shared_sandbox,
+        redis_url=shared_redis.url,
+        web_concurrency=2,
+        cache_ttl=2,
+        amadeus_rate_limit=20,
+        gunicorn_cmd_args=f"--config {folder / 'crashing.py'}",
+    ) as service:
+        live_through_much(service, shared_sandbox, shared_redis)
         service.stop()
         path = folder / "log"
         path.write_text(service.log_text)
-        yield path
+    return path
 
 
 def live_through_much(service: Service, sandbox: SandboxServer, redis: RedisServer) -> None:

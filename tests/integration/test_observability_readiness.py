@@ -1,6 +1,9 @@
 """/readyz says whether to send the service requests, and how it is."""
 
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from tests.metrics_page import value
 from tests.processes import eventually
@@ -12,13 +15,20 @@ CALLS = "upstream_call_duration_seconds_count"
 CHECKS = {"cache", "token", "amadeus"}
 
 
-def test_ready_with_the_age_of_each_check(
-    sandbox: SandboxServer, redis_server: RedisServer
-) -> None:
-    with Service.on(sandbox, redis_url=redis_server.url, web_concurrency=1) as service:
-        service.price()
+@pytest.fixture(scope="module")
+def service(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterator[Service]:
+    """One that is well when a test begins."""
+    shared_sandbox.clear()
+    shared_redis.client.flushall()
+    with Service.on(shared_sandbox, redis_url=shared_redis.url, web_concurrency=1) as service:
+        yield service
 
-        answer = service.get("/readyz").json()
+
+def test_ready_with_the_age_of_each_check(service: Service, sandbox: SandboxServer) -> None:
+    sandbox.revoke_tokens()
+    service.price(nocache="1")  # so that a token is fetched
+
+    answer = service.get("/readyz").json()
 
     assert answer["status"] == "ready"
     assert {name: check["status"] for name, check in answer["checks"].items()} == dict.fromkeys(
@@ -27,29 +37,26 @@ def test_ready_with_the_age_of_each_check(
     assert all(0 <= check["age"] < 10 for check in answer["checks"].values())
 
 
-def test_redis_is_seen_to_be_well_while_nobody_asks_for_anything(
-    sandbox: SandboxServer, redis_server: RedisServer
-) -> None:
-    with Service.on(sandbox, redis_url=redis_server.url, web_concurrency=1) as service:
-        eventually(lambda: check(service, "cache")["age"] > 0.5)
-        eventually(lambda: check(service, "cache")["age"] < 0.5)
+def test_redis_is_seen_to_be_well_while_nobody_asks_for_anything(service: Service) -> None:
+    eventually(lambda: check(service, "cache")["age"] > 0.5)
+    eventually(lambda: check(service, "cache")["age"] < 0.5)
 
 
 def test_without_redis_it_is_degraded_and_ready(
-    sandbox: SandboxServer, redis_server: RedisServer
+    service: Service, redis_server: RedisServer
 ) -> None:
-    with Service.on(sandbox, redis_url=redis_server.url, web_concurrency=1) as service:
-        redis_server.kill()
-        try:
-            eventually(lambda: check(service, "cache")["status"] == "unavailable")
-            answer = service.get("/readyz")
-            price = service.price()
-        finally:
-            redis_server.start()
+    redis_server.kill()
+    try:
+        eventually(lambda: check(service, "cache")["status"] == "unavailable")
+        answer = service.get("/readyz")
+        price = service.price()
+    finally:
+        redis_server.start()
 
-        assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-        assert price.status_code == 200
-        eventually(lambda: service.get("/readyz").json()["status"] == "ready")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert [answer.json()["checks"][name]["status"] for name in ("token", "amadeus")] == ["ok"] * 2
+    assert price.status_code == 200
+    eventually(lambda: service.get("/readyz").json()["status"] == "ready")
 
 
 def test_without_a_token_it_is_degraded_and_ready(sandbox: SandboxServer) -> None:

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-import httpx2
 import pytest
 
 from api import __version__
 from api.resources.problems import PATHS
-from tests.processes import eventually, first_good
+from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
 from tests.service import Service
@@ -29,17 +28,15 @@ def test_ping_answers_pong(service: Service, path: str) -> None:
     assert answer.headers["Content-Type"] == "application/json"
 
 
-def test_ping_touches_neither_redis_nor_amadeus() -> None:
-    with (
-        SandboxServer() as sandbox,
-        RedisServer() as redis,
-        Service.on(sandbox, redis_url=redis.url, web_concurrency=2) as service,
-    ):
+def test_ping_touches_neither_redis_nor_amadeus(
+    sandbox: SandboxServer, redis_server: RedisServer
+) -> None:
+    with Service.on(sandbox, redis_url=redis_server.url, web_concurrency=2) as service:
         eventually(lambda: len(service.log("service.warmed")) == 2)
         sandbox.clear()
-        redis.forget_commands()
+        redis_server.forget_commands()
         answers = [service.get("/flights/ping").status_code for _ in range(20)]
-        asked = redis.commands()
+        asked = redis_server.commands()
         calls = sandbox.counters()
 
     assert answers == [200] * 20
@@ -67,40 +64,6 @@ def test_version_tells_the_build(service: Service) -> None:
     version = service.get("/version").json()
 
     assert (version["name"], version["version"]) == ("flight-price-api", __version__)
-
-
-def test_readyz_tells_how_each_dependency_is(service: Service) -> None:
-    answer = service.get("/readyz")
-
-    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
-    assert checks(answer) == {"cache": "ok", "token": "ok", "amadeus": "ok"}
-
-
-def test_without_redis_it_is_degraded_and_still_wants_requests() -> None:
-    with RedisServer() as redis, Service(redis_url=redis.url, web_concurrency=1) as service:
-        redis.kill()
-        service.price()
-
-        answer = first_good(lambda: service.get("/readyz"), lambda now: b"unav" in now.content)
-
-    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-    assert checks(answer) == {"cache": "unavailable", "token": "ok", "amadeus": "ok"}
-
-
-def test_without_a_token_it_is_degraded_and_still_wants_requests() -> None:
-    with (
-        SandboxServer("--fault", "token:status=401") as sandbox,
-        Service.on(sandbox) as service,
-    ):
-        answer = service.get("/readyz")
-
-    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-    assert checks(answer)["token"] == "missing"
-
-
-def checks(answer: httpx2.Response) -> dict[str, str]:
-    """What readyz tells of each dependency."""
-    return {name: check["status"] for name, check in answer.json()["checks"].items()}
 
 
 @pytest.mark.parametrize("path", ["/", "/flights", "/flights/price/JFK", "/nope", "/..%2f..%2fetc"])
