@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import json
 import socket
 import ssl
 import subprocess
@@ -70,35 +71,68 @@ def test_it_ends_at_once_with_requests_in_progress() -> None:
         assert isinstance(hanging.exception(), httpx2.TransportError)
 
 
-def test_a_taken_port_is_one_clear_line() -> None:
-    with SandboxServer() as server:
-        done = run("--port", str(server.port))
+def test_a_taken_port_is_one_clear_line(server: SandboxServer) -> None:
+    done = run("--port", str(server.port))
     assert done.returncode == 2
     assert done.stdout == ""
     assert len(done.stderr.splitlines()) == 1
     assert f"cannot listen on 127.0.0.1:{server.port}" in done.stderr
 
 
+BAD_OPTIONS = [
+    (["--port", "70000"], "a whole number from 0 to 65535, not '70000'"),
+    (["--port", "x"], "a whole number from 0 to 65535, not 'x'"),
+    (["--rate-limit", "some"], "invalid choice"),
+    (["--quota", "1" * 24], "a whole number from 0 to 1000000000"),
+    (["--latency", "slow"], "latency is a number of milliseconds"),
+    (["--fault", "search:explode"], "unknown fault 'explode'"),
+    (["--token-life", "5000000000"], "a whole number from 1 to 315360000"),
+    (["--certfile", "/nowhere.pem"], "/nowhere.pem"),
+    (["--keyfile", "key.pem"], "--certfile"),
+    (["--wings", "2"], "unrecognized"),
+]
+# In one process, for each would take half a second to start.
+TRY_EACH = """
+import contextlib, io, json, sys
+from sandbox.__main__ import main
+
+def end(options):
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        try:
+            return main(options), said.getvalue()
+        except SystemExit as ended:
+            return ended.code, said.getvalue()
+
+print(json.dumps([end(options) for options in json.loads(sys.argv[1])]))
+"""
+
+
+@pytest.fixture(scope="module")
+def ends() -> list[tuple[int, str]]:
+    """The exit code with each of BAD_OPTIONS, and what was said."""
+    tried = json.dumps([options for options, _ in BAD_OPTIONS])
+    command = [sys.executable, "-c", TRY_EACH, tried]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=20, check=True)
+    assert done.stderr == b""
+    return [(code, said) for code, said in json.loads(done.stdout)]
+
+
 @pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        (["--port", "70000"], "a whole number from 0 to 65535, not '70000'"),
-        (["--port", "x"], "a whole number from 0 to 65535, not 'x'"),
-        (["--rate-limit", "some"], "invalid choice"),
-        (["--quota", "1" * 24], "a whole number from 0 to 1000000000"),
-        (["--latency", "slow"], "latency is a number of milliseconds"),
-        (["--fault", "search:explode"], "unknown fault 'explode'"),
-        (["--token-life", "5000000000"], "a whole number from 1 to 315360000"),
-        (["--certfile", "/nowhere.pem"], "/nowhere.pem"),
-        (["--keyfile", "key.pem"], "--certfile"),
-        (["--wings", "2"], "unrecognized"),
-    ],
+    "number", range(len(BAD_OPTIONS)), ids=[" ".join(options) for options, _ in BAD_OPTIONS]
 )
-def test_bad_options_are_explained(options: list[str], reason: str) -> None:
-    done = run(*options)
-    assert done.returncode == 2
-    assert reason in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+def test_bad_options_are_explained(ends: list[tuple[int, str]], number: int) -> None:
+    (_, reason), (code, said) = BAD_OPTIONS[number], ends[number]
+
+    assert code == 2
+    assert reason in said.splitlines()[-1]
+    assert "Traceback" not in said
+
+
+def test_a_bad_option_ends_the_command() -> None:
+    done = run("--port", "x")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "not 'x'" in done.stderr
 
 
 def test_the_help_is_there() -> None:
