@@ -3,6 +3,7 @@
 import resource
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -17,95 +18,135 @@ COHERENT_SECONDS = 0.1
 Fleet = tuple[Service, Service]
 
 
-@pytest.fixture
-def fleet(redis_server: RedisServer, sandbox: SandboxServer) -> Iterator[Fleet]:
-    """Two replicas of one worker each, so that a request's worker is known."""
-    settings = {"redis_url": redis_server.url, "web_concurrency": 1}
-    with Service.on(sandbox, **settings) as one, Service.on(sandbox, **settings) as other:
+unasked = count(1)
+
+
+@pytest.fixture(scope="module")
+def replicas(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[Fleet]:
+    """Two of one worker each, so that a request's worker is known."""
+    settings = {"redis_url": shared_redis.url, "web_concurrency": 1}
+    with (
+        Service.on(shared_sandbox, **settings) as one,
+        Service.on(shared_sandbox, **settings) as other,
+    ):
         yield one, other
 
 
-def price(service: Service, **parameters: str) -> str:
-    return str(service.price(**parameters).json()["data"]["price"])
+@pytest.fixture
+def fleet(replicas: Fleet, sandbox: SandboxServer) -> Fleet:
+    """Both, while Amadeus is well."""
+    del sandbox
+    return replicas
 
 
-def reprice(service: Service, sandbox: SandboxServer, amount: int) -> str:
+@pytest.fixture
+def day() -> str:
+    """One that no test before this one has asked for."""
+    return some_day(next(unasked))
+
+
+def price(service: Service, day: str, **parameters: str) -> str:
+    return str(service.price(date=day, **parameters).json()["data"]["price"])
+
+
+def reprice(service: Service, day: str, sandbox: SandboxServer, amount: int) -> str:
     """Amadeus changes its price, and somebody asks for it with nocache."""
     sandbox.fault("search", "odd_price", f"{amount}.00")
-    return price(service, nocache="1")
+    return price(service, day, nocache="1")
 
 
+@pytest.mark.alone
 def test_a_nocache_answer_reaches_every_worker_within_a_tenth_of_a_second(
-    fleet: Fleet, sandbox: SandboxServer
+    fleet: Fleet, day: str, sandbox: SandboxServer
 ) -> None:
     one, other = fleet
-    assert price(one) == price(other)
+    assert price(one, day) == price(other, day)
     for amount in range(101, 121):
-        fresh = reprice(one, sandbox, amount)
+        fresh = reprice(one, day, sandbox, amount)
         assert fresh.startswith(f"{amount} ")
         time.sleep(COHERENT_SECONDS)  # the promise itself is a span of time
-        assert price(other) == fresh
+        assert price(other, day) == fresh
 
 
-def test_hits_need_no_round_trip(fleet: Fleet, redis_server: RedisServer) -> None:
-    service, _ = fleet
-    service.price()
-    service.price()
-    gets = redis_server.calls("get")
-    for _ in range(50):
-        assert service.price().headers["X-Cache"] == "hit"
-    assert redis_server.calls("get") - gets < 5
-
-
+@pytest.mark.alone
 def test_a_lost_subscription_leaves_no_old_price(
-    fleet: Fleet, sandbox: SandboxServer, redis_server: RedisServer
+    fleet: Fleet, day: str, sandbox: SandboxServer, shared_redis: RedisServer
 ) -> None:
     one, other = fleet
-    assert price(one) == price(other)
+    assert price(one, day) == price(other, day)
     for amount in range(101, 111):
-        redis_server.client.client_kill_filter(_type="pubsub")
-        fresh = reprice(one, sandbox, amount)
+        shared_redis.client.client_kill_filter(_type="pubsub")
+        fresh = reprice(one, day, sandbox, amount)
         time.sleep(COHERENT_SECONDS)
-        assert price(other) == fresh
+        assert price(other, day) == fresh
 
 
-def test_the_copy_is_used_again_after_a_reconnect(fleet: Fleet, redis_server: RedisServer) -> None:
+def test_hits_need_no_round_trip(fleet: Fleet, day: str, shared_redis: RedisServer) -> None:
     service, _ = fleet
-    redis_server.client.client_kill_filter(_type="pubsub")
+    service.price(date=day)
+    service.price(date=day)
+    gets = shared_redis.calls("get")
+    for _ in range(50):
+        assert service.price(date=day).headers["X-Cache"] == "hit"
+    assert shared_redis.calls("get") - gets < 5
+
+
+def test_the_copy_is_used_again_after_a_reconnect(
+    fleet: Fleet, day: str, shared_redis: RedisServer
+) -> None:
+    service, _ = fleet
+    service.price(date=day)
+    shared_redis.client.client_kill_filter(_type="pubsub")
 
     def answers_from_the_copy() -> bool:
-        gets = redis_server.calls("get")
+        gets = shared_redis.calls("get")
         for _ in range(10):
-            service.price()
-        return redis_server.calls("get") - gets < 5
+            service.price(date=day)
+        return shared_redis.calls("get") - gets < 5
 
     eventually(answers_from_the_copy)
 
 
 def test_a_flood_of_announcements_delays_no_news(
-    fleet: Fleet, sandbox: SandboxServer, redis_server: RedisServer
+    fleet: Fleet, day: str, sandbox: SandboxServer, shared_redis: RedisServer
 ) -> None:
     one, other = fleet
-    assert price(one) == price(other)
-    pipeline = redis_server.client.pipeline(transaction=False)
+    assert price(one, day) == price(other, day)
+    pipeline = shared_redis.client.pipeline(transaction=False)
     for number in range(5000):
         pipeline.publish("fp:1:announcements", f"nobody|{number}\nnot ours at all")
     pipeline.execute()
-    fresh = reprice(one, sandbox, 101)
-    eventually(lambda: price(other) == fresh, within=1)
+    fresh = reprice(one, day, sandbox, 101)
+    eventually(lambda: price(other, day) == fresh, within=1)
 
 
-def test_the_copy_is_bounded(sandbox: SandboxServer, redis_server: RedisServer) -> None:
-    with Service.on(sandbox, redis_url=redis_server.url, web_concurrency=1) as service:
-        service.price()
-        (pid,) = service.workers()
-        body = b"x" * 100_000
-        before = resident_bytes(pid)
-        for number in range(1000):
-            message = b"price|flood|%d\n1 %.6f %.6f 600.000\n" % (number, now(), now()) + body
-            redis_server.client.publish("fp:1:announcements", message)
-        eventually(lambda: service.price().status_code == 200)
-        assert resident_bytes(pid) - before < 64 * 1024 * 1024
+def test_readers_during_repeated_nocache_see_prices_only_grow_newer(
+    fleet: Fleet, day: str, sandbox: SandboxServer
+) -> None:
+    one, other = fleet
+    url = f"/flights/price?origin=JFK&destination=LAX&date={day}"
+    seen: list[int] = []
+    for amount in range(101, 116):
+        reprice(one, day, sandbox, amount)
+        replies = ask_at_once([other.url + url] * 4)
+        seen += [int(reply.body["data"]["price"].split()[0]) for reply in replies]
+    assert seen == sorted(seen)
+
+
+def test_the_copy_is_bounded(
+    fleet: Fleet, day: str, sandbox: SandboxServer, shared_redis: RedisServer
+) -> None:
+    service, other = fleet
+    service.price(date=day)
+    (pid,) = service.workers()
+    body = b"x" * 100_000
+    before = resident_bytes(pid)
+    for number in range(1000):
+        message = b"price|flood|%d\n1 %.6f %.6f 600.000\n" % (number, now(), now()) + body
+        shared_redis.client.publish("fp:1:announcements", message)
+    last = reprice(other, day, sandbox, 101)
+    eventually(lambda: price(service, day) == last)  # and it has heard all that came before
+    assert resident_bytes(pid) - before < 64 * 1024 * 1024
 
 
 def now() -> float:
@@ -115,16 +156,3 @@ def now() -> float:
 def resident_bytes(pid: int) -> int:
     pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
     return int(pages) * resource.getpagesize()
-
-
-def test_readers_during_repeated_nocache_see_prices_only_grow_newer(
-    fleet: Fleet, sandbox: SandboxServer
-) -> None:
-    one, other = fleet
-    url = f"/flights/price?origin=JFK&destination=LAX&date={some_day()}"
-    seen: list[int] = []
-    for amount in range(101, 116):
-        reprice(one, sandbox, amount)
-        replies = ask_at_once([other.url + url] * 4)
-        seen += [int(reply.body["data"]["price"].split()[0]) for reply in replies]
-    assert seen == sorted(seen)
