@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.certificate import Authority
-from tests.processes import eventually, free_port
+from tests.processes import free_port
 from tests.redis_server import RedisServer
-from tests.service import Service, some_day
+from tests.service import Service
 
 
 def prices_in(redis: RedisServer) -> int:
@@ -17,9 +17,9 @@ def prices_in(redis: RedisServer) -> int:
 
 def test_a_price_is_kept_in_redis_for_the_next_process() -> None:
     with RedisServer() as redis:
-        with Service(redis_url=redis.url) as first:
+        with Service(redis_url=redis.url, web_concurrency=1) as first:
             price = first.price()
-        with Service(redis_url=redis.url) as second:
+        with Service(redis_url=redis.url, web_concurrency=1) as second:
             again = second.price()
 
     assert (price.headers["X-Cache"], again.headers["X-Cache"]) == ("miss", "hit")
@@ -42,7 +42,8 @@ def test_over_tls_an_authority_is_trusted_that_the_environment_names(
 ) -> None:
     redis, port, authority = tls_redis
     url = f"rediss://127.0.0.1:{port}/0"
-    with redis, Service(redis_url=url, ssl_cert_file=authority) as service:
+    settings = {"redis_url": url, "ssl_cert_file": authority, "web_concurrency": 1}
+    with redis, Service(**settings) as service:
         assert service.price().status_code == 200
         assert prices_in(redis) == 1
         assert service.log("cache.unavailable") == []
@@ -53,7 +54,7 @@ def test_over_tls_an_authority_is_trusted_that_the_url_names(
 ) -> None:
     redis, port, authority = tls_redis
     url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={authority}"
-    with redis, Service(redis_url=url) as service:
+    with redis, Service(redis_url=url, web_concurrency=1) as service:
         assert service.price().status_code == 200
         assert prices_in(redis) == 1
 
@@ -71,27 +72,9 @@ def test_over_tls_nobody_else_is_trusted(tls_redis: tuple[RedisServer, int, Path
 def test_redis_is_reached_over_a_unix_socket(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     with RedisServer("--unixsocket", str(path)) as redis:
-        with Service(redis_url=f"unix://{path}?db=0") as service:
+        with Service(redis_url=f"unix://{path}?db=0", web_concurrency=1) as service:
             assert service.price().status_code == 200
         assert prices_in(redis) == 1
-
-
-def test_a_redis_that_goes_costs_no_answer_and_is_used_again_when_it_is_back() -> None:
-    with RedisServer() as redis, Service(redis_url=redis.url, web_concurrency=1) as service:
-        known = service.price()
-        redis.kill()
-        answers = [service.price(date=some_day(ahead), nocache="1") for ahead in range(10, 20)]
-        kept = service.price()
-        outages = service.log("cache.unavailable")
-        redis.start()
-        eventually(lambda: service.log("cache.recovered"))
-        service.price(date=some_day(20))
-
-        assert prices_in(redis) > 0
-
-    assert {answer.status_code for answer in answers} == {200}
-    assert (kept.headers["X-Cache"], kept.content) == ("hit", known.content)
-    assert len(outages) == 1
 
 
 def test_a_redis_that_was_never_there_costs_no_answer() -> None:
