@@ -38,10 +38,11 @@ def running(own_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[S
 
 
 @pytest.fixture
-def service(running: Service, sandbox: SandboxServer) -> Service:
-    """One whose Redis and Amadeus are well."""
-    assert sandbox.calls("search") == 0
+def service(running: Service, own_redis: RedisServer, sandbox: SandboxServer) -> Service:
+    """One whose Redis and Amadeus are well, and which hears what is announced."""
+    del sandbox
     eventually(lambda: outages(running)[-1:] != OUTAGE[:1])
+    eventually(own_redis.client.pubsub_channels)
     return running
 
 
@@ -113,8 +114,9 @@ def test_what_was_fetched_in_an_outage_is_shared_after_it(
     service: Service, own_redis: RedisServer, sandbox: SandboxServer
 ) -> None:
     day, before = some_day(next(unasked)), len(outages(service))
-    own_redis.kill()
     service.price(date=day)
+    own_redis.kill()
+    service.price(date=day, nocache="1")
     own_redis.start()
     eventually(lambda: outages(service)[before:] == OUTAGE, within=2)
     with Service.on(sandbox, redis_url=own_redis.url, web_concurrency=1) as other:
@@ -197,7 +199,7 @@ def test_a_redis_that_is_slow_is_used_until_it_is_too_slow(
     ):
         read, *unread = islice(unasked, 9)
         service.price(date=some_day(read))
-        way.seconds = 0.1
+        way.seconds = 0.05
         slow = ask_at_once(map(service.price_url, unread[:2]))
         assert own_redis.keys(f"*{some_day(unread[0])}*")
         assert outages(service) == []
