@@ -16,6 +16,8 @@ from tests.sandbox_server import SandboxServer
 from tests.service import Service, some_day
 from tests.wire import PING, Wire, statuses
 
+pytestmark = pytest.mark.usefixtures("redis_server", "sandbox")  # empty and well
+
 
 @pytest.fixture(scope="module")
 def service(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[Service]:
