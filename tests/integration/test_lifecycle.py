@@ -78,19 +78,22 @@ def test_a_stop_in_the_middle_of_a_refresh_leaves_no_lock_behind(
         assert redis_server.keys("*:lock") == []
 
 
-def test_a_stop_closes_every_pool(sandbox: SandboxServer, redis_server: RedisServer) -> None:
-    def opened() -> tuple[int, int]:
-        with redis_server.client as own:
-            return len(own.client_list()), sandbox.counters()["connections"]["open"]
+def test_a_stop_closes_every_pool(amadeus: SandboxServer) -> None:
+    with RedisServer() as own_redis:
 
-    by_ourselves = opened()
-    with worker_in_this_process(sandbox, redis_server) as worker:
-        query = {"origin": "JFK", "destination": "LAX", "date": some_day()}
-        assert worker.get("/flights/price", params=query).status_code == 200
-        of_redis, of_amadeus = opened()
-        assert of_redis > by_ourselves[0]
-        assert of_amadeus > by_ourselves[1]
-    eventually(lambda: opened() == by_ourselves)
+        def opened() -> tuple[int, int]:
+            with own_redis.client as own:
+                return len(own.client_list()), amadeus.counters()["connections"]["open"]
+
+        by_ourselves = (1, 0)
+        assert opened() == by_ourselves
+        with worker_in_this_process(amadeus, own_redis) as worker:
+            query = {"origin": "JFK", "destination": "LAX", "date": some_day()}
+            assert worker.get("/flights/price", params=query).status_code == 200
+            of_redis, of_amadeus = opened()
+            assert of_redis > 1
+            assert of_amadeus > 0
+        eventually(lambda: opened() == by_ourselves)
 
 
 def test_readiness_says_stopping_first(service: Service, sandbox: SandboxServer) -> None:
@@ -179,6 +182,8 @@ def worker_in_this_process(
     )
     application.warm_up()
     transport = httpx2.WSGITransport(app=application)
-    with httpx2.Client(transport=transport, base_url="http://service") as client:
-        yield client
-    application.stop()
+    try:
+        with httpx2.Client(transport=transport, base_url="http://service") as client:
+            yield client
+    finally:
+        application.stop()
