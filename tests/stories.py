@@ -198,7 +198,8 @@ class Story:
         for key in KEYS:
             living = [each for each in self.fetches if each.key == key and not each.died]
             for earlier, later in pairwise(living):
-                stepped = self.clock.stepped(earlier.asked, later.started)
+                # Whoever had the lock first may have begun to fetch last.
+                stepped = self.clock.stepped(min(earlier.asked, later.asked), later.started)
                 assert stepped or later.started >= earlier.ended, "two fetches of one key at once"
 
     def _told(self, entry: Entry) -> Fetch:
