@@ -15,10 +15,11 @@ def shared_redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def redis_server(shared_redis: RedisServer) -> RedisServer:
-    """A Redis that is empty."""
+def redis_server(shared_redis: RedisServer) -> Iterator[RedisServer]:
+    """A Redis that is empty, and is left so for whatever the next module starts."""
     shared_redis.client.flushall()
-    return shared_redis
+    yield shared_redis
+    shared_redis.client.flushall()
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +29,11 @@ def shared_sandbox() -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-def sandbox(shared_sandbox: SandboxServer) -> SandboxServer:
-    """An Amadeus without faults and with its counters at zero."""
+def sandbox(shared_sandbox: SandboxServer) -> Iterator[SandboxServer]:
+    """An Amadeus without faults and with its counters at zero, and left so."""
     shared_sandbox.clear()
-    return shared_sandbox
+    yield shared_sandbox
+    shared_sandbox.clear()
 
 
 @pytest.fixture
