@@ -1,4 +1,4 @@
-"""A Redis and a sandbox for each test module; every test finds them empty and well."""
+"""A Redis and a sandbox for all tests of a process, which find them empty and well."""
 
 from collections.abc import Iterator
 
@@ -9,28 +9,41 @@ from tests.sandbox_server import SandboxServer
 
 
 @pytest.fixture(scope="session")
-def shared_redis() -> Iterator[RedisServer]:
+def _redis() -> Iterator[RedisServer]:
     with RedisServer() as server:
         yield server
 
 
+@pytest.fixture(scope="module")
+def shared_redis(_redis: RedisServer) -> RedisServer:
+    """A Redis that is empty when a module begins, for services that its tests share."""
+    _redis.client.flushall()
+    return _redis
+
+
 @pytest.fixture
-def redis_server(shared_redis: RedisServer) -> Iterator[RedisServer]:
-    """A Redis that is empty, and is left so for whatever the next module starts."""
+def redis_server(shared_redis: RedisServer) -> RedisServer:
+    """A Redis that is empty."""
     shared_redis.client.flushall()
-    yield shared_redis
-    shared_redis.client.flushall()
+    return shared_redis
 
 
 @pytest.fixture(scope="session")
-def shared_sandbox() -> Iterator[SandboxServer]:
+def _sandbox() -> Iterator[SandboxServer]:
     with SandboxServer() as server:
         yield server
 
 
+@pytest.fixture(scope="module")
+def shared_sandbox(_sandbox: SandboxServer) -> SandboxServer:
+    """An Amadeus that is well when a module begins, for services that its tests share."""
+    _sandbox.clear()
+    return _sandbox
+
+
 @pytest.fixture
 def sandbox(shared_sandbox: SandboxServer) -> Iterator[SandboxServer]:
-    """An Amadeus without faults and with its counters at zero, and left so."""
+    """An Amadeus without faults and with its counters at zero; well again for what comes after."""
     shared_sandbox.clear()
     yield shared_sandbox
     shared_sandbox.clear()
