@@ -60,14 +60,16 @@ class SdkSeam:
     def _send(self, request: Request, deadline: Deadline) -> Reply:
         """Make the call; a token that is rejected is replaced, once, and the call made again."""
         headers = dict(request.header_items())
+        token = headers["Authorization"].removeprefix("Bearer ")
         reply = self._search(_call(request, headers), deadline)
         refusal = refusal_of(reply)
+        if refusal is None:
+            self._vault.accepted(token)
         if refusal is None or not refusal.wants_new_token:
             return reply
         metrics.TOKENS_REJECTED.inc()
         log.warning(Event.TOKEN_REJECTED, code=refusal.code)
-        rejected = headers["Authorization"].removeprefix("Bearer ")
-        token = self._vault.replace(rejected, deadline).value
+        token = self._vault.replace(token, deadline).value
         return self._search(
             _call(request, headers | {"Authorization": f"Bearer {token}"}), deadline
         )

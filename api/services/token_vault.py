@@ -73,7 +73,8 @@ class Credentials:
 class Token:
     """An access token, and the entry that it came in.
 
-    repairs: how many rejected ones in a row it is in the place of.
+    repairs: how many rejected ones in a row it comes after, of which the first may have been
+    accepted before.
     """
 
     value: str
@@ -106,6 +107,7 @@ class TokenVault:
         # The store may show it a little longer. Until there is a `_token` again, whatever is
         # fetched is in its place.
         self._rejected: Token | None = None
+        self._accepted = ""
         self._fetched_here = ""
         self._stopped = threading.Event()
 
@@ -140,6 +142,10 @@ class TokenVault:
             entry = self._read_through.read_newer(question, entry.fetched_at, deadline).entry
             token = self._take(entry)
         return _certain(token)
+
+    def accepted(self, value: str) -> None:
+        """Amadeus took a call with that token; should it be rejected later, not every token is."""
+        self._accepted = value
 
     def replace(self, rejected: str, deadline: Deadline) -> Token:
         """A token in the place of one that Amadeus rejected.
@@ -252,8 +258,9 @@ class TokenVault:
             expires_in=round(life),
             duration_ms=round((time.monotonic() - started) * 1000, 1),
         )
-        rejected = self._rejected if self._token is None else None
-        repairs = rejected.repairs + 1 if rejected else 0
+        repairs, rejected = 0, self._rejected
+        if self._token is None and rejected is not None:
+            repairs = 1 if rejected.value == self._accepted else rejected.repairs + 1
         body = orjson.dumps({"access_token": value, "repairs": repairs})
         return Fetched(self._fernet.encrypt(body), max(life * USED_LIFE, life - SAFETY_SECONDS))
 

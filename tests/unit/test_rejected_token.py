@@ -5,14 +5,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import count
+from urllib.request import Request
 
 import pytest
 from prometheus_client import Gauge
 
 from api import metrics
 from api.errors import AmadeusMisconfigured
-from api.services.deadline import Deadline
+from api.services.deadline import Deadline, current_deadline
 from api.services.read_through import ReadThrough
+from api.services.sdk_seam import SdkSeam
 from api.services.stores import MemoryStore
 from api.services.token_vault import Credentials, TokenVault
 from api.services.transport import Call, Reply
@@ -95,6 +97,29 @@ def test_an_upstream_that_refuses_every_token_is_asked_for_one_ever_more_seldom(
         now += 0.25
 
     assert called_after == [0, 0, 10, 30, 70, 130, 190]
+
+
+def test_one_that_served_and_is_revoked_is_replaced_within_the_request_however_often() -> None:
+    now, numbers, revoked = 0.0, count(1), ""
+
+    def search(call: Call, _deadline: Deadline) -> Reply:
+        is_revoked = call.headers["Authorization"] == revoked
+        refusal = b'{"errors": [{"code": 38192}]}'
+        return Reply(401 if is_revoked else 200, "application/json", refusal if is_revoked else b"")
+
+    store = MemoryStore(clock=lambda: 1_800_000_000 + now)
+    vault = vault_on(store, lambda *_: token_reply(next(numbers)))
+    seam = SdkSeam(vault, search)
+    current_deadline.set(Deadline(60))
+    while now < 300:
+        token = f"Bearer {vault.token(Deadline(5)).value}"
+        statuses = [seam(Request("https://x/v2", headers={"Authorization": token})).status]
+        revoked = token
+        now += 15
+        statuses += [seam(Request("https://x/v2", headers={"Authorization": token})).status]
+        assert statuses == [200, 200]
+
+    assert next(numbers) == 22
 
 
 def test_a_clock_that_goes_back_behind_it_costs_the_fleet_one_call() -> None:
