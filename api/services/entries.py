@@ -54,10 +54,13 @@ class Failure:
         return arrived <= self.failed_at + self.pause
 
     def error(self, now: float) -> UpstreamError:
-        """The error to raise in the place of an answer; in a pause it tells how long that is."""
+        """The error to raise in the place of an answer; it tells what is left of its pause, or
+        of a longer one that it told of itself.
+        """
         error = load_upstream_error(self.body)
-        if self.pause:
-            error.retry_after = self.failed_at + self.pause - now
+        wait = max(self.pause, error.retry_after or 0.0)
+        if wait:
+            error.retry_after = self.failed_at + wait - now
         return error
 
 

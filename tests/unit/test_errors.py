@@ -8,6 +8,7 @@ from api import errors
 from api.errors import (
     UPSTREAM_ERRORS,
     AmadeusMisconfigured,
+    AmadeusQuota,
     AmadeusUnavailable,
     Fault,
     FlightPriceError,
@@ -21,6 +22,7 @@ from api.errors import (
     problem_of,
     retry_after_seconds,
 )
+from api.services.entries import Failure
 
 TABLE = {
     "invalid-request": 400,
@@ -80,6 +82,12 @@ def test_a_failure_that_the_fleet_shares_comes_back_as_it_was(code: str) -> None
     shared = load_upstream_error(dump_upstream_error(error))
 
     assert (type(shared), shared.detail, shared.retry_after) == (type(error), error.detail, 2.5)
+
+
+def test_a_failure_that_is_shared_later_tells_what_is_left_of_the_longer_wait() -> None:
+    used_up = dump_upstream_error(AmadeusQuota("Used up.", retry_after=3600))
+
+    assert Failure(used_up, failed_at=100, pause=1, tries=1).error(now=160).retry_after == 3540
 
 
 def test_what_a_search_is_refused_for_is_shared_as_well() -> None:
