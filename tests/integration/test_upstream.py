@@ -198,9 +198,9 @@ def test_whoever_is_let_into_the_queue_has_time_left_for_the_call(
     ("command", "value"),
     [
         ("SET", ["4102444800"]),
-        ("SET", ["4102444800", "EX", "3600"]),
-        ("SET", ["inf"]),
-        ("SET", ["later"]),
+        ("SET", ["4102444801 4102444800", "EX", "3600"]),  # as before a clock was set back
+        ("SET", ["inf inf"]),
+        ("SET", ["much later"]),
         ("RPUSH", ["a"]),
     ],
 )
@@ -212,7 +212,7 @@ def test_a_turn_that_is_none_of_ours_is_counted_anew(
     redis_server.client.delete(turn)
     redis_server.client.execute_command(command, turn, *value)  # type: ignore[no-untyped-call]
     assert slow.price(date=some_day(next(DAYS))).status_code == 200
-    assert float(redis_server.get(turn)) < time.time() + 5
+    assert float(redis_server.get(turn).split()[0]) < time.time() + 5
     assert not slow.log("cache.unavailable")
 
 

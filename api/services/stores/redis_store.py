@@ -226,7 +226,11 @@ class RedisStore:
         """
         del sharers
         _, _, value = self._run(
-            self._take_turn, [turn_key(key)], f"{interval:.6f}", f"{patience:.6f}"
+            self._take_turn,
+            [turn_key(key)],
+            f"{interval:.6f}",
+            f"{patience:.6f}",
+            CLOCK_TOLERANCE_SECONDS,
         )
         return float(value), interval
 

@@ -1,12 +1,14 @@
--- KEYS: when the next turn is, seconds since the epoch.
--- ARGV: interval, patience.
+-- KEYS: when the next turn is and when the last one was given, seconds since the epoch.
+-- ARGV: interval, patience, tolerance.
 local interval, patience = tonumber(ARGV[1]), tonumber(ARGV[2])
-local turn = math.max(now, tonumber(redis.pcall('GET', KEYS[1])) or 0)
--- A turn of ours is never beyond the life of its key; whatever else stands there is no queue.
-if turn > now + redis.call('PTTL', KEYS[1]) / 1000 then turn = now end
+local kept = redis.pcall('GET', KEYS[1])
+local next_turn, given = string.match(type(kept) == 'string' and kept or '', '^(%S+) (%S+)$')
+-- One that was given in the future is from before the clock was set back.
+local counts = tonumber(given) and tonumber(given) <= now + tonumber(ARGV[3])
+local turn = math.max(now, counts and tonumber(next_turn) or 0)
 if turn - now <= patience then
   local following = turn + interval
-  redis.call('SET', KEYS[1], string.format('%.6f', following),
+  redis.call('SET', KEYS[1], string.format('%.6f %.6f', following, now),
     'PX', math.ceil((following - now) * 1000) + 1000)
 end
 return reply('turn', string.format('%.6f', turn - now))
