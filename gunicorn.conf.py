@@ -55,10 +55,11 @@ limit_request_fields = 64
 limit_request_field_size = 8190
 # Idle connections hold a stop up for this long; it is also what ends a slow request head.
 keepalive = 5
-# Below the 30 s that compose gives (stop_grace_period), above REQUEST_DEADLINE.
+# Below the 30 s that compose gives (stop_grace_period).
 graceful_timeout = 20
 # The master kills what is left by then. So a worker cuts off sooner what outlives its grace: it
-# looks once a second, gives a second to that, and has locks to release.
+# looks once a second, gives a second to that, and has locks to release. What it leaves is above
+# REQUEST_DEADLINE.
 cut_off_ahead = 4
 timeout = 30
 loglevel = settings.log_level
