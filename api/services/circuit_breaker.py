@@ -75,11 +75,16 @@ class CircuitBreaker:
             metrics.BREAKER_OPEN.set(self._is_probing)
             return self._openings
 
-    def report(self, standing: Standing, admitted: int | None = None) -> None:
-        """How Amadeus took the call that was so admitted, or else another worker's."""
+    def hear(self, standing: Standing) -> None:
+        """How Amadeus took another worker's call, which says nothing of this circuit."""
+        with self._lock:
+            self._heard, self._heard_at = standing, time.monotonic()
+
+    def report(self, standing: Standing, admitted: int) -> None:
+        """How Amadeus took the call that was so admitted."""
         with self._lock:
             # A call of before the circuit opened tells nothing new, and is not the probe.
-            if admitted not in (None, self._openings):
+            if admitted != self._openings:
                 return
             self._heard, self._heard_at = standing, time.monotonic()
             self._is_probing = False

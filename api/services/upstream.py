@@ -67,7 +67,7 @@ class Upstream:
         try:
             self._pacing.await_turn(deadline, self._timeout)
         except AmadeusQuota:
-            self._breaker.report(Standing.QUOTA)  # as another worker was told
+            self._breaker.hear(Standing.QUOTA)
             raise
         if not deadline.remaining():
             raise AmadeusTimeout("No time was left to ask Amadeus.")

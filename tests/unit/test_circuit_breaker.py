@@ -51,6 +51,15 @@ def probe(breaker: CircuitBreaker) -> int:
     return eventually(lambda: admission(breaker))
 
 
+def test_what_another_worker_was_told_closes_no_circuit() -> None:
+    breaker = opened()
+    breaker.hear(Standing.QUOTA)
+    assert not admits(breaker)
+    breaker.report(Standing.OK, probe(breaker))
+    breaker.hear(Standing.QUOTA)
+    assert breaker.standing is Standing.QUOTA
+
+
 def test_it_opens_after_failures_in_a_row_alone() -> None:
     breaker = CircuitBreaker()
     for number in range(3 * FAILURES_TO_OPEN):
