@@ -158,7 +158,7 @@ class TokenVault:
             pause = _growing_pause(token.repairs, REPAIR_SECONDS)
             if token.repairs and self._store.now() < fetched_at + pause:
                 raise AmadeusMisconfigured(
-                    "Amadeus refuses every token that it gives to this service."
+                    "Amadeus refused the token of this service, and a moment ago the one before."
                 )
             self._rejected, self._token = token, None
             metrics.token_taken(0, 0)
