@@ -4,12 +4,26 @@ from gevent import monkey, sleep
 
 monkey.patch_all()
 
+from typing import Any  # noqa: E402
+
+from api.metric_files import free_place  # noqa: E402
+
 worker_class = "api.worker.Worker"
 worker_connections = 1000
 backlog = 2048
 keepalive = 5
 accesslog = None
 control_socket_disable = True
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Give the worker its place among its siblings, as the service does."""
+    worker.place = free_place(sibling.place for sibling in server.WORKERS.values())
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Take it back."""
+    worker.leave_place()
 
 
 def pre_request(_worker: object, _request: object) -> None:
