@@ -44,6 +44,7 @@ def test_clients_that_come_at_once_are_spread_over_the_workers(service: Service)
         assert max(taken(service)) <= CLIENTS * 3 / 4
 
 
+@pytest.mark.alone
 def test_nobody_waits_for_the_workers_before_a_reload(service: Service) -> None:
     before = set(service.workers())
     service.process.send_signal(signal.SIGHUP)
