@@ -131,7 +131,7 @@ def test_it_ends_cleanly_however_early_it_is_told_to(
             eventually(partial(has_logged, service, line))
             service.process.send_signal(number)
             assert service.process.wait(7) == 0
-            assert "Traceback" not in service.log_text
+            assert "Traceback" not in service.log_text, service.log_text
 
 
 def test_sighup_reloads_without_a_failed_request_or_a_new_token(
