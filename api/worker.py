@@ -64,6 +64,10 @@ class Worker(SharingWorker):
                 )
         super().run()
 
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """End as at SIGTERM: gunicorn's own way leaves a traceback in the log."""
+        self.handle_exit(sig, frame)
+
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
         reader = req.body.reader
         if not isinstance(reader, LengthReader) or reader.length > MAX_BODY_BYTES:
