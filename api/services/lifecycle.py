@@ -120,8 +120,8 @@ class Lifecycle:
         self._history.stop()
         self._vault.stop()
         self._read_through.release_locks()
+        self._close_connections()  # before the store, in which a fetch would say that it failed
         self._store.close()
-        self._close_connections()
 
     def _warm_up(self) -> None:
         started = time.monotonic()
@@ -130,6 +130,8 @@ class Lifecycle:
             self._vault.token(Deadline(WARM_UP_SECONDS))
         except UpstreamError:
             pass  # the vault said so in the log; the next request or refresh tries again
+        except SystemExit:
+            return  # `stop` came sooner
         except Exception:
             log.exception(Event.TOKEN_FAILED)
         finally:

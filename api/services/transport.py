@@ -56,8 +56,11 @@ class Transport:
 
         Raises AmadeusTimeout; AmadeusUnreachable where no connection can be had, and
         AmadeusUnavailable where it breaks;
-        AmadeusBadAnswer where what came is no HTTP, a redirect, or too much.
+        AmadeusBadAnswer where what came is no HTTP, a redirect, or too much. Once this is closed
+        it raises SystemExit: the worker ends, and with it the thread that wanted an answer.
         """
+        if self._client.is_closed:
+            raise SystemExit
         timeouts = httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
         # httpx2 bounds each read, not their sum: a server that drips would be read for ever.
         total = gevent.Timeout(seconds)
@@ -84,6 +87,8 @@ class Transport:
         except httpx2.ConnectError as exc:
             raise AmadeusUnreachable("The connection to Amadeus failed.", may_pass=True) from exc
         except httpx2.HTTPError as exc:
+            if self._client.is_closed:
+                raise SystemExit from exc
             raise AmadeusUnavailable("The connection to Amadeus failed.", may_pass=True) from exc
 
     def close(self) -> None:

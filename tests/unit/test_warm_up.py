@@ -1,13 +1,20 @@
 """A worker that starts badly gets over it."""
 
+import threading
+
+import httpx2
+import structlog
+
+from api.logs import Event
 from api.services.circuit_breaker import CircuitBreaker
+from api.services.deadline import Deadline
 from api.services.entries import Turn
 from api.services.history import Figures, History
 from api.services.lifecycle import Lifecycle
 from api.services.read_through import ReadThrough
 from api.services.stores import MemoryStore
 from api.services.token_vault import Credentials, TokenVault
-from api.services.transport import Reply
+from api.services.transport import Call, Reply, Transport
 from tests.processes import eventually
 
 
@@ -35,3 +42,25 @@ def test_a_token_is_fetched_even_if_the_warm_up_meets_what_nobody_thought_of() -
     worker.warm_up()
     eventually(lambda: worker.readiness().status == "ready")
     worker.stop()
+
+
+def test_a_stop_in_the_middle_of_the_warm_up_is_no_mistake_to_log() -> None:
+    store = MemoryStore()
+    reader, history = ReadThrough(store, patience=5), History(None, Figures)
+    transport = Transport(httpx2.MockTransport(lambda _: httpx2.Response(200)))
+    asked, goes_on = threading.Event(), threading.Event()
+
+    def fetch(call: Call, _deadline: Deadline) -> Reply:
+        asked.set()
+        goes_on.wait(5)
+        return transport.send(call, 5)
+
+    vault = TokenVault(store, reader, fetch, "https://x", Credentials("id", "secret"))
+    worker = Lifecycle(store, reader, vault, CircuitBreaker(), history, transport.close)
+    with structlog.testing.capture_logs() as said:
+        worker.warm_up()
+        assert asked.wait(5)
+        worker.stop()
+        goes_on.set()
+        eventually(lambda: not {"warm-up", "flight"} & {it.name for it in threading.enumerate()})
+    assert [line["event"] for line in said] == [Event.SERVICE_STOPPING]
