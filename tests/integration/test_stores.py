@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+import structlog
 
 from api.errors import AmadeusTimeout, dump_upstream_error
 from api.services.deadline import Deadline
@@ -15,7 +16,7 @@ from api.services.store import Store
 from api.services.stores import LayeredStore, MemoryStore, RedisStore, limits, redis_store
 from api.services.stores.limits import LOCK_SECONDS
 from api.services.stores.redis_format import lock_key, mark_key
-from tests.processes import eventually
+from tests.processes import eventually, free_port
 from tests.redis_server import RedisServer
 
 ERROR = dump_upstream_error(AmadeusTimeout("too late"))
@@ -212,6 +213,14 @@ def test_a_turn_that_comes_too_late_is_not_taken(store: MemoryStore) -> None:
 
 def test_without_redis_each_worker_takes_its_share_of_the_turns() -> None:
     assert_turns_apart(MemoryStore(), [0, 4, 8], sharers=4)
+
+
+def test_a_redis_that_ends_with_the_worker_is_no_outage() -> None:
+    store = LayeredStore(RedisStore(f"redis://127.0.0.1:{free_port()}"))
+    store.close()
+    with structlog.testing.capture_logs() as said:
+        assert store.get("key") is None
+    assert (store.is_up, said) == (True, [])
 
 
 def test_a_replica_with_a_slow_clock_serves_nothing_expired_before_it_knows_the_time(

@@ -172,7 +172,7 @@ class LayeredStore:
 
     def _go_down(self, reason: str) -> None:
         with self._lock:
-            if self._is_down:
+            if self._is_down or self._closed.is_set():  # `close` took the connections away
                 return
             self._is_down = True
             self._checked_at = time.monotonic()
