@@ -211,6 +211,14 @@ def test_a_turn_that_comes_too_late_is_not_taken(store: MemoryStore) -> None:
         assert 9 - (time.monotonic() - asked) - 0.001 < wait < 9 - (before - taken) + 0.001
 
 
+def test_turns_from_before_the_clock_was_set_back_hold_nobody_up() -> None:
+    times = [1_800_000_000.0]
+    store = MemoryStore(clock=lambda: times[-1])
+    assert store.take_turn("pace", 1.0, 10, 1) == (0, 1)
+    times.append(times[0] - 3600)
+    assert [store.take_turn("pace", 1.0, 10, 1)[0] for _ in range(3)] == [0, 1, 2]
+
+
 def test_without_redis_each_worker_takes_its_share_of_the_turns() -> None:
     assert_turns_apart(MemoryStore(), [0, 4, 8], sharers=4)
 

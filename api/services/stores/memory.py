@@ -40,7 +40,8 @@ class MemoryStore:
         )
         self._failures: LRUCache[str, tuple[Failure, float]] = LRUCache(10_000)
         self._locks: dict[str, tuple[str, float]] = {}
-        self._turns: LRUCache[str, float] = LRUCache(10_000)
+        # When the next turn is and when the last one was given.
+        self._turns: LRUCache[str, tuple[float, float]] = LRUCache(10_000)
 
     @property
     def is_up(self) -> bool:
@@ -153,9 +154,12 @@ class MemoryStore:
         spacing = interval * sharers
         with self._lock:
             now = self._clock()
-            turn = max(now, self._turns.get(key, 0.0))
+            next_turn, given_at = self._turns.get(key, (0.0, 0.0))
+            # One that was given in the future is from before the clock was set back.
+            counts = given_at <= now + CLOCK_TOLERANCE_SECONDS
+            turn = max(now, next_turn) if counts else now
             if turn - now <= patience:
-                self._turns[key] = turn + spacing
+                self._turns[key] = (turn + spacing, now)
             return turn - now, spacing
 
     def _entry(self, key: str, now: float) -> Entry | None:
