@@ -1,9 +1,11 @@
-"""A Redis and a sandbox for all tests of a process, which find them empty and well."""
+"""A Redis, a sandbox and a Chromium for all tests of a process, which find them as new."""
 
 from collections.abc import Iterator
 
 import pytest
+from selenium.webdriver import Chrome
 
+from tests.browser import browser, tab
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
 
@@ -54,3 +56,16 @@ def amadeus() -> Iterator[SandboxServer]:
     """An Amadeus of the test's own, where its tokens, limits or connections matter."""
     with SandboxServer() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Chrome]:
+    with browser() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def chrome(chromium: Chrome) -> Iterator[Chrome]:
+    """A tab to which no other has left anything."""
+    with tab(chromium) as chrome:
+        yield chrome

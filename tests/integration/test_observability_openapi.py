@@ -19,7 +19,7 @@ from api.app import create_app
 from api.models import PriceRequest
 from api.resources.problems import PATHS
 from api.settings import Settings
-from tests.browser import browser, complaints, requested, tab
+from tests.browser import complaints, requested
 from tests.processes import eventually
 from tests.service import Service
 
@@ -39,18 +39,6 @@ def service() -> Iterator[Service]:
 def keyed() -> Iterator[Service]:
     with Service(api_keys=CLIENT, operator_keys=OPERATOR) as service:
         yield service
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chrome]:
-    with browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture
-def chrome(chromium: Chrome) -> Iterator[Chrome]:
-    with tab(chromium) as chrome:
-        yield chrome
 
 
 @pytest.fixture(scope="module")

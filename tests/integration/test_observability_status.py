@@ -12,7 +12,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests import plain_http
-from tests.browser import browser, complaints, requested, tab
+from tests.browser import complaints, requested, tab
 from tests.metrics_page import value
 from tests.processes import eventually
 from tests.redis_server import RedisServer
@@ -73,18 +73,6 @@ def calm() -> Iterator[Service]:
     with Service() as service:
         service.price(origin="NOWHERE")
         yield service
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Chrome]:
-    with browser() as chromium:
-        yield chromium
-
-
-@pytest.fixture
-def chrome(chromium: Chrome) -> Iterator[Chrome]:
-    with tab(chromium) as chrome:
-        yield chrome
 
 
 @pytest.fixture
