@@ -162,6 +162,26 @@ def test_the_fleet_keeps_the_pace_of_the_test_environment(
 
 
 @pytest.mark.alone
+def test_fifty_at_once_are_all_served_at_the_pace_of_the_test_environment(
+    amadeus: SandboxServer, redis_server: RedisServer
+) -> None:
+    amadeus.settings(rate_limit="test")
+    settings = {"redis_url": redis_server.url, "amadeus_rate_limit": 10, "web_concurrency": 1}
+    with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
+        one.price(date=some_day(60))  # its first answer takes the sandbox a while
+        replies = ask_at_once(
+            [one.price_url(ahead) for ahead in range(1, 26)]
+            + [other.price_url(ahead) for ahead in range(26, 51)]
+        )
+    assert {reply.status for reply in replies} == {200}
+    # The first call leaves while its worker has 25 clients to greet, and so may come too close to
+    # the second, which is tried again.
+    assert amadeus.counters()["search"]["refused"] <= 1
+    # 50 calls at 10 a second, less the headroom: nobody waits for more than the pace asks.
+    assert 4.5 < max(reply.seconds for reply in replies) < 7.5
+
+
+@pytest.mark.alone
 def test_the_workers_keep_the_pace_of_production(
     amadeus: SandboxServer, redis_server: RedisServer
 ) -> None:
