@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 
 from tests import plain_http
+from tests.processes import eventually
 from tests.service import Service
 
 PATIENCE_SECONDS = 60.0
@@ -30,10 +31,18 @@ def ask_at_once(urls: Iterable[str]) -> list[Reply]:
 
 
 def logged(replicas: Sequence[Service], replies: list[Reply], event: str) -> list[dict[str, Any]]:
-    """The lines of an event that are about the requests with these replies, so far."""
+    """The lines of an event that are about the requests with these replies.
+
+    A worker writes its lines in order, a moment after what they tell; a request's last is awaited.
+    """
     ids = {reply.headers["X-Request-ID"] for reply in replies}
-    lines = [line for replica in replicas for line in replica.log(event)]
-    return [line for line in lines if line.get("request_id") in ids]
+
+    def lines(event: str) -> list[dict[str, Any]]:
+        said = [line for replica in replicas for line in replica.log(event)]
+        return [line for line in said if line.get("request_id") in ids]
+
+    eventually(lambda: len(lines("http.request")) == len(ids))
+    return lines(event)
 
 
 async def _ask_all(urls: list[str]) -> list[Reply]:

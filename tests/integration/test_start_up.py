@@ -78,8 +78,8 @@ def test_a_port_that_is_in_use_ends_it_with_one_line() -> None:
 def test_the_warm_up_fetches_the_token_before_anybody_asks() -> None:
     with SandboxServer() as sandbox, Service.on(sandbox) as service:
         counters = sandbox.counters()
-        [fetched] = service.log("token.fetched")
         [warmed] = eventually(lambda: service.log("service.warmed"))
+        [fetched] = service.log("token.fetched")
         service.price()
         after = sandbox.counters()
 
@@ -136,7 +136,7 @@ def test_a_dead_amadeus_costs_a_line_in_the_log() -> None:
         amadeus_client_id="an-id",
         amadeus_client_secret="a-secret",
     ) as service:
-        failed, *_ = service.log("token.failed")
+        failed, *_ = eventually(lambda: service.log("token.failed"))
         answer = service.price()
 
     assert (failed["level"], failed["code"]) == ("error", "amadeus-unavailable")
@@ -150,7 +150,7 @@ def test_wrong_credentials_are_named_as_what_they_are() -> None:
         SandboxServer("--client-id", "the-client-id", "--client-secret", "another") as sandbox,
         Service.on(sandbox) as service,
     ):
-        failed, *_ = service.log("token.failed")
+        failed, *_ = eventually(lambda: service.log("token.failed"))
         answer = service.price()
 
     assert "AMADEUS_CLIENT_ID" in failed["hint"]

@@ -84,6 +84,7 @@ def test_what_failed_together_is_not_tried_again_together(
     before = len(impatient.log("amadeus.retry"))
     sandbox.fault("search", "status", 500)
     ask_at_once(some_prices(impatient, 4))
+    eventually(lambda: len(impatient.log("amadeus.retry")) == before + 4)
     pauses = [line["pause_ms"] for line in impatient.log("amadeus.retry")[before:]]
     assert len(set(pauses)) > 1
     assert all(100 <= pause <= 400 for pause in pauses)
@@ -135,6 +136,7 @@ def test_the_circuit_opens_and_one_probe_closes_it(
     time.sleep(max(retry_after))
     probed = ask_at_once(some_prices(impatient, 5))
     assert sorted(reply.status for reply in probed) == [200, 503, 503, 503, 503]
+    eventually(lambda: impatient.log("amadeus.circuit_closed"))
     assert len(impatient.log("amadeus.circuit_opened")) == 1
     assert len(impatient.log("amadeus.circuit_closed")) == 1
 
