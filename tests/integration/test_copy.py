@@ -60,14 +60,21 @@ def answers_itself(store: LayeredStore, server: RedisServer) -> bool:
     return server.calls("get") == gets
 
 
+def subscriptions(server: RedisServer) -> set[str]:
+    """Those who follow what is stored, by their ids."""
+    return {client["id"] for client in server.client.client_list(_type="pubsub")}
+
+
 def test_a_late_reply_brings_back_no_price_whose_successor_was_not_heard_of(
     store: LayeredStore, shared: EventfulRedis, server: RedisServer
 ) -> None:
     def lose_the_news() -> None:
         shared.meanwhile = lambda: None
+        lost = subscriptions(server)
         server.client.client_kill_filter(_type="pubsub")
         with closing(RedisStore(server.url)) as another:
             another.put("key", "", b"newer", now + 0.1, 600, 60)
+        eventually(lambda: subscriptions(server) - lost)
         eventually(lambda: answers_itself(store, server))
 
     eventually(lambda: answers_itself(store, server))
