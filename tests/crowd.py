@@ -41,7 +41,7 @@ def logged(replicas: Sequence[Service], replies: list[Reply], event: str) -> lis
         said = [line for replica in replicas for line in replica.log(event)]
         return [line for line in said if line.get("request_id") in ids]
 
-    eventually(lambda: len(lines("http.request")) == len(ids))
+    eventually(lambda: len(lines("http.request")) == len(replies))
     return lines(event)
 
 

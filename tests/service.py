@@ -170,12 +170,6 @@ class Service:
         return self.http.get(self.awaited).status_code == httpx2.codes.OK
 
 
-def refusals(service: Service) -> list[str]:
-    """Why it did without Redis, but for answers that came late, as on a machine that is busy."""
-    reasons = [line["reason"] for line in service.log("cache.unavailable")]
-    return [reason for reason in reasons if not reason.startswith(("TimeoutError", "no answer"))]
-
-
 def some_day(ahead: int = 30) -> str:
     """A day that can be booked, as the URL takes it."""
     return (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=ahead)).isoformat()

@@ -37,6 +37,7 @@ def tls_redis(tmp_path: Path) -> tuple[RedisServer, int, Path]:
     return redis, port, authority.path
 
 
+@pytest.mark.alone
 def test_over_tls_an_authority_is_trusted_that_the_environment_names(
     tls_redis: tuple[RedisServer, int, Path],
 ) -> None:
@@ -46,6 +47,7 @@ def test_over_tls_an_authority_is_trusted_that_the_environment_names(
     with redis, Service(**settings) as service:
         assert service.price().status_code == 200
         eventually(lambda: prices_in(redis) == 1)
+        assert service.log("cache.unavailable") == []
 
 
 def test_over_tls_an_authority_is_trusted_that_the_url_names(

@@ -17,7 +17,7 @@ from tests.crowd import ask_at_once
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
-from tests.service import Service, refusals, some_day
+from tests.service import Service, some_day
 
 OUTAGE = ["cache.unavailable", "cache.recovered"]
 # How many days ahead of today nobody has asked for yet.
@@ -135,13 +135,13 @@ def test_a_wrong_password_is_an_outage_from_the_start(sandbox: SandboxServer) ->
 
 
 def test_a_redis_that_is_flushed_is_filled_again(service: Service, own_redis: RedisServer) -> None:
-    day, before = some_day(next(unasked)), refusals(service)
+    day, before = some_day(next(unasked)), outages(service)
     service.price(date=day)
     own_redis.client.flushall()
     assert service.price(date=day).status_code == 200
     assert service.price(date=day, nocache="1").status_code == 200
     eventually(lambda: own_redis.keys(f"*price*{day}*"))
-    assert refusals(service) == before
+    assert outages(service) == before
 
 
 @pytest.mark.parametrize("trouble", [refuse, RedisServer.freeze])
@@ -225,21 +225,21 @@ def test_a_value_that_is_not_ours_is_fetched_again(
 ) -> None:
     known, day = map(some_day, islice(unasked, 2))
     service.price(date=known)
-    before = refusals(service)
+    before = outages(service)
     (key,) = eventually(lambda: own_redis.keys(f"*price*{known}*"))
     key = key.replace(known.encode(), day.encode())
     write(wrong, own_redis, key + place.encode())
     assert service.price(date=day).headers["X-Cache"] == "miss"
     eventually(lambda: own_redis.keys(key.decode() + "*") == [key])
     eventually(lambda: own_redis.get(key).startswith(b"1 "))
-    assert refusals(service) == before
+    assert outages(service) == before
 
 
 @pytest.mark.parametrize("wrong", ["string", "list"])
 def test_a_token_that_is_not_ours_is_fetched_again(
     wrong: str, service: Service, own_redis: RedisServer, sandbox: SandboxServer
 ) -> None:
-    (key,), before = own_redis.keys("*token*"), refusals(service)
+    (key,), before = own_redis.keys("*token*"), outages(service)
     write(wrong, own_redis, key)
     (worker,) = service.workers()
     os.kill(worker, signal.SIGKILL)  # the next has no copy of it
@@ -247,7 +247,7 @@ def test_a_token_that_is_not_ours_is_fetched_again(
     eventually(lambda: service.price(date=day).headers["X-Cache"] == "miss")
     assert own_redis.get(key).startswith(b"1 ")
     assert sandbox.calls("token") == 1
-    assert refusals(service) == before
+    assert outages(service) == before
 
 
 def write(wrong: str, server: RedisServer, key: bytes) -> None:
