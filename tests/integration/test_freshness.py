@@ -128,6 +128,7 @@ def test_nocache_never_gets_a_stale_price(replicas: list[Service], sandbox: Sand
     assert look(service, day).cache == (200, "stale")
 
 
+@pytest.mark.alone
 def test_a_hanging_amadeus_costs_one_reader_a_timeout(
     replicas: list[Service], sandbox: SandboxServer
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_long_wait_for_amadeus_leaves_hits_alone(
     assert busy < 5 * idle
 
 
+@pytest.mark.alone
 def test_clients_that_send_slowly_slow_nobody_else(service: Service) -> None:
     service.price()
     with ExitStack() as stack:
@@ -93,6 +94,7 @@ def test_clients_that_send_slowly_slow_nobody_else(service: Service) -> None:
         assert slowest_hit(service) < 0.5
 
 
+@pytest.mark.alone
 def test_clients_that_never_read_slow_nobody_else(service: Service) -> None:
     service.price()
     with ExitStack() as stack:
@@ -105,6 +107,7 @@ def test_clients_that_never_read_slow_nobody_else(service: Service) -> None:
         assert slowest_hit(service, 500) < 0.5
 
 
+@pytest.mark.alone
 def test_a_log_reader_that_stalls_blocks_no_request(sandbox: SandboxServer) -> None:
     nobody_reads, log = os.pipe()
     service = Service.on(sandbox)

@@ -95,6 +95,7 @@ def test_100_forced_readers_cost_two_calls_or_three(
         assert calls[int(number) - 1] > arrived[reply.headers["X-Request-ID"]] - 0.002
 
 
+@pytest.mark.alone
 def test_100_readers_of_a_failing_route_share_its_try_and_retry(
     replicas: Replicas, slow_amadeus: SandboxServer
 ) -> None:

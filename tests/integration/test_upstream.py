@@ -198,6 +198,7 @@ def test_the_workers_keep_the_pace_of_production(
     assert 2 < max(reply.seconds for reply in replies) < 4
 
 
+@pytest.mark.alone
 def test_a_queue_that_is_too_long_is_said_with_a_truthful_retry_after(slow: Service) -> None:
     with ThreadPoolExecutor(30) as threads:
         crowd = [threads.submit(slow.http.get, url) for url in some_prices(slow, 30)]

@@ -209,6 +209,7 @@ def test_a_body_that_comes_drop_by_drop_is_cut_off(service: Service) -> None:
     assert time.monotonic() - started < 7
 
 
+@pytest.mark.alone
 def test_slow_clients_keep_nobody_waiting(service: Service) -> None:
     with ExitStack() as slow:
         for _ in range(200):
