@@ -17,6 +17,7 @@ from tests.processes import eventually, free_port
 from tests.redis_tls import Tls
 
 REDIS: Final = "redis-server"
+_MEMORY: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - for new folders
 
 
 def valkey() -> str:
@@ -29,8 +30,9 @@ def valkey() -> str:
 class RedisServer:
     """A redis-server on a free port of this machine, for as long as the `with` lasts.
 
-    `options` go to its command line as they are. It keeps nothing on disk. With `tls` it speaks
-    nothing else. `program`: the server to run, REDIS or one that takes the same options.
+    `options` go to its command line as they are. It keeps nothing on disk: a node of a cluster
+    answers nobody while its file is written. With `tls` it speaks nothing else. `program`: the
+    server to run, REDIS or one that takes the same options.
     """
 
     def __init__(self, *options: str, tls: Tls | None = None, program: str = REDIS) -> None:
@@ -39,7 +41,7 @@ class RedisServer:
         self._options = options
         self._program = program
         self._process: subprocess.Popen[bytes] | None = None
-        self._folder = Path(tempfile.mkdtemp(prefix="redis-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="redis-", dir=_MEMORY))
 
     def __enter__(self) -> Self:
         self.start()
