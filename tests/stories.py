@@ -130,6 +130,8 @@ class Story:
     failures: list[tuple[str, Failure]] = field(default_factory=list)
     orphaned: list[tuple[str, float]] = field(default_factory=list)
     """The keys of locks whose owner died, and when."""
+    late: list[str] = field(default_factory=list)
+    """How long those readers waited who waited for too long."""
     fleet: list[Process] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -191,8 +193,10 @@ class Story:
         else:
             self._judge(answer, key, arrived, is_forced, known)
         ended = time.monotonic()
-        assert ended - arrived < seconds + SLACK
-        assert process.is_dead or self._idle(key, arrived, ended) < SLACK, "waited for nobody"
+        took = ended - arrived
+        for_nobody = 0.0 if process.is_dead else self._idle(key, arrived, ended)
+        if took >= seconds + SLACK or for_nobody >= SLACK:
+            self.late.append(f"{took:.2f} s of {seconds} s, for nobody {for_nobody:.2f} s")
 
     def check_that_nobody_fetched_beside_another(self) -> None:
         for key in KEYS:
@@ -280,8 +284,10 @@ def standstills() -> Iterator[list[float]]:
 
 
 def played(begin: Callable[[], Story], *, stepping: bool = False) -> Story:
-    """A story to its end. One in which time stood still for as long as a lock lives is told
-    again: then a lock may expire although its owner lives, and the next may have it.
+    """A story to its end, in which nobody waited for too long.
+
+    One in which the process stood still for half of a lock's life is told again: it may be that
+    which kept a reader waiting, or let a lock expire although its owner lives.
     """
     while True:
         story = begin()
@@ -295,4 +301,5 @@ def played(begin: Callable[[], Story], *, stepping: bool = False) -> Story:
             for reader in readers:
                 reader.result()
         if longest[0] < LOCK_SECONDS / 2:
+            assert not story.late, story.late
             return story
