@@ -33,6 +33,8 @@ TLS_OPTIONS: Final = {
 }
 SENTINEL_OPTIONS: Final = {"sentinel_username": ".+", "sentinel_password": ".+"}
 DEFAULT_PORTS: Final = {"sentinel": 26379, "cluster": 6379}
+# The hosts of a URL that may name several, after all that stands before them.
+HOSTS: Final = re.compile(r"^([^/]*\+[^/]*//(?:[^/?#]*@)?)([^/?#]*)")
 
 Address = tuple[str, int]
 
@@ -69,7 +71,8 @@ class RedisUrl:
     def parse(cls, url: str) -> Self:
         """Raises ValueError with what is taken and with no part of the URL: it holds secrets."""
         try:
-            parts = urlsplit(url)
+            # urlsplit knows of one host, and newer Pythons check the brackets around it.
+            parts = urlsplit(HOSTS.sub(r"\1localhost", url))
             options = parse_qsl(
                 parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)
             )
@@ -80,15 +83,16 @@ class RedisUrl:
         scheme, _, several = parts.scheme.partition("+")
         _check_options(options, is_tls=scheme == "rediss", is_sentinel=several == "sentinel")
         if several:
-            return cls._of_several(parts, scheme, several, dict(options))
+            named = HOSTS.match(url)
+            hosts = named[2] if named else ""
+            return cls._of_several(parts, scheme, several, hosts, dict(options))
         _check_one(parts)
         return cls("memory" if scheme == "memory" else "server", url)
 
     @classmethod
     def _of_several(
-        cls, parts: SplitResult, scheme: str, kind: str, options: dict[str, str]
+        cls, parts: SplitResult, scheme: str, kind: str, hosts: str, options: dict[str, str]
     ) -> Self:
-        login, at, hosts = parts.netloc.rpartition("@")
         addresses = tuple(_address(host, DEFAULT_PORTS[kind]) for host in hosts.split(","))
         if kind == "cluster":
             if parts.path not in ("", "/", "/0") or options.get("db", "0") != "0":
@@ -106,7 +110,7 @@ class RedisUrl:
             options.pop("sentinel_username", None),
             options.pop("sentinel_password", None),
         )
-        server = f"{scheme}://{login}{at}localhost/{database}?{urlencode(options)}"
+        server = f"{scheme}://{parts.netloc}/{database}?{urlencode(options)}"
         return cls(kind, server, addresses, service, sentinel_login)
 
 
