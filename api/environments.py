@@ -20,7 +20,7 @@ AMADEUS_HOSTS = {
     AmadeusEnvironment.TEST: "https://test.api.amadeus.com",
     AmadeusEnvironment.PRODUCTION: "https://api.amadeus.com",
 }
-# Calls a second that Amadeus allows (FACTS: test 10/s and 100 ms apart, production 40/s).
+# Calls a second that Amadeus allows (docs/amadeus.md, section "Rate limits").
 AMADEUS_RATES = {
     AmadeusEnvironment.ENTERPRISE_TEST: 10.0,
     AmadeusEnvironment.ENTERPRISE: 40.0,

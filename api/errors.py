@@ -103,7 +103,7 @@ class UpstreamError(FlightPriceError):
     def __init__(
         self, detail: str, *, retry_after: float | None = None, may_pass: bool = False
     ) -> None:
-        """`may_pass`: one more try makes sense at once (FACTS section 6, the retry table)."""
+        """may_pass: one retry makes sense at once (docs/amadeus.md, section "Retries")."""
         super().__init__(detail, retry_after=retry_after)
         self.may_pass = may_pass
 

@@ -43,7 +43,7 @@ _ALIASES: Final = {
 
 
 class Cabin(StrEnum):
-    """The lowest cabin that is good enough (FACTS section 2, travelClass)."""
+    """The lowest cabin to accept (docs/amadeus.md, section "Flight offers search")."""
 
     ECONOMY = "ECONOMY"
     PREMIUM_ECONOMY = "PREMIUM_ECONOMY"

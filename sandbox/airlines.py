@@ -1,8 +1,8 @@
 """Who flies, from which hubs, and with what.
 
 As in Amadeus's own test data there are no low-cost carriers and no American, Delta or British
-Airways, and the carriers 6X and 7X are fictional (FACTS section 5). Hubs are real ones, routes,
-times and flight numbers are invented.
+Airways, and the carriers 6X and 7X are fictional (docs/amadeus.md, section "Test data"). The hubs
+are real; routes, times and flight numbers are invented.
 """
 
 from typing import NamedTuple

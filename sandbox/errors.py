@@ -73,8 +73,8 @@ USUAL_CODE: dict[Leg, dict[int, int]] = {
     "token": {400: 38187, 401: 38187, 403: 38197, 404: 38196, 429: 38194, 500: 38189},
 }
 
-# Codes that say that the client itself is refused: flat on the token endpoint (FACTS of the
-# guides' authorization page), a list everywhere else.
+# Codes that refuse the client itself: one flat object from the token endpoint, a list everywhere
+# else (docs/amadeus.md, section "Tokens").
 _CLIENT_CODES = frozenset({38187, 39683, 39686})
 
 

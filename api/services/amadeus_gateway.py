@@ -21,8 +21,8 @@ from api.services.rejections import PARAMETERS, error_of
 from api.services.replies import refusal_from
 from api.services.sdk_seam import SdkReply
 
-# The order of Amadeus's list is not promised (FACTS section 2), so the first is not known to be
-# the cheapest; its own limit is 250, of which each costs it time and us 1.1 kB.
+# Amadeus promises no order (docs/amadeus.md, section "Flight offers search"), so the first offer
+# is not known to be the cheapest. Its limit is 250; each offer costs it time, and us 1.1 kB.
 MAX_OFFERS: Final = 50
 
 log = get_logger()
@@ -85,7 +85,7 @@ class AmadeusGateway:
 
 
 def _parameters(query: PriceQuery) -> dict[str, str | int]:
-    """The query in Amadeus's words (FACTS section 2)."""
+    """The query in Amadeus's words (docs/amadeus.md, section "Flight offers search")."""
     given = query.model_dump(mode="json")
     # Amadeus takes nothing for none, and of True the SDK makes a word that Amadeus does not know.
     parameters = {theirs: given[ours] for theirs, ours in PARAMETERS.items() if given[ours]}

@@ -6,7 +6,7 @@ from api.errors import Fault, RejectedByAmadeus, UpstreamError
 from api.models import PriceQuery
 from api.services.replies import Refusal
 
-# Amadeus's name for each parameter of a search, and ours (FACTS section 2).
+# Amadeus's name for each parameter (docs/amadeus.md, section "Flight offers search"), and ours.
 PARAMETERS: Final = {
     "originLocationCode": "origin",
     "destinationLocationCode": "destination",

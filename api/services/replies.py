@@ -1,4 +1,4 @@
-"""What Amadeus's replies say, whatever their shape (FACTS sections 1 to 3)."""
+"""What Amadeus's replies say, whatever their shape (docs/amadeus.md, section "Errors")."""
 
 import math
 import re
@@ -26,7 +26,7 @@ CREDENTIAL_CODES: Final = frozenset({"38187", "39683", "39686", "38196"})
 QUOTA_CODE: Final = "38195"
 QUOTA_PAUSE_SECONDS: Final = 3600.0
 NO_RESPONSE_CODE: Final = "1797"
-# A sliding window of one second forgets in this time (FACTS section 4).
+# A sliding window of one second forgets in this time (docs/amadeus.md, section "Rate limits").
 PACE_PAUSE_SECONDS: Final = 1.0
 # For a reply that does not say how long its token lives, or says what cannot be.
 ASSUMED_LIFE_SECONDS: Final = 300.0
@@ -133,7 +133,7 @@ def result_of(reply: Reply) -> dict[str, Any]:
 
 
 def token_of(reply: Reply) -> tuple[str, float]:
-    """The token of a token call's reply, and its life in seconds (FACTS section 3).
+    """The token and its life in seconds (docs/amadeus.md, section "Tokens").
 
     Raises AmadeusMisconfigured and AmadeusBadAnswer where there is none.
     """

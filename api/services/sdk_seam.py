@@ -1,8 +1,8 @@
 """What the Amadeus SDK calls in the place of urlopen: its `http=` option.
 
 The SDK believes that it fetches and refreshes its token itself, and that it opens a connection a
-call. Here its token requests are answered by the vault, its data calls go out over the pool, and
-what comes back is of a shape that its parser survives (FACTS section 1, "http= seam").
+call. Here the vault answers its token requests, the pool carries its data calls, and every reply
+gets a shape that its parser survives (docs/amadeus.md, section "The http option").
 """
 
 from collections.abc import Callable

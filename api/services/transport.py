@@ -12,7 +12,7 @@ import httpx2
 from api.errors import AmadeusBadAnswer, AmadeusTimeout, AmadeusUnavailable, AmadeusUnreachable
 
 CONNECT_SECONDS: Final = 3.0
-# Far above 250 offers (FACTS: 278 kB); what is larger is no answer to a search.
+# Far above 250 offers (docs/amadeus.md, section "Answer"). A larger body is not a search answer.
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 # As many as callers may wait: pacing, not the pool, decides how many calls are under way.
 MAX_CONNECTIONS: Final = 512

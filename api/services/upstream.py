@@ -117,7 +117,7 @@ class Upstream:
         return reply
 
     def _traceable(self, call: Call) -> Call:
-        """The call with the header that Amadeus asks for (FACTS section 0), and its trace."""
+        """The call with a trace and Amadeus's header (docs/amadeus.md, section "Availability")."""
         request_id = current_request_id.get() or uuid.uuid4()
         reference = f"{self._session}:{request_id}"
         headers = {**call.headers, "Ama-Client-Ref": reference}
