@@ -108,8 +108,9 @@ class QueuedWriter(Generic[T]):
         # Originals, not gevent's: this thread must block without stopping the greenlets.
         self._said = get_original("queue", "SimpleQueue")()
         self._finished = get_original("threading", "Event")()
-        self._pid: int | None = None
         self._dropped = 0
+        # Here and not at the first line: a request must not fail where no thread can be started.
+        get_original("_thread", "start_new_thread")(self._drain, ())
 
     def write(self, said: T) -> None:
         """Queue what becomes one line; drop and count it where the queue is full."""
@@ -117,15 +118,11 @@ class QueuedWriter(Generic[T]):
             self._dropped += 1
             return
         self._said.put(said)
-        if self._pid is None:
-            self._pid = os.getpid()
-            get_original("_thread", "start_new_thread")(self._drain, ())
 
     def close(self) -> None:
         """Write what is queued, for at most FLUSH_SECONDS."""
-        if self._pid is not None:
-            self._said.put(None)
-            self._finished.wait(FLUSH_SECONDS)
+        self._said.put(None)
+        self._finished.wait(FLUSH_SECONDS)
 
     def _drain(self) -> None:
         sleep = get_original("time", "sleep")

@@ -1,6 +1,8 @@
 """Lines of the log: which there are, what they look like, and how they get out."""
 
+import _thread
 import ast
+import contextlib
 import contextvars
 import datetime as dt
 import json
@@ -116,6 +118,35 @@ def test_lines_come_out_whole_and_in_order(pipe: tuple[int, int]) -> None:
 
     with open(reader, "rb", closefd=False) as lines:
         assert lines.read() == b"".join(b"line %d\n" % number for number in range(2000))
+
+
+# The master has this thread when it forks its workers.
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("process", ["parent", "child"])
+def test_line_is_written_where_no_thread_can_be_started_any_more(
+    process: str, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, descriptor = pipe
+    writer = QueuedWriter(descriptor, bytes)
+    child = os.fork() if process == "child" else 0
+    if child:
+        os.waitpid(child, 0)
+    else:
+        with monkeypatch.context() as limited:
+            limited.setattr(_thread, "start_new_thread", no_more_threads)
+            with contextlib.suppress(RuntimeError):  # the child is to end in any case
+                writer.write(b"a line\n")
+        writer.close()
+        if process == "child":
+            os._exit(0)
+
+    os.close(descriptor)
+    with open(reader, "rb", closefd=False) as lines:
+        assert lines.read() == b"a line\n"
+
+
+def no_more_threads(*_: object) -> int:
+    raise RuntimeError("can't start new thread")
 
 
 def test_a_reader_that_stalls_costs_lines_that_are_counted_and_no_time(
