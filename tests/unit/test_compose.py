@@ -1,0 +1,28 @@
+"""What compose allows the service is enough for as many workers and clients as it takes."""
+
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+import yaml
+from annotated_types import Le
+
+from api.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def service() -> Any:
+    """The service `api`, its anchors resolved."""
+    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["api"]
+
+
+def test_each_worker_may_have_all_its_threads(service: Any) -> None:
+    limits: list[Any] = Settings.model_fields["web_concurrency"].metadata
+    (workers,) = [limit.le for limit in limits if isinstance(limit, Le)]
+    # The main one, the log's, and those that look names up.
+    threads = 2 + gevent.get_hub().threadpool_size
+
+    assert service["pids_limit"] > workers * threads
