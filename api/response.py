@@ -2,9 +2,15 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Final
 
 # By its name here, since the worker puts ours in its place there.
 from gunicorn.http.wsgi import Response as GunicornResponse
+
+# To join what is larger would cost each client that reads slowly a copy of it.
+MAX_JOINED_BYTES: Final = 16_384
+# Clients choose some values, for example of Access-Control-Allow-Headers.
+MAX_KEPT_LENGTH: Final = 256
 
 
 class Response(GunicornResponse):
@@ -18,8 +24,9 @@ class Response(GunicornResponse):
 
     def process_headers(self, headers: Iterable[tuple[str, str]]) -> None:
         for name, value in headers:
-            kept, length, is_upgrade = _processed(name, value)
-            self.headers += kept  # type: ignore[operator] # it is a list
+            process = _processed if len(value) <= MAX_KEPT_LENGTH else _processed.__wrapped__
+            lines, length, is_upgrade = process(name, value)
+            self.headers += lines  # type: ignore[operator] # it is a list
             self.upgrade = self.upgrade or is_upgrade
             if length is not None:
                 self.response_length = length
@@ -49,9 +56,11 @@ class Response(GunicornResponse):
             self._send(data)
 
     def _send(self, data: bytes) -> None:
-        data, self._head = self._head + data, b""
-        if data:
-            self.sock.sendall(data)
+        head, self._head = self._head, b""
+        if len(data) <= MAX_JOINED_BYTES:
+            head, data = head + data, b""
+        for piece in filter(None, (head, data)):
+            self.sock.sendall(piece)
 
 
 @lru_cache(maxsize=1024)

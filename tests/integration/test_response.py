@@ -1,7 +1,9 @@
 """An answer leaves in as few writes as it has pieces."""
 
 import socket
+import sys
 from contextlib import closing, suppress
+from unittest.mock import create_autospec
 
 import pytest
 from gunicorn import http
@@ -45,6 +47,20 @@ def test_head_and_body_leave_together() -> None:
     assert body == b"body"
 
 
+def test_readers_of_a_large_body_share_it() -> None:
+    request, sock = create_autospec(http.Request), create_autospec(socket.socket)
+    request.method, request.version = "GET", (1, 1)
+    body = bytes(1_500_000)
+    response = Response(request, sock, Config())
+    response.start_response("200 OK", [("Content-Length", str(len(body)))])
+
+    response.write(body)
+
+    (sent,) = sock.sendall.call_args.args
+    is_shared = sent is body  # a failure would print both
+    assert is_shared
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_head_without_a_body_leaves_too(method: str) -> None:
     (whole,) = writes(method=method, length=0)
@@ -80,3 +96,13 @@ def test_a_header_is_the_same_however_often_it_was_sent() -> None:
     for _ in range(2):
         (whole,) = writes(b"body", length=4, header=" miss ")
         assert whole.endswith(b"\r\nX-Cache: miss\r\nContent-Length: 4\r\n\r\nbody")
+
+
+def test_long_header_value_is_forgotten_once_it_is_sent() -> None:
+    value = "X-A," * 2000
+    holders = sys.getrefcount(value)
+
+    writes(header=value)
+
+    holders_left = sys.getrefcount(value)
+    assert holders_left == holders
