@@ -1,4 +1,4 @@
-"""The request id, and one line a request."""
+"""The request id, and the line of the log that ends each request."""
 
 import re
 import time
@@ -41,13 +41,16 @@ class RequestContext:
     ) -> None:
         seconds = time.monotonic() - req.context.started
         metrics.request_served(req.uri_template, req.method, resp.status_code, seconds)
+        line = {
+            "method": req.method,
+            "path": req.path,
+            "status": resp.status_code,
+            "duration_ms": round(seconds * 1000, 2),
+        }
+        hit = getattr(req.context, "cache_hit", None)
+        if hit is not None:
+            log.info(Event.CACHE_HIT, **line, **hit)
+            return
         is_routine = req.uri_template in PROBES and resp.status_code == HTTPStatus.OK
         say = log.debug if is_routine else log.info
-        say(
-            Event.HTTP_REQUEST,
-            method=req.method,
-            path=req.path,
-            status=resp.status_code,
-            duration_ms=round(seconds * 1000, 2),
-            cache=resp.get_header("X-Cache"),
-        )
+        say(Event.HTTP_REQUEST, **line, cache=resp.get_header("X-Cache"))

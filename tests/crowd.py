@@ -41,7 +41,8 @@ def logged(replicas: Sequence[Service], replies: list[Reply], event: str) -> lis
         said = [line for replica in replicas for line in replica.log(event)]
         return [line for line in said if line.get("request_id") in ids]
 
-    eventually(lambda: len(lines("http.request")) == len(replies))
+    last = ("http.request", "cache.hit")
+    eventually(lambda: sum(len(lines(event)) for event in last) == len(replies))
     return lines(event)
 
 

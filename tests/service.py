@@ -157,7 +157,8 @@ class Service:
         is_logged = response.url.path not in UNLOGGED or response.status_code != httpx2.codes.OK
         if is_logged and "X-Request-ID" in response.headers:
             request_id = response.headers["X-Request-ID"]
-            self._awaited_line = f'"http.request","request_id":"{request_id}"'
+            event = "cache.hit" if response.headers.get("X-Cache") == "hit" else "http.request"
+            self._awaited_line = f'"{event}","request_id":"{request_id}"'
 
     def workers(self) -> list[int]:
         """The process ids of its workers."""

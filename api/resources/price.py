@@ -11,8 +11,8 @@ from api.errors import Fault, InvalidRequest
 from api.models import PriceRequest, faults_of
 from api.resources.caching import set_cache_headers
 from api.services.deadline import Deadline
-from api.services.prices import Prices, no_offers
-from api.services.questions import Question
+from api.services.prices import Prices, labels_of, no_offers
+from api.services.questions import Outcome, Question
 
 QUOTES_HINT = (
     "Only origin arrived. In a shell the URL needs quotes, because an & ends the command:"
@@ -46,6 +46,9 @@ class PriceResource:
         request, question = self._asked(req)
         answer = self._prices.cheapest(question, deadline, forced=request.nocache)
         set_cache_headers(req, resp, answer)
+        if answer.outcome is Outcome.HIT:
+            times = {"age": round(answer.age, 1), "ttl": answer.entry.ttl}
+            req.context.cache_hit = labels_of(request) | times
         if not answer.entry.body:
             raise no_offers(request)
         resp.content_type = falcon.MEDIA_JSON

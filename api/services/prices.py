@@ -18,7 +18,6 @@ from api.tracing import span
 # The body of an entry that says: nothing flies there that day.
 NO_OFFERS: Final = b""
 EVENTS: Final[Mapping[Moment, Event]] = {
-    Moment.HIT: Event.CACHE_HIT,
     Moment.MISS: Event.CACHE_MISS,
     Moment.BYPASS: Event.CACHE_BYPASS,
     Moment.COALESCED: Event.CACHE_COALESCED,
@@ -93,11 +92,7 @@ class Prices:
 
     def question(self, query: PriceQuery) -> Question:
         """What `cheapest` takes. It costs a little to make and may be asked any number of times."""
-        labels = {
-            "origin": query.origin,
-            "destination": query.destination,
-            "date": query.date.isoformat(),
-        }
+        labels = labels_of(query)
 
         def fetch(deadline: Deadline) -> Fetched:
             fare = self._fares.cheapest(query, deadline)
@@ -138,6 +133,15 @@ def cache_key(provider: str, query: PriceQuery) -> str:
             "nonstop" if query.nonstop else "",
         )
     )
+
+
+def labels_of(query: PriceQuery) -> dict[str, str]:
+    """The fields that say in the log which price a line is about."""
+    return {
+        "origin": query.origin,
+        "destination": query.destination,
+        "date": query.date.isoformat(),
+    }
 
 
 def no_offers(query: PriceQuery) -> NoOffers:

@@ -20,7 +20,6 @@ class Outcome(StrEnum):
 class Moment(StrEnum):
     """What the observer of a question is told of, as it happens."""
 
-    HIT = "hit"
     MISS = "miss"
     BYPASS = "bypass"
     COALESCED = "coalesced"

@@ -110,7 +110,6 @@ class ReadThrough:
         return max(0.0, self._store.now() - entry.fetched_at)
 
     def _hit(self, question: Question, entry: Entry, arrived: float) -> Answer:
-        question.observe(Moment.HIT, entry)
         if arrived >= entry.fetched_at + entry.ttl * question.refresh_from:
             self._refresh_in_background(question, entry)
         return Answer(entry, Outcome.HIT, age=max(0.0, arrived - entry.fetched_at))

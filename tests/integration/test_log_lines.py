@@ -81,10 +81,10 @@ def test_one_request_id_goes_through_all_lines_of_a_request(service: Service) ->
 
 
 def test_the_lines_of_a_price_carry_their_fields(service: Service) -> None:
+    fetched = service.price(date=some_day(41)).headers["X-Request-ID"]
     service.price(date=some_day(41))
-    service.price(date=some_day(41))
+    [request] = eventually(lambda: service.log("http.request", request_id=fetched))
     [hit] = eventually(lambda: service.log("cache.hit"))
-    [request] = eventually(lambda: service.log("http.request", cache="hit"))
     call = service.log("amadeus.call", status=200)[-1]
 
     assert (hit["origin"], hit["destination"], hit["date"]) == ("JFK", "LAX", some_day(41))
@@ -92,6 +92,31 @@ def test_the_lines_of_a_price_carry_their_fields(service: Service) -> None:
     assert (request["method"], request["path"], request["status"]) == ("GET", "/flights/price", 200)
     assert request["duration_ms"] > 0
     assert call["duration_ms"] > 0
+
+
+def test_hit_is_one_line_that_ends_the_request(service: Service) -> None:
+    service.price(date=some_day(42))
+    hit = service.price(date=some_day(42))
+    [line] = service.log(request_id=hit.headers["X-Request-ID"])
+
+    assert (line["event"], line["level"]) == ("cache.hit", "info")
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/flights/price", 200)
+    assert (line["origin"], line["destination"], line["date"]) == ("JFK", "LAX", some_day(42))
+    assert line.keys() >= {"duration_ms", "age", "ttl"}
+
+
+def test_every_request_ends_with_exactly_one_line_with_its_duration(service: Service) -> None:
+    day = some_day(43)
+    answers = [service.price(date=day), service.price(date=day), service.price(date="x")]
+    answers += [service.price(date=day, nocache="1"), service.get("/nope")]
+    hit = {"If-None-Match": answers[1].headers["ETag"]}
+    answers.append(service.http.get(service.price_url(43), headers=hit))
+
+    for answer in answers:
+        lines = service.log(request_id=answer.headers["X-Request-ID"])
+        ends = [line for line in lines if {"method", "path", "status", "duration_ms"} <= {*line}]
+        assert [line["status"] for line in ends] == [answer.status_code]
+        assert ends == lines[-1:]
 
 
 def test_a_probe_that_finds_all_well_is_no_line(service: Service) -> None:

@@ -228,13 +228,14 @@ def only(wanted: Callable[[dict[str, Any]], object]) -> Callable[[str, Lines], b
 
 
 def hit_ratio(shown: str, log: Lines) -> bool:
-    prices = [line for line in log[-1000:] if line["event"] == "http.request"]
-    outcomes = [line["cache"] for line in prices if line["cache"]]
-    return float(shown) == pytest.approx(outcomes.count("hit") / len(outcomes))
+    recent = log[-1000:]
+    hits = [line for line in recent if line["event"] == "cache.hit"]
+    others = [line for line in recent if line["event"] == "http.request" and line["cache"]]
+    return float(shown) == pytest.approx(len(hits) / len(hits + others))
 
 
 def statuses(shown: str, log: Lines) -> bool:
-    found = [line["status"] for line in log if line["event"] == "http.request"]
+    found = [line["status"] for line in log if line["event"] in ("http.request", "cache.hit")]
     return shown.splitlines() == [f"{one} {found.count(one)}" for one in sorted(set(found))]
 
 

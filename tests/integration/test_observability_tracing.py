@@ -259,7 +259,7 @@ def test_of_the_traces_that_begin_here_a_second_has_so_many(
         seconds = int(time.monotonic()) - began + 1
     await_all(service, collector)
 
-    lines = service.log("http.request", request_id=request_id)
+    lines = service.log("cache.hit", request_id=request_id)
     traces = {line["trace_id"] for line in lines if "trace_id" in line}
     names = [span.name for span in collector.spans[before:]]
     assert 0 < len(traces) <= seconds * TRACES_A_SECOND < asked
