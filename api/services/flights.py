@@ -2,29 +2,21 @@
 
 import threading
 from dataclasses import dataclass
-from enum import Enum, auto
 
 from api.services.deadline import Deadline
 from api.services.entries import Entry, Failure
 
 
-class Source(Enum):
-    """Where a flight found what it brought."""
-
-    STORE = auto()
-    FETCH = auto()
-    ANOTHER_PROCESS = auto()
-
-
 @dataclass(frozen=True, slots=True)
 class Landing:
-    """What a flight brought, and from where; without it, whoever needs an answer starts anew.
+    """What a flight brought; without it, whoever needs an answer starts anew.
 
+    by_another_process: whether it was fetched elsewhere while this flight waited for it.
     mistake: what ended the flight instead, and should not have.
     """
 
     found: Entry | Failure | None = None
-    source: Source = Source.STORE
+    by_another_process: bool = False
     mistake: BaseException | None = None
 
 

@@ -30,7 +30,7 @@ from api.errors import AmadeusBadAnswer, AmadeusTimeout, UpstreamError, dump_ups
 from api.logs import Event, get_logger
 from api.services.deadline import Deadline
 from api.services.entries import TICK, WAITING, Entry, Failure, Granted, Turn, Waiting
-from api.services.flights import Flight, Landing, Source
+from api.services.flights import Flight, Landing
 from api.services.questions import Answer, Moment, Outcome, Question
 from api.services.store import Store
 from api.tracing import span
@@ -137,11 +137,11 @@ class ReadThrough:
                 break
             if landing.mistake is not None:
                 raise landing.mistake
-            found, own = landing.found, leads and landing.source is Source.FETCH
-            # What was fetched for us is for us, whatever the clocks say.
-            if found is None or not (own or _is_for(found, not_before, arrived)):
+            found = landing.found
+            # The store decided for the leader by its own clock, which counts in whole microseconds.
+            if found is None or not (leads or _is_for(found, not_before, arrived)):
                 continue
-            coalesced = not leads or landing.source is Source.ANOTHER_PROCESS
+            coalesced = not leads or landing.by_another_process
             if coalesced:
                 question.observe(Moment.COALESCED, None)
             if isinstance(found, Failure):
@@ -210,14 +210,13 @@ class ReadThrough:
         claim = partial(
             self._store.claim, question.key, owner, not_before, arrived, background=background
         )
-        turn, source = claim(), Source.STORE
+        turn, waited = claim(), False
         if isinstance(turn, Waiting) and not background:
             with span("lock wait"):
-                turn, source = self._poll(claim), Source.ANOTHER_PROCESS
+                turn, waited = self._poll(claim), True
         if isinstance(turn, Granted):
-            found = self._fetch(question, owner, turn, background=background)
-            return Landing(found, Source.FETCH)
-        return Landing() if isinstance(turn, Waiting) else Landing(turn, source)
+            return Landing(self._fetch(question, owner, turn, background=background))
+        return Landing() if isinstance(turn, Waiting) else Landing(turn, waited)
 
     def _poll(self, claim: Callable[[], Turn]) -> Turn:
         """Claim until there is an answer or the lock, for as long as a fetch may take."""

@@ -11,7 +11,9 @@ from random import Random
 
 import pytest
 
+from api.errors import AmadeusTimeout, dump_upstream_error
 from api.services.deadline import Deadline
+from api.services.entries import Turn
 from api.services.questions import Fetched, Question
 from api.services.read_through import ReadThrough
 from api.services.stores.memory import MemoryStore
@@ -60,3 +62,41 @@ def test_a_step_of_the_store_s_clock_costs_a_fetch_and_no_answer(step: float) ->
     forced = reader.read_forced(question, Deadline(5))
     assert int(forced.entry.body) == fetched <= 3
     assert all(0 <= answer.age < 600 for answer in answers)
+
+
+class RoundingStore(MemoryStore):
+    """Decides by whole microseconds, as a script in Redis does."""
+
+    claims = 0
+
+    def claim(
+        self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
+    ) -> Turn:
+        self.claims += 1
+        return super().claim(
+            key, owner, round(not_before, 6), round(arrived, 6), background=background
+        )
+
+
+@pytest.fixture
+def rounding() -> RoundingStore:
+    """The second time that it is asked is a fraction of a microsecond later than the first."""
+    times = [1_800_000_000.123456 + 3e-7, 1_800_000_000.123456]
+    return RoundingStore(clock=lambda: times.pop() if len(times) > 1 else times[0])
+
+
+def test_leader_takes_the_entry_of_a_store_that_rounds(rounding: RoundingStore) -> None:
+    question = Question("key", lambda _: Fetched(b"new", 0), lambda _moment, _entry: None)
+    rounding.put("key", "", b"old", 1_800_000_000.123456, 0, 60)
+
+    assert ReadThrough(rounding, 1).read(question, Deadline(0.5)).entry.body == b"old"
+    assert rounding.claims == 1
+
+
+def test_leader_takes_the_failure_of_a_store_that_rounds(rounding: RoundingStore) -> None:
+    question = Question("key", lambda _: Fetched(b"new", 0), lambda _moment, _entry: None)
+    rounding.fail("key", "", dump_upstream_error(AmadeusTimeout("too late")), 0, 1)
+
+    with pytest.raises(AmadeusTimeout, match="too late"):
+        ReadThrough(rounding, 1).read(question, Deadline(0.5))
+    assert rounding.claims == 1
