@@ -5,7 +5,6 @@ fetched by one of them, and refreshed ahead. Here are only its life and its secr
 """
 
 import base64
-import hashlib
 import threading
 import time
 from collections.abc import Callable
@@ -101,8 +100,10 @@ class TokenVault:
         self._credentials = credentials
         # 2 is the format of what is encrypted, so that replicas of two versions share no token.
         account = f"2 {base_url} {credentials.client_id} {credentials.guest_office_id or ''}"
-        self._key = f"token|{hashlib.sha256(account.encode()).hexdigest()[:32]}"
-        self._fernet = Fernet(_derived_key(credentials.client_secret, account))
+        key, name = _derived(credentials.client_secret, account)
+        # The name depends on the secret too: the failures of a wrong one say nothing of another.
+        self._key = f"token|{name}"
+        self._fernet = Fernet(key)
         self._token: Token | None = None
         # The store may show it a little longer. Until there is a `_token` again, whatever is
         # fetched is in its place.
@@ -217,7 +218,7 @@ class TokenVault:
         try:
             body = orjson.loads(self._fernet.decrypt(entry.body))
         except InvalidToken:
-            # The same client id with another secret, or a value that is not ours.
+            # A value that is not ours.
             self._store.drop(self._key, entry.fetched_at)
             return None
         token = self._token = Token(body["access_token"], entry, body["repairs"])
@@ -290,6 +291,8 @@ def _certain(token: Token | None) -> Token:
     return token
 
 
-def _derived_key(secret: str, account: str) -> bytes:
-    kdf = HKDF(hashes.SHA256(), length=32, salt=account.encode(), info=b"flight-price-api token")
-    return base64.urlsafe_b64encode(kdf.derive(secret.encode()))
+def _derived(secret: str, account: str) -> tuple[bytes, str]:
+    """The key that the token is encrypted with, and the name that it is stored under."""
+    kdf = HKDF(hashes.SHA256(), length=48, salt=account.encode(), info=b"flight-price-api token")
+    derived = kdf.derive(secret.encode())
+    return base64.urlsafe_b64encode(derived[:32]), derived[32:].hex()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.errors import AmadeusUnavailable, UpstreamError
+from api.errors import AmadeusMisconfigured, AmadeusUnavailable, UpstreamError
 from api.services.deadline import Deadline
 from api.services.read_through import ReadThrough
 from api.services.stores import MemoryStore
@@ -47,6 +47,25 @@ def test_the_first_minute_has_six_calls_whatever_the_traffic(refusal: str) -> No
     assert [int(at) for at in called_at] == [0, 1, 3, 7, 15, 31]
     # Whoever came in a pause was told when it ends.
     assert told == {at + 2**number for number, at in enumerate(called_at)}
+
+
+def test_corrected_secret_is_tried_at_once() -> None:
+    def call(call: Call, _deadline: Deadline) -> Reply:
+        if b"client_secret=right" in (call.body or b""):
+            return Reply(200, "application/json", b'{"access_token": "t", "expires_in": 1799}')
+        return Reply(401, "application/json", b"{}")
+
+    store = MemoryStore()
+
+    def vault(secret: str) -> TokenVault:
+        credentials = Credentials("id", secret)
+        return TokenVault(store, ReadThrough(store, patience=5), call, "https://x", credentials)
+
+    with pytest.raises(AmadeusMisconfigured):
+        vault("wrong").token(Deadline(5))
+    assert vault("right").token(Deadline(5)).value == "t"
+    with pytest.raises(AmadeusMisconfigured):  # its pause goes on
+        vault("wrong").token(Deadline(5))
 
 
 @pytest.mark.parametrize(
