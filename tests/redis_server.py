@@ -64,9 +64,9 @@ class RedisServer:
 
     @property
     def client(self) -> "redis.Redis":
-        """A client of the test's own."""
+        """A client of the test's own, which says nothing about itself: that would be counted."""
         tls = self.tls.of_client() if self.tls else {}
-        return redis.Redis(host="127.0.0.1", port=self.port, protocol=2, **tls)
+        return redis.Redis(host="127.0.0.1", port=self.port, protocol=2, driver_info=None, **tls)
 
     @property
     def is_running(self) -> bool:
