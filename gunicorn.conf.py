@@ -25,13 +25,17 @@ from api.metric_files import (  # noqa: E402
 )
 from api.port import end_if_taken  # noqa: E402
 from api.stop_signals import STOP_SIGNALS, hear_from_birth  # noqa: E402
-from api.summary import summary  # noqa: E402
+from api.summary import WANTED_FILES, summary  # noqa: E402
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
 
 # A dump of the memory would hold secrets.
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+# Each connection takes a file. Many systems allow a process 1024, and more to one that asks.
+files, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+if files < WANTED_FILES:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(WANTED_FILES, most_files), most_files))
 
 settings = reload_settings()
 configure_logs(settings.log_level, settings.log_format)

@@ -1,6 +1,8 @@
 """What the log tells of the settings at the start."""
 
 import os
+import resource
+from typing import Final
 
 from pydantic_settings import DotEnvSettingsSource
 
@@ -8,6 +10,10 @@ from api.environments import AmadeusEnvironment
 from api.redis_url import RedisUrl
 from api.setting_faults import strangers
 from api.settings import DOTENV, Settings
+
+# For 1000 clients of a worker, its connections to Redis and Amadeus, and what else it has open.
+NEEDED_FILES: Final = 2048
+WANTED_FILES: Final = 8192
 
 
 def summary(settings: Settings) -> dict[str, object]:
@@ -40,5 +46,11 @@ def _notices(settings: Settings) -> list[str]:
     if settings.in_memory and settings.workers > 1:
         notices.append(
             f"{settings.workers} workers without Redis: each has its own cache and token"
+        )
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files < NEEDED_FILES:
+        notices.append(
+            f"a worker may have {files} open files and can need {NEEDED_FILES};"
+            " raise the hard limit"
         )
     return notices

@@ -1,13 +1,15 @@
 """The first seconds of the service, with good and bad settings and a good and bad Amadeus."""
 
 import os
+import resource
 import socket
 import subprocess
 import time
+from contextlib import ExitStack
 
 import pytest
 
-from tests.processes import eventually, first_good, free_port
+from tests.processes import connections_of, eventually, first_good, free_port
 from tests.sandbox_server import SandboxServer
 from tests.service import GUNICORN, ROOT, Service
 
@@ -73,6 +75,22 @@ def test_a_port_that_is_in_use_ends_it_with_one_line() -> None:
         f"flight-price-api: port {port} is in use; PORT=8000 make run takes another one\n"
     )
     assert '"level":"error"' not in ended.stdout
+
+
+def test_worker_serves_more_clients_than_the_soft_limit_of_files_allows() -> None:
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    service = Service()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
+    try:
+        service.launch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    with service, ExitStack() as clients:
+        [worker] = service.workers()
+        for _ in range(300):
+            clients.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+        eventually(lambda: connections_of(worker, service.port) >= 300, within=4)
+        assert service.log("service.crashed") == []
 
 
 def test_the_warm_up_fetches_the_token_before_anybody_asks() -> None:

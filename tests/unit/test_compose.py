@@ -1,7 +1,7 @@
 """What compose allows the service is enough for as many workers and clients as it takes."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gevent
 import pytest
@@ -9,6 +9,7 @@ import yaml
 from annotated_types import Le
 
 from api.settings import Settings
+from api.summary import NEEDED_FILES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,8 +22,13 @@ def service() -> Any:
 
 def test_each_worker_may_have_all_its_threads(service: Any) -> None:
     limits: list[Any] = Settings.model_fields["web_concurrency"].metadata
-    (workers,) = [limit.le for limit in limits if isinstance(limit, Le)]
+    (workers,) = [cast("int", limit.le) for limit in limits if isinstance(limit, Le)]
     # The main one, the log's, and those that look names up.
     threads = 2 + gevent.get_hub().threadpool_size
 
     assert service["pids_limit"] > workers * threads
+
+
+def test_each_worker_may_have_a_file_for_each_connection(service: Any) -> None:
+    assert service["ulimits"]["nofile"] >= NEEDED_FILES
+    assert service["ulimits"]["core"] == 0

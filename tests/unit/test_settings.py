@@ -1,5 +1,6 @@
 """The settings: what each takes, what follows from them, and how a bad one is named."""
 
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -309,6 +310,17 @@ def test_workers_that_share_nothing_are_told_of(loaded: Any) -> None:
 
     assert "2 workers without Redis: each has its own cache and token" in str(apart["notice"])
     assert not any("without Redis" in str(told["notice"]) for told in (alone, together))
+
+
+@pytest.mark.parametrize(("files", "is_told"), [(1024, True), (2048, False), (8192, False)])
+def test_too_few_files_are_told_at_the_start(
+    loaded: Any, monkeypatch: pytest.MonkeyPatch, files: int, is_told: bool
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+
+    notice = str(summary(loaded())["notice"])
+
+    assert (f"a worker may have {files} open files and can need 2048" in notice) is is_told
 
 
 def test_every_setting_is_described() -> None:
