@@ -7,9 +7,11 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Self
 
-TAKES: Final = "takes addresses or networks like 10.0.0.7 or 10.0.0.0/8, separated by commas"
+TAKES: Final = "takes addresses or networks like 10.0.0.7 or 10.0.7.0/24, separated by commas"
 # What one customer of a provider gets at least, and can change addresses in at will.
 _IPV6_CLIENT_PREFIX: Final = 64
+# Docker gives a network of containers as much; a network of more holds others than proxies.
+_MIN_PREFIX: Final = {4: 16, 6: 64}
 _LONGEST_HOP: Final = 64  # characters: an address, an interface's name and some blanks
 
 Network = IPv4Network | IPv6Network
@@ -44,6 +46,14 @@ class Proxies:
             caller, is_proxy = _known(self.networks, hop)
             here = caller or here
         return here or peer
+
+    def wide(self) -> list[str]:
+        """The networks that are too large to hold nothing but proxies."""
+        return [
+            str(network)
+            for network in self.networks
+            if network.prefixlen < _MIN_PREFIX[network.version]
+        ]
 
     def __str__(self) -> str:
         return ",".join(map(str, self.networks))

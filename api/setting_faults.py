@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 OUR_PREFIX: Final = "AMADEUS_"
+# OpenTelemetry's packages read many more of these than we do.
+_OTHERS_PREFIX: Final = "OTEL_"
 # What the SDK calls them, or others do, and no likeness of the names would tell.
 _ALIASES: Final = {"HOSTNAME": "ENVIRONMENT", "HOST": "BASE_URL", "URL": "BASE_URL"}
 _SHOWN_LENGTH: Final = 60
@@ -41,10 +43,15 @@ def explain(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
 def strangers(given: Iterable[str], fields: Iterable[str]) -> list[str]:
     """A sentence for each variable that looks like one of ours and is none."""
     known = {name.upper() for name in fields}
-    return [
-        f"{variable} is not a setting{_hint(variable, known)}"
+    hints = {
+        variable: _hint(variable, known)
         for variable in sorted({name.upper() for name in given} - known)
-        if variable.startswith(OUR_PREFIX)
+        if not variable.startswith(_OTHERS_PREFIX)
+    }
+    return [
+        f"{variable} is not a setting{hint}"
+        for variable, hint in hints.items()
+        if hint or variable.startswith(OUR_PREFIX)
     ]
 
 
@@ -136,7 +143,10 @@ def _shown(value: object) -> str:
 
 
 def _hint(variable: str, known: Iterable[str]) -> str:
-    word = variable.removeprefix(OUR_PREFIX)
-    ours = [name.removeprefix(OUR_PREFIX) for name in known if name.startswith(OUR_PREFIX)]
-    near = [_ALIASES[word]] if word in _ALIASES else get_close_matches(word, ours, 1, 0.4)
-    return f"; did you mean {OUR_PREFIX}{near[0]}?" if near else ""
+    if variable.startswith(OUR_PREFIX):
+        word = variable.removeprefix(OUR_PREFIX)
+        ours = [name.removeprefix(OUR_PREFIX) for name in known if name.startswith(OUR_PREFIX)]
+        near = [_ALIASES[word]] if word in _ALIASES else get_close_matches(word, ours, 1, 0.4)
+        return f"; did you mean {OUR_PREFIX}{near[0]}?" if near else ""
+    near = get_close_matches(variable, known, 1, 0.85)
+    return f"; did you mean {near[0]}?" if near else ""

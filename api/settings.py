@@ -156,7 +156,11 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _read_files(cls, given: dict[str, Any]) -> dict[str, Any]:
-        files = {name: file for name, file in given.items() if name.endswith("_file") and file}
+        files = {
+            name: given[name]
+            for name in cls.model_fields  # `.env` may have files of other programs
+            if name.endswith("_file") and given.get(name)
+        }
         return given | {
             name.removesuffix("_file"): read_secret(name.upper(), file)
             for name, file in files.items()

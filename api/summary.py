@@ -43,6 +43,13 @@ def _notices(settings: Settings) -> list[str]:
     notices = strangers([*os.environ, *of_file], Settings.model_fields)
     if settings.environment is AmadeusEnvironment.SANDBOX:
         notices.append("prices are invented; set AMADEUS_ENVIRONMENT for real ones")
+    elif not settings.api_keys:
+        notices.append("anybody who reaches the port may ask for prices; set API_KEYS")
+    if wide := settings.forwarded_allow_ips.wide():
+        notices.append(
+            f"FORWARDED_ALLOW_IPS has {', '.join(wide)}: a client with an address in it can pass"
+            " for any other; name the proxies alone"
+        )
     if settings.in_memory and settings.workers > 1:
         notices.append(
             f"{settings.workers} workers without Redis: each has its own cache and token"

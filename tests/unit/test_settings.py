@@ -1,16 +1,19 @@
 """The settings: what each takes, what follows from them, and how a bad one is named."""
 
+import re
 import resource
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.addresses import Proxies
 from api.environments import AmadeusEnvironment
 from api.loading import load_settings
 from api.settings import Settings
 from api.summary import summary
 
+ROOT = Path(__file__).resolve().parents[2]
 WAYS_TO_REDIS = "memory://, redis://, unix://, redis+sentinel:// or redis+cluster://"
 BAD_PORT = "has a port that is no number from 0 to 65535"
 CREDENTIALS = {"AMADEUS_CLIENT_ID": "some-id", "AMADEUS_CLIENT_SECRET": "some-secret"}
@@ -287,6 +290,13 @@ def test_whoever_runs_on_the_sandbox_is_told_so() -> None:
         ("AMADEUS_HOSTNAME", "; did you mean AMADEUS_ENVIRONMENT?"),
         ("AMADEUS_CLIENT_SECRT", "; did you mean AMADEUS_CLIENT_SECRET?"),
         ("AMADEUS_XYZ", ""),
+        ("API_KEY", "; did you mean API_KEYS?"),
+        ("APIKEYS", "; did you mean API_KEYS?"),
+        ("API_KEY_FILE", "; did you mean API_KEYS_FILE?"),
+        ("OPERATOR_KEY", "; did you mean OPERATOR_KEYS?"),
+        ("CLIENT_RATELIMIT", "; did you mean CLIENT_RATE_LIMIT?"),
+        ("FORWARDED_ALLOW_IP", "; did you mean FORWARDED_ALLOW_IPS?"),
+        ("REDIS_URI", "; did you mean REDIS_URL?"),
     ],
 )
 @pytest.mark.parametrize("where", ["environment", "file"])
@@ -301,6 +311,54 @@ def test_a_misspelt_setting_is_told_at_the_start(
 
     assert notice.startswith(f"{stranger} is not a setting{meant}; prices are invented")
     assert "hidden" not in notice
+
+
+def test_variable_of_another_program_is_not_told(loaded: Any) -> None:
+    others = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "GPG_KEY", "HTTP_PORT", "REDIS_PORT", "PATH")
+
+    notice = str(summary(loaded(**dict.fromkeys(others, "1")))["notice"])
+
+    assert "is not a setting" not in notice
+
+
+def test_service_that_is_open_outside_the_sandbox_says_so(loaded: Any) -> None:
+    real = {"AMADEUS_ENVIRONMENT": "test", **CREDENTIALS}
+    notice = str(summary(loaded(**real))["notice"])
+    in_sandbox = str(summary(Settings(amadeus_environment=AmadeusEnvironment.SANDBOX))["notice"])
+    with_keys = summary(loaded(**real, API_KEYS="the-key-of-a-client"))
+
+    assert notice == "anybody who reaches the port may ask for prices; set API_KEYS"
+    assert "anybody" not in in_sandbox
+    assert "notice" not in with_keys
+
+
+@pytest.mark.parametrize(
+    ("network", "is_wide"),
+    [
+        ("10.0.0.0/8", True),
+        ("0.0.0.0/0", True),
+        ("fd00::/8", True),
+        ("172.18.0.0/16", False),
+        ("fd00:0:0:1::/64", False),
+        ("10.0.0.7", False),
+    ],
+)
+def test_network_with_others_than_proxies_is_told(loaded: Any, network: str, is_wide: bool) -> None:
+    notice = str(summary(loaded(FORWARDED_ALLOW_IPS=f"192.0.2.7,{network}"))["notice"])
+
+    assert (f"FORWARDED_ALLOW_IPS has {network}: a client" in notice) is is_wide
+    assert "192.0.2.7" not in notice
+
+
+@pytest.mark.parametrize(
+    "file", ["api/addresses.py", ".env.example", "deploy/kubernetes/kustomization.yaml"]
+)
+def test_example_of_proxies_is_narrow(file: str) -> None:
+    text = (ROOT / file).read_text()
+    examples = re.findall(r"(?:like |or |ALLOW_IPS=)(\d+\.\d+\.\d+\.\d+(?:/\d+)?)", text)
+
+    assert examples
+    assert Proxies.parse(",".join(examples)).wide() == []
 
 
 def test_workers_that_share_nothing_are_told_of(loaded: Any) -> None:
