@@ -23,9 +23,12 @@ or a stack trace never gets into one.
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar, Final
+
+import orjson
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 # What a client is told where nothing better is known.
@@ -189,13 +192,14 @@ def dump_upstream_error(error: UpstreamError) -> bytes:
 
 def load_upstream_error(raw: bytes) -> UpstreamError:
     """The error that `dump_upstream_error` wrote; of anything else, that Amadeus failed."""
-    try:
-        code, detail, retry_after, *faults = json.loads(raw)
-        error = UPSTREAM_ERRORS[code](detail, retry_after=retry_after)
-        error.faults = tuple(Fault(*fault) for fault in faults)
-    except (KeyError, TypeError, ValueError):
-        return AmadeusUnavailable("Amadeus failed a moment ago.")
-    return error
+    with suppress(KeyError, TypeError, ValueError):
+        # Unlike json, orjson takes no infinite number and no depth that Python cannot bear.
+        match orjson.loads(raw):
+            case [str(code), str(detail), None | int() | float() as retry_after, *faults]:
+                error = UPSTREAM_ERRORS[code](detail, retry_after=retry_after)
+                error.faults = tuple(Fault(*fault) for fault in faults)
+                return error
+    return AmadeusUnavailable("Amadeus failed a moment ago.")
 
 
 def problem(

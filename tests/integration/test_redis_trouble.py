@@ -219,7 +219,7 @@ def test_a_redis_that_is_slow_is_used_until_it_is_too_slow(
 
 
 @pytest.mark.parametrize("place", ["", ":lock", ":mark"], ids=["entry", "lock", "mark"])
-@pytest.mark.parametrize("wrong", ["string", "list", "old format"])
+@pytest.mark.parametrize("wrong", ["string", "list", "old format", "endless"])
 def test_a_value_that_is_not_ours_is_fetched_again(
     wrong: str, place: str, service: Service, own_redis: RedisServer
 ) -> None:
@@ -256,4 +256,10 @@ def write(wrong: str, server: RedisServer, key: bytes) -> None:
     if wrong == "list":
         server.client.rpush(key, "not", "ours")
     else:
-        server.client.set(key, "nonsense" if wrong == "string" else "0 1 2 3\n{}")
+        now = f"{time.time():.6f}"
+        values = {
+            "string": "nonsense",
+            "old format": "0 1 2 3\n{}",
+            "endless": f"1 {now} {now} inf\n{{}}",
+        }
+        server.client.set(key, values[wrong])

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import product
 
 import pytest
 import structlog
@@ -15,7 +16,14 @@ from api.services.read_through import ReadThrough
 from api.services.store import Store
 from api.services.stores import LayeredStore, MemoryStore, RedisStore, limits, redis_store
 from api.services.stores.limits import LOCK_SECONDS
-from api.services.stores.redis_format import lock_key, mark_key
+from api.services.stores.redis_format import (
+    entry_key,
+    lock_key,
+    mark_key,
+    turn_key,
+    unpack_entry,
+    unpack_failure,
+)
 from tests.processes import eventually, free_port
 from tests.redis_server import RedisServer
 
@@ -252,3 +260,39 @@ def test_a_lock_and_a_mark_from_before_redis_clock_was_set_back_are_nobodys(
     with closing(RedisStore(redis_server.url)) as store:
         assert store.failure("key") is None
         assert isinstance(claim(store, "me"), Granted)
+
+
+ODD_NUMBERS = [
+    *("inf", "nan", "-1.0", "+1.0", "1e3", "0x10", "1_0.0", " 1.0", "1", "1.", ".5", "3.5", ""),
+    *("9" * 400 + ".0", "9999999999.9", "10000000000.0"),
+]
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_scripts_and_python_take_the_same_values_for_ours(
+    redis_server: RedisServer, place: int
+) -> None:
+    kinds = ((entry_key("key"), unpack_entry), (mark_key("key"), unpack_failure))
+    with closing(RedisStore(redis_server.url)) as store:
+        for number, (key, unpack) in product(ODD_NUMBERS, kinds):
+            numbers = ["1.0", "2.0", "3.0"]
+            numbers[place] = number
+            raw = f"1 {' '.join(numbers)}\n".encode()
+            redis_server.client.flushall()
+            redis_server.client.set(key, raw)
+            assert claim(store, "me")  # and so the script deletes what is not ours
+            assert (number, redis_server.get(key)) == (number, raw if unpack(raw) else None)
+
+
+@pytest.mark.parametrize("wrong", ["inf 1.0", "nan 1.0", f"{'9' * 400}.0 1.0", "0x7fffffff 1.0"])
+def test_turn_that_is_not_ours_holds_nobody_up(redis_server: RedisServer, wrong: str) -> None:
+    redis_server.client.set(turn_key("pace"), wrong)
+    with closing(RedisStore(redis_server.url)) as store:
+        assert store.take_turn("pace", 1.0, 10, 1) == (0, 1)
+
+
+def test_mark_that_is_not_ours_is_deleted(redis_server: RedisServer) -> None:
+    redis_server.client.set(mark_key("key"), b"1 1.0 inf 1\n" + ERROR)
+    with closing(RedisStore(redis_server.url)) as store:
+        assert store.failure("key") is None
+    assert not redis_server.client.exists(mark_key("key"))

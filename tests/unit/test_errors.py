@@ -102,7 +102,14 @@ def test_every_upstream_error_can_be_shared() -> None:
     assert set(UPSTREAM_ERRORS.values()) == set(UpstreamError.__subclasses__())
 
 
-@pytest.mark.parametrize("raw", [b"", b"{}", b"[]", b'["no-such-code", "", null]', b"\xff"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *(b"", b"{}", b"[]", b'["no-such-code", "", null]', b"\xff", b"[" * 100_000),
+        *(b'["amadeus-quota", "", %s]' % wait for wait in (b'"inf"', b"[]", b"NaN", b"1e999")),
+        b'["amadeus-quota", {}, 5]',
+    ],
+)
 def test_of_what_is_no_failure_of_ours_only_the_fact_is_taken(raw: bytes) -> None:
     assert isinstance(load_upstream_error(raw), AmadeusUnavailable)
 

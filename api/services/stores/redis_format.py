@@ -1,11 +1,14 @@
 """How entries, marks and announcements stand in Redis; the scripts in lua/ write them."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
 from api.services.entries import Entry, Failure
 
-_FORMAT: Final = b"1"
+_HEAD: Final = re.compile(rb"1 ([0-9]+\.[0-9]+) ([0-9]+\.[0-9]+) ([0-9]+\.?[0-9]*)\n")
+# No number of ours is as large: the third century from now begins there.
+_MAX: Final = 1e10
 _PREFIX: Final = "fp:1:"
 CHANNEL: Final = f"{_PREFIX}announcements"
 
@@ -41,14 +44,12 @@ def check_key(number: int) -> str:
 
 
 def _unpack(raw: bytes) -> tuple[float, float, float, bytes] | None:
-    head, newline, body = raw.partition(b"\n")
-    try:
-        version, first, second, third = head.split(b" ")
-        if version != _FORMAT or not newline:
-            return None
-        return float(first), float(second), float(third), body
-    except ValueError:
+    """What lua/common.lua reads as ours, and nothing else."""
+    head = _HEAD.match(raw)
+    if head is None:
         return None
+    first, second, third = map(float, head.groups())
+    return (first, second, third, raw[head.end() :]) if max(first, second, third) < _MAX else None
 
 
 def unpack_entry(raw: bytes) -> Entry | None:

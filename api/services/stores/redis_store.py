@@ -130,18 +130,14 @@ class RedisStore:
     def get(self, key: str) -> Entry | None:
         if self._clock.is_due():
             self.time()
-        raw = self._read(entry_key(key))
-        entry = unpack_entry(raw) if raw is not None else None
+        entry = self._read(entry_key(key), unpack_entry)
         metrics.reads("redis", key.partition("|")[0], found=entry is not None).inc()
-        if raw is not None and entry is None:
-            self._on(entry_key(key), "DEL", entry_key(key))
         if entry is not None and entry.fetched_at > self.now() + CLOCK_TOLERANCE_SECONDS:
             return None
         return entry
 
     def failure(self, key: str) -> Failure | None:
-        raw = self._read(mark_key(key))
-        failure = unpack_failure(raw) if raw is not None else None
+        failure = self._read(mark_key(key), unpack_failure)
         if failure is not None and failure.failed_at > self.now() + CLOCK_TOLERANCE_SECONDS:
             return None
         return failure
@@ -254,12 +250,16 @@ class RedisStore:
         self._clock.learn(now, asked, time.monotonic())
         return now, kind, value
 
-    def _read(self, key: str) -> bytes | None:
+    def _read(self, key: str, unpack: Callable[[bytes], T | None]) -> T | None:
+        """The value under a key; what is not ours is deleted."""
         try:
-            return self._on(key, "GET", key)  # type: ignore[no-any-return]
+            raw = self._on(key, "GET", key)
         except _WrongType:
+            raw = b""
+        value = None if raw is None else unpack(raw)
+        if raw is not None and value is None:
             self._on(key, "DEL", key)
-            return None
+        return value
 
     def _on(self, key: str, *command: object) -> Any:
         return self._guarded(lambda: self._connections.run(key, *command))

@@ -25,6 +25,6 @@ local life = redis.call('PTTL', KEYS[2])
 if life == -1 or life > tonumber(ARGV[5]) then redis.call('DEL', KEYS[2]) end
 if redis.call('SET', KEYS[2], owner, 'NX', 'PX', ARGV[5]) then
   keep_mark(KEYS[3], ARGV[8])
-  return reply('granted', tostring(tries or 0))
+  return reply('granted', string.format('%d', tries or 0))
 end
 return reply('wait', '')

@@ -4,13 +4,18 @@
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 
--- What is not ours under our key is deleted, so that it is fetched again.
+-- No number of ours is as large.
+local MAX = 1e10
+
+-- What is not ours under our key is deleted, so that it is fetched again. redis_format.py reads
+-- the same values as ours.
 local function read(key)
   local raw = redis.pcall('GET', key)
   if type(raw) == 'string' then
     local first, second, third = string.match(raw, '^1 (%d+%.%d+) (%d+%.%d+) (%d+%.?%d*)\n')
-    if first then
-      return raw, tonumber(first), tonumber(second), tonumber(third)
+    first, second, third = tonumber(first), tonumber(second), tonumber(third)
+    if first and math.max(first, second, third) < MAX then
+      return raw, first, second, third
     end
   end
   if raw then redis.call('DEL', key) end

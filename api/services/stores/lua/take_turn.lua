@@ -2,9 +2,10 @@
 -- ARGV: interval, patience, tolerance.
 local interval, patience = tonumber(ARGV[1]), tonumber(ARGV[2])
 local kept = redis.pcall('GET', KEYS[1])
-local next_turn, given = string.match(type(kept) == 'string' and kept or '', '^(%S+) (%S+)$')
+local text = type(kept) == 'string' and kept or ''
+local next_turn, given = string.match(text, '^(%d+%.%d+) (%d+%.%d+)$')
 -- One that was given in the future is from before the clock was set back.
-local counts = tonumber(given) and tonumber(given) <= now + tonumber(ARGV[3])
+local counts = given and tonumber(given) <= now + tonumber(ARGV[3]) and tonumber(next_turn) < MAX
 local turn = math.max(now, counts and tonumber(next_turn) or 0)
 if turn - now <= patience then
   local following = turn + interval
