@@ -25,10 +25,15 @@ ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else
 	@failed=0; \
-	$(BIN)/pytest --numprocesses 6 --dist loadfile --no-loadscope-reorder -m "not alone and not soak and not bench" || failed=1; \
+	$(BIN)/pytest --numprocesses 6 --dist loadfile --no-loadscope-reorder -m "not alone and not contract and not soak and not bench" || failed=1; \
 	$(BIN)/pytest -m alone tests/integration || failed=1; \
 	exit $$failed
 endif
+
+.PHONY: contract
+contract: setup ## Hold the sandbox to the OpenAPI files of Amadeus in the folder SPEC
+	@[ -n "$(SPEC)" ] || { echo 'make contract SPEC=<folder>: CONTRIBUTING.md says where to get the files' >&2; exit 1; }
+	@AMADEUS_SPEC=$(abspath $(SPEC)) $(BIN)/pytest tests/contract tests/unit/sandbox $(ARGS)
 
 .PHONY: soak
 DURATION ?= 600
