@@ -54,6 +54,7 @@ worker_class = "api.worker.Worker"
 worker_connections = 1000
 backlog = 2048
 # The longest URL that makes sense here has about 250 bytes; proxies add headers of their own.
+# What a head may have in all, api/request.py says.
 limit_request_line = 2048
 limit_request_fields = 64
 limit_request_field_size = 8190

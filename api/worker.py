@@ -7,6 +7,7 @@ errors have, and without repeating any of it: a broken header may hold a key.
 import json
 import socket
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,11 +15,13 @@ from typing import Any, Final
 import gevent
 from gunicorn.http import errors, wsgi
 from gunicorn.http.body import LengthReader
+from gunicorn.http.parser import RequestParser
 from gunicorn.util import write_nonblock
 
 from api.errors import PROBLEM_MEDIA_TYPE, problem
 from api.listener import SharingWorker
 from api.logs import Event, current_trace_id, get_logger
+from api.request import Request
 from api.response import Response
 
 # A bare name, since a version or a product leads to its known holes.
@@ -34,6 +37,10 @@ class BodyTooLarge(errors.ParseException):
     """The request has a body of more than MAX_BODY_BYTES, or one of unknown length."""
 
 
+class MissingHost(errors.ParseException):
+    """HTTP/1.1 requires a Host header (RFC 9112, section 3.2)."""
+
+
 _STATUSES: Final[dict[type[Exception], HTTPStatus]] = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -41,7 +48,8 @@ _STATUSES: Final[dict[type[Exception], HTTPStatus]] = {
     BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
 }
-_DETAILS: Final = {
+_DETAILS: Final[Mapping[object, str]] = {
+    MissingHost: "HTTP/1.1 requires a Host header.",
     HTTPStatus.BAD_REQUEST: "This is no HTTP/1.1 request that can be read without doubt.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "No path here takes a body.",
 }
@@ -57,6 +65,7 @@ class Worker(SharingWorker):
     def run(self) -> None:
         wsgi.SERVER = SERVER  # type: ignore[attr-defined] # a name, if an undocumented one
         wsgi.Response = Response  # type: ignore[misc] # likewise
+        RequestParser.mesg_class = Request
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS
             for listener in self.sockets:  # connections inherit it
                 listener.setsockopt(
@@ -69,12 +78,14 @@ class Worker(SharingWorker):
         self.handle_exit(sig, frame)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
+        if req.version >= (1, 1) and "HOST" not in dict(req.headers):
+            raise MissingHost
         reader = req.body.reader
         if not isinstance(reader, LengthReader) or reader.length > MAX_BODY_BYTES:
             raise BodyTooLarge
         return super().handle_request(listener_name, req, sock, addr)
 
-    def handle_error(self, _req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer what could not be served, and let the caller close the connection."""
         if not isinstance(exc, Exception):
             return  # the worker ends
@@ -96,25 +107,29 @@ class Worker(SharingWorker):
 
         metrics.request_served(None, "", status, 0)
         metrics.problem_answered(code)
+        general = _DETAILS.get(status, f"{status.description or status.phrase}.")
+        detail = _DETAILS.get(type(exc), general)
+        head, body = _answer(problem(status, code, status.phrase, detail, request_id))
+        request = req or getattr(exc, "request", None)
+        is_head = request is not None and request.method == "HEAD"
         with suppress(OSError, gevent.Timeout), gevent.Timeout(LINGER_SECONDS):
-            write_nonblock(client, _answer(status, code, request_id))
+            write_nonblock(client, head if is_head else head + body)
             # To close on what is still arriving would take the answer back.
             client.shutdown(socket.SHUT_WR)
             while client.recv(65536):
-                pass
+                gevent.sleep(0)  # a client that never stops would hold the worker
 
 
-def _answer(status: HTTPStatus, code: str, request_id: str) -> bytes:
-    detail = _DETAILS.get(status, f"{status.description or status.phrase}.")
-    body = json.dumps(problem(status, code, status.phrase, detail, request_id)).encode() + b"\n"
+def _answer(document: Mapping[str, object]) -> tuple[bytes, bytes]:
+    body = json.dumps(document).encode() + b"\n"
     head = (
-        f"HTTP/1.1 {status.value} {status.phrase}\r\n"
+        f"HTTP/1.1 {document['status']} {document['title']}\r\n"
         f"Server: {SERVER}\r\n"
         "Connection: close\r\n"
         f"Content-Type: {PROBLEM_MEDIA_TYPE}\r\n"
         f"Content-Length: {len(body)}\r\n"
         "Cache-Control: no-store\r\n"
         "X-Content-Type-Options: nosniff\r\n"
-        f"X-Request-ID: {request_id}\r\n\r\n"
+        f"X-Request-ID: {document['request_id']}\r\n\r\n"
     )
-    return head.encode() + body
+    return head.encode(), body

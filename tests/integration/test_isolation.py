@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,7 @@ from tests.crowd import ask_at_once
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
-from tests.service import Service, some_day
+from tests.service import ROOT, Service, some_day
 from tests.wire import PING, Wire, statuses
 
 pytestmark = pytest.mark.usefixtures("redis_server", "sandbox")  # empty and well
@@ -92,6 +94,22 @@ def test_clients_that_send_slowly_slow_nobody_else(service: Service) -> None:
             slow = stack.enter_context(connect(service))
             slow.sendall(b"GET /flights/price HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         assert slowest_hit(service) < 0.5
+
+
+@pytest.mark.alone
+def test_heads_in_single_bytes_leave_hits_alone(service: Service) -> None:
+    service.price()
+    idle = p95_of_a_hit(service)
+    slow_heads = [sys.executable, "-m", "tests.slow_heads", str(service.port)]
+    attack = subprocess.Popen(slow_heads, cwd=ROOT)
+    try:
+        eventually(lambda: service.log("client.refused", reason="LimitRequestHeaders"))
+        busy = p95_of_a_hit(service)
+        assert attack.poll() is None
+    finally:
+        attack.kill()
+        attack.wait()
+    assert busy < 5 * idle
 
 
 @pytest.mark.alone

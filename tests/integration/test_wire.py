@@ -40,6 +40,8 @@ TOO_LARGE = {
     "request line without end": (b"GET /%s" % (b"x" * 1_000_000), 414),
     "many headers": (HEAD + b"X: x\r\n" * 64 + b"\r\n", 431),
     "long header": (HEAD + b"X: %s\r\n\r\n" % (b"x" * 8190), 431),
+    "head": (HEAD + (b"X: %s\r\n" % (b"x" * 1000)) * 40 + b"\r\n", 431),
+    "head without end": (HEAD + b"X:" + b"\r" * 300_000, 431),
     "header of a megabyte": (HEAD + b"X: %s\r\n\r\n" % (b"x" * 1_000_000), 431),
     "body announced": (POST + b"Content-Length: 4097\r\n\r\n", 413),
     "body asked for": (POST + b"Content-Length: 4097\r\nExpect: 100-continue\r\n\r\n", 413),
@@ -65,6 +67,46 @@ def test_a_request_within_the_limits_is_served(service: Service) -> None:
     padded = HEAD + b"X: %s\r\n" % (b"x" * 8000) + b"Y: y\r\n" * 60 + b"\r\n"
 
     assert statuses(ask(service, padded)) == [200]
+
+
+def test_head_of_16_kilobytes_is_served(service: Service) -> None:
+    padded = HEAD + b"X: %s\r\nY: %s\r\n\r\n" % (b"x" * 8000, b"y" * 8000)
+
+    assert statuses(ask(service, padded + PING)) == [200, 200]
+
+
+WITHOUT_HOST = b"GET /flights/ping HTTP/1.1\r\n\r\n"
+
+
+def test_missing_host_is_refused_as_a_problem_and_logged_once(service: Service) -> None:
+    received = ask(service, WITHOUT_HOST + PING)
+
+    problem = json.loads(received.partition(b"\r\n\r\n")[2])
+    assert statuses(received) == [problem["status"]] == [400]
+    assert problem["detail"] == "HTTP/1.1 requires a Host header."
+    (line,) = eventually(lambda: service.log(request_id=problem["request_id"]))
+    assert (line["event"], line["reason"]) == ("client.refused", "MissingHost")
+
+
+def test_older_http_and_an_empty_host_are_served(service: Service) -> None:
+    assert statuses(ask(service, WITHOUT_HOST.replace(b"1.1", b"1.0"))) == [200]
+    assert statuses(ask(service, PING.replace(b"Host: x", b"Host:"))) == [200]
+
+
+REFUSED_HEADS = {
+    "no host": (b"HEAD /flights/ping HTTP/1.1\r\n\r\n", 400),
+    "long body": (b"HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n", 413),
+    "long header": (b"HEAD / HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n" % (b"x" * 8190), 431),
+}
+
+
+@pytest.mark.parametrize(("sent", "status"), REFUSED_HEADS.values(), ids=REFUSED_HEADS)
+def test_refusal_of_a_head_request_has_no_body(service: Service, sent: bytes, status: int) -> None:
+    head, _, body = ask(service, sent).partition(b"\r\n\r\n")
+
+    assert statuses(head) == [status]
+    assert b"\r\nContent-Length: " in head
+    assert body == b""
 
 
 def test_a_small_body_is_read_over_and_the_connection_goes_on(service: Service) -> None:
@@ -149,7 +191,7 @@ UNREADABLE = {
     "name": HEAD + b"%s\x1b: x\r\n\r\n" % SECRET,
     "expectation": HEAD + b"Expect: %s\r\n\r\n" % SECRET,
     "encoding": HEAD + b"Transfer-Encoding: %s\r\n\r\n" % SECRET,
-    "path": b"GET %s HTTP/1.1\r\n\r\n" % SECRET,
+    "path": b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % SECRET,
     "method": b"%s / HTTP/1.1\r\n\r\n" % SECRET,
     "version": b"GET / %s\r\n\r\n" % SECRET,
 }
