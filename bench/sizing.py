@@ -8,7 +8,7 @@ from itertools import islice, product
 from typing import Final, cast
 
 from api.environments import AMADEUS_RATES
-from api.services.pacing import HEADROOM
+from api.services.pacing import interval
 from api.services.stores import MemoryStore
 from api.settings import Settings
 from bench.report import OPERATIONS, options, publish
@@ -39,7 +39,7 @@ def main() -> None:
         f"a worker's copy: {copied:,} prices, those read last",
     ]
     for pace in sorted(set(AMADEUS_RATES.values())):
-        kept = pace / HEADROOM * ttl
+        kept = ttl / interval(pace)
         lines.append(
             f"{pace:.0f} calls a second: {kept:,.0f} prices can be kept younger than {ttl} s"
         )
