@@ -16,7 +16,7 @@ def defined_tests() -> set[str]:
     }
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_test_and_file_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text()
     assert set(re.findall(r"`(test_\w+)`", text)) <= defined_tests()
