@@ -69,6 +69,7 @@ class Event(StrEnum):
     AMADEUS_PACED = "amadeus.paced"
     AMADEUS_CIRCUIT_OPENED = "amadeus.circuit_opened"
     AMADEUS_CIRCUIT_CLOSED = "amadeus.circuit_closed"
+    HISTORY_FAILED = "history.failed"
     HTTP_REQUEST = "http.request"
     HTTP_ERROR = "http.error"
     CLIENT_REFUSED = "client.refused"

@@ -14,10 +14,14 @@ from typing import Final
 
 import orjson
 
+from api.logs import Event, get_logger
+
 STEP_SECONDS: Final = 10.0
 KEPT: Final = 61  # ten minutes between the first and the last
 # Workers do not tick together; a point that comes this much early is not left out.
 TOLERANCE_SECONDS: Final = 1.0
+
+log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,10 @@ class History:
             fresh.replace(self._folder / "history.json")
 
     def _keep(self) -> None:
-        self.record_if_due()
-        while not self._stopped.wait(STEP_SECONDS):
-            self.record_if_due()
+        while True:
+            try:
+                self.record_if_due()
+            except Exception:
+                log.exception(Event.HISTORY_FAILED)
+            if self._stopped.wait(STEP_SECONDS):
+                return

@@ -1,10 +1,12 @@
 """The last minutes are written by whichever worker comes first, and outlive it."""
 
 import fcntl
+import threading
 from itertools import count
 from pathlib import Path
 
 import pytest
+import structlog
 
 from api.services import history
 from api.services.history import KEPT, STEP_SECONDS, Figures, History
@@ -79,3 +81,23 @@ def test_a_process_that_is_alone_has_no_history() -> None:
     alone.record_if_due()
 
     assert alone.points() == []
+
+
+def test_recording_outlives_an_error_and_tells_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "STEP_SECONDS", 0.01)
+    recorded, errors = threading.Event(), [OSError(24, "Too many open files")]
+
+    def figures() -> Figures:
+        if errors:
+            raise errors.pop()
+        recorded.set()
+        return Figures()
+
+    recorder = History(tmp_path, figures)
+    with structlog.testing.capture_logs() as said:
+        recorder.start()
+        assert recorded.wait(5)
+        recorder.stop()
+    assert [line["event"] for line in said] == ["history.failed"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import Counter, Histogram
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
 from api import metric_files, metrics
 
@@ -47,3 +48,17 @@ def samples(metric: Histogram) -> set[tuple[str, ...]]:
 def test_a_metric_that_was_made_too_early_is_noticed() -> None:
     with pytest.raises(RuntimeError, match="before the fork"):
         metric_files.take_place(0)
+
+
+def test_file_that_another_worker_has_just_created_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    written = MmapedDict(str(tmp_path / "counter_0.db"))  # type: ignore[no-untyped-call]
+    written.write_value(mmap_key("calls", "calls_total", [], [], "Calls."), 3, 0)  # type: ignore[no-untyped-call]
+    written.close()  # type: ignore[no-untyped-call]
+    (tmp_path / "counter_1.db").touch()  # its length comes next
+
+    page, _ = metrics.exposition(open_metrics=False)
+
+    assert b"calls_total 3.0" in page
