@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from enum import StrEnum
@@ -32,6 +33,9 @@ _ISO_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DIGIT = re.compile("[0-9]")
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 UNKNOWN: Final = "is not a parameter"
+# So many of them are named, and so many characters of each, in an answer of less than 4 kB.
+MAX_UNKNOWN_NAMED: Final = 3
+MAX_NAME_LENGTH: Final = 16
 # What other services call our parameters, and no likeness of the names would tell.
 _ALIASES: Final = {
     "departure_date": "date",
@@ -230,31 +234,48 @@ def bookable_days() -> tuple[dt.date, dt.date]:
 
 def faults_of(error: ValidationError) -> list[Fault]:
     """Every fault that pydantic found, each with its parameter and what would be right."""
-    faults = [
+    return [
         Fault(parameter=str(item["loc"][0]), detail=_what_would_be_right(item))
         for item in error.errors(include_url=False)
     ]
-    unknown = [fault for fault in faults if fault.detail == UNKNOWN]
-    if unknown:  # the last of them says for all what is known
-        faults.remove(unknown[-1])
-        known = f"{UNKNOWN}; known are {', '.join(PriceRequest.model_fields)}"
-        faults.append(Fault(unknown[-1].parameter, known))
-    return faults
 
 
 def _what_would_be_right(item: ErrorDetails) -> str:
     match item["type"]:
         case "missing":
             return "is required"
-        case "extra_forbidden":
-            meant = _meant_by(str(item["loc"][0]))
-            return f"{UNKNOWN}; did you mean {meant}?" if meant else UNKNOWN
         case "flight_price":
             return item["msg"]
         case _:
             # What is left are the counts of travellers; the field's limits say what is right.
             low = 1 if item["loc"][0] == "adults" else 0
             return f"must be a whole number from {low} to {MAX_SEATS}"
+
+
+def faults_of_unknown(names: Sequence[str]) -> list[Fault]:
+    """The first few of the parameters that are none, each with the one that was meant.
+
+    A URL has room for hundreds, and to look up what they mean would cost more than an answer.
+    """
+    faults = [Fault(_shortened(name), _unknown(name)) for name in names[:MAX_UNKNOWN_NAMED]]
+    known = f"known are {', '.join(PriceRequest.model_fields)}"
+    plain = [fault for fault in faults if fault.detail == UNKNOWN]
+    if len(names) > len(faults):
+        count = f"is one of {len(names)} that are not parameters; {known}"
+        faults.append(Fault(_shortened(names[len(faults)]), count))
+    elif plain:  # the last of them says for all what is known
+        faults.remove(plain[-1])
+        faults.append(Fault(plain[-1].parameter, f"{UNKNOWN}; {known}"))
+    return faults
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}…"
+
+
+def _unknown(name: str) -> str:
+    meant = _meant_by(name) if len(name) <= MAX_NAME_LENGTH else None
+    return f"{UNKNOWN}; did you mean {meant}?" if meant else UNKNOWN
 
 
 def _meant_by(parameter: str) -> str | None:

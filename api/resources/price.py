@@ -8,7 +8,7 @@ import falcon
 from pydantic import ValidationError
 
 from api.errors import Fault, InvalidRequest
-from api.models import PriceRequest, faults_of
+from api.models import PriceRequest, faults_of, faults_of_unknown
 from api.resources.caching import set_cache_headers
 from api.services.deadline import Deadline
 from api.services.prices import Prices, labels_of, no_offers
@@ -75,16 +75,17 @@ class PriceResource:
 
 def parse(params: Mapping[str, str | list[str]]) -> PriceRequest:
     """The query of a URL. Raises InvalidRequest, which names every fault of it at once."""
+    known = {name: value for name, value in params.items() if name in PriceRequest.model_fields}
+    repeated = {name: value for name, value in known.items() if isinstance(value, list)}
     faults = [
         Fault(name, f"is given {len(values)} times, and once is right")
-        for name, values in params.items()
-        if isinstance(values, list)
+        for name, values in repeated.items()
     ]
-    repeated = {fault.parameter for fault in faults}
     try:
-        request = PriceRequest.model_validate(params)
+        request = PriceRequest.model_validate(known)
     except ValidationError as exc:
         faults += [fault for fault in faults_of(exc) if fault.parameter not in repeated]
+    faults += faults_of_unknown([name for name in params if name not in known])
     if not faults:
         return request
     if set(params) == {"origin"}:

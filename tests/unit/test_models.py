@@ -1,14 +1,31 @@
 """What may be asked for, and how each fault of a question is put."""
 
 import datetime as dt
+from itertools import product
+from string import ascii_lowercase
 from typing import Any
 
 import pytest
 import time_machine
+from falcon.testing import TestClient
 
+from api import models
+from api.app import create_app
 from api.errors import InvalidRequest
 from api.models import PriceRequest
 from api.resources.price import parse
+from api.settings import Settings
+
+# What gunicorn.conf.py allows for a request line has room for less.
+MAX_QUERY_BYTES = 2048
+KNOWN = list(PriceRequest.model_fields)
+MANY_NAMES = {
+    "two letters": ["".join(pair) for pair in product(ascii_lowercase, repeat=2)],
+    "look-alikes": [f"dat{first}{second}" for first, second in product(ascii_lowercase, repeat=2)],
+    "one long name": ["x" * 1800],
+    "control characters": ["%01" * 100 + str(number) for number in range(20)],
+    "surrogate pairs": ["%F0%9F%98%80" * 20 + str(number) for number in range(20)],
+}
 
 GOOD = {"origin": "JFK", "destination": "LAX", "date": "2026-12-01"}
 
@@ -196,6 +213,43 @@ def test_the_parameters_are_listed_once_however_many_are_unknown() -> None:
 
     assert caught.value.detail.startswith("q is not a parameter; colour is not a parameter; known")
     assert caught.value.detail.count("nonstop") == 1
+
+
+@pytest.mark.parametrize("names", MANY_NAMES.values(), ids=MANY_NAMES)
+def test_unknown_parameters_cost_few_comparisons_and_a_short_answer(
+    names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[str] = []
+
+    def compare(name: str, *_: object, **__: object) -> list[str]:
+        compared.append(name)
+        return ["date"]
+
+    monkeypatch.setattr(models, "get_close_matches", compare)
+    query = "&".join(f"{name}=?" for name in KNOWN)
+    for name in names:
+        if len(query) + len(name) < MAX_QUERY_BYTES:
+            query += f"&{name}"
+
+    app = create_app(Settings())
+    answer = TestClient(app).simulate_get("/flights/price", query_string=query)
+    app.stop()
+
+    assert answer.status_code == 400
+    assert len(answer.content) < 4000
+    assert len(compared) <= 3
+    assert all(len(name) <= 16 for name in compared)
+
+
+def test_first_unknown_parameters_are_named_and_the_others_counted() -> None:
+    unknown = {f"q{number}": "1" for number in range(670)}
+
+    assert faults(GOOD | unknown) == {
+        "q0": "is not a parameter",
+        "q1": "is not a parameter",
+        "q2": "is not a parameter",
+        "q3": f"is one of 670 that are not parameters; known are {', '.join(KNOWN)}",
+    }
 
 
 def test_a_repeated_parameter_is_refused_and_not_one_of_its_values_picked() -> None:
