@@ -1,3 +1,3 @@
 """Flight price API: the cheapest flight from A to B on a day, in milliseconds."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
