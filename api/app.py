@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import falcon
 import httpx2
@@ -44,6 +44,10 @@ from api.settings import Settings
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
+# Falcon keeps this name for itself and refuses it before its middleware runs. In lower case it is
+# an unknown method like any other.
+RESERVED_METHOD: Final = "WEBSOCKET"
+
 
 class Application:
     """The WSGI callable of one worker, with its beginning and its end."""
@@ -70,6 +74,8 @@ class Application:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == RESERVED_METHOD:
+            environ["REQUEST_METHOD"] = RESERVED_METHOD.lower()
         return self._wsgi(environ, start_response)
 
 

@@ -1,6 +1,7 @@
 """Hostile bytes against real gunicorn: limits, slow and stalled clients, smuggled requests."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -91,6 +92,21 @@ def test_missing_host_is_refused_as_a_problem_and_logged_once(service: Service) 
 def test_older_http_and_an_empty_host_are_served(service: Service) -> None:
     assert statuses(ask(service, WITHOUT_HOST.replace(b"1.1", b"1.0"))) == [200]
     assert statuses(ask(service, PING.replace(b"Host: x", b"Host:"))) == [200]
+
+
+ODD_METHODS = {"WEBSOCKET": 400, "FOO": 400, "DELETE": 405, "TRACE": 405, "QUERY": 405}
+
+
+@pytest.mark.parametrize(("method", "status"), ODD_METHODS.items())
+def test_odd_method_is_logged_once_and_the_connection_goes_on(
+    service: Service, method: str, status: int
+) -> None:
+    received = ask(service, method.encode() + b" /flights/price HTTP/1.1\r\nHost: x\r\n\r\n" + PING)
+
+    assert statuses(received) == [status, 200]
+    (request_id,) = re.findall(rb'"request_id": "([^"]+)"', received)
+    lines = eventually(lambda: service.log(request_id=request_id.decode()))
+    assert [(line["event"], line["level"]) for line in lines] == [("http.request", "info")]
 
 
 REFUSED_HEADS = {
