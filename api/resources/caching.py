@@ -17,7 +17,7 @@ def set_cache_headers(req: falcon.Request, resp: falcon.Response, answer: Answer
         "X-Cache": answer.outcome.value,
         "Cache-Status": cache_status(answer, left),
         "Age": str(int(answer.age)),
-        "Cache-Control": "no-store" if answer.outcome is Outcome.BYPASS else f"max-age={left}",
+        "Cache-Control": _cache_control(answer),
     }
     if answer.entry.body:
         etag = etag_of(answer.entry.body)
@@ -45,6 +45,16 @@ def cache_status(answer: Answer, left: int) -> str:
         case Outcome.MISS:
             status = f"fwd=miss{_stored(answer)}"
     return f"{CACHE_NAME}; {status}{'; collapsed' if answer.coalesced else ''}"
+
+
+def _cache_control(answer: Answer) -> str:
+    match answer.outcome:
+        case Outcome.BYPASS:
+            return "no-store"
+        case Outcome.STALE:
+            return "max-age=0"  # for clients too that do not look at Age
+        case _:  # all of its life; caches subtract Age from it (RFC 9111, section 4.2)
+            return f"max-age={int(answer.entry.ttl)}"
 
 
 def _stored(answer: Answer) -> str:

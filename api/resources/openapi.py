@@ -46,7 +46,7 @@ _CACHE_HEADERS: Final = {
     "X-Cache": "where the answer came from: hit, miss, bypass or stale",
     "Cache-Status": "the same for programs (RFC 9211)",
     "Age": "seconds since the price was fetched",
-    "Cache-Control": "for how many seconds the answer may be used again",
+    "Cache-Control": "max-age: for how many seconds from its fetch on it is good",
 }
 _PRICE_HEADERS: Final = {
     "X-Request-ID": "the request's name in the log; the client's own, if it sent a sane one",

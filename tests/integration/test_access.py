@@ -160,7 +160,7 @@ def test_no_other_spelling_of_the_path_leads_past_the_gate(keyed: Service, path:
 def test_an_answer_that_needed_a_key_is_for_its_client_alone(keyed: Service) -> None:
     cached = ask(keyed, X_API_Key=OLD).headers["cache-control"]
 
-    assert re.fullmatch(r"private, max-age=\d+", cached)
+    assert cached == "private, max-age=600"
 
 
 def test_refusals_are_logged_with_a_name_for_the_client_and_never_the_key(keyed: Service) -> None:
@@ -177,7 +177,7 @@ def test_without_any_setting_nobody_is_asked_or_counted() -> None:
 
         assert answer.status_code == 200
         assert not [name for name in answer.headers if "ratelimit" in name.lower()]
-        assert answer.headers["cache-control"].startswith("max-age=")
+        assert answer.headers["cache-control"] == "max-age=600"
 
 
 def test_who_asks_too_fast_is_told_when_to_come_back(client: httpx2.Client) -> None:
