@@ -24,7 +24,7 @@ def paths_of_operation() -> dict[str, Any]:
     """Every path but that of the prices."""
     pong = _object(data={"const": "pong"})
     health = _object(status=TEXT)
-    version = _object(name=TEXT, version=TEXT, python=TEXT)
+    version = _object(name=TEXT, version=TEXT)
     text, of_operators = falcon.MEDIA_TEXT, True
     return {
         "/flights/ping": _path("ping", "Whether anybody answers", pong),

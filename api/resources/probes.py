@@ -1,7 +1,6 @@
 """What operators and orchestrators ask: is it alive, is it ready, which build is it."""
 
 import json
-import platform
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -63,13 +62,7 @@ class ReadinessResource:
 class VersionResource:
     """GET /version."""
 
-    _BODY = _line(
-        {
-            "name": "flight-price-api",
-            "version": __version__,
-            "python": platform.python_version(),
-        }
-    )
+    _BODY = _line({"name": "flight-price-api", "version": __version__})
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         _answer(resp, self._BODY)
