@@ -1,5 +1,6 @@
 """The files for Kubernetes, built by kubectl and held against the schemas of its API server."""
 
+import re
 import subprocess
 from copy import deepcopy
 from pathlib import Path
@@ -82,21 +83,41 @@ def test_the_service_knows_every_variable_that_it_is_given(
     documents: list[Document], pod: Any
 ) -> None:
     given = {variable["name"] for variable in pod["containers"][0]["env"]}
-    given |= only(documents, "ConfigMap")["data"].keys()
+    given |= config(documents).keys()
     assert given <= {name.upper() for name in Settings.model_fields}
 
 
-def test_the_secrets_come_from_a_secret(documents: list[Document], pod: Any) -> None:
-    from_secret = {
-        variable["name"]
-        for variable in pod["containers"][0]["env"]
-        if "secretKeyRef" in variable.get("valueFrom", {})
+def test_the_secrets_are_files_of_a_secret(documents: list[Document], pod: Any) -> None:
+    (container,) = pod["containers"]
+    (volume,) = [volume for volume in pod["volumes"] if "secret" in volume]
+    (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == volume["name"]]
+    files = {
+        name: f"{mount['mountPath']}/{name.removesuffix('_FILE')}"
+        for name in map(str.upper, Settings.model_fields)
+        if name.endswith("_FILE")
     }
-    assert from_secret == {
-        *("REDIS_URL", "AMADEUS_CLIENT_ID", "AMADEUS_CLIENT_SECRET"),
-        *("API_KEYS", "OPERATOR_KEYS"),
-    }
-    assert not from_secret & only(documents, "ConfigMap")["data"].keys()
+    given = {variable["name"]: variable.get("value") for variable in container["env"]}
+
+    assert given == {"PORT": "8080", **files}
+    assert volume["secret"].items() >= {"secretName": "flight-price-api"}.items()
+    assert not {name.removesuffix("_FILE") for name in files} & config(documents).keys()
+
+
+def test_none_of_the_secrets_is_optional(pod: Any) -> None:
+    assert "optional" not in str(pod)
+
+
+def test_the_service_alone_can_read_the_secrets(pod: Any) -> None:
+    (volume,) = [volume for volume in pod["volumes"] if "secret" in volume]
+
+    assert volume["secret"]["defaultMode"] == 0o440
+    assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
+
+
+def config(documents: list[Document]) -> dict[str, str]:
+    """The settings that are no secrets."""
+    data: dict[str, str] = only(documents, "ConfigMap")["data"]
+    return data
 
 
 def test_allowances_and_proxies_are_there_to_be_filled_in(
@@ -104,7 +125,7 @@ def test_allowances_and_proxies_are_there_to_be_filled_in(
 ) -> None:
     monkeypatch.setenv("AMADEUS_CLIENT_ID", "an-id")
     monkeypatch.setenv("AMADEUS_CLIENT_SECRET", "a-secret")
-    for name, value in (given := only(documents, "ConfigMap")["data"]).items():
+    for name, value in (given := config(documents)).items():
         monkeypatch.setenv(name, value)
     settings = Settings()
     assert {"CLIENT_RATE_LIMIT", "NOCACHE_RATE_LIMIT", "FORWARDED_ALLOW_IPS"} <= given.keys()
@@ -112,14 +133,40 @@ def test_allowances_and_proxies_are_there_to_be_filled_in(
     assert not settings.forwarded_allow_ips.networks
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_other_ways_to_names_are_there_to_be_chosen(version: str, schemas: Any) -> None:
+@pytest.fixture
+def policy_in_full() -> Any:
+    """The network policy with all that its comments offer."""
     text = (FOLDER / "network.yaml").read_text()
-    policy = yaml.safe_load(text.replace("# - ", "- "))
-    schemas.validate(policy, version, strict=True)
-    names = policy["spec"]["egress"][0]
+    return yaml.safe_load(re.sub(r"# (?=- |  ports)", "", text))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_other_ways_out_are_there_to_be_chosen(
+    version: str, schemas: Any, policy_in_full: Any
+) -> None:
+    schemas.validate(policy_in_full, version, strict=True)
+    names, *_, spans = policy_in_full["spec"]["egress"]
     assert len(names["to"]) == 3
     assert {rule["port"] for rule in names["ports"]} == {53, 5353}
+    assert [rule["port"] for rule in spans["ports"]] == [4318]
+
+
+def test_amadeus_is_reached_over_ipv6_and_nothing_private(documents: list[Document]) -> None:
+    (rule,) = [
+        rule
+        for rule in only(documents, "NetworkPolicy")["spec"]["egress"]
+        if rule["ports"] == [{"port": 443}]
+    ]
+    blocks = {way["ipBlock"]["cidr"]: way["ipBlock"]["except"] for way in rule["to"]}
+
+    assert blocks["::/0"] == ["fc00::/7", "fe80::/10"]
+    assert "10.0.0.0/8" in blocks["0.0.0.0/0"]
+
+
+def test_a_pod_is_restarted_after_gunicorn_had_time_to_replace_a_worker(pod: Any) -> None:
+    probe = pod["containers"][0]["livenessProbe"]
+
+    assert probe["periodSeconds"] * (probe["failureThreshold"] - 1) > of_gunicorn("timeout")
 
 
 def test_a_pod_may_do_no_more_than_it_needs(pod: Any) -> None:
@@ -137,13 +184,14 @@ def test_a_pod_may_do_no_more_than_it_needs(pod: Any) -> None:
 def test_a_pod_has_the_time_to_end_by_itself(pod: Any) -> None:
     (container,) = pod["containers"]
     *_, pause = container["lifecycle"]["preStop"]["exec"]["command"]
-    assert pod["terminationGracePeriodSeconds"] > int(pause) + graceful_timeout()
+    assert pod["terminationGracePeriodSeconds"] > int(pause) + of_gunicorn("graceful_timeout")
 
 
-def graceful_timeout() -> int:
+def of_gunicorn(setting: str) -> int:
     """What gunicorn.conf.py says."""
-    said = (ROOT / "gunicorn.conf.py").read_text().partition("graceful_timeout = ")[2]
-    return int(said.split()[0])
+    text = (ROOT / "gunicorn.conf.py").read_text()
+    (said,) = re.findall(rf"^{setting} = (\d+)$", text, re.MULTILINE)
+    return int(said)
 
 
 def test_it_is_the_image_of_this_version(pod: Any) -> None:
