@@ -1,4 +1,4 @@
-"""API keys. Only their hashes are kept, so that nothing in memory gives a key away."""
+"""API keys. Only their hashes are kept."""
 
 import re
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Runs Redis for a test as people run it in production: as a cluster, or with Sentinels.
 
-The service's user there is the one of deploy/redis/users.acl.
+The users of the service, of replicas and of Sentinels there are those of deploy/redis/users.acl.
 """
 
 import subprocess
@@ -21,7 +21,17 @@ NODE_TIMEOUT_MS: Final = 1000
 SERVICE_NAME: Final = "prices"
 ACL_FILE: Final = Path(__file__).resolve().parent.parent / "deploy" / "redis" / "users.acl"
 LOGIN: Final = "flight-price-api:change-me"
-USERS: Final = ("--aclfile", str(ACL_FILE))
+# All of its users; the default one is the tests' own.
+# All of its users; the default one is the tests' own.
+USERS: Final = [
+    *["--user", "default", "on", "nopass", "~*", "&*", "+@all"],
+    *ACL_FILE.read_text()
+    .removeprefix("user default off\n")
+    .replace("user ", "--user ")
+    .replace(" off ", " on ")
+    .split(),
+    *["--masteruser", "replica", "--masterauth", "change-me"],
+]
 
 
 class _Several:
@@ -175,6 +185,8 @@ class _Sentinel(RedisServer):
             f"sentinel monitor {SERVICE_NAME} 127.0.0.1 {master_port} 2\n"
             f"sentinel down-after-milliseconds {SERVICE_NAME} {NODE_TIMEOUT_MS}\n"
             f"sentinel failover-timeout {SERVICE_NAME} 5000\n"
+            f"sentinel auth-user {SERVICE_NAME} sentinel\n"
+            f"sentinel auth-pass {SERVICE_NAME} change-me\n"
         )
 
     def _command(self) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import redis
 
 from tests.certificate import Authority
 from tests.load import Load
@@ -150,6 +151,19 @@ def test_a_user_with_a_few_commands_and_keys_is_enough(
             eventually(lambda: server.keys("*price*"))
             assert service.log("cache.unavailable") == []
         assert server.client.acl_log() == []
+
+
+def test_users_of_the_file_leave_nobody_else_in(sandbox: SandboxServer, program: str) -> None:
+    with RedisServer("--aclfile", str(ACL_FILE), program=program) as server:
+        with pytest.raises(redis.AuthenticationError):
+            server.client.ping()
+        for user in ("default", "replica", "sentinel"):
+            with pytest.raises(redis.AuthenticationError):
+                redis.Redis(port=server.port, username=user, password="change-me").ping()
+        url = server.url.replace("://", f"://{LOGIN}@")
+        with Service.on(sandbox, redis_url=url, web_concurrency=1) as service:
+            assert service.price().status_code == 200
+            assert service.log("cache.unavailable") == []
 
 
 @pytest.fixture(scope="module")
