@@ -63,6 +63,10 @@ def become_a_replica(server: RedisServer) -> None:
     server.client.replicaof("127.0.0.1", "1")
 
 
+def want_a_replica(server: RedisServer) -> None:
+    server.client.config_set("min-replicas-to-write", "1")
+
+
 def change_the_password(server: RedisServer) -> None:
     client = server.client
     client.config_set("requirepass", "another")
@@ -80,8 +84,9 @@ TROUBLES: list[tuple[Callable[[RedisServer], object], Callable[[RedisServer], ob
     (run_out_of_memory, lambda server: server.client.config_set("maxmemory", "0")),
     (become_a_replica, lambda server: server.client.replicaof("NO", "ONE")),
     (change_the_password, change_it_back),
+    (want_a_replica, lambda server: server.client.config_set("min-replicas-to-write", "0")),
 ]
-NAMES = ["refused", "frozen", "out-of-memory", "read-only", "wrong-password"]
+NAMES = ["refused", "frozen", "out-of-memory", "read-only", "wrong-password", "cut-off-master"]
 
 
 @pytest.mark.parametrize(("trouble", "mend"), TROUBLES, ids=NAMES)
