@@ -151,7 +151,8 @@ def _rules(settings: Settings, store: MemoryStore | LayeredStore) -> Rules:
 def _store(settings: Settings) -> MemoryStore | LayeredStore:
     if settings.in_memory:
         return MemoryStore()
-    return LayeredStore(RedisStore(settings.redis_url.get_secret_value()))
+    shared = RedisStore(settings.redis_url.get_secret_value())
+    return LayeredStore(shared, float(settings.cache_stale_ttl))
 
 
 def _connections(settings: Settings) -> httpx2.BaseTransport:

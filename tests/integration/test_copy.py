@@ -7,9 +7,13 @@ import pytest
 
 from api.errors import AmadeusTimeout, dump_upstream_error
 from api.services.entries import Entry
-from api.services.stores import LayeredStore, RedisStore
+from api.services.stores import LayeredStore, RedisStore, memory
 from tests.processes import eventually
 from tests.redis_server import RedisServer
+
+STALE_TTL = 86400.0
+# So many of the size of a real one a copy holds.
+MAX_PRICES = 11_000
 
 
 class EventfulRedis(RedisStore):
@@ -46,7 +50,7 @@ def shared(server: RedisServer) -> EventfulRedis:
 
 @pytest.fixture
 def store(shared: EventfulRedis) -> Iterator[LayeredStore]:
-    store = LayeredStore(shared)
+    store = LayeredStore(shared, STALE_TTL)
     store.start()
     yield store
     store.close()
@@ -105,7 +109,7 @@ def test_a_failure_before_a_success_is_forgotten_in_an_outage_as_well(
 def test_redis_is_followed_and_used_again_after_what_nobody_thought_of(
     shared: EventfulRedis, server: RedisServer
 ) -> None:
-    with closing(LayeredStore(shared)) as store:
+    with closing(LayeredStore(shared, 3600)) as store:
 
         def gets_over_it() -> bool:
             return not shared.mistakes and store.is_up and answers_itself(store, server)
@@ -121,3 +125,30 @@ def test_redis_is_followed_and_used_again_after_what_nobody_thought_of(
         shared.mistakes = 1
         server.thaw()
         eventually(gets_over_it)
+
+
+def test_copy_remembers_in_an_outage_for_as_long_as_stale_prices_may_be_served(
+    store: LayeredStore, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "HANDOVER_SECONDS", 0.0)
+    eventually(lambda: answers_itself(store, server))
+    for age in (2 * 3600, STALE_TTL + 601):
+        store.put(f"{age:.0f} s ago", "", b"body", store.time() - age, 600, STALE_TTL)
+
+    server.kill()
+
+    assert store.get("7200 s ago") is not None
+    assert store.get("87001 s ago") is None
+
+
+def test_worker_shares_all_that_its_copy_took_in_an_outage(
+    store: LayeredStore, server: RedisServer
+) -> None:
+    server.kill()
+    for number in range(MAX_PRICES):
+        store.put(f"price {number}", "", b"x" * 151, store.now(), 600, 60)
+    server.start()
+
+    eventually(lambda: store.is_up, within=60)
+
+    assert len(server.keys("*price *")) == MAX_PRICES

@@ -40,7 +40,7 @@ def store(request: pytest.FixtureRequest, redis_server: RedisServer) -> Iterator
         yield shared
         shared.close()
         return
-    layered = LayeredStore(shared)
+    layered = LayeredStore(shared, 3600)
     layered.start()
     yield layered
     layered.close()
@@ -232,7 +232,7 @@ def test_without_redis_each_worker_takes_its_share_of_the_turns() -> None:
 
 
 def test_a_redis_that_ends_with_the_worker_is_no_outage() -> None:
-    store = LayeredStore(RedisStore(f"redis://127.0.0.1:{free_port()}"))
+    store = LayeredStore(RedisStore(f"redis://127.0.0.1:{free_port()}"), 3600)
     store.close()
     with structlog.testing.capture_logs() as said:
         assert store.get("key") is None

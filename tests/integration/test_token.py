@@ -124,10 +124,10 @@ def test_a_replica_whose_clock_is_wrong_shares_the_token(
         reader, ours = ReadThrough(store, patience=5), Credentials("id", "secret")
         return TokenVault(store, reader, lambda *_: replies.pop(), "https://x", ours)
 
-    with closing(LayeredStore(RedisStore(redis_server.url))) as store:
+    with closing(LayeredStore(RedisStore(redis_server.url), 3600)) as store:
         right = vault_on(store)
         monkeypatch.setattr(redis_store, "steady_time", lambda: time.time() + hours * 3600)
-        with closing(LayeredStore(RedisStore(redis_server.url))) as another:
+        with closing(LayeredStore(RedisStore(redis_server.url), 3600)) as another:
             wrong = vault_on(another)
             for vault in (wrong, right, wrong):
                 assert vault.token(Deadline(5)).value == "the-token"

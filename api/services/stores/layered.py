@@ -24,10 +24,8 @@ from api.services.stores.redis_store import RedisStore, StoreUnavailable
 
 PROBE_SECONDS: Final = 0.5
 RESUBSCRIBE_SECONDS: Final = 0.2
-# How long the copy remembers an entry beyond its TTL; who may still be served it, the reader
-# of the entry decides.
-COPY_STALE_SECONDS: Final = 3600.0
-MAX_UNSHARED: Final = 1000
+# About as many as the copy holds.
+MAX_UNSHARED: Final = 12_000
 
 T = TypeVar("T")
 
@@ -37,9 +35,13 @@ log = get_logger()
 class LayeredStore:
     """Implements `Store`: the copy while it is coherent, else Redis; without Redis, the copy."""
 
-    def __init__(self, shared: RedisStore) -> None:
-        """Opens no connection and starts no thread; `start` does."""
+    def __init__(self, shared: RedisStore, stale_ttl: float) -> None:
+        """Opens no connection and starts no thread; `start` does.
+
+        `stale_ttl`: seconds for which the copy remembers an entry beyond its TTL.
+        """
         self._shared = shared
+        self._stale_ttl = stale_ttl
         self._copy = MemoryStore(clock=shared.now)
         self._lock = threading.Lock()
         self._is_down = False
@@ -160,7 +162,7 @@ class LayeredStore:
         """
         with self._lock:
             if generation == self._generation:
-                self._copy.keep(key, entry, COPY_STALE_SECONDS)
+                self._copy.keep(key, entry, self._stale_ttl)
 
     def _try(self, shared: Callable[[], T], local: Callable[[], T]) -> T:
         if not self._is_down:
@@ -250,4 +252,4 @@ class LayeredStore:
                 if announced.entry is None:
                     self._copy.drop(announced.key, announced.fetched_at)
                 else:
-                    self._copy.keep(announced.key, announced.entry, COPY_STALE_SECONDS)
+                    self._copy.keep(announced.key, announced.entry, self._stale_ttl)
