@@ -22,7 +22,7 @@ from api.resources.probes import (
     ReadinessResource,
     VersionResource,
 )
-from api.resources.problems import add_error_handlers
+from api.resources.problems import JSON_LINES, add_error_handlers
 from api.resources.status import StatusResource
 from api.resources.tracing import RequestSpan
 from api.services.allowance import Allowance
@@ -118,6 +118,7 @@ def _routes(
         app.add_middleware(Gate(rules))
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.xml_error_serialization = False
+    app.resp_options.media_handlers[falcon.MEDIA_JSON] = JSON_LINES
     ping = PingResource()
     app.add_route("/flights/ping", ping)
     app.add_route("/ping", ping)

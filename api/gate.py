@@ -1,8 +1,7 @@
-"""Who may ask what, and how often: before a request reaches its resource.
+"""Checks keys and limits before a request reaches its resource.
 
-Prices are for clients, what tells of the service itself for operators; a key opens one of the
-two, and every other path is open. Where nothing is set that the gate would check, the service
-leaves it out, so that it costs nothing.
+Each resource names its audience. A client's key does not open what is for operators, nor the
+other way round. The service leaves the gate out if no setting gives it anything to check.
 """
 
 import base64
@@ -13,14 +12,12 @@ from typing import Final
 import falcon
 
 from api.addresses import Proxies
+from api.audience import Audience, audience_of
 from api.errors import FlightPriceError, Forbidden, TooManyRequests, Unauthorized
 from api.keys import Keys
 from api.logs import Event, get_logger
 from api.services.allowance import WINDOW_SECONDS, Allowance, Balance
 
-PRICES: Final = "/flights/price"
-FIGURES: Final = "/status.json"
-OPERATIONS: Final = frozenset({"/metrics", "/status", FIGURES})
 BEARER: Final = 'Bearer realm="flight-price-api"'
 # What makes a browser ask for a password; the user name may be anything.
 BASIC: Final = 'Basic realm="flight-price-api", charset="UTF-8"'
@@ -51,21 +48,22 @@ class Gate:
         self._rules = rules
 
     def process_resource(
-        self, req: falcon.Request, resp: falcon.Response, _resource: object, _params: object
+        self, req: falcon.Request, resp: falcon.Response, resource: object, _params: object
     ) -> None:
         """Raises Unauthorized, Forbidden or TooManyRequests."""
-        if req.method == "OPTIONS":  # a browser asks this ahead, and without a key
+        if req.method == "OPTIONS":  # browsers send it ahead of a request, and without a key
             return
-        if req.uri_template == PRICES:
+        audience = audience_of(resource)
+        if audience is Audience.CLIENTS:
             self._admit_client(req, resp)
-        elif req.uri_template in OPERATIONS and self._rules.operator_keys:
-            self._admit_operator(req, resp)
+        elif audience is Audience.OPERATORS and self._rules.operator_keys:
+            self._admit_operator(req, resp, challenges_of(resource))
 
     def process_response(
-        self, req: falcon.Request, resp: falcon.Response, _resource: object, _succeeded: bool
+        self, _req: falcon.Request, resp: falcon.Response, resource: object, _succeeded: bool
     ) -> None:
-        """What needed a key is not for caches that others read as well."""
-        if self._rules.client_keys and req.uri_template == PRICES:
+        """Mark responses that required a key as private, so shared caches do not store them."""
+        if resource and self._rules.client_keys and audience_of(resource) is Audience.CLIENTS:
             reuse = resp.get_header("Cache-Control")
             if reuse and reuse != "no-store":
                 resp.set_header("Cache-Control", f"private, {reuse}")
@@ -84,7 +82,7 @@ class Gate:
         if rules.nocache_allowance and _asks_anew(req):
             self._count(resp, client, rules.nocache_allowance, " with nocache")
 
-    def _admit_operator(self, req: falcon.Request, resp: falcon.Response) -> None:
+    def _admit_operator(self, req: falcon.Request, resp: falcon.Response, challenges: str) -> None:
         rules = self._rules
         key = _key(req)
         if key is not None and rules.operator_keys.holder(key):
@@ -92,9 +90,7 @@ class Gate:
         client = self._address(req)
         if rules.allowance:
             self._count(resp, client, rules.allowance, "")
-        # Figures are asked for by a script, which would hang while its browser asks a person.
-        asks_person = req.uri_template != FIGURES
-        resp.set_header("WWW-Authenticate", f"{BASIC}, {BEARER}" if asks_person else BEARER)
+        resp.set_header("WWW-Authenticate", challenges)
         raise _refusal(client, key, rules.client_keys)
 
     def _count(self, resp: falcon.Response, client: str, allowance: Allowance, what: str) -> None:
@@ -112,6 +108,16 @@ class Gate:
 
     def _address(self, req: falcon.Request) -> str:
         return self._rules.proxies.client(req.remote_addr, req.get_header("X-Forwarded-For"))
+
+
+def challenges_of(resource: object) -> str:
+    """Return the challenges of a 401 (RFC 9110, section 11.6.1).
+
+    Basic makes a browser ask a person for the key, so a resource that scripts fetch leaves it out:
+    the script would hang meanwhile.
+    """
+    is_for_scripts = getattr(resource, "is_for_scripts", False)
+    return BEARER if is_for_scripts else f"{BASIC}, {BEARER}"
 
 
 def _key(req: falcon.Request) -> str | None:

@@ -4,7 +4,6 @@ import re
 import time
 from http import HTTPStatus
 from random import getrandbits
-from typing import Final
 
 import falcon
 
@@ -15,8 +14,6 @@ from api.logs import Event, current_request_id, get_logger
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Should a browser take an answer for a page, it runs and loads nothing; real pages say otherwise.
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
-# What orchestrators ask every few seconds: worth a line when the answer is bad.
-PROBES: Final = frozenset({"/healthz", "/readyz"})
 
 log = get_logger()
 
@@ -37,7 +34,7 @@ class RequestContext:
         current_request_id.set(request_id)
 
     def process_response(
-        self, req: falcon.Request, resp: falcon.Response, _resource: object, _succeeded: bool
+        self, req: falcon.Request, resp: falcon.Response, resource: object, _succeeded: bool
     ) -> None:
         seconds = time.monotonic() - req.context.started
         metrics.request_served(req.uri_template, req.method, resp.status_code, seconds)
@@ -51,6 +48,8 @@ class RequestContext:
         if hit is not None:
             log.info(Event.CACHE_HIT, **line, **hit)
             return
-        is_routine = req.uri_template in PROBES and resp.status_code == HTTPStatus.OK
+        # Orchestrators send probes every few seconds: only a bad answer is worth a line.
+        is_probe = getattr(resource, "is_probe", False)
+        is_routine = is_probe and resp.status_code == HTTPStatus.OK
         say = log.debug if is_routine else log.info
         say(Event.HTTP_REQUEST, **line, cache=resp.get_header("X-Cache"))

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import falcon
 
+from api.audience import Audience
+
 PAGES: Final = Path(__file__).with_name("pages")
 # Everything comes from the service itself; nothing inline runs or styles.
 CONTENT_SECURITY_POLICY: Final = (
@@ -25,8 +27,9 @@ _MEDIA_TYPES: Final = {
 class FileResource:
     """One file. It is read when it is first asked for, and kept."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, audience: Audience) -> None:
         self._path = path
+        self.audience = audience
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.content_type = _MEDIA_TYPES[self._path.suffix]
@@ -67,7 +70,9 @@ def add_pages(app: falcon.App[Any, Any]) -> None:
         "/status/page.css": PAGES / "status.css",
         "/status/page.js": PAGES / "status.js",
     }.items():
-        app.add_route(path, FileResource(file))
+        # What /status loads shows nothing of the service; its figures come from /status.json.
+        audience = Audience.OPERATORS if path == "/status" else Audience.ANYBODY
+        app.add_route(path, FileResource(file, audience))
 
 
 def _folder_of(package: str) -> Path:

@@ -5,12 +5,15 @@ from typing import Final
 import falcon
 
 from api import metrics
+from api.audience import Audience
 
 OPEN_METRICS: Final = "application/openmetrics-text"
 
 
 class MetricsResource:
     """What Prometheus scrapes: the metrics of all workers of this instance."""
+
+    audience = Audience.OPERATORS
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         prefers = req.client_prefers((falcon.MEDIA_TEXT, OPEN_METRICS))

@@ -13,6 +13,7 @@ from typing import Any, Final
 import falcon
 
 from api import __version__
+from api.audience import Audience
 from api.errors import (
     UPSTREAM_ERRORS,
     FlightPriceError,
@@ -58,6 +59,8 @@ _PRICE_HEADERS: Final = {
 
 class OpenApiResource:
     """The document; its examples are good on the day on which it is asked for."""
+
+    audience = Audience.ANYBODY
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.content_type = falcon.MEDIA_JSON

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import falcon
 from pydantic import ValidationError
 
+from api.audience import Audience
 from api.errors import Fault, InvalidRequest
 from api.models import PriceRequest, faults_of, faults_of_unknown
 from api.resources.caching import set_cache_headers
@@ -31,6 +32,8 @@ class Asked(NamedTuple):
 
 class PriceResource:
     """The cheapest flight from A to B on a day."""
+
+    audience = Audience.CLIENTS
 
     def __init__(self, prices: Prices, environment: str, request_deadline: float) -> None:
         """`request_deadline`: seconds that a request may take."""

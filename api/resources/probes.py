@@ -1,34 +1,23 @@
 """What operators and orchestrators ask: is it alive, is it ready, which build is it."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 import falcon
 
 from api import __version__
+from api.audience import Audience
 from api.services.lifecycle import Readiness
-
-
-def _line(document: dict[str, Any]) -> bytes:
-    """A document as a line of its own, which a terminal's prompt does not follow."""
-    return json.dumps(document).encode() + b"\n"
-
-
-def _answer(resp: falcon.Response, line: bytes) -> None:
-    resp.content_type = falcon.MEDIA_JSON
-    resp.set_header("Cache-Control", "no-store")  # it is true now, and may not be in a moment
-    resp.data = line
 
 
 class PingResource:
     """GET /flights/ping: a constant, whatever Redis and Amadeus do."""
 
-    _BODY = _line({"data": "pong"})
+    audience = Audience.ANYBODY
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        _answer(resp, self._BODY)
+        resp.set_header("Cache-Control", "no-store")
+        resp.media = {"data": "pong"}
 
     on_head = on_get
 
@@ -36,16 +25,21 @@ class PingResource:
 class HealthResource:
     """GET /healthz: the process serves; restart it if not."""
 
-    _BODY = _line({"status": "ok"})
+    audience = Audience.ANYBODY
+    is_probe = True
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        _answer(resp, self._BODY)
+        resp.set_header("Cache-Control", "no-store")
+        resp.media = {"status": "ok"}
 
     on_head = on_get
 
 
 class ReadinessResource:
     """GET /readyz: whether to send it requests."""
+
+    audience = Audience.ANYBODY
+    is_probe = True
 
     def __init__(self, readiness: Callable[[], Readiness]) -> None:
         self._readiness = readiness
@@ -54,7 +48,8 @@ class ReadinessResource:
         readiness = self._readiness()
         resp.status = falcon.HTTP_200 if readiness.can_serve else falcon.HTTP_503
         checks = {name: asdict(check) for name, check in readiness.checks.items()}
-        _answer(resp, _line({"status": readiness.status, "checks": checks}))
+        resp.set_header("Cache-Control", "no-store")
+        resp.media = {"status": readiness.status, "checks": checks}
 
     on_head = on_get
 
@@ -62,9 +57,10 @@ class ReadinessResource:
 class VersionResource:
     """GET /version."""
 
-    _BODY = _line({"name": "flight-price-api", "version": __version__})
+    audience = Audience.ANYBODY
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        _answer(resp, self._BODY)
+        resp.set_header("Cache-Control", "no-store")
+        resp.media = {"name": "flight-price-api", "version": __version__}
 
     on_head = on_get

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import falcon
+from falcon.media import JSONHandler
 
 from api import metrics
 from api.errors import (
@@ -32,6 +33,8 @@ PATHS: Final = (
     "/status.json",
 )
 _LIKENESS: Final = 0.8
+# A line feed at the end keeps a terminal's prompt off the line of the answer.
+JSON_LINES: Final = JSONHandler(dumps=lambda document: json.dumps(document) + "\n")
 
 log = get_logger()
 
@@ -42,7 +45,9 @@ _CODES = {
 
 
 def add_error_handlers(app: falcon.App[Any, Any]) -> None:
-    """Make problems of our own errors, of falcon's, and of what nobody expected."""
+    """Answer our own errors, Falcon's and unexpected ones with problem documents."""
+    app.resp_options.media_handlers[PROBLEM_MEDIA_TYPE] = JSON_LINES
+    app.set_error_reporter(_report)
     app.add_error_handler(Exception, _unexpected)
     app.add_error_handler(falcon.HTTPError, _of_falcon)
     app.add_error_handler(FlightPriceError, _of_ours)
@@ -80,10 +85,16 @@ def _nothing_at(path: str) -> str:
     )
 
 
+def _report(req: falcon.Request, error: Exception, params: object, handled: bool) -> None:
+    """Log a bug with its traceback; the line of the request is enough for other errors."""
+    del req, params, handled
+    if not isinstance(error, falcon.HTTPError | falcon.HTTPStatus | FlightPriceError):
+        log.error(Event.HTTP_ERROR, exc_info=error)
+
+
 def _unexpected(
-    req: falcon.Request, resp: falcon.Response, error: Exception, _params: object
+    req: falcon.Request, resp: falcon.Response, _error: Exception, _params: object
 ) -> None:
-    log.error(Event.HTTP_ERROR, exc_info=error)
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     detail = "The service made a mistake; its log tells more under this request_id."
     _answer(
@@ -97,6 +108,6 @@ def _answer(resp: falcon.Response, status: HTTPStatus, document: dict[str, objec
     metrics.problem_answered(str(document["code"]))
     resp.status = status
     resp.content_type = PROBLEM_MEDIA_TYPE
-    resp.data = json.dumps(document).encode() + b"\n"
+    resp.media = document
     if resp.get_header("Cache-Control") is None:
         resp.set_header("Cache-Control", "no-store")
