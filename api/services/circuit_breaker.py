@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
@@ -30,12 +31,16 @@ class Standing(StrEnum):
 
 
 class CircuitBreaker:
-    """Opens after ten failures in a row, for five seconds; then one call at a time probes.
+    """Opens after FAILURES_TO_OPEN failures in a row, for a while; then one call at a time probes.
 
     Every call that is admitted must be followed by a `report` with what `admit` returned.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, open_seconds: float = OPEN_SECONDS, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._open_seconds = open_seconds
+        self._clock = clock
         self._lock = threading.Lock()
         self._failures = 0
         self._open_until: float | None = None
@@ -57,7 +62,7 @@ class CircuitBreaker:
     @property
     def heard_ago(self) -> float | None:
         """Seconds since a call last showed how Amadeus is; None before the first."""
-        return None if self._heard_at is None else time.monotonic() - self._heard_at
+        return None if self._heard_at is None else self._clock() - self._heard_at
 
     def check(self) -> None:
         """Raises AmadeusUnavailable where `admit` would, and takes no part."""
@@ -78,7 +83,7 @@ class CircuitBreaker:
     def hear(self, standing: Standing) -> None:
         """How Amadeus took another worker's call, which says nothing of this circuit."""
         with self._lock:
-            self._heard, self._heard_at = standing, time.monotonic()
+            self._heard, self._heard_at = standing, self._clock()
 
     def report(self, standing: Standing, admitted: int) -> None:
         """How Amadeus took the call that was so admitted."""
@@ -86,19 +91,21 @@ class CircuitBreaker:
             # A call of before the circuit opened tells nothing new, and is not the probe.
             if admitted != self._openings:
                 return
-            self._heard, self._heard_at = standing, time.monotonic()
+            self._heard, self._heard_at = standing, self._clock()
             self._is_probing = False
             was_open = self._open_until is not None
             self._failures = self._failures + 1 if standing is Standing.FAILING else 0
             is_open = self._failures >= FAILURES_TO_OPEN
             self._openings += is_open
-            self._open_until = self._heard_at + OPEN_SECONDS if is_open else None
+            self._open_until = self._heard_at + self._open_seconds if is_open else None
             metrics.BREAKER_OPEN.set(is_open)
             self._await_end()
         if is_open and not was_open:
             metrics.BREAKER_OPENED.inc()
             log.warning(
-                Event.AMADEUS_CIRCUIT_OPENED, failures=FAILURES_TO_OPEN, seconds=OPEN_SECONDS
+                Event.AMADEUS_CIRCUIT_OPENED,
+                failures=FAILURES_TO_OPEN,
+                seconds=self._open_seconds,
             )
         if was_open and not is_open:
             log.info(Event.AMADEUS_CIRCUIT_CLOSED)
@@ -108,7 +115,7 @@ class CircuitBreaker:
         if self._end is not None:
             self._end.cancel()
         if self._open_until is not None:
-            self._end = threading.Timer(OPEN_SECONDS, self._show_end, [self._open_until])
+            self._end = threading.Timer(self._open_seconds, self._show_end, [self._open_until])
             self._end.daemon = True
             self._end.start()
 
@@ -120,7 +127,7 @@ class CircuitBreaker:
     def _refuse_while_open(self) -> None:
         if self._open_until is None:
             return
-        left = self._open_until - time.monotonic()
+        left = self._open_until - self._clock()
         if left > 0 or self._is_probing:
             raise AmadeusUnavailable(
                 "Amadeus has failed too often just now; calls to it are held back.",

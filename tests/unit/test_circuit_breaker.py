@@ -1,30 +1,53 @@
-"""An upstream that does not answer is left alone, and probed by one call at a time."""
+"""The circuit breaker holds calls back after failures, and lets one call at a time probe."""
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from api import metrics
 from api.errors import AmadeusUnavailable
-from api.services import circuit_breaker
-from api.services.circuit_breaker import FAILURES_TO_OPEN, CircuitBreaker, Standing
+from api.services.circuit_breaker import (
+    FAILURES_TO_OPEN,
+    OPEN_SECONDS,
+    REMEMBERED_SECONDS,
+    CircuitBreaker,
+    Standing,
+)
 from tests.processes import eventually
 
-OPEN_SECONDS = 0.05
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
-@pytest.fixture(autouse=True)
-def _opens_shortly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(circuit_breaker, "OPEN_SECONDS", OPEN_SECONDS)
-    yield
-    # All breakers of a process have one metric, so none leaves its end to the next test.
-    eventually(lambda: not any(isinstance(each, threading.Timer) for each in threading.enumerate()))
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
-def opened() -> CircuitBreaker:
-    breaker = CircuitBreaker()
+@pytest.fixture
+def closed(clock: Clock) -> Iterator[CircuitBreaker]:
+    yield CircuitBreaker(clock=clock)
+    # All breakers of a process share one metric, so none changes it in the next test.
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
+    metrics.BREAKER_OPEN.set(0)
+
+
+@pytest.fixture
+def opened(closed: CircuitBreaker) -> CircuitBreaker:
+    return fail(closed)
+
+
+def fail(breaker: CircuitBreaker) -> CircuitBreaker:
     for _ in range(FAILURES_TO_OPEN):
         breaker.report(Standing.FAILING, breaker.admit())
     return breaker
@@ -35,125 +58,125 @@ def open_workers() -> float:
     return family.samples[0].value
 
 
-def admission(breaker: CircuitBreaker) -> int | None:
-    try:
-        return breaker.admit()
-    except AmadeusUnavailable:
-        return None
-
-
 def admits(breaker: CircuitBreaker) -> bool:
-    return admission(breaker) is not None
+    try:
+        breaker.admit()
+    except AmadeusUnavailable:
+        return False
+    return True
 
 
-def probe(breaker: CircuitBreaker) -> int:
-    """What the first call after the opening is admitted as."""
-    return eventually(lambda: admission(breaker))
+def test_call_of_another_worker_closes_no_circuit(opened: CircuitBreaker, clock: Clock) -> None:
+    opened.hear(Standing.QUOTA)
+    assert not admits(opened)
+    clock.now += OPEN_SECONDS
+    opened.report(Standing.OK, opened.admit())
+    opened.hear(Standing.QUOTA)
+    assert opened.standing is Standing.QUOTA
 
 
-def test_what_another_worker_was_told_closes_no_circuit() -> None:
-    breaker = opened()
-    breaker.hear(Standing.QUOTA)
-    assert not admits(breaker)
-    breaker.report(Standing.OK, probe(breaker))
-    breaker.hear(Standing.QUOTA)
-    assert breaker.standing is Standing.QUOTA
+def test_circuit_opens_only_after_failures_in_a_row(closed: CircuitBreaker) -> None:
+    for _ in range(FAILURES_TO_OPEN):
+        closed.report(Standing.FAILING, closed.admit())
+        closed.report(Standing.OK, closed.admit())
+    assert closed.standing is Standing.OK
+    assert fail(closed).standing is Standing.FAILING
 
 
-def test_it_opens_after_failures_in_a_row_alone() -> None:
-    breaker = CircuitBreaker()
-    for number in range(3 * FAILURES_TO_OPEN):
-        breaker.report(Standing.FAILING if number % 3 else Standing.OK, breaker.admit())
-    assert breaker.standing is Standing.OK
-    assert opened().standing is Standing.FAILING
-
-
-def test_while_it_is_open_it_says_when_to_come_back() -> None:
+def test_open_circuit_says_when_to_come_back(opened: CircuitBreaker, clock: Clock) -> None:
+    clock.now += 2
     with pytest.raises(AmadeusUnavailable) as refused:
-        opened().check()
-    assert refused.value.retry_after == 1
+        opened.check()
+    assert refused.value.retry_after == OPEN_SECONDS - 2
 
 
-def test_when_its_time_is_over_the_metric_says_so_though_nobody_calls(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(circuit_breaker, "OPEN_SECONDS", 1)
-    breaker = opened()
+def test_metric_shows_the_end_of_the_open_time_although_nobody_calls() -> None:
+    breaker = fail(CircuitBreaker(open_seconds=0.5))
     assert open_workers() == 1
 
     eventually(lambda: open_workers() == 0)
 
     assert breaker.standing is Standing.FAILING
     assert admits(breaker)
+    metrics.BREAKER_OPEN.set(0)
 
 
-def test_while_a_call_probes_the_metric_says_that_others_are_held_back() -> None:
-    breaker = opened()
-    probe(breaker)
+def test_metric_shows_an_open_circuit_while_a_call_probes(
+    opened: CircuitBreaker, clock: Clock
+) -> None:
+    clock.now += OPEN_SECONDS
+    opened.admit()
 
     assert open_workers() == 1
 
 
-def test_what_was_seen_long_ago_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(circuit_breaker, "REMEMBERED_SECONDS", 0)
+def test_old_observation_counts_for_nothing(opened: CircuitBreaker, clock: Clock) -> None:
+    clock.now += REMEMBERED_SECONDS + 1
 
-    assert opened().standing is Standing.OK
+    assert opened.standing is Standing.OK
 
 
 @pytest.mark.parametrize("refusal", [Standing.MISCONFIGURED, Standing.QUOTA])
-def test_one_refusal_of_all_calls_is_enough(refusal: Standing) -> None:
-    breaker = CircuitBreaker()
-    breaker.report(refusal, breaker.admit())
+def test_one_refusal_of_all_calls_is_enough(closed: CircuitBreaker, refusal: Standing) -> None:
+    closed.report(refusal, closed.admit())
 
-    assert breaker.standing is refusal
-    assert admits(breaker)
-
-
-def test_one_call_at_a_time_probes_however_long_it_takes() -> None:
-    breaker = opened()
-    probe(breaker)
-    until = time.monotonic() + 3 * OPEN_SECONDS
-    while time.monotonic() < until:
-        assert not admits(breaker)
+    assert closed.standing is refusal
+    assert admits(closed)
 
 
-def test_a_probe_that_fails_keeps_it_open_for_as_long_again() -> None:
-    breaker = opened()
-    breaker.report(Standing.FAILING, probe(breaker))
-    assert not admits(breaker)
-    eventually(lambda: admits(breaker))
+def test_one_call_at_a_time_probes_however_long_it_takes(
+    opened: CircuitBreaker, clock: Clock
+) -> None:
+    clock.now += OPEN_SECONDS
+    opened.admit()
+    clock.now += 3 * OPEN_SECONDS
+
+    assert not admits(opened)
 
 
-def test_a_probe_that_is_answered_closes_it() -> None:
-    breaker = opened()
-    breaker.report(Standing.OK, probe(breaker))
-    assert admits(breaker)
-    assert admits(breaker)
+def test_failed_probe_keeps_the_circuit_open_as_long_again(
+    opened: CircuitBreaker, clock: Clock
+) -> None:
+    clock.now += OPEN_SECONDS
+    opened.report(Standing.FAILING, opened.admit())
+    clock.now += OPEN_SECONDS - 0.001
+    assert not admits(opened)
+    clock.now += 0.001
+    assert admits(opened)
 
 
-def late() -> tuple[CircuitBreaker, int]:
-    """One that has opened, and a call that it admitted before."""
-    breaker = CircuitBreaker()
-    admitted = [breaker.admit() for _ in range(FAILURES_TO_OPEN + 1)]
-    for one in admitted[1:]:
-        breaker.report(Standing.FAILING, one)
-    return breaker, admitted[0]
+def test_answered_probe_closes_the_circuit(opened: CircuitBreaker, clock: Clock) -> None:
+    clock.now += OPEN_SECONDS
+    opened.report(Standing.OK, opened.admit())
+
+    assert admits(opened)
+    assert admits(opened)
 
 
-def test_a_late_report_lets_no_second_call_probe() -> None:
-    breaker, before = late()
-    probe(breaker)
+def late_call(breaker: CircuitBreaker) -> int:
+    """A call that was admitted before the circuit opened."""
+    before, *admitted = [breaker.admit() for _ in range(FAILURES_TO_OPEN + 1)]
+    for each in admitted:
+        breaker.report(Standing.FAILING, each)
+    return before
 
-    breaker.report(Standing.OK, before)
 
-    assert not admits(breaker)
+def test_late_report_lets_no_second_call_probe(closed: CircuitBreaker, clock: Clock) -> None:
+    before = late_call(closed)
+    clock.now += OPEN_SECONDS
+    closed.admit()
+
+    closed.report(Standing.OK, before)
+
+    assert not admits(closed)
 
 
-def test_a_late_failure_keeps_it_open_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    breaker, before = late()
-    eventually(lambda: open_workers() == 0)
-    monkeypatch.setattr(circuit_breaker, "OPEN_SECONDS", 0.5)
+def test_late_failure_keeps_the_circuit_open_no_longer(
+    closed: CircuitBreaker, clock: Clock
+) -> None:
+    before = late_call(closed)
+    clock.now += OPEN_SECONDS
 
-    breaker.report(Standing.FAILING, before)
+    closed.report(Standing.FAILING, before)
 
-    assert admits(breaker)
+    assert admits(closed)
