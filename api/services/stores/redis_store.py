@@ -47,6 +47,8 @@ CLOCK_CHECK_SECONDS: Final = 30.0
 HEARTBEAT_SECONDS: Final = 1.0
 # So many that every node of a cluster holds one of them.
 CHECK_KEYS: Final = 256
+# A reply of another kind than the command has, where the connection is out of step, ends so.
+NO_REPLY_TO_THAT: Final = (AttributeError, LookupError, TypeError, ValueError)
 
 T = TypeVar("T")
 
@@ -245,8 +247,7 @@ class RedisStore:
     def _timed(self, call: Callable[[], Any]) -> tuple[float, bytes, bytes]:
         """Every script tells Redis' time, which keeps our idea of it right."""
         asked = time.monotonic()
-        seconds, microseconds, kind, value = self._guarded(call)
-        now = int(seconds) + int(microseconds) / 1_000_000
+        now, kind, value = self._guarded(lambda: _told(*call()))
         self._clock.learn(now, asked, time.monotonic())
         return now, kind, value
 
@@ -256,6 +257,8 @@ class RedisStore:
             raw = self._on(key, "GET", key)
         except _WrongType:
             raw = b""
+        if not isinstance(raw, bytes | None):
+            raise StoreUnavailable("GET brought neither a value nor nothing")
         value = None if raw is None else unpack(raw)
         if raw is not None and value is None:
             self._on(key, "DEL", key)
@@ -281,7 +284,7 @@ class RedisStore:
                 raise _WrongType from exc
             metrics.REDIS_ERRORS.labels("refusal").inc()
             raise StoreUnavailable(_reason(exc)) from exc
-        except (redis.RedisError, OSError, UnicodeError) as exc:
+        except (redis.RedisError, OSError, *NO_REPLY_TO_THAT) as exc:
             timed_out = isinstance(exc, redis.TimeoutError | TimeoutError)
             metrics.REDIS_ERRORS.labels("timeout" if timed_out else "connection").inc()
             raise StoreUnavailable(_reason(exc)) from exc
@@ -323,6 +326,10 @@ class _RedisClock:
         with self._lock:
             self._distance = told - (asked + heard) / 2
             self._learned_at = heard
+
+
+def _told(seconds: str, microseconds: str, kind: bytes, value: bytes) -> tuple[float, bytes, bytes]:
+    return int(seconds) + int(microseconds) / 1_000_000, kind, value
 
 
 def _certain(value: T | None) -> T:

@@ -1,0 +1,57 @@
+"""What Redis may answer, and when nothing is asked of it any more."""
+
+from collections.abc import Callable
+
+import pytest
+
+from api.services.stores import redis_store
+from api.services.stores.redis_store import RedisStore, StoreUnavailable
+
+
+class Redis:
+    """Answers to everything with a number, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    def run(self, key: str, *command: object) -> int:
+        self.asked.append((key, command))
+        return 7
+
+    def home(self) -> "Redis":
+        return self
+
+    def time(self) -> object:
+        return self.run("", "TIME")[0]  # type: ignore[index] # as redis-py reads it
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def redis() -> Redis:
+    return Redis()
+
+
+@pytest.fixture
+def store(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> RedisStore:
+    monkeypatch.setattr(redis_store, "connections_to", lambda _url: redis)
+    return RedisStore("redis://unused")
+
+
+CALLS: list[Callable[[RedisStore], object]] = [
+    RedisStore.time,
+    lambda store: store.get("key"),
+    lambda store: store.failure("key"),
+    lambda store: store.claim("key", "me", 0, 0, background=False),
+    lambda store: store.take_turn("key", 1, 1, 1),
+]
+NAMES = ["time", "get", "failure", "claim", "take-turn"]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=NAMES)
+def test_reply_of_another_kind_is_an_outage_and_no_mistake_of_ours(
+    call: Callable[[RedisStore], object], store: RedisStore
+) -> None:
+    with pytest.raises(StoreUnavailable):
+        call(store)
