@@ -55,3 +55,10 @@ def test_reply_of_another_kind_is_an_outage_and_no_mistake_of_ours(
 ) -> None:
     with pytest.raises(StoreUnavailable):
         call(store)
+
+
+def test_store_that_is_closed_asks_redis_nothing_more(redis: Redis, store: RedisStore) -> None:
+    store.close()
+    with pytest.raises(StoreUnavailable):
+        store.get("key")
+    assert redis.asked == []

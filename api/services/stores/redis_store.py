@@ -64,6 +64,7 @@ class RedisStore:
         """Opens no connection yet. `url`: as REDIS_URL takes it."""
         self._connections = connections_to(url)
         self._clock = _RedisClock()
+        self._is_closed = False
         self._claim = _script("claim")
         self._put = _script("put")
         self._fail = _script("fail")
@@ -87,6 +88,7 @@ class RedisStore:
         self.time()
 
     def close(self) -> None:
+        self._is_closed = True
         self._connections.close()
 
     @contextmanager
@@ -267,8 +269,9 @@ class RedisStore:
     def _on(self, key: str, *command: object) -> Any:
         return self._guarded(lambda: self._connections.run(key, *command))
 
-    @staticmethod
-    def _guarded(call: Callable[[], Any], seconds: float = CALL_SECONDS) -> Any:
+    def _guarded(self, call: Callable[[], Any], seconds: float = CALL_SECONDS) -> Any:
+        if self._is_closed:  # the connections would be opened anew, and by nobody closed
+            raise StoreUnavailable("it is closed")
         # redis-py's timeouts leave out the look-up of the name.
         total = gevent.Timeout(seconds)
         try:
