@@ -1,5 +1,6 @@
 """What Redis may answer, and when nothing is asked of it any more."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -62,3 +63,20 @@ def test_store_that_is_closed_asks_redis_nothing_more(redis: Redis, store: Redis
     with pytest.raises(StoreUnavailable):
         store.get("key")
     assert redis.asked == []
+
+
+def test_time_that_arrives_late_sets_no_clock_back(
+    redis: Redis, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def behind_after(late: float) -> float:
+        def tell() -> tuple[int, int]:
+            told = time.time_ns() // 1000
+            time.sleep(late)
+            return divmod(told, 1_000_000)
+
+        monkeypatch.setattr(redis, "time", tell)
+        store.time()
+        return time.time() - store.now()
+
+    assert behind_after(0) < 0.01
+    assert behind_after(0.2) < 0.01

@@ -325,9 +325,13 @@ class _RedisClock:
         return time.monotonic() - self._learned_at > CLOCK_CHECK_SECONDS
 
     def learn(self, told: float, asked: float, heard: float) -> None:
-        """Redis told its time between the two moments of the monotonic clock."""
+        """Redis told its time between the two moments of the monotonic clock.
+
+        When between, nobody knows. So a reply that was long on its way moves only what it proves
+        wrong: a clock that went back would date a nocache before fetches that are older.
+        """
         with self._lock:
-            self._distance = told - (asked + heard) / 2
+            self._distance = min(max(self._distance, told - heard), told - asked)
             self._learned_at = heard
 
 
