@@ -239,6 +239,18 @@ def test_a_redis_that_ends_with_the_worker_is_no_outage() -> None:
     assert (store.is_up, said) == (True, [])
 
 
+def test_a_lock_is_given_back_with_what_was_stored_in_an_outage(redis_server: RedisServer) -> None:
+    store = LayeredStore(RedisStore(redis_server.url), stale_ttl=60)
+    store.start()
+    granted = grant(store)
+    redis_server.client.replicaof("127.0.0.1", "1")  # which refuses all that is written
+    store.put("key", "me", b"body", granted.at, 600, 60)
+    redis_server.client.replicaof("NO", "ONE")
+    eventually(lambda: redis_server.keys(entry_key("key")))
+    assert not redis_server.keys(lock_key("key"))
+    store.close()
+
+
 def test_a_replica_with_a_slow_clock_serves_nothing_expired_before_it_knows_the_time(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,7 +48,8 @@ class LayeredStore:
         self._is_coherent = False
         # Counts what could have made the copy miss something: see `_take_over`.
         self._generation = 0
-        self._unshared: LRUCache[str, tuple[Entry, float]] = LRUCache(MAX_UNSHARED)
+        # Each with the name under which Redis may still hold a lock for it.
+        self._unshared: LRUCache[str, tuple[Entry, float, str]] = LRUCache(MAX_UNSHARED)
         self._closed = threading.Event()
         self._checked_at = time.monotonic()
 
@@ -118,7 +119,7 @@ class LayeredStore:
         def remember() -> Entry:
             entry = self._copy.put(key, owner, body, fetched_at, ttl, stale_ttl)
             with self._lock:
-                self._unshared[key] = entry, stale_ttl
+                self._unshared[key] = entry, stale_ttl, owner
             return entry
 
         entry = self._try(share, remember)
@@ -213,8 +214,8 @@ class LayeredStore:
         while self._unshared:
             with self._lock:
                 key, unshared = next(iter(self._unshared.items()))
-            entry, stale_ttl = unshared
-            self._shared.put(key, "", entry.body, entry.fetched_at, entry.ttl, stale_ttl)
+            entry, stale_ttl, owner = unshared
+            self._shared.put(key, owner, entry.body, entry.fetched_at, entry.ttl, stale_ttl)
             with self._lock:
                 if self._unshared.get(key) == unshared:
                     del self._unshared[key]
