@@ -107,7 +107,7 @@ pin-images: ## Pin the base images by the digests that they have today
 
 .PHONY: clean
 clean: ## Remove everything that the other targets made here
-	rm -rf .venv .venv-bench .venv-runtime dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-bench .venv-runtime dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: setup
