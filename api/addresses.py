@@ -55,6 +55,9 @@ class Proxies:
             if network.prefixlen < _MIN_PREFIX[network.version]
         ]
 
+    def __contains__(self, peer: str) -> bool:
+        return _known(self.networks, peer)[1]
+
     def __str__(self) -> str:
         return ",".join(map(str, self.networks))
 

@@ -112,7 +112,8 @@ def create_app(settings: Settings) -> Application:
 def _routes(
     settings: Settings, prices: Prices, lifecycle: Lifecycle, status: Status, rules: Rules
 ) -> falcon.App[Any, Any]:
-    spans = [RequestSpan()] if settings.otel_exporter_otlp_endpoint else []
+    collects = settings.otel_exporter_otlp_endpoint
+    spans = [RequestSpan(settings.forwarded_allow_ips)] if collects else []
     app = falcon.App(middleware=[RequestContext(), *spans, *cors(settings.cors_origins)])
     if rules:
         app.add_middleware(Gate(rules))

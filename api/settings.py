@@ -132,7 +132,8 @@ class Settings(BaseSettings):
     )
     forwarded_allow_ips: ProxyList = Field(
         default=Proxies(),
-        description="addresses or networks of the proxies whose X-Forwarded-For is believed",
+        description="addresses or networks of the proxies whose X-Forwarded-For and traceparent"
+        " are believed",
     )
     port: int = Field(default=8080, ge=1, le=65535, description="TCP port to listen on")
     web_concurrency: int | None = Field(

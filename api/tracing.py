@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 SERVICE_NAME: Final = "flight-price-api"
 # Seconds that a batch of spans may take to the collector; they are sent in the background.
 EXPORT_SECONDS: Final = 5.0
-# Of the traces that begin here, how many a worker collects each second, unless OTEL_TRACES_SAMPLER
-# says which: the spans of a hit take longer to make than its answer.
+# Of the traces that begin here, or that strangers want collected, how many a worker collects each
+# second, unless OTEL_TRACES_SAMPLER says which: the spans of a hit take longer to make than its
+# answer.
 TRACES_A_SECOND: Final = 50
-# A `traceparent` whose trace the client left out (W3C Trace Context, 3.2), and the trace's id.
-_LEFT_OUT: Final = re.compile(
-    r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f][02468ace]"
+# A `traceparent` (W3C Trace Context, 3.2): the trace's id, and the flags behind everything else.
+_TRACEPARENT: Final = re.compile(
+    r"(00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-)([0-9a-f]{2})"
 )
+_SAMPLED: Final = 1
 
 
 class Span(Protocol):
@@ -58,7 +60,7 @@ class _Beginnings:
         self._taken = 0
 
     def take(self) -> bool:
-        """Whether the trace that begins now is collected."""
+        """Whether the trace that begins now, or that a stranger brings, is collected."""
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._taken = second, 0
@@ -133,23 +135,21 @@ def call_span(name: str) -> AbstractContextManager[Span]:
 
 
 def request_span(
-    name: str, headers: Mapping[str, str]
+    name: str, headers: Mapping[str, str], *, trusted: bool
 ) -> tuple[str | None, AbstractContextManager[Span]]:
     """The span of a request that came in, not yet entered, and the id of its trace.
 
     None where there is no trace: it begins here and the second has had its traces, or
     OpenTelemetry is switched off (OTEL_SDK_DISABLED).
     It continues the trace of `headers`, where there is a `traceparent` (W3C Trace Context).
-    Only after `start`.
+    `trusted`: whether that may ask for spans as often as it likes. Only after `start`.
     """
     if _beginnings is not None:
-        traceparent = headers.get("traceparent")
-        if traceparent is None and not _beginnings.take():
-            _left_out.set({})
-            return None, _NO_SPAN
-        if traceparent and (theirs := _LEFT_OUT.fullmatch(traceparent)):
-            _left_out.set({"traceparent": traceparent})
-            return theirs[1], _NO_SPAN
+        theirs = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+        flags = int(theirs[3], 16) if theirs else _SAMPLED
+        if not flags & _SAMPLED or not ((theirs and trusted) or _beginnings.take()):
+            _left_out.set({"traceparent": f"{theirs[1]}{flags & ~_SAMPLED:02x}"} if theirs else {})
+            return theirs[2] if theirs else None, _NO_SPAN
 
     from opentelemetry import trace  # noqa: PLC0415
     from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415

@@ -6,6 +6,7 @@ from typing import Final
 import falcon
 
 from api import tracing
+from api.addresses import Proxies
 from api.logs import current_trace_id
 
 # Both headers of W3C Trace Context.
@@ -15,10 +16,15 @@ TRACE_CONTEXT: Final = ("traceparent", "tracestate")
 class RequestSpan:
     """Middleware that spans a request, and puts the id of its trace into its lines of the log."""
 
+    def __init__(self, trusted: Proxies) -> None:
+        """`trusted`: whose wish to have a trace collected is followed without a limit."""
+        self._trusted = trusted
+
     def process_request(self, req: falcon.Request, _resp: falcon.Response) -> None:
         found = {name: req.get_header(name) for name in TRACE_CONTEXT}
         headers = {name: value for name, value in found.items() if value is not None}
-        trace_id, span = tracing.request_span(req.method, headers)
+        trusted = "traceparent" in headers and req.remote_addr in self._trusted
+        trace_id, span = tracing.request_span(req.method, headers, trusted=trusted)
         current_trace_id.set(trace_id)
         req.context.span, req.context.end_span = span.__enter__(), span.__exit__
 

@@ -12,6 +12,8 @@ from uuid import uuid4
 import pytest
 
 from api.tracing import TRACES_A_SECOND
+from tests import plain_http
+from tests.balancer import Balancer
 from tests.collector import Collector, attributes
 from tests.processes import eventually
 from tests.redis_server import RedisServer
@@ -54,6 +56,7 @@ def service(
 
 def traced(sandbox: SandboxServer, redis: RedisServer, collector: Collector) -> Service:
     settings = {"redis_url": redis.url, "web_concurrency": 1, **SOON}
+    settings["forwarded_allow_ips"] = "127.0.0.1"  # whose wishes are followed
     return Service.on(sandbox, otel_exporter_otlp_endpoint=collector.url, **settings)
 
 
@@ -264,6 +267,28 @@ def test_of_the_traces_that_begin_here_a_second_has_so_many(
     names = [span.name for span in collector.spans[before:]]
     assert 0 < len(traces) <= seconds * TRACES_A_SECOND < asked
     assert names.count("GET /flights/price") == names.count("cache") == len(traces)
+
+
+def test_traces_of_strangers_count_among_those_of_a_second(spans: Collector) -> None:
+    traced = PING[:-2] + f"traceparent: {traceparent(TRACE_ID)}\r\n\r\n".encode()
+    with Service(otel_exporter_otlp_endpoint=spans.url, web_concurrency=1) as service:
+        asked, seconds, began = 0, 1, int(time.monotonic())
+        while asked <= seconds * TRACES_A_SECOND:
+            with Wire(service) as wire:
+                asked += len(statuses(wire.ask(traced * TRACES_A_SECOND)))
+            seconds = int(time.monotonic()) - began + 1
+
+    assert 0 < len(spans.named("GET /flights/ping", TRACE_ID)) <= seconds * TRACES_A_SECOND < asked
+
+
+def test_balancer_passes_no_trace_of_a_client_on(service: Service, collector: Collector) -> None:
+    trace_id = uuid4().hex
+    client = plain_http.client(headers={"traceparent": traceparent(trace_id)})
+    with Balancer([service]) as balancer, client:
+        assert client.get(f"{balancer.url}/ping").is_success
+    await_all(service, collector)
+
+    assert trace_id not in {span.trace_id.hex() for span in collector.spans}
 
 
 def test_who_has_begun_a_trace_is_not_left_out(

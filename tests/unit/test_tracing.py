@@ -1,5 +1,7 @@
 """Tracing needs packages that the service alone does not, and says so."""
 
+from contextvars import copy_context
+
 import pytest
 
 from api import tracing
@@ -39,3 +41,28 @@ def test_without_a_collector_a_span_is_nothing() -> None:
 
     assert span is call
     assert headers == {}
+
+
+class Full:
+    """A second that has had its traces."""
+
+    def take(self) -> bool:
+        return False
+
+
+def test_stranger_s_trace_that_is_not_collected_is_passed_on_as_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"
+    monkeypatch.setattr(tracing, "_beginnings", Full())
+    monkeypatch.setattr(tracing, "_tracer", object())
+
+    def asked() -> tuple[str | None, dict[str, str]]:
+        trace_id, _ = tracing.request_span("GET", {"traceparent": f"{theirs}03"}, trusted=False)
+        headers: dict[str, str] = {}
+        tracing.inject(headers)
+        return trace_id, headers
+
+    told = copy_context().run(asked)
+
+    assert told == ("0af7651916cd43dd8448eb211c80319c", {"traceparent": f"{theirs}02"})
