@@ -1,4 +1,4 @@
-"""What code and documents cite exists: sections of docs/amadeus.md, and the targets of links."""
+"""What code and documents cite exists: sections of docs/amadeus.md, links, make targets, names."""
 
 import re
 from pathlib import Path
@@ -63,3 +63,22 @@ def test_each_link_of_a_document_leads_somewhere(document: Path) -> None:
             broken.append(target)
 
     assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_make_target_of_a_document_exists(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = document.read_text()
+    commands = " ".join(re.findall(r"^```sh\n.*?^```|`[^`\n]+`", text, re.MULTILINE | re.DOTALL))
+
+    assert set(re.findall(r"(?<![\w-])make ([a-z-]+)", commands)) <= targets
+
+
+def test_each_name_that_contributors_are_told_to_look_for_exists() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    sources = "\n".join(file.read_text() for file in SOURCES if file.is_relative_to(ROOT / "api"))
+    names = {*re.findall(r"`([A-Z]\w+[a-z])`", page), *re.findall(r"git grep '([^']+)'", page)}
+
+    assert {"Event", "FlightPriceError", "Settings"} <= names
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", sources)] == []
+    assert "def create_app(" in sources

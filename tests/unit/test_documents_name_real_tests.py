@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *ROOT.glob("docs/**/*.md")]
+DOCUMENTS = [
+    *(ROOT / name for name in ("CONTRIBUTING.md", "README.md", "SECURITY.md")),
+    *ROOT.glob("docs/**/*.md"),
+]
 
 
 def defined_tests() -> set[str]:
@@ -19,7 +22,7 @@ def defined_tests() -> set[str]:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_test_and_file_that_a_document_names_exists(document: Path) -> None:
     text = document.read_text()
-    assert set(re.findall(r"`(test_\w+)`", text)) <= defined_tests()
+    assert set(re.findall(r"`(test_\w+)`", text)) - defined_tests() == set()
     files = re.findall(r"`((?:api|bench|deploy|docs|sandbox|tests)/[\w./-]+)`", text)
     assert [name for name in files if not (ROOT / name).exists()] == []
 
