@@ -67,6 +67,21 @@ def test_the_balancer_cuts_off_who_sends_drop_by_drop(way_in: Balancer) -> None:
     assert time.monotonic() - started < 7
 
 
+def test_balancer_lets_no_client_choose_its_address() -> None:
+    with (
+        Service(client_rate_limit=1, forwarded_allow_ips="127.0.0.1") as replica,
+        Balancer([replica]) as balancer,
+        plain_http.client() as client,
+    ):
+        url = replica.price_url().replace(replica.url, balancer.url)
+        invented = [{"X-Forwarded-For": f"203.0.113.{number}"} for number in range(3)]
+        statuses = [client.get(url, headers=headers).status_code for headers in invented]
+        believed = client.get(replica.price_url(), headers=invented[0]).status_code
+
+    assert statuses == [200, 429, 429]
+    assert believed == 200  # of a proxy that takes nothing out
+
+
 def test_replicas_share_what_they_know(replicas: list[Service], sandbox: SandboxServer) -> None:
     nobody_asked_for = some_day(200)
     statuses = set()
