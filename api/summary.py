@@ -12,7 +12,7 @@ from api.setting_faults import strangers
 from api.settings import DOTENV, Settings
 
 # For 1000 clients of a worker, its connections to Redis and Amadeus, and what else it has open.
-NEEDED_FILES: Final = 2048
+NEEDED_FILES: Final = 4096
 WANTED_FILES: Final = 8192
 
 

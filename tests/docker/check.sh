@@ -126,7 +126,7 @@ check 'no program in it takes the rights of its owner' \
   [ -z "$(in_api find / -xdev -type f -perm /6000 2>/dev/null)" ]
 check 'it has no installer' fails in_api sh -c 'command -v pip || /usr/local/bin/python -m pip --version'
 check 'it leaves no dumps of its memory' [ "$(in_api sh -c 'ulimit -c')" = 0 ]
-check 'it may open a file for each connection' [ "$(in_api sh -c 'ulimit -n')" -ge 2048 ]
+check 'it may open a file for each connection' [ "$(in_api sh -c 'ulimit -n')" -ge 4096 ]
 check 'what it can write to runs no programs' \
   in_api grep --extended-regexp --quiet '^tmpfs /tmp tmpfs [^ ]*noexec' /proc/mounts
 check 'it cannot gain privileges' in_api grep --quiet '^NoNewPrivs:\s*1$' /proc/1/status

@@ -1,5 +1,6 @@
 """What compose allows the service is enough for as many workers and clients as it takes."""
 
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,6 +9,8 @@ import pytest
 import yaml
 from annotated_types import Le
 
+from api.services import transport
+from api.services.stores import connections as redis_connections
 from api.settings import Settings
 from api.summary import NEEDED_FILES
 
@@ -30,5 +33,9 @@ def test_each_worker_may_have_all_its_threads(service: Any) -> None:
 
 
 def test_each_worker_may_have_a_file_for_each_connection(service: Any) -> None:
-    assert service["ulimits"]["nofile"] >= NEEDED_FILES
+    configuration = (ROOT / "gunicorn.conf.py").read_text()
+    (clients,) = re.findall(r"^worker_connections = (\d+)$", configuration, re.MULTILINE)
+    others = redis_connections.MAX_CONNECTIONS + transport.MAX_CONNECTIONS
+
+    assert service["ulimits"]["nofile"] >= NEEDED_FILES > int(clients) + others
     assert service["ulimits"]["core"] == 0
