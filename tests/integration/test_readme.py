@@ -1,4 +1,4 @@
-"""What README.md says is so: its commands, its answers, its tables and its figures."""
+"""README.md and the pages of docs/ say what is so: commands, answers, tables and figures."""
 
 import difflib
 import json
@@ -23,6 +23,8 @@ from tests.service import Service, some_day
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
+API_PAGE = ROOT / "docs" / "api.md"
+SETTINGS_PAGE = ROOT / "docs" / "settings.md"
 
 
 def blocks(language: str) -> list[str]:
@@ -49,13 +51,17 @@ def run(service: Service, command: str) -> str:
 
 
 @pytest.mark.parametrize("command", CURLS)
-def test_every_curl_gets_a_good_answer(service: Service, command: str) -> None:
+def test_every_curl_gets_the_answer_that_is_promised(service: Service, command: str) -> None:
     answer = run(service, command)
 
     head, _, body = answer.rpartition("\n\n")
     assert not head or head.startswith("HTTP/1.1 200 OK")
-    assert {"data", "status", "version"} & set(json.loads(body))
-    assert "code" not in json.loads(body)
+    document = json.loads(body)
+    if "# 400 with two errors" in command:
+        assert (document["status"], len(document["errors"])) == (400, 2)
+    else:
+        assert {"data", "status", "version"} & set(document)
+        assert "code" not in document
 
 
 def test_the_answer_shown_is_one_of_the_service(service: Service) -> None:
@@ -80,8 +86,12 @@ def test_the_log_shown_is_one_of_the_service() -> None:
     assert [line["event"] for line in told[first:]] == [line["event"] for line in shown]
 
 
-def between_marks(name: str) -> str:
-    _, _, rest = README.partition(f"<!-- {name}: begin -->\n")
+def test_readme_is_read_in_five_minutes() -> None:
+    assert len(README.splitlines()) <= 180
+
+
+def between_marks(page: Path, name: str) -> str:
+    _, _, rest = page.read_text().partition(f"<!-- {name}: begin -->\n")
     return rest.partition(f"<!-- {name}: end -->")[0]
 
 
@@ -93,7 +103,7 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
         cell = f"`{shown}`" if shown and str(shown) else ""
         rows.append(f"| `{name.upper()}` | {cell} | {field.description} |")
 
-    check_table("settings", rows)
+    check_table(SETTINGS_PAGE, "settings", rows)
 
 
 def test_the_table_of_parameters_is_that_of_the_code() -> None:
@@ -102,20 +112,20 @@ def test_the_table_of_parameters_is_that_of_the_code() -> None:
         needed = "**required:** " if field.is_required() else ""
         rows.append(f"| `{name}` | {needed}{field.description} |")
 
-    check_table("parameters", rows)
+    check_table(API_PAGE, "parameters", rows)
 
 
-def check_table(name: str, rows: list[str]) -> None:
-    wanted, found = "\n".join(rows) + "\n", between_marks(name)
+def check_table(page: Path, name: str, rows: list[str]) -> None:
+    wanted, found = "\n".join(rows) + "\n", between_marks(page, name)
     differences = difflib.ndiff(found.splitlines(), wanted.splitlines())
-    assert found == wanted, "README.md should say:\n" + "\n".join(differences)
+    assert found == wanted, f"{page.name} should say:\n" + "\n".join(differences)
 
 
 def test_the_table_of_errors_is_that_of_the_code() -> None:
     ours = {error for error in FlightPriceError.__subclasses__() if error is not UpstreamError}
     known = {error.code: error.status.value for error in {*ours, *UPSTREAM_ERRORS.values()}}
 
-    shown = re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", README, re.MULTILINE)
+    shown = re.findall(r"^\| (\d{3}) \| `([a-z-]+)` \|", API_PAGE.read_text(), re.MULTILINE)
 
     assert {code: int(status) for status, code in shown} == known
 
@@ -140,9 +150,15 @@ def test_every_make_command_exists() -> None:
 
 def test_every_link_leads_somewhere() -> None:
     links = re.findall(r"\]\(([^)#:]+)[^):]*\)", README)
-    folders = re.findall(r"^\| `([a-z]+/)` \|", README, re.MULTILINE)
 
-    assert [path for path in links + folders if not (ROOT / path).exists()] == []
+    assert [path for path in links if not (ROOT / path).exists()] == []
+
+
+def test_every_page_of_docs_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
+
+    assert pages <= set(re.findall(r"\]\(([\w.]+)\)", index))
 
 
 @pytest.mark.alone

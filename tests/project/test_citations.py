@@ -13,7 +13,7 @@ SOURCES = sorted(
     for file in ROOT.glob(f"{folder}/**/*.py")
     if file != Path(__file__)
 )
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")])
+DOCUMENTS = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("[a-z]*/README.md")})
 
 
 def headings(document: Path) -> list[str]:
