@@ -3,6 +3,8 @@
 import re
 import socket
 import struct
+import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -73,6 +75,15 @@ class Wire:
             return False
 
         eventually(is_cut_off)
+
+    def drip_fast_until_cut_off(self) -> None:
+        """Send thousands of bytes a second, each by itself, until the service has closed."""
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        with suppress(OSError):
+            while time.monotonic() < give_up:
+                self.send(b"\r")
+                time.sleep(0.0005)  # or the network would join them
 
     def read(self) -> bytes:
         """All that comes until the service closes."""

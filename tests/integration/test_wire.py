@@ -258,6 +258,16 @@ def test_a_head_that_comes_drop_by_drop_is_cut_off(service: Service) -> None:
         assert max(at_once.map(seconds_until_cut_off, beginnings)) < 7
 
 
+@pytest.mark.parametrize("length", [0, 10_000, 300_000])
+def test_head_in_fast_single_bytes_is_cut_off_in_time(service: Service, length: int) -> None:
+    started = time.monotonic()
+    with Wire(service) as wire:
+        wire.send(HEAD + b"A:" + b"\r" * length)
+        wire.drip_fast_until_cut_off()
+
+    assert time.monotonic() - started < 7
+
+
 def test_a_body_that_comes_drop_by_drop_is_cut_off(service: Service) -> None:
     started = time.monotonic()
     with Wire(service) as wire:
