@@ -120,7 +120,7 @@ def check_files(url: str) -> None:
     To be asked where settings are read, and not of those in force: a file that is gone by the
     time that a worker is replaced costs its way to Redis, and not the service.
     """
-    for name, value in parse_qsl(urlsplit(url).query):
+    for name, value in parse_qsl(urlsplit(RedisUrl.parse(url).server).query):
         if name in TLS_FILES and not os.access(value, os.R_OK):
             raise ValueError(f"takes as {name} a file that can be read")
 

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from redis.connection import parse_url
 
 from api.redis_url import RedisUrl
 from api.services.stores.connections import connections_to
+from api.settings import Settings
+from api.summary import summary
 
 MANUAL = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 FORMS = re.findall(r"\| `([a-z+]+://[^`]*)` \|$", MANUAL, re.MULTILINE)
@@ -40,11 +43,13 @@ def test_a_form_of_the_manual_is_a_way_to_redis(form: str) -> None:
 def test_a_form_of_the_manual_takes_names_and_addresses(form: str, host: str, scheme: str) -> None:
     url = form.replace("redis", scheme, 1).replace("host", HOSTS[host])
     connections_to(url).close()
+    assert host in str(summary(Settings(redis_url=SecretStr(url)))["redis"])
     assert hosts_of(RedisUrl.parse(url)) == [host] * form.count("host")
 
 
 def test_names_and_addresses_may_stand_side_by_side() -> None:
-    where = RedisUrl.parse("redis+cluster://user:p%5Bss@one:7000,[::1]:7001,[::2]")
+    url = "redis+cluster://user:p%5Bss@one:7000,[::1]:7001,[::2]"
+    where = RedisUrl.parse(Settings(redis_url=SecretStr(url)).redis_url.get_secret_value())
     assert where.addresses == (("one", 7000), ("::1", 7001), ("::2", 6379))
     assert where.server.startswith("redis://user:p%5Bss@localhost/0")
 
