@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, cast
@@ -44,7 +45,10 @@ class RedisServer:
         self._folder = Path(tempfile.mkdtemp(prefix="redis-", dir=_MEMORY))
 
     def __enter__(self) -> Self:
-        self.start()
+        with ExitStack() as unless_started:
+            unless_started.push(self)
+            self.start()
+            unless_started.pop_all()
         return self
 
     def __exit__(

@@ -40,11 +40,13 @@ class _Several:
     def __init__(self, servers: list[RedisServer], tls: Tls | None) -> None:
         self.servers = servers
         self.tls = tls
-        self._running = ExitStack()
 
     def __enter__(self) -> Self:
-        for server in self.servers:
-            self._running.enter_context(server)
+        with ExitStack() as unless_complete:
+            for server in self.servers:
+                unless_complete.enter_context(server)
+            self._assemble()
+            self._running = unless_complete.pop_all()
         return self
 
     def __exit__(
@@ -54,6 +56,10 @@ class _Several:
         ___: TracebackType | None,
     ) -> None:
         self._running.close()
+
+    def _assemble(self) -> None:
+        """Make one Redis of the servers, and wait until they are that."""
+        raise NotImplementedError
 
     def denied(self) -> list[dict[str, Any]]:
         """What somebody tried on a server that is alive, and may not."""
@@ -75,12 +81,10 @@ class RedisCluster(_Several):
     def __init__(self, tls: Tls | None = None, program: str = REDIS) -> None:
         super().__init__([_cluster_node(tls, program) for _ in range(6)], tls)
 
-    def __enter__(self) -> Self:
-        super().__enter__()
+    def _assemble(self) -> None:
         addresses = [f"127.0.0.1:{server.port}" for server in self.servers]
         self._manage("create", *addresses, "--cluster-replicas", "1")
         eventually(self._is_complete)
-        return self
 
     @property
     def url(self) -> str:
@@ -150,10 +154,8 @@ class SentinelRedis(_Several):
         self.sentinels = [_Sentinel(self.master.port, tls, program) for _ in range(3)]
         super().__init__([self.master, *replicas, *self.sentinels], tls)
 
-    def __enter__(self) -> Self:
-        super().__enter__()
+    def _assemble(self) -> None:
         eventually(self._all_know_each_other)
-        return self
 
     @property
     def url(self) -> str:

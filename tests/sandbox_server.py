@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -30,10 +31,12 @@ class SandboxServer:
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(self._command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line.startswith("sandbox listening on "):
-            self.stop()
-            raise RuntimeError(f"the sandbox did not start, it said {line!r}")
+        with ExitStack() as unless_started:
+            unless_started.push(self)
+            line = self.process.stdout.readline()
+            if not line.startswith("sandbox listening on "):
+                raise RuntimeError(f"the sandbox did not start, it said {line!r}")
+            unless_started.pop_all()
         self.url = line.split()[-1]
         return self
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -86,11 +86,14 @@ class Service:
     def __enter__(self) -> Self:
         if not hasattr(self, "process"):
             self.launch()
-        try:
-            eventually(self._is_ready)
-        except AssertionError as exc:
-            self.stop()
-            raise AssertionError(f"the service did not start:\n{self.log_text}") from exc
+        with ExitStack() as unless_ready:
+            unless_ready.push(self)
+            try:
+                eventually(self._is_ready)
+            except AssertionError as exc:
+                self.stop()
+                raise AssertionError(f"the service did not start:\n{self.log_text}") from exc
+            unless_ready.pop_all()
         return self
 
     def __exit__(

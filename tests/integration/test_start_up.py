@@ -1,5 +1,6 @@
 """The first seconds of the service, with good and bad settings and a good and bad Amadeus."""
 
+import gc
 import os
 import resource
 import socket
@@ -33,6 +34,12 @@ def gunicorn(**environment: str) -> "subprocess.CompletedProcess[str]":
         timeout=20,
         check=False,
     )
+
+
+def test_a_start_that_fails_in_one_test_fails_no_other() -> None:
+    with pytest.raises(RuntimeError, match="LOG_LEVEL takes"), Service(log_level="loud"):
+        pass
+    gc.collect()  # what was left behind would be warned of here, and a warning is a failure
 
 
 @pytest.mark.parametrize(
