@@ -10,7 +10,7 @@ import pytest
 from tests.contract import schemas
 from tests.contract.answers import violations
 from tests.contract.schemas import OPERATIONS, Json, Operation
-from tests.sandbox_client import AHEAD, TOKEN, InProcess, body
+from tests.sandbox_client import AHEAD, SEARCH, TOKEN, InProcess, body
 
 SEARCH_TYPE = "application/vnd.amadeus+json"
 
@@ -96,7 +96,7 @@ def test_a_token_is_described_as_specified(honest: InProcess) -> None:
     assert violations("token description", answer) == []
 
 
-@pytest.mark.parametrize("status", [401, 500])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
 def test_token_errors_have_the_form_that_is_specified(sandbox: InProcess, status: int) -> None:
     sandbox.fault("token", "status", status)
     answer = sandbox.ask_token()
@@ -109,6 +109,15 @@ def test_an_unknown_token_is_a_404_as_specified(honest: InProcess) -> None:
     answer = honest.http.get(f"{TOKEN}/unknown")
     assert answer.status_code == 404
     assert violations("token description", answer) == []
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v2/unknown"), ("PUT", SEARCH)])
+def test_request_that_reaches_no_operation_gets_a_list_of_errors(
+    honest: InProcess, method: str, path: str
+) -> None:
+    answer = honest.http.request(method, path)
+    assert answer.status_code in {404, 405}
+    assert violations("search", answer) == []
 
 
 def test_the_answer_links_to_itself(honest: InProcess) -> None:
