@@ -19,6 +19,10 @@ help: ## List the targets
 run: .venv/run.stamp ## Serve on PORT (8080); Ctrl-C ends it
 	@exec $(BIN)/gunicorn
 
+.PHONY: unit
+unit: setup ## Run the tests that need Python and nothing else
+	@$(BIN)/pytest --numprocesses 2 --quiet tests/unit $(ARGS)
+
 .PHONY: test
 test: setup .venv-runtime/stamp redis-server test-tools ## Run the tests; ARGS="-k name" goes to pytest
 ifdef ARGS

@@ -79,17 +79,25 @@ class Application:
         return self._wsgi(environ, start_response)
 
 
-def create_app(settings: Settings) -> Application:
-    """The whole service. Opens no connection and starts no thread: `warm_up` does."""
-    store = _store(settings)
+def create_app(
+    settings: Settings,
+    *,
+    store: MemoryStore | LayeredStore | None = None,
+    transport: httpx2.BaseTransport | None = None,
+) -> Application:
+    """Wire the whole service. It opens no connection and starts no thread; `warm_up` does.
+
+    `store` and `transport` replace those that the settings name.
+    """
+    store = store or _store(settings)
     read_through = ReadThrough(store, settings.request_deadline)
     client_id, client_secret = settings.credentials
-    transport = Transport(_connections(settings))
+    upstream_transport = Transport(transport or _connections(settings))
     pacing = Pacing(
         store, f"{settings.base_url}|{client_id}", settings.calls_per_second, settings.workers
     )
     breaker = CircuitBreaker()
-    upstream = Upstream(transport, pacing, breaker, settings.amadeus_timeout)
+    upstream = Upstream(upstream_transport, pacing, breaker, settings.amadeus_timeout)
     credentials = Credentials(client_id, client_secret, settings.amadeus_guest_office_id)
     vault = TokenVault(store, read_through, upstream.fetch_token, settings.base_url, credentials)
     gateway = AmadeusGateway(
@@ -100,7 +108,7 @@ def create_app(settings: Settings) -> Application:
     )
     prices = Prices(read_through, gateway, settings.provider, times)
     history = History(metrics.folder(), figures_now)
-    lifecycle = Lifecycle(store, read_through, vault, breaker, history, transport.close)
+    lifecycle = Lifecycle(store, read_through, vault, breaker, history, upstream_transport.close)
     status = Status(
         settings.environment, lifecycle.readiness, history, uses_redis=not settings.in_memory
     )

@@ -32,7 +32,6 @@ class FileResource:
         self.audience = audience
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        resp.content_type = _MEDIA_TYPES[self._path.suffix]
         resp.set_headers(
             {
                 "Cache-Control": "no-cache",  # keep it, and ask whether it is still the one
@@ -44,6 +43,7 @@ class FileResource:
         if any(tag in ("*", self._etag) for tag in req.if_none_match or ()):
             resp.status = falcon.HTTP_304
         else:
+            resp.content_type = _MEDIA_TYPES[self._path.suffix]
             resp.data = self._content
 
     on_head = on_get

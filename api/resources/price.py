@@ -54,7 +54,6 @@ class PriceResource:
             req.context.cache_hit = labels_of(request) | times
         if not answer.entry.body:
             raise no_offers(request)
-        resp.content_type = falcon.MEDIA_JSON
         resp.data = answer.entry.body
 
     on_head = on_get
