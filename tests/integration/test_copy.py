@@ -17,14 +17,16 @@ MAX_PRICES = 11_000
 
 
 class EventfulRedis(RedisStore):
-    """Something happens while a reply is on its way, or to the next check."""
+    """Something happens before a put, while its reply is on its way, or to the next check."""
 
+    before: Callable[[], object] = staticmethod(lambda: None)
     meanwhile: Callable[[], object] = staticmethod(lambda: None)
     mistakes = 0
 
     def put(
         self, key: str, owner: str, body: bytes, fetched_at: float, ttl: float, stale_ttl: float
     ) -> Entry:
+        self.before()
         entry = super().put(key, owner, body, fetched_at, ttl, stale_ttl)
         self.meanwhile()
         return entry
@@ -152,3 +154,22 @@ def test_worker_shares_all_that_its_copy_took_in_an_outage(
     eventually(lambda: store.is_up, within=60)
 
     assert len(server.keys("*price *")) == MAX_PRICES
+
+
+def test_price_that_was_stored_is_not_followed_by_an_older_one_in_an_outage(
+    store: LayeredStore, shared: EventfulRedis, server: RedisServer
+) -> None:
+    def lose_redis() -> None:
+        server.kill()
+        eventually(lambda: not store.is_up)
+
+    eventually(lambda: answers_itself(store, server))
+    now = store.time()
+    store.put("key", "", b"older", now - 1, 600, 60)
+    shared.before = lambda: server.client.client_kill_filter(_type="pubsub")
+    shared.meanwhile = lose_redis
+    store.put("key", "", b"newer", now, 600, 60)
+
+    entry = store.get("key")
+    assert entry is not None
+    assert entry.body == b"newer"

@@ -159,10 +159,11 @@ class LayeredStore:
         """Keep what Redis answered to somebody who asked in that generation.
 
         If something could have been missed since, the answer may be older than what was missed,
-        and is good for that one caller only.
+        and is good for that one caller only. An older one that the copy has is worse all the same:
+        it would be served in an outage.
         """
         with self._lock:
-            if generation == self._generation:
+            if generation == self._generation or self._copy.get(key) is not None:
                 self._copy.keep(key, entry, self._stale_ttl)
 
     def _try(self, shared: Callable[[], T], local: Callable[[], T]) -> T:
