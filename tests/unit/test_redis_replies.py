@@ -14,9 +14,12 @@ class Redis:
 
     def __init__(self) -> None:
         self.asked: list[object] = []
+        self.is_open = False
 
     def run(self, key: str, *command: object) -> int:
         self.asked.append((key, command))
+        self.meanwhile()
+        self.is_open = True
         return 7
 
     def home(self) -> "Redis":
@@ -26,7 +29,10 @@ class Redis:
         return self.run("", "TIME")[0]  # type: ignore[index] # as redis-py reads it
 
     def close(self) -> None:
-        pass
+        self.is_open = False
+
+    def meanwhile(self) -> None:
+        """What happens before it answers."""
 
 
 @pytest.fixture
@@ -63,6 +69,15 @@ def test_store_that_is_closed_asks_redis_nothing_more(redis: Redis, store: Redis
     with pytest.raises(StoreUnavailable):
         store.get("key")
     assert redis.asked == []
+
+
+def test_store_that_is_closed_in_the_middle_of_a_call_leaves_no_connection_open(
+    redis: Redis, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis, "meanwhile", store.close)
+    with pytest.raises(StoreUnavailable):
+        store.get("key")
+    assert not redis.is_open
 
 
 def test_time_that_arrives_late_sets_no_clock_back(

@@ -291,6 +291,9 @@ class RedisStore:
             timed_out = isinstance(exc, redis.TimeoutError | TimeoutError)
             metrics.REDIS_ERRORS.labels("timeout" if timed_out else "connection").inc()
             raise StoreUnavailable(_reason(exc)) from exc
+        finally:
+            if self._is_closed:  # meanwhile, and redis-py opens again what it finds closed
+                self._connections.close()
 
 
 @dataclass(frozen=True, slots=True)
