@@ -47,6 +47,17 @@ def connections_of(pid: int, port: int) -> int:
     return of_process
 
 
+def has_ended(pid: int) -> bool:
+    """Whether a process runs no more. Linux only.
+
+    An orphan stays listed where the first process of a container awaits none: without its memory.
+    """
+    try:
+        return not Path(f"/proc/{pid}/maps").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def eventually(what: Callable[[], T | None], within: float = PATIENCE_SECONDS) -> T:
     """The first true value that `what` returns. Fails if there is none within that many seconds.
 

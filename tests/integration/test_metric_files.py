@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.metrics_page import value
-from tests.processes import eventually
+from tests.processes import eventually, has_ended
 from tests.service import Service
 
 
@@ -46,7 +46,7 @@ def test_those_of_a_killed_service_end_with_the_next_one_and_no_others(service: 
     with Service() as killed:
         left, workers = metric_folder(killed), killed.workers()
         killed.process.kill()
-        eventually(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+        eventually(lambda: all(has_ended(worker) for worker in workers))
 
     with Service():
         eventually(lambda: not left.exists())  # another that starts now may be at it

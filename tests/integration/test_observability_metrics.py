@@ -13,6 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from tests import plain_http
+from tests.crowd import ask_at_once
 from tests.metrics_page import labels, samples, value
 from tests.processes import eventually
 from tests.redis_server import RedisServer
@@ -235,10 +236,9 @@ def test_a_status_that_does_not_exist_makes_no_label(
     assert rises.labels(CALLS, "status") == {"other"}
 
 
-def test_waiting_for_a_turn_is_counted(hasty: Service, day: str) -> None:
+def test_waiting_for_a_turn_is_counted(hasty: Service) -> None:
     rises = Rises(hasty)
-    for origin in ("BOS", "ORD", "SFO"):
-        hasty.price(date=day, origin=origin)
+    ask_at_once([hasty.price_url(next(_days)) for _ in range(3)])
 
     assert rises("upstream_paced_wait_seconds_count") >= 2
     assert rises("upstream_paced_wait_seconds_sum") > 0.1

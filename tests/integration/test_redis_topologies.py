@@ -97,7 +97,7 @@ def test_after_a_fail_over_a_nocache_answer_is_still_everybodys(
         for service in (one, other):
             _every_worker_recovers(service)
         one.price()
-        eventually(lambda: other.price().headers["Age"] == "2")
+        eventually(lambda: int(other.price().headers["Age"]) >= 2)
         assert one.price(nocache="1").headers["X-Cache"] == "bypass"
         eventually(lambda: other.price().headers["Age"] == "0", within=1)
         assert other.price().headers["X-Cache"] == "hit"

@@ -252,11 +252,11 @@ def test_a_used_up_quota_stops_the_calls_of_the_whole_fleet(
 ) -> None:
     settings = {"redis_url": redis_server.url, "web_concurrency": 2}
     with (
-        Service.on(amadeus, **settings, amadeus_rate_limit=1) as one,
+        Service.on(amadeus, **settings, amadeus_rate_limit=0.5) as one,
         Service.on(amadeus, **settings) as other,
     ):
         amadeus.fault("search", "status", "429:38195")
-        # A second from one turn to the next is time enough for all to hear what the first is told.
+        # Two seconds from turn to turn are time enough for all to hear what the first is told.
         queued = ask_at_once(some_prices(one, 4))
         replies = queued + ask_at_once(some_prices(other, 10))
         assert {reply.body["code"] for reply in replies} == {"amadeus-quota"}
