@@ -2,6 +2,9 @@
 
 from gevent import monkey
 
+from api.polling import poll_at_once
+
+poll_at_once()
 monkey.patch_all()  # first: post_fork, and all that it imports, runs before the worker's own
 
 import gc  # noqa: E402
