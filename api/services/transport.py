@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
-import gevent
 import httpx2
 
 from api.errors import AmadeusBadAnswer, AmadeusTimeout, AmadeusUnavailable, AmadeusUnreachable
+from api.services.deadline import within
 
 CONNECT_SECONDS: Final = 3.0
 # Far above 250 offers (docs/amadeus.md, section "Answer"). A larger body is not a search answer.
@@ -61,23 +61,18 @@ class Transport:
         """
         if self._client.is_closed:
             raise SystemExit
-        timeouts = httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
         # httpx2 bounds each read, not their sum: a server that drips would be read for ever.
-        total = gevent.Timeout(seconds)
+        timeouts = httpx2.Timeout(None, connect=min(CONNECT_SECONDS, seconds))
         try:
             with (
-                total,
+                within(seconds),
                 self._client.stream(
                     call.method, call.url, headers=call.headers, content=call.body, timeout=timeouts
                 ) as response,
             ):
                 return _read(response)
-        except gevent.Timeout as exc:
-            if exc is not total:
-                raise
-            raise _timeout() from None
-        except httpx2.TimeoutException as exc:
-            raise _timeout() from exc
+        except (TimeoutError, httpx2.TimeoutException) as exc:
+            raise AmadeusTimeout("Amadeus did not answer in time.") from exc
         except httpx2.RemoteProtocolError as exc:
             if "disconnected without sending" in str(exc):
                 raise AmadeusUnavailable("Amadeus closed the connection.", may_pass=True) from exc
@@ -94,10 +89,6 @@ class Transport:
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
-
-
-def _timeout() -> AmadeusTimeout:
-    return AmadeusTimeout("Amadeus did not answer in time.")
 
 
 def _read(response: httpx2.Response) -> Reply:

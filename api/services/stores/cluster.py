@@ -17,10 +17,13 @@ from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError, TryAgainError
 
 from api.redis_url import Address
+from api.services.deadline import within
 
 # For how long a request follows from node to node, and waits for keys that are being moved.
 PATIENCE_SECONDS: Final = 0.2
 PAUSE_SECONDS: Final = 0.01
+# For how long one server is asked for what another one tells as well.
+EACH_SECONDS: Final = 0.1
 
 
 class Cluster:
@@ -124,7 +127,8 @@ class Cluster:
         for address in known:
             try:
                 node = self._client(address)
-                ranges = node.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]
+                with within(EACH_SECONDS):
+                    ranges = node.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]
             except (redis.RedisError, OSError) as exc:
                 problem = exc
                 continue

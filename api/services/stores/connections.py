@@ -1,7 +1,7 @@
 """The way to Redis: to one server, to the master that Sentinels name, or to a cluster.
 
-Whatever the way, an answer or an error comes in about TIMEOUT_SECONDS, and nothing that failed
-is tried again: whoever asks has something better to do.
+How long an answer may take, the caller says. Nothing that failed is tried again: whoever asks has
+something better to do.
 """
 
 from collections.abc import Iterable
@@ -14,11 +14,14 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from api.redis_url import Address, RedisUrl
-from api.services.stores.cluster import Cluster
+from api.services.stores.cluster import EACH_SECONDS, Cluster
 
-TIMEOUT_SECONDS: Final = 0.2
-# More than the connections that one worker serves, so that no request waits for one.
-MAX_CONNECTIONS: Final = 2048
+# Of a worker to each server, besides that of the announcements. The pools of redis-py never
+# close one, so its number is that of the callers whom RedisStore lets ask at once.
+MAX_CONNECTIONS: Final = 32
+# The end of a wait in a thread without gevent's loop, which the caller's own limit does not end.
+# It is far above that limit, so that a worker never meets it.
+PLAIN_SECONDS: Final = 2.0
 
 
 class Connections(Protocol):
@@ -54,8 +57,8 @@ class _Limits(TypedDict):
 
 
 LIMITS: Final[_Limits] = {
-    "socket_timeout": TIMEOUT_SECONDS,
-    "socket_connect_timeout": TIMEOUT_SECONDS,
+    "socket_timeout": PLAIN_SECONDS,
+    "socket_connect_timeout": PLAIN_SECONDS,
     "retry": Retry(NoBackoff(), 0),
     "health_check_interval": 0,
     "protocol": 2,
@@ -100,14 +103,14 @@ def connections_to(url: str) -> Connections:
         return Cluster(where.addresses, lambda address: _server(where, address))
     if where.kind == "sentinel":
         return OneServer(_master(where))
-    pool = redis.ConnectionPool.from_url(url, max_connections=MAX_CONNECTIONS, **LIMITS)
+    pool = redis.ConnectionPool.from_url(url, **LIMITS)
     return OneServer(redis.Redis(connection_pool=pool))
 
 
 def _server(where: RedisUrl, address: Address) -> "redis.Redis":
     host, port = address
     options = {**parse_url(where.server), "host": host, "port": port}  # type: ignore[no-untyped-call]
-    pool = redis.ConnectionPool(max_connections=MAX_CONNECTIONS, **LIMITS, **options)
+    pool = redis.ConnectionPool(**LIMITS, **options)
     return redis.Redis(connection_pool=pool)
 
 
@@ -118,10 +121,11 @@ def _master(where: RedisUrl) -> "redis.Redis":
     options["ssl"] = options.pop("connection_class", None) is SSLConnection
     username, password = where.sentinel_login
     login = {"username": username, "password": password, "db": 0}
+    each = {"socket_timeout": EACH_SECONDS, "socket_connect_timeout": EACH_SECONDS}
     sentinels = Sentinel(  # type: ignore[no-untyped-call]
-        where.addresses, sentinel_kwargs={**options, **login, **LIMITS}
+        where.addresses, sentinel_kwargs={**options, **login, **LIMITS, **each}
     )
     pool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
-        where.service, sentinels, max_connections=MAX_CONNECTIONS, **LIMITS, **options
+        where.service, sentinels, **LIMITS, **options
     )
     return redis.Redis(connection_pool=pool)

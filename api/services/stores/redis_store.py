@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final, TypeVar
 
-import gevent
 import redis
 from redis.exceptions import NoScriptError
 
 from api import metrics
+from api.services.deadline import within
 from api.services.entries import CLOCK_TOLERANCE_SECONDS, WAITING, Entry, Failure, Granted, Turn
-from api.services.stores.connections import TIMEOUT_SECONDS, connections_to
+from api.services.slots import Slots
+from api.services.stores.connections import MAX_CONNECTIONS, connections_to
 from api.services.stores.limits import (
     BACKGROUND_PAUSE_SECONDS,
     HANDOVER_SECONDS,
@@ -41,8 +42,8 @@ from api.services.stores.redis_format import (
     unpack_failure,
 )
 
-# What a call may take in all: a connection and an answer, at TIMEOUT_SECONDS each, and a little.
-CALL_SECONDS: Final = 0.5
+# What a call may take in all, with a new connection if there is none.
+CALL_SECONDS: Final = 0.35
 CLOCK_CHECK_SECONDS: Final = 30.0
 HEARTBEAT_SECONDS: Final = 1.0
 # So many that every node of a cluster holds one of them.
@@ -65,6 +66,8 @@ class RedisStore:
         self._connections = connections_to(url)
         self._clock = _RedisClock()
         self._is_closed = False
+        self._slots = Slots(MAX_CONNECTIONS)
+        self._failures = 0
         self._claim = _script("claim")
         self._put = _script("put")
         self._fail = _script("fail")
@@ -101,7 +104,7 @@ class RedisStore:
         subscription = server.pubsub()
         try:
             self._guarded(lambda: subscription.subscribe(CHANNEL))
-            confirmed = self._guarded(lambda: subscription.get_message(timeout=TIMEOUT_SECONDS))
+            confirmed = self._guarded(lambda: subscription.get_message(timeout=None))
             if confirmed is None or confirmed["type"] != "subscribe":
                 raise StoreUnavailable("the subscription was not confirmed")
             yield self._heard(server, subscription)
@@ -114,7 +117,11 @@ class RedisStore:
         alive_at = checked_at = time.monotonic()
         while True:
             message = self._guarded(
-                lambda: subscription.get_message(timeout=HEARTBEAT_SECONDS),
+                # Of a busy worker the time is over before it looks, so it looks once more.
+                lambda: (
+                    subscription.get_message(timeout=HEARTBEAT_SECONDS)
+                    or subscription.get_message()
+                ),
                 HEARTBEAT_SECONDS + CALL_SECONDS,
             )
             now = time.monotonic()
@@ -248,10 +255,15 @@ class RedisStore:
 
     def _timed(self, call: Callable[[], Any]) -> tuple[float, bytes, bytes]:
         """Every script tells Redis' time, which keeps our idea of it right."""
-        asked = time.monotonic()
-        now, kind, value = self._guarded(lambda: _told(*call()))
-        self._clock.learn(now, asked, time.monotonic())
-        return now, kind, value
+
+        def ask() -> tuple[float, bytes, bytes]:
+            asked = time.monotonic()
+            now, kind, value = _told(*call())
+            self._clock.learn(now, asked, time.monotonic())
+            return now, kind, value
+
+        answer: tuple[float, bytes, bytes] = self._in_turn(ask)
+        return answer
 
     def _read(self, key: str, unpack: Callable[[bytes], T | None]) -> T | None:
         """The value under a key; what is not ours is deleted."""
@@ -267,21 +279,26 @@ class RedisStore:
         return value
 
     def _on(self, key: str, *command: object) -> Any:
-        return self._guarded(lambda: self._connections.run(key, *command))
+        return self._in_turn(lambda: self._connections.run(key, *command))
+
+    def _in_turn(self, call: Callable[[], Any]) -> Any:
+        """What a call brings once a connection is free for it, unless one before it failed."""
+        failures = self._failures
+        with self._slots.one():
+            if self._failures != failures:
+                raise StoreUnavailable("it failed another call just now")
+            try:
+                return self._guarded(call)
+            except StoreUnavailable:
+                self._failures += 1
+                raise
 
     def _guarded(self, call: Callable[[], Any], seconds: float = CALL_SECONDS) -> Any:
         if self._is_closed:  # the connections would be opened anew, and by nobody closed
             raise StoreUnavailable("it is closed")
-        # redis-py's timeouts leave out the look-up of the name.
-        total = gevent.Timeout(seconds)
         try:
-            with total:
+            with within(seconds):
                 return call()
-        except gevent.Timeout as exc:
-            if exc is not total:
-                raise
-            metrics.REDIS_ERRORS.labels("timeout").inc()
-            raise StoreUnavailable(f"no answer within {seconds} s") from None
         except redis.ResponseError as exc:
             if str(exc).startswith("WRONGTYPE"):
                 raise _WrongType from exc

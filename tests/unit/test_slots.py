@@ -1,0 +1,76 @@
+"""Places that are given in the order in which they are asked for."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from api.services.slots import Crowded, Slots
+
+
+@contextmanager
+def crowd(number: int, come: Callable[[int], None]) -> Iterator[list[threading.Thread]]:
+    """So many threads, of which each begins a little after the one before it."""
+    threads = [threading.Thread(target=come, args=[each]) for each in range(number)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.005)
+    yield threads
+    for thread in threads:
+        thread.join(5)
+
+
+def test_no_more_get_in_than_there_are_slots() -> None:
+    slots, inside = Slots(3), threading.Semaphore(3)
+    got_in = list[bool]()
+
+    def come(_: int) -> None:
+        with slots.one():
+            got_in.append(inside.acquire(blocking=False))
+            time.sleep(0.02)
+            inside.release()
+
+    with crowd(12, come):
+        pass
+    assert got_in == [True] * 12
+
+
+def test_slot_goes_to_whoever_has_waited_longest() -> None:
+    slots, order = Slots(1), list[int]()
+
+    def come(number: int) -> None:
+        with slots.one():
+            order.append(number)
+            time.sleep(0.02)
+
+    with crowd(8, come):
+        pass
+    assert order == list(range(8))
+
+
+def test_wait_that_is_foreseen_to_be_too_long_is_refused_at_once() -> None:
+    slots, end = Slots(2), threading.Event()
+    with slots.one():
+        time.sleep(0.1)  # which shows what is usual
+
+    def stay(_: int) -> None:
+        with slots.one():
+            end.wait(5)
+
+    with crowd(21, stay):
+        begun = time.monotonic()
+        with pytest.raises(Crowded) as refused, slots.one(patience=0.5):
+            pass
+        assert time.monotonic() - begun < 0.1
+        end.set()
+    assert 0.9 < refused.value.seconds < 3  # two at a time, of twenty with this one
+
+
+def test_slot_that_does_not_come_is_waited_for_no_longer_than_said() -> None:
+    slots = Slots(1)
+    with slots.one(), pytest.raises(Crowded), slots.one(patience=0.05):
+        pass
+    with slots.one(patience=0):
+        pass
