@@ -248,7 +248,7 @@ EXPECTED: dict[str, Callable[[str, Lines], bool]] = {
     "Only the cache": only(lambda line: line["event"].startswith("cache.")),
     "Only the token": only(lambda line: line["event"].startswith("token.")),
     "Hit ratio of the last 1,000 lines": hit_ratio,
-    "One request by its id, which its answer told in `X-Request-ID`": only(
+    "One request by its id, which is in the header `X-Request-ID` of its answer": only(
         lambda line: line.get("request_id") == REQUEST_ID
     ),
     "What went wrong": only(lambda line: line["level"] in {"warning", "error", "critical"}),
