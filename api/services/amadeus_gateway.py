@@ -18,8 +18,7 @@ from api.models import PriceQuery
 from api.services.deadline import Deadline, current_deadline
 from api.services.fares import Fare, cheapest_fare
 from api.services.rejections import PARAMETERS, error_of
-from api.services.replies import refusal_from
-from api.services.sdk_seam import SdkReply
+from api.services.sdk_seam import SdkReply, SearchRefused
 
 # Amadeus promises no order (docs/amadeus.md, section "Flight offers search"), so the first offer
 # is not known to be the cheapest. Its limit is 250; each offer costs it time, and us 1.1 kB.
@@ -69,11 +68,10 @@ class AmadeusGateway:
             response = self._sdk.shopping.flight_offers_search.get(**_parameters(query))
         except UpstreamError:
             raise
-        except amadeus.ResponseError as exc:
-            refusal = refusal_from(exc.response.status_code, exc.response.result)
-            if refusal.is_no_offers:
+        except SearchRefused as exc:
+            if exc.refusal.is_no_offers:
                 return None
-            raise error_of(refusal, query) from None  # the SDK's error holds the token
+            raise error_of(exc.refusal, query) from None
         except Exception as exc:  # noqa: BLE001 - the SDK fails in more ways than it says
             # Where it happened, and not its message, which may quote a header.
             stack = "".join(traceback.format_tb(exc.__traceback__))

@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -16,7 +17,6 @@ from api.errors import (
     RejectedByAmadeus,
     UpstreamError,
 )
-from api.services.transport import Reply
 
 JSON_TYPES: Final = frozenset({"application/json", "application/vnd.amadeus+json"})
 # 38190 invalid, 38192 expired, 38193 revoked: another token will do.
@@ -92,13 +92,35 @@ class Refusal:
         return f"Amadeus refuses this search: {words or f'status {self.status}'}."
 
 
-def refusal_of(reply: Reply) -> Refusal | None:
-    """What an error reply says; None for a reply that is none."""
-    return (
-        refusal_from(reply.status, _document(reply))
-        if reply.status >= HTTPStatus.BAD_REQUEST
-        else None
-    )
+@dataclass(frozen=True)
+class Reply:
+    """One answer of Amadeus's, whole and uncompressed. `media_type` is without parameters."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+    @cached_property
+    def refusal(self) -> Refusal | None:
+        """What an error reply says; None for a reply that is none."""
+        is_error = self.status >= HTTPStatus.BAD_REQUEST
+        return refusal_from(self.status, self._document()) if is_error else None
+
+    def result(self) -> dict[str, Any]:
+        """The JSON object of a successful reply. Raises AmadeusBadAnswer where there is none."""
+        if self.media_type not in JSON_TYPES:
+            raise AmadeusBadAnswer("Amadeus's answer is not JSON.")
+        document = self._document()
+        if not document:
+            raise AmadeusBadAnswer("Amadeus's answer cannot be read as a JSON object.")
+        return document
+
+    def _document(self) -> dict[str, Any]:
+        try:
+            document = orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return {}
+        return document if isinstance(document, dict) else {}
 
 
 def refusal_from(status: int, document: dict[str, Any]) -> Refusal:
@@ -122,38 +144,19 @@ def _parameter(error: dict[str, Any]) -> str:
     return _word(source.get("parameter")) if isinstance(source, dict) else ""
 
 
-def result_of(reply: Reply) -> dict[str, Any]:
-    """The JSON object of a successful reply. Raises AmadeusBadAnswer where there is none."""
-    if reply.media_type not in JSON_TYPES:
-        raise AmadeusBadAnswer("Amadeus's answer is not JSON.")
-    document = _document(reply)
-    if not document:
-        raise AmadeusBadAnswer("Amadeus's answer cannot be read as a JSON object.")
-    return document
-
-
 def token_of(reply: Reply) -> tuple[str, float]:
     """The token and its life in seconds (docs/amadeus.md, section "Tokens").
 
     Raises AmadeusMisconfigured and AmadeusBadAnswer where there is none.
     """
-    refusal = refusal_of(reply)
-    if refusal is not None:
+    if refusal := reply.refusal:
         said = " ".join(filter(None, (str(refusal.status), refusal.code, refusal.title)))
         raise AmadeusMisconfigured(f"Amadeus gives this service no token ({said}).")
-    document = result_of(reply)
+    document = reply.result()
     value = document.get("access_token")
     if not isinstance(value, str) or not _BEARER.fullmatch(value):
         raise AmadeusBadAnswer("Amadeus's token answer holds no token.")
     return value, _life(document.get("expires_in"))
-
-
-def _document(reply: Reply) -> dict[str, Any]:
-    try:
-        document = orjson.loads(reply.body)
-    except orjson.JSONDecodeError:
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _word(value: object) -> str:

@@ -15,9 +15,9 @@ import orjson
 from api import metrics
 from api.logs import Event, get_logger
 from api.services.deadline import Deadline, current_deadline
-from api.services.replies import Refusal, refusal_of
+from api.services.replies import Refusal, Reply
 from api.services.token_vault import TOKEN_PATH, TokenVault
-from api.services.transport import Call, Reply
+from api.services.transport import Call
 
 # A life within the SDK's own buffer of 10 s makes it ask for the token before each call, so that
 # the vault's clock is the only one.
@@ -42,8 +42,19 @@ class SdkReply:
         return self._body
 
 
+class SearchRefused(Exception):
+    """Amadeus refused a search; `refusal` is what it said."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__()
+        self.refusal = refusal
+
+
 class SdkSeam:
-    """Callable with a `urllib.request.Request`; raises UpstreamError, which the SDK lets pass."""
+    """Callable with a `urllib.request.Request`.
+
+    Raises UpstreamError and SearchRefused, which the SDK lets pass.
+    """
 
     def __init__(self, vault: TokenVault, search: Callable[[Call, Deadline], Reply]) -> None:
         """`search`: makes one data call."""
@@ -54,21 +65,24 @@ class SdkSeam:
         deadline = current_deadline.get()
         if urlsplit(request.full_url).path == TOKEN_PATH:
             token = self._vault.token(deadline).value
-            return _token_reply(token)
-        return _data_reply(self._send(request, deadline))
+            document = {"access_token": token, "expires_in": HANDED_OUT_LIFE}
+            return SdkReply(200, orjson.dumps(document))
+        reply = self._send(request, deadline)
+        if reply.refusal:
+            raise SearchRefused(reply.refusal)
+        return SdkReply(reply.status, reply.body)
 
     def _send(self, request: Request, deadline: Deadline) -> Reply:
         """Make the call; a token that is rejected is replaced, once, and the call made again."""
         headers = dict(request.header_items())
         token = headers["Authorization"].removeprefix("Bearer ")
         reply = self._search(_call(request, headers), deadline)
-        refusal = refusal_of(reply)
-        if refusal is None:
+        if reply.refusal is None:
             self._vault.accepted(token)
-        if refusal is None or not refusal.wants_new_token:
+        if reply.refusal is None or not reply.refusal.wants_new_token:
             return reply
         metrics.TOKENS_REJECTED.inc()
-        log.warning(Event.TOKEN_REJECTED, code=refusal.code)
+        log.warning(Event.TOKEN_REJECTED, code=reply.refusal.code)
         token = self._vault.replace(token, deadline).value
         return self._search(
             _call(request, headers | {"Authorization": f"Bearer {token}"}), deadline
@@ -77,30 +91,3 @@ class SdkSeam:
 
 def _call(request: Request, headers: dict[str, str]) -> Call:
     return Call(request.get_method(), request.full_url, headers)
-
-
-def _token_reply(token: str) -> SdkReply:
-    document = {"access_token": token, "expires_in": HANDED_OUT_LIFE}
-    return SdkReply(200, orjson.dumps(document))
-
-
-def _data_reply(reply: Reply) -> SdkReply:
-    refusal = refusal_of(reply)
-    if refusal is not None:
-        return SdkReply(reply.status, _refusal_document(refusal))
-    return SdkReply(reply.status, reply.body)
-
-
-def _refusal_document(refusal: Refusal) -> bytes:
-    """The refusal in the one shape of which the SDK makes an error without failing itself."""
-    errors = [
-        {
-            "status": refusal.status,
-            "code": refusal.code,
-            "title": refusal.title,
-            "detail": refusal.detail,
-            "source": {"parameter": parameter},
-        }
-        for parameter in refusal.parameters or ("",)
-    ]
-    return orjson.dumps({"errors": errors})

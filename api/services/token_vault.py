@@ -24,9 +24,9 @@ from api.services.deadline import Deadline
 from api.services.entries import Entry
 from api.services.questions import Fetched, Question
 from api.services.read_through import ReadThrough
-from api.services.replies import token_of
+from api.services.replies import Reply, token_of
 from api.services.store import Store
-from api.services.transport import Call, Reply
+from api.services.transport import Call
 
 TOKEN_PATH: Final = "/v1/security/oauth2/token"  # noqa: S105
 FETCH_SECONDS: Final = 5.0

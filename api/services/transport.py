@@ -10,6 +10,7 @@ import httpx2
 
 from api.errors import AmadeusBadAnswer, AmadeusTimeout, AmadeusUnavailable, AmadeusUnreachable
 from api.services.deadline import within
+from api.services.replies import Reply
 
 CONNECT_SECONDS: Final = 3.0
 # Far above 250 offers (docs/amadeus.md, section "Answer"). A larger body is not a search answer.
@@ -27,15 +28,6 @@ class Call:
     url: str
     headers: Mapping[str, str]
     body: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer of Amadeus's, whole and uncompressed. `media_type` is without parameters."""
-
-    status: int
-    media_type: str
-    body: bytes
 
 
 class Transport:

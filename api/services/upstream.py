@@ -14,8 +14,8 @@ from api.services.circuit_breaker import CircuitBreaker, Standing
 from api.services.deadline import Deadline
 from api.services.fares import cheapest_fare
 from api.services.pacing import Pacing
-from api.services.replies import refusal_of, result_of
-from api.services.transport import Call, Reply, Transport
+from api.services.replies import Reply
+from api.services.transport import Call, Transport
 from api.tracing import call_span, inject
 
 RETRY_JITTER_SECONDS: Final = (0.1, 0.4)
@@ -60,7 +60,7 @@ class Upstream:
 
         It waits for no turn: behind a long queue of searches it would come too late for them all.
         """
-        return self._attempt("token", call, deadline, result_of)
+        return self._attempt("token", call, deadline, Reply.result)
 
     def _guarded(self, call: Call, deadline: Deadline) -> Reply:
         self._breaker.check()
@@ -95,8 +95,7 @@ class Upstream:
                 reply = self._transport.send(self._traceable(call), seconds)
                 status = reply.status
                 spanned.set_attribute("http.response.status_code", status)
-            refusal = refusal_of(reply)
-            if refusal is None:
+            if reply.refusal is None:
                 check(reply)
         except UpstreamError as error:
             metrics.called(kind, error.code, time.monotonic() - started)
@@ -104,12 +103,12 @@ class Upstream:
             _log_call(log.warning, started, status, error=reason)
             raise
         metrics.called(kind, reply.status, time.monotonic() - started)
-        if refusal is None:
+        if reply.refusal is None:
             _log_call(log.info, started, reply.status)
         else:
-            refused = refusal.error()
-            say = log.info if refusal.is_answer else log.warning
-            _log_call(say, started, reply.status, code=refusal.code)
+            refused = reply.refusal.error()
+            say = log.info if reply.refusal.is_answer else log.warning
+            _log_call(say, started, reply.status, code=reply.refusal.code)
             if isinstance(refused, AmadeusQuota):
                 self._pacing.hold(refused)
             if refused.may_pass or isinstance(refused, AmadeusQuota):
@@ -126,12 +125,11 @@ class Upstream:
 
 
 def _check_offers(reply: Reply) -> None:
-    cheapest_fare(result_of(reply).get("data"), None)
+    cheapest_fare(reply.result().get("data"), None)
 
 
 def _standing(reply: Reply) -> Standing:
-    refusal = refusal_of(reply)
-    is_ours = refusal is not None and isinstance(refusal.error(), AmadeusMisconfigured)
+    is_ours = reply.refusal and isinstance(reply.refusal.error(), AmadeusMisconfigured)
     return Standing.MISCONFIGURED if is_ours else Standing.OK
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from api.services.deadline import Deadline
 from api.services.read_through import ReadThrough
+from api.services.replies import Reply
 from api.services.stores import LayeredStore, RedisStore, redis_store
 from api.services.token_vault import Credentials, TokenVault
-from api.services.transport import Reply
 from tests.crowd import ask_at_once
 from tests.load import Load
 from tests.processes import eventually, free_port

@@ -5,9 +5,10 @@ import pytest
 from api.errors import AmadeusMisconfigured, AmadeusUnavailable, UpstreamError
 from api.services.deadline import Deadline
 from api.services.read_through import ReadThrough
+from api.services.replies import Reply
 from api.services.stores import MemoryStore
 from api.services.token_vault import Credentials, TokenVault
-from api.services.transport import Call, Reply
+from api.services.transport import Call
 
 MISCONFIGURED, BAD_ANSWER = "amadeus-misconfigured", "amadeus-bad-answer"
 REFUSALS: dict[str, tuple[Reply | UpstreamError, str]] = {

@@ -14,10 +14,11 @@ from api import metrics
 from api.errors import AmadeusMisconfigured
 from api.services.deadline import Deadline, current_deadline
 from api.services.read_through import ReadThrough
+from api.services.replies import Reply
 from api.services.sdk_seam import SdkSeam
 from api.services.stores import MemoryStore
 from api.services.token_vault import Credentials, TokenVault
-from api.services.transport import Call, Reply
+from api.services.transport import Call
 
 OURS = Credentials("id", "secret")
 

@@ -12,9 +12,10 @@ from api.services.entries import Turn
 from api.services.history import Figures, History
 from api.services.lifecycle import Lifecycle
 from api.services.read_through import ReadThrough
+from api.services.replies import Reply
 from api.services.stores import MemoryStore
 from api.services.token_vault import Credentials, TokenVault
-from api.services.transport import Call, Reply, Transport
+from api.services.transport import Call, Transport
 from tests.processes import eventually
 
 
