@@ -1,7 +1,6 @@
 """The use case: the cheapest price for a query, from the cache or from Amadeus."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -11,20 +10,12 @@ from api.logs import Event, get_logger
 from api.models import FlightPrice, PriceQuery, format_price
 from api.services.deadline import Deadline
 from api.services.entries import Entry
-from api.services.questions import Answer, Fetched, Moment, Outcome, Question
+from api.services.questions import Answer, Fetched, Outcome, Question
 from api.services.read_through import ReadThrough
 from api.tracing import span
 
 # The body of an entry that says: nothing flies there that day.
 NO_OFFERS: Final = b""
-EVENTS: Final[Mapping[Moment, Event]] = {
-    Moment.MISS: Event.CACHE_MISS,
-    Moment.BYPASS: Event.CACHE_BYPASS,
-    Moment.COALESCED: Event.CACHE_COALESCED,
-    Moment.STORED: Event.CACHE_STORED,
-    Moment.REFRESHED: Event.CACHE_REFRESHED,
-    Moment.STALE: Event.CACHE_STALE_SERVED,
-}
 _LOOKUPS: Final = {outcome: metrics.LOOKUPS.labels(outcome.value) for outcome in Outcome}
 
 log = get_logger()
@@ -100,13 +91,13 @@ class Prices:
                 return Fetched(NO_OFFERS, 0 if self._times.is_off else self._times.empty_ttl)
             return Fetched(_body(query, fare), self._times.ttl)
 
-        def observe(moment: Moment, entry: Entry | None) -> None:
-            say = log.warning if moment is Moment.STALE else log.info
-            if moment is Moment.COALESCED:
+        def observe(event: Event, entry: Entry | None) -> None:
+            say = log.warning if event is Event.CACHE_STALE_SERVED else log.info
+            if event is Event.CACHE_COALESCED:
                 metrics.COALESCED.inc()
-            elif moment is Moment.REFRESHED:
+            elif event is Event.CACHE_REFRESHED:
                 metrics.REFRESHES.inc()
-            say(EVENTS[moment], **labels, **self._times_of(entry))
+            say(event, **labels, **self._times_of(entry))
 
         stale_ttl = 0 if self._times.is_off else self._times.stale_ttl
         return Question(cache_key(self._provider, query), fetch, observe, stale_ttl)

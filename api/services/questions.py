@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from api.logs import Event
 from api.services.deadline import Deadline
 from api.services.entries import Entry
 
@@ -14,17 +15,6 @@ class Outcome(StrEnum):
     HIT = "hit"
     MISS = "miss"
     BYPASS = "bypass"
-    STALE = "stale"
-
-
-class Moment(StrEnum):
-    """What the observer of a question is told of, as it happens."""
-
-    MISS = "miss"
-    BYPASS = "bypass"
-    COALESCED = "coalesced"
-    STORED = "stored"
-    REFRESHED = "refreshed"
     STALE = "stale"
 
 
@@ -46,14 +36,15 @@ class Question:
     """What is asked, and how its answer is found.
 
     fetch: asks the upstream; raises UpstreamError.
-    observe: told of each moment, with the entry where there is one.
+    observe: told of each event (a miss, a bypass, what was stored and so on) as it happens, with
+        the entry where there is one.
     stale_ttl: seconds beyond its TTL in which an entry may stand in for a failure.
     pause: seconds in which nobody tries again, by the number of failures in a row.
     """
 
     key: str
     fetch: Callable[[Deadline], Fetched]
-    observe: Callable[[Moment, Entry | None], None]
+    observe: Callable[[Event, Entry | None], None]
     stale_ttl: float = 0.0
     refresh_from: float = 0.9
     pause: Callable[[int], float] = no_pause

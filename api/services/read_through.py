@@ -31,7 +31,7 @@ from api.logs import Event, get_logger
 from api.services.deadline import Deadline
 from api.services.entries import TICK, WAITING, Entry, Failure, Granted, Turn, Waiting
 from api.services.flights import Flight, Landing
-from api.services.questions import Answer, Moment, Outcome, Question
+from api.services.questions import Answer, Outcome, Question
 from api.services.store import Store
 from api.tracing import span
 
@@ -81,13 +81,13 @@ class ReadThrough:
             ):
                 self._refresh_in_background(question, entry)
                 return self._stale(question, entry, arrived)
-        question.observe(Moment.MISS, None)
+        question.observe(Event.CACHE_MISS, None)
         return self._shared(question, deadline, Outcome.MISS, 0.0, arrived)
 
     def read_forced(self, question: Question, deadline: Deadline) -> Answer:
         """An answer whose fetch began after this call; raises as `read`, and is never stale."""
         arrived = self._store.time()
-        question.observe(Moment.BYPASS, None)
+        question.observe(Event.CACHE_BYPASS, None)
         return self._shared(question, deadline, Outcome.BYPASS, arrived, arrived)
 
     def read_newer(self, question: Question, fetched_at: float, deadline: Deadline) -> Answer:
@@ -115,7 +115,7 @@ class ReadThrough:
         return Answer(entry, Outcome.HIT, age=max(0.0, arrived - entry.fetched_at))
 
     def _stale(self, question: Question, entry: Entry, now: float) -> Answer:
-        question.observe(Moment.STALE, entry)
+        question.observe(Event.CACHE_STALE_SERVED, entry)
         return Answer(entry, Outcome.STALE, age=now - entry.fetched_at)
 
     def _shared(
@@ -143,7 +143,7 @@ class ReadThrough:
                 continue
             coalesced = not leads or landing.by_another_process
             if coalesced:
-                question.observe(Moment.COALESCED, None)
+                question.observe(Event.CACHE_COALESCED, None)
             if isinstance(found, Failure):
                 return self._instead_of_answer(question, found.error(self._store.now()), not_before)
             return Answer(found, outcome, self.age_of(found), coalesced)
@@ -246,7 +246,7 @@ class ReadThrough:
                 key, owner, fetched.body, grant.at, fetched.ttl, question.stale_ttl
             )
         if entry.ttl:  # without one it is for those alone who waited
-            question.observe(Moment.REFRESHED if background else Moment.STORED, entry)
+            question.observe(Event.CACHE_REFRESHED if background else Event.CACHE_STORED, entry)
         return entry
 
     def _fail(

@@ -232,7 +232,7 @@ class TokenVault:
         return Question(
             self._key,
             self._fetch,
-            observe=lambda _moment, _entry: None,
+            observe=lambda _event, _entry: None,
             refresh_from=REFRESH_FROM,
             pause=_growing_pause,
         )
