@@ -35,6 +35,7 @@ from api.services.prices import CacheTimes, Prices
 from api.services.read_through import ReadThrough
 from api.services.sdk_seam import SdkSeam
 from api.services.status import Status, figures_now
+from api.services.store import CheckedStore
 from api.services.stores import LayeredStore, MemoryStore, RedisStore
 from api.services.token_vault import Credentials, TokenVault
 from api.services.transport import KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Transport
@@ -82,7 +83,7 @@ class Application:
 def create_app(
     settings: Settings,
     *,
-    store: MemoryStore | LayeredStore | None = None,
+    store: CheckedStore | None = None,
     transport: httpx2.BaseTransport | None = None,
 ) -> Application:
     """Wire the whole service. It opens no connection and starts no thread; `warm_up` does.
@@ -145,7 +146,7 @@ def _routes(
     return app
 
 
-def _rules(settings: Settings, store: MemoryStore | LayeredStore) -> Rules:
+def _rules(settings: Settings, store: CheckedStore) -> Rules:
     def allowance(name: str, per_minute: int | None) -> Allowance | None:
         return Allowance(store, name, per_minute, settings.workers) if per_minute else None
 
@@ -158,7 +159,7 @@ def _rules(settings: Settings, store: MemoryStore | LayeredStore) -> Rules:
     )
 
 
-def _store(settings: Settings) -> MemoryStore | LayeredStore:
+def _store(settings: Settings) -> CheckedStore:
     if settings.in_memory:
         return MemoryStore()
     shared = RedisStore(settings.redis_url.get_secret_value())

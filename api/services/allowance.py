@@ -2,21 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
+
+from api.services.store import Store
 
 WINDOW_SECONDS: Final = 60
-
-
-class Turnstile(Protocol):
-    """The part of a store that the fleet counts by."""
-
-    def take_turn(
-        self, key: str, interval: float, patience: float, sharers: int
-    ) -> tuple[float, float]:
-        """Seconds to wait for the next turn, and from that to the one after it.
-
-        None is taken if the wait is more than `patience`.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +29,11 @@ class Allowance:
     turn has not come while that is less than a minute's turns ahead.
     """
 
-    def __init__(self, turnstile: Turnstile, name: str, per_minute: int, workers: int) -> None:
+    def __init__(self, store: Store, name: str, per_minute: int, workers: int) -> None:
         """workers: who share the allowance where they cannot see each other."""
         self.name = name
         self.per_minute = per_minute
-        self._turnstile = turnstile
+        self._store = store
         self._workers = workers
         self._interval = WINDOW_SECONDS / per_minute
         # A tenth of a turn more than the count says, which rounded clocks would cut short.
@@ -51,7 +41,7 @@ class Allowance:
 
     def take(self, client: str) -> Balance:
         """Count a request of this client; one that is not granted does not count."""
-        wait, spacing = self._turnstile.take_turn(
+        wait, spacing = self._store.take_turn(
             f"limit|{self.name}|{client}", self._interval, self._patience, self._workers
         )
         if wait > self._patience:

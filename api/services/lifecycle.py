@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final
 
 from api.errors import UpstreamError
 from api.logs import Event, get_logger
@@ -13,6 +13,7 @@ from api.services.circuit_breaker import CircuitBreaker
 from api.services.deadline import Deadline
 from api.services.history import History
 from api.services.read_through import ReadThrough
+from api.services.store import CheckedStore
 from api.services.token_vault import TokenVault
 
 WARM_UP_SECONDS: Final = 5.0
@@ -24,24 +25,6 @@ class Phase(StrEnum):
     STARTING = "starting"
     SERVING = "serving"
     STOPPING = "stopping"
-
-
-class CheckedStore(Protocol):
-    """The part of a store that has a beginning and an end."""
-
-    @property
-    def is_up(self) -> bool:
-        """Whether it is in use."""
-
-    @property
-    def checked_ago(self) -> float:
-        """Seconds since it last showed that."""
-
-    def start(self) -> None:
-        """Reach for it, and start the threads that it needs."""
-
-    def close(self) -> None:
-        """Give its connections back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """The upstream's rate limit and quota, kept by the whole fleet."""
 
 import time
-from typing import Final, Protocol
+from typing import Final
 
 from api import metrics
 from api.errors import AmadeusQuota, AmadeusUnavailable, dump_upstream_error
 from api.logs import Event, get_logger
 from api.services.deadline import Deadline
-from api.services.entries import Failure
+from api.services.store import Store
 
 # Up to this rate Amadeus keeps calls apart: ten a second are each to come 100 ms after the last.
 # It counts a higher rate over a whole second.
@@ -28,35 +28,14 @@ def interval(calls_per_second: float) -> float:
     return 1 / calls_per_second + (LATENESS_SECONDS if apart else 0.1 / calls_per_second)
 
 
-class Turnstile(Protocol):
-    """The part of a store that the fleet agrees by."""
-
-    def now(self) -> float:
-        """The store's time, seconds since the epoch."""
-
-    def take_turn(
-        self, key: str, interval: float, patience: float, sharers: int
-    ) -> tuple[float, float]:
-        """Seconds to wait for the next turn, and from that to the one after it.
-
-        None is taken if the wait is more than `patience`.
-        """
-
-    def failure(self, key: str) -> Failure | None:
-        """The mark under a key, while it stands."""
-
-    def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> Failure:
-        """Leave a mark under a key."""
-
-
 class Pacing:
     """Spaces calls evenly, so that a limit a second and a least distance are both kept."""
 
     def __init__(
-        self, turnstile: Turnstile, account: str, calls_per_second: float | None, workers: int
+        self, store: Store, account: str, calls_per_second: float | None, workers: int
     ) -> None:
         """account: whose limit it is. workers: who share it where they cannot see each other."""
-        self._turnstile = turnstile
+        self._store = store
         self._turn_key = f"pace|{account}"
         self._quota_key = f"quota|{account}"
         self._interval = interval(calls_per_second) if calls_per_second else None
@@ -73,7 +52,7 @@ class Pacing:
             return
         left = deadline.remaining()
         patience = max(left / 2, left - call_seconds)
-        wait, _ = self._turnstile.take_turn(self._turn_key, self._interval, patience, self._workers)
+        wait, _ = self._store.take_turn(self._turn_key, self._interval, patience, self._workers)
         if wait > patience:
             raise AmadeusUnavailable(
                 "Too many searches wait for their turn at Amadeus.", retry_after=wait
@@ -87,10 +66,10 @@ class Pacing:
     def hold(self, error: AmadeusQuota) -> None:
         """The quota is used up: nobody in the fleet calls for as long as the error says."""
         body = dump_upstream_error(error)
-        self._turnstile.fail(self._quota_key, "", body, error.retry_after or 0.0, 1)
+        self._store.fail(self._quota_key, "", body, error.retry_after or 0.0, 1)
 
     def _heed_quota(self) -> None:
-        mark = self._turnstile.failure(self._quota_key)
-        now = self._turnstile.now()
+        mark = self._store.failure(self._quota_key)
+        now = self._store.now()
         if mark is not None and mark.answers(now):
             raise mark.error(now)

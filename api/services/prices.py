@@ -10,6 +10,7 @@ from api.logs import Event, get_logger
 from api.models import FlightPrice, PriceQuery, format_price
 from api.services.deadline import Deadline
 from api.services.entries import Entry
+from api.services.fares import Fare
 from api.services.questions import Answer, Fetched, Outcome, Question
 from api.services.read_through import ReadThrough
 from api.tracing import span
@@ -19,16 +20,6 @@ NO_OFFERS: Final = b""
 _LOOKUPS: Final = {outcome: metrics.LOOKUPS.labels(outcome.value) for outcome in Outcome}
 
 log = get_logger()
-
-
-class Fare(Protocol):
-    """What the cheapest offer costs."""
-
-    @property
-    def amount(self) -> str: ...
-
-    @property
-    def currency(self) -> str: ...
 
 
 class FareSource(Protocol):

@@ -1,4 +1,4 @@
-"""What the read-through asks of whoever keeps entries. Three do: see `stores/`."""
+"""What the service asks of whoever keeps entries; `stores/` holds those that do."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from api.services.entries import Entry, Failure, Turn
 
 
 class Store(Protocol):
-    """Where entries, locks and marks are. Each call is atomic."""
+    """Where entries, locks, marks and turns are. Each call is atomic."""
 
     def now(self) -> float:
         """The store's time as far as it is known here; good to a few milliseconds."""
@@ -46,3 +46,29 @@ class Store(Protocol):
 
     def drop(self, key: str, fetched_at: float) -> None:
         """Delete the entry if it is the one of that time."""
+
+    def take_turn(
+        self, key: str, interval: float, patience: float, sharers: int
+    ) -> tuple[float, float]:
+        """Seconds to wait for the next turn, and from that to the one after it.
+
+        None is taken if the wait is more than `patience`.
+        """
+
+
+class CheckedStore(Store, Protocol):
+    """A store that has a beginning and an end, and shows whether it works."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it is in use."""
+
+    @property
+    def checked_ago(self) -> float:
+        """Seconds since it last showed that."""
+
+    def start(self) -> None:
+        """Reach for it, and start the threads that it needs."""
+
+    def close(self) -> None:
+        """Give its connections back."""
