@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import falcon
@@ -40,8 +41,7 @@ class PriceResource:
         self._prices = prices
         self._environment = environment
         self._request_deadline = request_deadline
-        self._known: dict[str, Asked] = {}
-        self._known_in_hour = 0
+        self._known = lru_cache(MAX_KNOWN_QUERIES)(self._read)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         deadline = Deadline(self._request_deadline)
@@ -62,17 +62,12 @@ class PriceResource:
         """What was asked, read once an hour for each query string: checking costs as much as
         answering. Days begin and end on whole hours, so within one no date becomes wrong.
         """
-        hour = int(time.time() // 3600)
-        if hour != self._known_in_hour or len(self._known) >= MAX_KNOWN_QUERIES:
-            self._known = {}
-            self._known_in_hour = hour
-        asked = self._known.get(req.query_string)
-        if asked is None:
-            request = parse(req.params)
-            asked = Asked(request, self._prices.question(request))
-            if len(req.query_string) <= MAX_KNOWN_LENGTH:
-                self._known[req.query_string] = asked
-        return asked
+        read = self._known if len(req.query_string) <= MAX_KNOWN_LENGTH else self._read
+        return read(req.query_string, int(time.time() // 3600))
+
+    def _read(self, query_string: str, _hour: int) -> Asked:
+        request = parse(falcon.uri.parse_query_string(query_string, keep_blank=True))
+        return Asked(request, self._prices.question(request))
 
 
 def parse(params: Mapping[str, str | list[str]]) -> PriceRequest:

@@ -51,11 +51,14 @@ def test_a_known_query_with_nocache_still_bypasses_the_cache(client: TestClient)
     assert outcomes == ["miss", "bypass", "hit", "bypass"]
 
 
-@time_machine.travel("2026-11-21T12:00:00Z", tick=False)
-def test_more_queries_than_are_kept_are_answered_all_the_same(
-    client: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def two_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(price, "MAX_KNOWN_QUERIES", 2)
+
+
+@time_machine.travel("2026-11-21T12:00:00Z", tick=False)
+@pytest.mark.usefixtures("two_are_kept")
+def test_more_queries_than_are_kept_are_answered_all_the_same(client: TestClient) -> None:
     dates = [f"2026-12-0{day}" for day in range(1, 6)]
 
     answers = [asked(client, date).json["data"]["departure_date"] for date in 2 * dates]
