@@ -7,28 +7,28 @@ from api.polling import poll_at_once
 poll_at_once()
 monkey.patch_all()  # first: post_fork, and all that it imports, runs before the worker's own
 
-import gc  # noqa: E402
-import resource  # noqa: E402
-import signal  # noqa: E402
-from collections.abc import Iterable  # noqa: E402
-from importlib import import_module  # noqa: E402
-from typing import TYPE_CHECKING, Any  # noqa: E402
+import gc
+import resource
+import signal
+from collections.abc import Iterable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import gevent  # noqa: E402
+import gevent
 
-from api.environments import AmadeusEnvironment  # noqa: E402
-from api.loading import reload_settings  # noqa: E402
-from api.logs import Event, GunicornLogger, configure_logs, get_logger  # noqa: E402
-from api.metric_files import (  # noqa: E402
+from api.environments import AmadeusEnvironment
+from api.loading import reload_settings
+from api.logs import Event, GunicornLogger, configure_logs, get_logger
+from api.metric_files import (
     create_folder,
     free_place,
     leave_place,
     remove_folder,
     take_place,
 )
-from api.port import end_if_taken  # noqa: E402
-from api.stop_signals import STOP_SIGNALS, hear_from_birth  # noqa: E402
-from api.summary import WANTED_FILES, summary  # noqa: E402
+from api.port import end_if_taken
+from api.stop_signals import STOP_SIGNALS, hear_from_birth
+from api.summary import WANTED_FILES, summary
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter

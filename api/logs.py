@@ -60,10 +60,10 @@ class Event(StrEnum):
     CACHE_FETCH_FAILED = "cache.fetch_failed"
     CACHE_UNAVAILABLE = "cache.unavailable"
     CACHE_RECOVERED = "cache.recovered"
-    TOKEN_FETCHED = "token.fetched"  # noqa: S105
-    TOKEN_SHARED = "token.shared"  # noqa: S105
-    TOKEN_REJECTED = "token.rejected"  # noqa: S105
-    TOKEN_FAILED = "token.failed"  # noqa: S105
+    TOKEN_FETCHED = "token.fetched"
+    TOKEN_SHARED = "token.shared"
+    TOKEN_REJECTED = "token.rejected"
+    TOKEN_FAILED = "token.failed"
     AMADEUS_CALL = "amadeus.call"
     AMADEUS_RETRY = "amadeus.retry"
     AMADEUS_PACED = "amadeus.paced"

@@ -90,12 +90,12 @@ def start(endpoint: str, environment: str) -> None:
     What docs/observability.md names of the other OTEL_ variables, the SDK reads by itself.
     """
     global _provider, _tracer, _beginnings  # noqa: PLW0603 - one for each process, like the log
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
         OTLPSpanExporter,
     )
-    from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     ours = Resource.create(
         {
@@ -129,7 +129,7 @@ def call_span(name: str) -> AbstractContextManager[Span]:
     """The same for a call to another service."""
     if _tracer is None or _left_out.get() is not None:
         return _NO_SPAN
-    from opentelemetry.trace import SpanKind  # noqa: PLC0415
+    from opentelemetry.trace import SpanKind
 
     return _tracer.start_as_current_span(name, kind=SpanKind.CLIENT)
 
@@ -151,8 +151,8 @@ def request_span(
             _left_out.set({"traceparent": f"{theirs[1]}{flags & ~_SAMPLED:02x}"} if theirs else {})
             return theirs[2] if theirs else None, _NO_SPAN
 
-    from opentelemetry import trace  # noqa: PLC0415
-    from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415
+    from opentelemetry import trace
+    from opentelemetry.trace.propagation.tracecontext import (
         TraceContextTextMapPropagator,
     )
 
@@ -167,7 +167,7 @@ def request_span(
 
 def mark_failed(failed: Any) -> None:
     """Say of a span that it ended badly. Only after `start`."""
-    from opentelemetry.trace import StatusCode  # noqa: PLC0415
+    from opentelemetry.trace import StatusCode
 
     failed.set_status(StatusCode.ERROR)
 
@@ -176,7 +176,7 @@ def inject(headers: MutableMapping[str, str]) -> None:
     """Add the `traceparent` of the present span to the headers of a call."""
     if _tracer is None:
         return
-    from opentelemetry.trace.propagation.tracecontext import (  # noqa: PLC0415
+    from opentelemetry.trace.propagation.tracecontext import (
         TraceContextTextMapPropagator,
     )
 

@@ -5,26 +5,26 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import argparse  # noqa: E402
-import re  # noqa: E402
-import signal  # noqa: E402
-import ssl  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Callable  # noqa: E402
+import argparse
+import re
+import signal
+import ssl
+import sys
+from collections.abc import Callable
 
-import gevent  # noqa: E402
-from gevent.event import Event  # noqa: E402
+import gevent
+from gevent.event import Event
 
-from sandbox.app import create_app  # noqa: E402
-from sandbox.config import (  # noqa: E402
+from sandbox.app import create_app
+from sandbox.config import (
     COUNTS,
     RATE_LIMITS,
     TOKEN_LIVES,
     Latency,
     SandboxConfig,
 )
-from sandbox.faults import Fault  # noqa: E402
-from sandbox.server import Server, url_of  # noqa: E402
+from sandbox.faults import Fault
+from sandbox.server import Server, url_of
 
 _PORTS = range(65536)
 

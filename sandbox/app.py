@@ -54,23 +54,23 @@ def create_app(config: SandboxConfig = SandboxConfig()) -> Injector:  # noqa: B0
 
 
 def _refuse(req: falcon.Request, resp: falcon.Response, error: Exception, _: Any) -> None:
-    assert isinstance(error, AmadeusError)  # noqa: S101 - registered for it
+    assert isinstance(error, AmadeusError)
     _send(resp, errors_answer(error, content_type=_type_for(req)))
 
 
 def _refuse_search(_: falcon.Request, resp: falcon.Response, error: Exception, __: Any) -> None:
-    assert isinstance(error, RefusedSearch)  # noqa: S101 - registered for it
+    assert isinstance(error, RefusedSearch)
     _send(resp, errors_answer(*error.errors))
 
 
 def _refuse_token(_: falcon.Request, resp: falcon.Response, error: Exception, __: Any) -> None:
-    assert isinstance(error, TokenError)  # noqa: S101 - registered for it
+    assert isinstance(error, TokenError)
     _send(resp, token_error_answer(error))
 
 
 def _refuse_http(req: falcon.Request, resp: falcon.Response, error: Exception, _: Any) -> None:
     """What Falcon itself refuses: an unknown path or method gets the gateway's 38196."""
-    assert isinstance(error, falcon.HTTPError)  # noqa: S101 - registered for it
+    assert isinstance(error, falcon.HTTPError)
     resp.set_headers(error.headers or {})
     status = error.status_code
     unknown = status == _NOT_FOUND

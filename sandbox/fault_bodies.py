@@ -55,11 +55,11 @@ def _status(leg: Leg, answer: Answer, arg: str | None) -> Answer:
     return base_answer(leg, answer, arg)
 
 
-def _no_content(leg: Leg, answer: Answer, arg: str | None) -> Answer:  # noqa: ARG001
+def _no_content(leg: Leg, answer: Answer, arg: str | None) -> Answer:
     return Answer(204)
 
 
-def _content_type(leg: Leg, answer: Answer, arg: str | None) -> Answer:  # noqa: ARG001
+def _content_type(leg: Leg, answer: Answer, arg: str | None) -> Answer:
     return replace(answer, headers=answer.headers | {"Content-Type": arg or "application/hal+json"})
 
 
@@ -76,7 +76,7 @@ def _no_content_type(leg: Leg, answer: Answer, arg: str | None) -> Answer:
     )
 
 
-def _redirect(leg: Leg, answer: Answer, arg: str | None) -> Answer:  # noqa: ARG001
+def _redirect(leg: Leg, answer: Answer, arg: str | None) -> Answer:
     """`[STATUS:]LOCATION`; without a location there is no such header, as some gateways do it."""
     status, found, location = (arg or "").partition(":")
     if not (found and status.isdigit()):
@@ -85,7 +85,7 @@ def _redirect(leg: Leg, answer: Answer, arg: str | None) -> Answer:  # noqa: ARG
     return Answer(int(status), {"Content-Type": "text/html"} | headers, _PAGE)
 
 
-def _huge(leg: Leg, answer: Answer, arg: str | None) -> Answer:  # noqa: ARG001
+def _huge(leg: Leg, answer: Answer, arg: str | None) -> Answer:
     """Blank padding: still valid JSON, and true, for a reader with no limit."""
     return replace(answer, padding=int(float(arg or _HUGE)))
 
@@ -154,7 +154,7 @@ BODY_FAULTS |= {
 def _offers(change: Callable[[list[dict[str, Any]], str | None], None]) -> BodyFault:
     """A fault in the list of offers; an answer without offers passes as it is."""
 
-    def play(leg: Leg, answer: Answer, arg: str | None) -> Answer:  # noqa: ARG001
+    def play(leg: Leg, answer: Answer, arg: str | None) -> Answer:
         if not answer.ok:
             return answer
         content = orjson.loads(answer.body)
@@ -181,14 +181,14 @@ def _odd_price(offers: list[dict[str, Any]], arg: str | None) -> None:
         offer["price"]["grandTotal"] = offer["price"]["total"] = price
 
 
-def _mixed_currency(offers: list[dict[str, Any]], arg: str | None) -> None:  # noqa: ARG001
+def _mixed_currency(offers: list[dict[str, Any]], arg: str | None) -> None:
     for offer in offers[1::2]:
         mixed = "USD" if offer["price"]["currency"] != "USD" else "EUR"
         for price in [offer["price"], *(t["price"] for t in offer["travelerPricings"])]:
             price["currency"] = mixed
 
 
-def _unsorted(offers: list[dict[str, Any]], arg: str | None) -> None:  # noqa: ARG001
+def _unsorted(offers: list[dict[str, Any]], arg: str | None) -> None:
     offers.reverse()
 
 
@@ -208,7 +208,7 @@ OFFER_FAULTS: dict[str, BodyFault] = {
 def _token(change: Callable[[dict[str, Any], str | None], None]) -> BodyFault:
     """A fault in the token's JSON; a refusal passes as it is."""
 
-    def play(leg: Leg, answer: Answer, arg: str | None) -> Answer:  # noqa: ARG001
+    def play(leg: Leg, answer: Answer, arg: str | None) -> Answer:
         if not answer.ok:
             return answer
         content = orjson.loads(answer.body)

@@ -65,7 +65,7 @@ def _drip(wire: Wire, data: bytes, seconds: float) -> None:
         wire.wait_gone(seconds)
 
 
-def _hang(wire: Wire, answer: Answer, arg: str | None) -> None:  # noqa: ARG001
+def _hang(wire: Wire, answer: Answer, arg: str | None) -> None:
     wire.wait_gone(_number(arg, _HANG))
 
 
@@ -84,38 +84,38 @@ def _slow_body(wire: Wire, answer: Answer, arg: str | None) -> None:
     _drip(wire, answer.body, _number(arg, _DRIP))
 
 
-def _reset(wire: Wire, answer: Answer, arg: str | None) -> None:  # noqa: ARG001
+def _reset(wire: Wire, answer: Answer, arg: str | None) -> None:
     wire.reset()
 
 
-def _reset_in_body(wire: Wire, answer: Answer, arg: str | None) -> None:  # noqa: ARG001
+def _reset_in_body(wire: Wire, answer: Answer, arg: str | None) -> None:
     wire.send(_whole_head(answer) + _half(answer))
     wire.wait_gone(_MOMENT)
     wire.reset()
 
 
-def _close(wire: Wire, answer: Answer, arg: str | None) -> None:  # noqa: ARG001
+def _close(wire: Wire, answer: Answer, arg: str | None) -> None:
     wire.send(b"")
 
 
-def _truncated(wire: Wire, answer: Answer, arg: str | None) -> None:  # noqa: ARG001
+def _truncated(wire: Wire, answer: Answer, arg: str | None) -> None:
     wire.send(_whole_head(answer) + _half(answer))
 
 
-def _truncated_no_length(wire: Wire, answer: Answer, arg: str | None) -> None:  # noqa: ARG001
+def _truncated_no_length(wire: Wire, answer: Answer, arg: str | None) -> None:
     wire.send(answer.head() + _half(answer))
 
 
-def _truncated_chunk(wire: Wire, answer: Answer, arg: str | None) -> None:  # noqa: ARG001
+def _truncated_chunk(wire: Wire, answer: Answer, arg: str | None) -> None:
     size = f"{len(answer.body):x}\r\n".encode()
     wire.send(answer.head(Transfer_Encoding="chunked") + size + _half(answer))
 
 
-def _bad_chunk(wire: Wire, answer: Answer, arg: str | None) -> None:  # noqa: ARG001
+def _bad_chunk(wire: Wire, answer: Answer, arg: str | None) -> None:
     wire.send(answer.head(Transfer_Encoding="chunked") + b"not-a-size\r\n" + answer.body)
 
 
-def _garbage(wire: Wire, answer: Answer, arg: str | None) -> None:  # noqa: ARG001
+def _garbage(wire: Wire, answer: Answer, arg: str | None) -> None:
     wire.send(b"hello this is not http\r\n\r\n")
 
 

@@ -4,9 +4,9 @@ from gevent import monkey, sleep
 
 monkey.patch_all()
 
-from typing import Any  # noqa: E402
+from typing import Any
 
-from api.metric_files import free_place  # noqa: E402
+from api.metric_files import free_place
 
 worker_class = "api.worker.Worker"
 worker_connections = 1000
