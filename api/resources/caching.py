@@ -20,15 +20,21 @@ def set_cache_headers(req: falcon.Request, resp: falcon.Response, answer: Answer
         "Cache-Control": _cache_control(answer),
     }
     if answer.entry.body:
-        etag = etag_of(answer.entry.body)
-        headers["ETag"] = f'"{etag}"'
-        if any(tag in ("*", etag) for tag in req.if_none_match or ()):
-            resp.status = falcon.HTTP_304
+        set_etag(req, resp, answer.entry.body)
     resp.set_headers(headers)
 
 
+def set_etag(req: falcon.Request, resp: falcon.Response, body: bytes) -> bool:
+    """Name the body. True, with the status 304, if the client has it already."""
+    resp.etag = etag = _etag_of(body)
+    is_known = any(tag in ("*", etag) for tag in req.if_none_match or ())
+    if is_known:
+        resp.status = falcon.HTTP_304
+    return is_known
+
+
 @lru_cache(maxsize=4096)
-def etag_of(body: bytes) -> str:
+def _etag_of(body: bytes) -> str:
     """The body's name, without quotes; the same in every worker."""
     return hashlib.blake2b(body, digest_size=8).hexdigest()
 

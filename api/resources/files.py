@@ -1,6 +1,5 @@
 """Pages and what they load: files that are served as they are, and a policy that keeps to them."""
 
-import hashlib
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Final
 import falcon
 
 from api.audience import Audience
+from api.resources.caching import set_etag
 
 PAGES: Final = Path(__file__).with_name("pages")
 # Everything comes from the service itself; nothing inline runs or styles.
@@ -39,10 +39,7 @@ class FileResource:
                 "Referrer-Policy": "no-referrer",
             }
         )
-        resp.etag = self._etag
-        if any(tag in ("*", self._etag) for tag in req.if_none_match or ()):
-            resp.status = falcon.HTTP_304
-        else:
+        if not set_etag(req, resp, self._content):
             resp.content_type = _MEDIA_TYPES[self._path.suffix]
             resp.data = self._content
 
@@ -51,10 +48,6 @@ class FileResource:
     @cached_property
     def _content(self) -> bytes:
         return self._path.read_bytes()
-
-    @cached_property
-    def _etag(self) -> str:
-        return hashlib.blake2b(self._content, digest_size=8).hexdigest()
 
 
 def add_pages(app: falcon.App[Any, Any]) -> None:
