@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 MEASURING = "measuring"
 STEPS = {
-    "/api/logs.py": "two lines of the log",
-    "/structlog/": "two lines of the log",
+    "/api/logs.py": "log",
+    "/structlog/": "log",
     "/api/metrics.py": "metrics",
     "/prometheus_client/": "metrics",
     "/api/middleware.py": "request id and the request's line",

@@ -6,16 +6,13 @@ from pathlib import Path
 from statistics import median
 from threading import Timer
 
-from bench.contenders import BARE, CONTENDERS, DJANGO, FASTAPI, FLASK, SERVICE, WORKERS, Running
+from bench.contenders import BARE, CONTENDERS, SERVICE, WORKERS, Running
 from bench.load import Load, load
 from bench.processes import cpu_seconds, memory_mb, spread
 from bench.report import FRONT_PAGE, circumstances, options, publish, table, when_and_where
 from bench.stage import bodies, stage
 
 CLIENTS = 32
-# The service's rate over each peer's, as wanted.
-MARKS = {BARE: 0.70, DJANGO: 2.5, FLASK: 2.0, FASTAPI: 1.25}
-BUSY_P99_MS, HALF_P99_MS = 60.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,26 +112,6 @@ def short_rows(runs: dict[str, list[Run]]) -> list[list[str]]:
     ]
 
 
-def marks(runs: dict[str, list[Run]]) -> list[list[str]]:
-    """What was wanted, and what was reached."""
-    its = runs[SERVICE]
-    lines = [
-        [f"rate over {name}", f"{mark:.2f}", f"{ratio(runs, SERVICE, name):.2f}"]
-        for name, mark in MARKS.items()
-        if name in runs
-    ]
-    busy, half = (median(load.p99_ms for load in loads) for loads in _loads(its))
-    lines.append(["p99 at half the rate, ms", f"< {HALF_P99_MS:.0f}", f"{half:.1f}"])
-    lines.append(
-        [f"p99 with {CLIENTS} clients that never pause, ms", f"< {BUSY_P99_MS:.0f}", f"{busy:.1f}"]
-    )
-    return lines
-
-
-def _loads(runs: list[Run]) -> tuple[list[Load], list[Load]]:
-    return [run.busy for run in runs], [run.half for run in runs]
-
-
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--seconds", type=float, default=6, help="a load; 0 compares answers only")
@@ -151,13 +128,7 @@ def main() -> None:
         f"{wanted.rounds} interleaved rounds of {wanted.seconds:g} s a load, {WORKERS} workers,"
         f" {CLIENTS} clients that never pause; medians."
     )
-    text = [
-        conditions,
-        manner,
-        table(head, rows(runs)),
-        table(["mark", "wanted", "reached"], marks(runs)),
-    ]
-    publish("hits", "\n\n".join(text), write=wanted.write)
+    publish("hits", "\n\n".join([conditions, manner, table(head, rows(runs))]), write=wanted.write)
     short = ["", "requests/s", "over bare Falcon", "p50 ms", "p99 ms", "memory MB"]
     told = f"{when_and_where()}, {WORKERS} workers each; latencies at half of the rate."
     front = f"{told}\n\n{table(short, short_rows(runs))}"

@@ -121,9 +121,7 @@ def main() -> None:
         f" {CLIENTS} clients that never pause; medians."
     )
     costs = [f"counting costs {cost(found, SERVICE, UNCOUNTED):.1%}"] if UNCOUNTED in ways else []
-    costs += (
-        [f"two lines of the log cost {cost(found, SERVICE, QUIET):.1%}"] if QUIET in ways else []
-    )
+    costs += [f"the log costs {cost(found, SERVICE, QUIET):.1%}"] if QUIET in ways else []
     costs += [f"{cost(found, way, SERVICE):.1%} are lost {way}" for way in SPANS if way in ways]
     told = (
         f"Of the rate of hits, {'; '.join(costs)}. Each is the median of what the rounds say, not"

@@ -44,7 +44,7 @@ def test_watching_is_measured() -> None:
 
 def test_the_budget_of_a_hit_is_measured() -> None:
     report = measured("hit_budget", "--seconds", "1")
-    assert "| two lines of the log |" in report
+    assert "| log |" in report
 
 
 def test_misses_are_measured() -> None:
