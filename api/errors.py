@@ -42,12 +42,17 @@ class FlightPriceError(Exception):
     status: ClassVar[HTTPStatus]
     code: ClassVar[str]
     title: ClassVar[str]
-    faults: "tuple[Fault, ...]" = ()
 
-    def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
-        """`retry_after`: seconds until another try makes sense, where that is known."""
+    def __init__(
+        self, detail: str, faults: "Sequence[Fault]" = (), *, retry_after: float | None = None
+    ) -> None:
+        """`faults`: each parameter that is wrong, where that is known.
+
+        `retry_after`: seconds until another try makes sense, where that is known.
+        """
         super().__init__(detail)
         self.detail = detail
+        self.faults = tuple(faults)
         self.retry_after = retry_after
 
 
@@ -65,10 +70,6 @@ class InvalidRequest(FlightPriceError):
     status = HTTPStatus.BAD_REQUEST
     code = "invalid-request"
     title = "The request is not valid"
-
-    def __init__(self, detail: str, faults: Sequence[Fault]) -> None:
-        super().__init__(detail)
-        self.faults = tuple(faults)
 
 
 class Unauthorized(FlightPriceError):
@@ -104,10 +105,15 @@ class UpstreamError(FlightPriceError):
     stale_helps: ClassVar[bool] = True
 
     def __init__(
-        self, detail: str, *, retry_after: float | None = None, may_pass: bool = False
+        self,
+        detail: str,
+        faults: Sequence[Fault] = (),
+        *,
+        retry_after: float | None = None,
+        may_pass: bool = False,
     ) -> None:
         """may_pass: one retry makes sense at once (docs/amadeus.md, section "Retries")."""
-        super().__init__(detail, retry_after=retry_after)
+        super().__init__(detail, faults, retry_after=retry_after)
         self.may_pass = may_pass
 
 
@@ -116,18 +122,6 @@ class RejectedByAmadeus(UpstreamError):
     code = "rejected-by-amadeus"
     title = "Amadeus refuses this search"
     stale_helps = False
-
-    def __init__(
-        self,
-        detail: str,
-        faults: Sequence[Fault] = (),
-        *,
-        retry_after: float | None = None,
-        may_pass: bool = False,
-    ) -> None:
-        """`faults`: what it is refused for, as far as Amadeus names it."""
-        super().__init__(detail, retry_after=retry_after, may_pass=may_pass)
-        self.faults = tuple(faults)
 
 
 class AmadeusMisconfigured(UpstreamError):
@@ -196,9 +190,8 @@ def load_upstream_error(raw: bytes) -> UpstreamError:
         # Unlike json, orjson takes no infinite number and no depth that Python cannot bear.
         match orjson.loads(raw):
             case [str(code), str(detail), None | int() | float() as retry_after, *faults]:
-                error = UPSTREAM_ERRORS[code](detail, retry_after=retry_after)
-                error.faults = tuple(Fault(*fault) for fault in faults)
-                return error
+                refused = [Fault(*fault) for fault in faults]
+                return UPSTREAM_ERRORS[code](detail, refused, retry_after=retry_after)
     return AmadeusUnavailable("Amadeus failed a moment ago.")
 
 
