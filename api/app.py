@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import falcon
 import httpx2
 
-from api import metrics, tracing
+from api import __version__, metrics, tracing
 from api.environments import AmadeusEnvironment
 from api.gate import Gate, Rules
 from api.middleware import RequestContext
@@ -16,12 +16,7 @@ from api.resources.files import add_pages
 from api.resources.metrics import MetricsResource
 from api.resources.openapi import OpenApiResource
 from api.resources.price import PriceResource
-from api.resources.probes import (
-    HealthResource,
-    PingResource,
-    ReadinessResource,
-    VersionResource,
-)
+from api.resources.probes import ConstantResource, ReadinessResource
 from api.resources.problems import JSON_LINES, add_error_handlers
 from api.resources.status import StatusResource
 from api.resources.tracing import RequestSpan
@@ -129,15 +124,16 @@ def _routes(
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.xml_error_serialization = False
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = JSON_LINES
-    ping = PingResource()
+    ping = ConstantResource({"data": "pong"})
     app.add_route("/flights/ping", ping)
     app.add_route("/ping", ping)
     app.add_route(
         "/flights/price", PriceResource(prices, settings.environment, settings.request_deadline)
     )
-    app.add_route("/healthz", HealthResource())
+    app.add_route("/healthz", ConstantResource({"status": "ok"}, is_probe=True))
     app.add_route("/readyz", ReadinessResource(lifecycle.readiness))
-    app.add_route("/version", VersionResource())
+    version = {"name": "flight-price-api", "version": __version__}
+    app.add_route("/version", ConstantResource(version))
     app.add_route("/metrics", MetricsResource())
     app.add_route("/openapi.json", OpenApiResource())
     app.add_route("/status.json", StatusResource(status))

@@ -5,32 +5,22 @@ from dataclasses import asdict
 
 import falcon
 
-from api import __version__
 from api.audience import Audience
 from api.services.lifecycle import Readiness
 
 
-class PingResource:
-    """GET /flights/ping: a constant, whatever Redis and Amadeus do."""
+class ConstantResource:
+    """The same answer each time, whatever Redis and Amadeus do."""
 
     audience = Audience.ANYBODY
 
-    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        resp.set_header("Cache-Control", "no-store")
-        resp.media = {"data": "pong"}
-
-    on_head = on_get
-
-
-class HealthResource:
-    """GET /healthz: the process serves; restart it if not."""
-
-    audience = Audience.ANYBODY
-    is_probe = True
+    def __init__(self, document: dict[str, str], *, is_probe: bool = False) -> None:
+        self._document = document
+        self.is_probe = is_probe
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.set_header("Cache-Control", "no-store")
-        resp.media = {"status": "ok"}
+        resp.media = self._document
 
     on_head = on_get
 
@@ -50,17 +40,5 @@ class ReadinessResource:
         checks = {name: asdict(check) for name, check in readiness.checks.items()}
         resp.set_header("Cache-Control", "no-store")
         resp.media = {"status": readiness.status, "checks": checks}
-
-    on_head = on_get
-
-
-class VersionResource:
-    """GET /version."""
-
-    audience = Audience.ANYBODY
-
-    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
-        resp.set_header("Cache-Control", "no-store")
-        resp.media = {"name": "flight-price-api", "version": __version__}
 
     on_head = on_get
