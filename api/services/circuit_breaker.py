@@ -48,7 +48,6 @@ class CircuitBreaker:
         self._openings = 0
         self._heard = Standing.OK
         self._heard_at: float | None = None
-        self._end: threading.Timer | None = None
 
     @property
     def standing(self) -> Standing:
@@ -99,7 +98,8 @@ class CircuitBreaker:
             self._openings += is_open
             self._open_until = self._heard_at + self._open_seconds if is_open else None
             metrics.BREAKER_OPEN.set(is_open)
-            self._await_end()
+            if self._open_until is not None:
+                self._await_end(self._open_until)
         if is_open and not was_open:
             metrics.BREAKER_OPENED.inc()
             log.warning(
@@ -110,14 +110,11 @@ class CircuitBreaker:
         if was_open and not is_open:
             log.info(Event.AMADEUS_CIRCUIT_CLOSED)
 
-    def _await_end(self) -> None:
+    def _await_end(self, until: float) -> None:
         """See to it that the metric tells when calls may be made again, even if none is."""
-        if self._end is not None:
-            self._end.cancel()
-        if self._open_until is not None:
-            self._end = threading.Timer(self._open_seconds, self._show_end, [self._open_until])
-            self._end.daemon = True
-            self._end.start()
+        timer = threading.Timer(self._open_seconds, self._show_end, [until])
+        timer.daemon = True
+        timer.start()
 
     def _show_end(self, until: float) -> None:
         with self._lock:
