@@ -19,6 +19,7 @@ from cachetools import LRUCache
 from api import metrics
 from api.logs import Event, get_logger
 from api.services.entries import Entry, Failure, Turn
+from api.services.store import Store
 from api.services.stores.memory import MemoryStore
 from api.services.stores.redis_store import RedisStore, StoreUnavailable
 
@@ -89,15 +90,14 @@ class LayeredStore:
         return self._try(lambda: self._get_shared(key), lambda: self._copy.get(key))
 
     def failure(self, key: str) -> Failure | None:
-        return self._try(lambda: self._shared.failure(key), lambda: self._copy.failure(key))
+        return self._either(lambda store: store.failure(key))
 
     def claim(
         self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
     ) -> Turn:
-        def ask(store: RedisStore | MemoryStore) -> Turn:
-            return store.claim(key, owner, not_before, arrived, background=background)
-
-        return self._try(lambda: ask(self._shared), lambda: ask(self._copy))
+        return self._either(
+            lambda store: store.claim(key, owner, not_before, arrived, background=background)
+        )
 
     def renew(self, key: str, owner: str) -> None:
         self._copy.renew(key, owner)
@@ -127,10 +127,7 @@ class LayeredStore:
         return entry
 
     def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> Failure:
-        def ask(store: RedisStore | MemoryStore) -> Failure:
-            return store.fail(key, owner, body, pause, tries)
-
-        failure = self._try(lambda: ask(self._shared), lambda: ask(self._copy))
+        failure = self._either(lambda store: store.fail(key, owner, body, pause, tries))
         self._copy.release(key, owner)
         return failure
 
@@ -141,12 +138,7 @@ class LayeredStore:
     def take_turn(
         self, key: str, interval: float, patience: float, sharers: int
     ) -> tuple[float, float]:
-        """Seconds to wait for the next turn, and from that to the one after it."""
-
-        def ask(store: RedisStore | MemoryStore) -> tuple[float, float]:
-            return store.take_turn(key, interval, patience, sharers)
-
-        return self._try(lambda: ask(self._shared), lambda: ask(self._copy))
+        return self._either(lambda store: store.take_turn(key, interval, patience, sharers))
 
     def _get_shared(self, key: str) -> Entry | None:
         generation = self._generation
@@ -173,6 +165,9 @@ class LayeredStore:
             except StoreUnavailable as exc:
                 self._go_down(str(exc))
         return local()
+
+    def _either(self, ask: Callable[[Store], T]) -> T:
+        return self._try(lambda: ask(self._shared), lambda: ask(self._copy))
 
     def _go_down(self, reason: str) -> None:
         with self._lock:

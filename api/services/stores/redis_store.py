@@ -42,6 +42,7 @@ from api.services.stores.redis_format import (
     unpack_failure,
 )
 
+SCRIPTS: Final = ("claim", "put", "fail", "renew", "release", "drop", "take_turn")
 # What a call may take in all, with a new connection if there is none.
 CALL_SECONDS: Final = 0.35
 CLOCK_CHECK_SECONDS: Final = 30.0
@@ -68,13 +69,7 @@ class RedisStore:
         self._is_closed = False
         self._slots = Slots(MAX_CONNECTIONS)
         self._failures = 0
-        self._claim = _script("claim")
-        self._put = _script("put")
-        self._fail = _script("fail")
-        self._renew = _script("renew")
-        self._release = _script("release")
-        self._drop = _script("drop")
-        self._take_turn = _script("take_turn")
+        self._scripts = {name: _script(name) for name in SCRIPTS}
 
     def now(self) -> float:
         return self._clock.now()
@@ -157,7 +152,7 @@ class RedisStore:
         self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
     ) -> Turn:
         now, kind, value = self._run(
-            self._claim,
+            "claim",
             [entry_key(key), lock_key(key), mark_key(key)],
             owner,
             f"{not_before:.6f}",
@@ -180,7 +175,7 @@ class RedisStore:
 
     def renew(self, key: str, owner: str) -> None:
         self._run(
-            self._renew,
+            "renew",
             [lock_key(key), mark_key(key)],
             owner,
             _ms(LOCK_SECONDS),
@@ -188,13 +183,13 @@ class RedisStore:
         )
 
     def release(self, key: str, owner: str) -> None:
-        self._run(self._release, [lock_key(key)], owner)
+        self._run("release", [lock_key(key)], owner)
 
     def put(
         self, key: str, owner: str, body: bytes, fetched_at: float, ttl: float, stale_ttl: float
     ) -> Entry:
         _, _, value = self._run(
-            self._put,
+            "put",
             [entry_key(key), lock_key(key), mark_key(key)],
             owner,
             body,
@@ -210,7 +205,7 @@ class RedisStore:
 
     def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> Failure:
         _, _, value = self._run(
-            self._fail,
+            "fail",
             [lock_key(key), mark_key(key)],
             owner,
             body,
@@ -221,7 +216,7 @@ class RedisStore:
         return _certain(unpack_failure(value))
 
     def drop(self, key: str, fetched_at: float) -> None:
-        self._run(self._drop, [entry_key(key)], f"{fetched_at:.6f}", CHANNEL, key)
+        self._run("drop", [entry_key(key)], f"{fetched_at:.6f}", CHANNEL, key)
 
     def take_turn(
         self, key: str, interval: float, patience: float, sharers: int
@@ -233,7 +228,7 @@ class RedisStore:
         """
         del sharers
         _, _, value = self._run(
-            self._take_turn,
+            "take_turn",
             [turn_key(key)],
             f"{interval:.6f}",
             f"{patience:.6f}",
@@ -241,8 +236,8 @@ class RedisStore:
         )
         return float(value), interval
 
-    def _run(self, script: "_Script", keys: list[str], *args: object) -> tuple[float, bytes, bytes]:
-        rest = (len(keys), *keys, *args)
+    def _run(self, name: str, keys: list[str], *args: object) -> tuple[float, bytes, bytes]:
+        script, rest = self._scripts[name], (len(keys), *keys, *args)
 
         def call() -> Any:
             try:
