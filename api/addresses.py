@@ -7,7 +7,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, Self
 
-TAKES: Final = "takes addresses or networks like 10.0.0.7 or 10.0.7.0/24, separated by commas"
+TAKES: Final = "must be addresses or networks like 10.0.0.7 or 10.0.7.0/24, separated by commas"
 # What one customer of a provider gets at least, and can change addresses in at will.
 _IPV6_CLIENT_PREFIX: Final = 64
 # Docker gives a network of containers as much; a network of more holds others than proxies.

@@ -1,18 +1,18 @@
 """The errors of the service, and what each looks like from outside.
 
     FlightPriceError
-    ├── InvalidRequest          400 invalid-request        the question is malformed
-    ├── Unauthorized            401 unauthorized           no key came along, or an unknown one
-    ├── Forbidden               403 forbidden              the key opens another part
-    ├── NoOffers                404 no-offers              nothing flies there that day
-    ├── TooManyRequests         429 too-many-requests      this client asks too fast
-    └── UpstreamError                                      Amadeus did not give an answer
-        ├── RejectedByAmadeus     400 rejected-by-amadeus    it refuses this search
-        ├── AmadeusMisconfigured  502 amadeus-misconfigured  it refuses our credentials
+    ├── InvalidRequest          400 invalid-request        the request is malformed
+    ├── Unauthorized            401 unauthorized           the API key is missing or unknown
+    ├── Forbidden               403 forbidden              the API key is for another part
+    ├── NoOffers                404 no-offers              there are no offers that day
+    ├── TooManyRequests         429 too-many-requests      the client exceeds its rate limit
+    └── UpstreamError                                      Amadeus gave no usable answer
+        ├── RejectedByAmadeus     400 rejected-by-amadeus    it rejected the search
+        ├── AmadeusMisconfigured  502 amadeus-misconfigured  it rejected our credentials
         ├── AmadeusBadAnswer      502 amadeus-bad-answer     its answer cannot be read
-        ├── AmadeusUnavailable    503 amadeus-unavailable    it is down, or we hold back
-        │   └── AmadeusUnreachable  503 amadeus-unavailable  there is no way to it from here
-        ├── AmadeusQuota          503 amadeus-quota          the month's calls are used up
+        ├── AmadeusUnavailable    503 amadeus-unavailable    it is down, or calls are paused
+        │   └── AmadeusUnreachable  503 amadeus-unavailable  it cannot be reached
+        ├── AmadeusQuota          503 amadeus-quota          the monthly quota is used up
         └── AmadeusTimeout        504 amadeus-timeout        it did not answer in time
 
 An error's class gives its status, code and title; an instance adds a `detail` written for the
@@ -69,19 +69,19 @@ class InvalidRequest(FlightPriceError):
 
     status = HTTPStatus.BAD_REQUEST
     code = "invalid-request"
-    title = "The request is not valid"
+    title = "Invalid request"
 
 
 class Unauthorized(FlightPriceError):
     status = HTTPStatus.UNAUTHORIZED
     code = "unauthorized"
-    title = "A key is needed"
+    title = "API key required"
 
 
 class Forbidden(FlightPriceError):
     status = HTTPStatus.FORBIDDEN
     code = "forbidden"
-    title = "The key does not open this"
+    title = "Access denied"
 
 
 class NoOffers(FlightPriceError):
@@ -120,26 +120,26 @@ class UpstreamError(FlightPriceError):
 class RejectedByAmadeus(UpstreamError):
     status = HTTPStatus.BAD_REQUEST
     code = "rejected-by-amadeus"
-    title = "Amadeus refuses this search"
+    title = "Amadeus rejected the search"
     stale_helps = False
 
 
 class AmadeusMisconfigured(UpstreamError):
     status = HTTPStatus.BAD_GATEWAY
     code = "amadeus-misconfigured"
-    title = "Amadeus refuses this service"
+    title = "Amadeus rejected this service's credentials"
 
 
 class AmadeusBadAnswer(UpstreamError):
     status = HTTPStatus.BAD_GATEWAY
     code = "amadeus-bad-answer"
-    title = "Amadeus gave an answer that cannot be read"
+    title = "Amadeus sent an invalid answer"
 
 
 class AmadeusUnavailable(UpstreamError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "amadeus-unavailable"
-    title = "Amadeus is not available"
+    title = "Amadeus is unavailable"
 
 
 class AmadeusUnreachable(AmadeusUnavailable):

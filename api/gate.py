@@ -101,7 +101,7 @@ class Gate:
             raise _refused(
                 client,
                 TooManyRequests(
-                    f"More than {allowance.per_minute} {requests} a minute{what}.",
+                    f"Rate limit exceeded: {allowance.per_minute} {requests}{what} per minute.",
                     retry_after=balance.retry_after,
                 ),
             )
@@ -150,14 +150,12 @@ def _asks_anew(req: falcon.Request) -> bool:
 
 def _refusal(client: str, key: str | None, other_keys: Keys) -> FlightPriceError:
     if key is not None and other_keys.holder(key):
-        return _refused(client, Forbidden("This API key opens another part of the service."))
+        return _refused(client, Forbidden("This API key gives no access to this path."))
     if key is not None:
-        return _refused(client, Unauthorized("This API key is not known."))
+        return _refused(client, Unauthorized("Unknown API key."))
     return _refused(
         client,
-        Unauthorized(
-            "This path needs an API key, as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'."
-        ),
+        Unauthorized("API key required: send 'Authorization: Bearer <key>' or 'X-API-Key: <key>'."),
     )
 
 

@@ -7,7 +7,7 @@ from hmac import compare_digest
 from typing import Final, Self
 
 TAKES: Final = (
-    "takes keys of 16 to 256 letters, digits and -._~+/= each, separated by commas or lines"
+    "must be keys of 16 to 256 letters, digits and -._~+/= each, separated by commas or newlines"
 )
 # What `Authorization: Bearer` can carry (RFC 6750, 2.1).
 _KEY = re.compile(r"[A-Za-z0-9._~+/-]+=*")

@@ -24,7 +24,7 @@ def load_settings(before: Settings | None = None) -> Settings:
     except ValidationError as exc:
         fault = explain(exc, Settings.model_fields)
     if before is not None:
-        log.error(Event.GUNICORN, message=f"SIGHUP changes no setting: {fault}")
+        log.error(Event.GUNICORN, message=f"SIGHUP did not change the settings: {fault}")
         return before
     sys.stderr.write(f"flight-price-api: {fault}\n")
     raise SystemExit(2)

@@ -69,7 +69,7 @@ def take_place(place: int) -> None:
     Raises RuntimeError where there are metrics already: they would count for nobody.
     """
     if "api.metrics" in sys.modules:
-        raise RuntimeError("api.metrics was imported before the fork; nothing there may do so")
+        raise RuntimeError("api.metrics must not be imported before the fork")
     values.ValueClass = values.MultiProcessValue(lambda: place)  # type: ignore[no-untyped-call]
 
 

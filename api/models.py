@@ -65,7 +65,7 @@ def _place(value: object) -> str:
 
 
 def _currency(value: object) -> str:
-    return _code(value) or _refuse("must be three letters, like EUR or USD")
+    return _code(value) or _refuse("must be a currency code of three letters, like EUR or USD")
 
 
 def _code(value: object) -> str | None:
@@ -80,7 +80,7 @@ def _day(value: object) -> dt.date:
     if isinstance(value, str) and _ISO_DATE.fullmatch(value):
         with suppress(ValueError):
             return dt.date.fromisoformat(value)
-    _refuse("must be a calendar date as YYYY-MM-DD")
+    _refuse("must be a valid date in the form YYYY-MM-DD")
 
 
 def _count(value: object) -> object:
@@ -132,47 +132,46 @@ class PriceQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     origin: Place = Field(
-        description="IATA code of the city or airport to leave from", examples=["JFK"]
+        description="IATA code of the city or airport of departure", examples=["JFK"]
     )
     destination: Place = Field(
-        description="IATA code of the city or airport to go to; not origin", examples=["LAX"]
+        description="IATA code of the city or airport of arrival; must differ from origin",
+        examples=["LAX"],
     )
     date: Day = Field(
-        description=f"day of departure, YYYY-MM-DD, at most {MAX_DAYS_AHEAD} days ahead"
+        description=f"departure date, YYYY-MM-DD, at most {MAX_DAYS_AHEAD} days ahead"
     )
     return_date: Day | None = Field(
-        default=None, description="day of return, not before date; one way without it"
+        default=None, description="return date, not before date; leave it out for a one-way trip"
     )
     adults: Seats = Field(
-        default=1, description="travellers of 12 years and more; 1 if not given", examples=[2]
+        default=1, description="travellers aged 12 or older; default 1", examples=[2]
     )
     children: OptionalSeats = Field(
         default=0,
-        description=f"travellers of 2 to 11 years; with the adults {MAX_SEATS} at most",
+        description=f"travellers aged 2 to 11; adults and children together at most {MAX_SEATS}",
         examples=[1],
     )
     infants: OptionalSeats = Field(
         default=0,
-        description="travellers under 2 years, each on the lap of an adult",
+        description="travellers under 2, each on the lap of an adult; at most as many as adults",
         examples=[1],
     )
     currency: Currency | None = Field(
-        default=None, description="ISO 4217 code of the currency to answer in", examples=["USD"]
+        default=None, description="ISO 4217 code of the preferred currency", examples=["USD"]
     )
     cabin: Annotated[Cabin, BeforeValidator(_cabin)] | None = Field(
         default=None,
-        description="this cabin or a higher one: economy, premium_economy, business or first",
+        description="lowest cabin to accept: economy, premium_economy, business or first",
         examples=["BUSINESS"],
     )
-    nonstop: Switch = Field(
-        default=False, description="1: only flights without a stop", examples=["1"]
-    )
+    nonstop: Switch = Field(default=False, description="1: only nonstop flights", examples=["1"])
 
     @field_validator("destination")
     @classmethod
     def _leads_away(cls, value: str, info: ValidationInfo) -> str:
         if value == info.data.get("origin"):
-            _refuse(f"must differ from origin, and both are {value}")
+            _refuse(f"must differ from origin; both are {value}")
         return value
 
     @field_validator("date", "return_date")
@@ -192,21 +191,21 @@ class PriceQuery(BaseModel):
     def _comes_back_later(cls, value: dt.date | None, info: ValidationInfo) -> dt.date | None:
         departure = info.data.get("date")
         if value is not None and departure is not None and value < departure:
-            _refuse(f"must not be before date, {departure}")
+            _refuse(f"must not be before date ({departure})")
         return value
 
     @field_validator("children")
     @classmethod
     def _seats_suffice(cls, value: int, info: ValidationInfo) -> int:
         if value + info.data.get("adults", 0) > MAX_SEATS:
-            _refuse(f"adults and children together must be at most {MAX_SEATS}")
+            _refuse(f"must not exceed {MAX_SEATS} together with adults")
         return value
 
     @field_validator("infants")
     @classmethod
     def _laps_suffice(cls, value: int, info: ValidationInfo) -> int:
         if value > info.data.get("adults", MAX_SEATS):
-            _refuse("must not be more than adults")
+            _refuse("must not exceed the number of adults")
         return value
 
 
@@ -215,7 +214,7 @@ class PriceRequest(PriceQuery):
 
     nocache: Switch = Field(
         default=False,
-        description="1: fetch the price anew, and refresh it for everybody",
+        description="1: fetch a new price now, and cache it for everybody",
         examples=["1"],
     )
 
@@ -258,10 +257,10 @@ def faults_of_unknown(names: Sequence[str]) -> list[Fault]:
     A URL has room for hundreds, and to look up what they mean would cost more than an answer.
     """
     faults = [Fault(_shortened(name), _unknown(name)) for name in names[:MAX_UNKNOWN_NAMED]]
-    known = f"known are {', '.join(PriceRequest.model_fields)}"
+    known = f"valid parameters are {', '.join(PriceRequest.model_fields)}"
     plain = [fault for fault in faults if fault.detail == UNKNOWN]
     if len(names) > len(faults):
-        count = f"is one of {len(names)} that are not parameters; {known}"
+        count = f"is one of {len(names)} unknown parameters; {known}"
         faults.append(Fault(_shortened(names[len(faults)]), count))
     elif plain:  # the last of them says for all what is known
         faults.remove(plain[-1])

@@ -28,9 +28,9 @@ def _end_if_taken(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as exc:
             why = (
-                "is in use" if exc.errno == errno.EADDRINUSE else f"cannot be had ({exc.strerror})"
+                "is in use" if exc.errno == errno.EADDRINUSE else f"cannot be used ({exc.strerror})"
             )
             sys.stderr.write(
-                f"flight-price-api: port {port} {why}; PORT=8000 make run takes another one\n"
+                f"flight-price-api: port {port} {why}; choose another: PORT=8000 make run\n"
             )
             raise SystemExit(2) from None

@@ -17,12 +17,11 @@ SCHEMES: Final = (
     "rediss+cluster",
 )
 TAKES: Final = (
-    "takes a URL that starts with memory://, redis://, unix://, redis+sentinel:// or"
-    " redis+cluster://; with rediss in the place of redis for TLS"
+    "must be a URL that starts with memory://, redis://, unix://, redis+sentinel:// or"
+    " redis+cluster://; use rediss instead of redis for TLS"
 )
 BAD_PORT: Final = (
-    "has a port that is no number from 0 to 65535; in a password, / ? # and @ are written"
-    " %2F %3F %23 and %40"
+    "must have a port from 0 to 65535; write / ? # and @ in a password as %2F %3F %23 and %40"
 )
 # Any other option, or another value, would make redis-py fail at the first connection.
 OPTIONS: Final = {"db": "[0-9]{1,5}", "username": ".+", "password": ".+"}
@@ -96,14 +95,14 @@ class RedisUrl:
         addresses = tuple(_address(host, DEFAULT_PORTS[kind]) for host in hosts.split(","))
         if kind == "cluster":
             if parts.path not in ("", "/", "/0") or options.get("db", "0") != "0":
-                raise ValueError("takes no database for a cluster, which has only the first")
+                raise ValueError("must not name a database other than 0 for a cluster")
             service, database = "", "0"
         else:
             path = re.fullmatch("/([^/]+)(?:/([0-9]{1,5}))?/?", parts.path)
             if path is None:
                 raise ValueError(
-                    "takes the master's name as the path for Sentinels, and the number of a"
-                    " database after it, like redis+sentinel://host:26379,host:26379/mymaster/0"
+                    "must have the master's name as its path for Sentinels, and may have a database"
+                    " number after it, like redis+sentinel://host:26379,host:26379/mymaster/0"
                 )
             service, database = path[1], path[2] or "0"
         sentinel_login = (
@@ -122,7 +121,7 @@ def check_files(url: str) -> None:
     """
     for name, value in parse_qsl(urlsplit(RedisUrl.parse(url).server).query):
         if name in TLS_FILES and not os.access(value, os.R_OK):
-            raise ValueError(f"takes as {name} a file that can be read")
+            raise ValueError(f"must name a readable file in {name}")
 
 
 def _address(text: str, default_port: int) -> Address:
@@ -132,7 +131,7 @@ def _address(text: str, default_port: int) -> Address:
     except ValueError:
         raise ValueError(BAD_PORT) from None
     if not parts.hostname or parts.path:
-        raise ValueError("takes hosts with a comma between them, like host:6379,host:6379")
+        raise ValueError("must have hosts separated by commas, like host:6379,host:6379")
     return parts.hostname, port or default_port
 
 
@@ -142,9 +141,9 @@ def _check_one(parts: SplitResult) -> None:
     except ValueError:
         raise ValueError(BAD_PORT) from None
     if parts.scheme in ("redis", "rediss") and not re.fullmatch("/?|/[0-9]{1,5}", parts.path):
-        raise ValueError("takes the number of a database as its path, like redis://host:6379/0")
+        raise ValueError("must have a database number as its path, like redis://host:6379/0")
     if parts.scheme == "unix" and not parts.path:
-        raise ValueError("takes the path of a socket, like unix:///run/redis/redis.sock")
+        raise ValueError("must have the path of a socket, like unix:///run/redis/redis.sock")
 
 
 def _check_options(options: list[tuple[str, str]], *, is_tls: bool, is_sentinel: bool) -> None:
@@ -153,5 +152,8 @@ def _check_options(options: list[tuple[str, str]], *, is_tls: bool, is_sentinel:
         **(TLS_OPTIONS if is_tls else {}),
         **(SENTINEL_OPTIONS if is_sentinel else {}),
     }
-    if not all(re.fullmatch(known.get(name, "(?!)"), value) for name, value in options):
-        raise ValueError(f"takes as options after its ? only {', '.join(known)}, with their values")
+    for name, value in options:
+        if name not in known:
+            raise ValueError(f"supports only these URL options: {', '.join(known)}")
+        if not re.fullmatch(known[name], value):
+            raise ValueError(f"has a wrong value for the URL option {name}")

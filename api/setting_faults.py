@@ -60,18 +60,18 @@ def read_secret(variable: str, file: str | Path) -> str:
     try:
         content = Path(file).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as exc:
-        reason = (exc.strerror if isinstance(exc, OSError) else None) or "it is no text"
+        reason = (exc.strerror if isinstance(exc, OSError) else None) or "not UTF-8 text"
         raise SettingError(
-            variable, f"takes a file that can be read ({reason[0].lower()}{reason[1:]})"
+            variable, f"must be a readable file ({reason[0].lower()}{reason[1:]})"
         ) from None
     if not content:
-        raise SettingError(variable, "takes a file with something in it")
+        raise SettingError(variable, "must not be an empty file")
     return content
 
 
 def base_url(value: str) -> str:
     """A URL without a path. Raises ValueError."""
-    takes = "takes a scheme, a host and a port, like https://host:8443"
+    takes = "must be an http or https URL of scheme, host and port only, like https://host:8443"
     try:
         parts = urlsplit(value)
         _ = parts.port
@@ -95,7 +95,7 @@ def origins(value: str) -> str:
         if not re.fullmatch(r"https?://[^/,\s*]+", origin):
             lacks = "" if "://" in origin else ": https:// is missing"
             raise ValueError(
-                "takes origins like https://app.example,https://b.example, or * alone,"
+                "must be origins like https://app.example,https://b.example, or * alone,"
                 f" not {_shown(origin)}{lacks}"
             )
     return value
@@ -104,7 +104,7 @@ def origins(value: str) -> str:
 def office_id(value: str) -> str:
     """An office id. Raises ValueError."""
     if not re.fullmatch("[A-Za-z0-9]{1,32}", value):
-        raise ValueError(f"takes an office id of 1 to 32 letters and digits, not {_shown(value)}")
+        raise ValueError(f"must be an office id of 1 to 32 letters and digits, not {_shown(value)}")
     return value
 
 
@@ -119,9 +119,9 @@ def _variable_and_detail(fault: ErrorDetails, fields: Mapping[str, FieldInfo]) -
     shown = _shown(fault["input"])
     if "expected" in context:
         words = str(context["expected"]).replace("'", "")
-        return name.upper(), f"takes {words}, not {shown}"
+        return name.upper(), f"must be {words}, not {shown}"
     takes = _range(fields[name])
-    return name.upper(), f"takes {takes}, not {shown} ({fields[name].description})"
+    return name.upper(), f"must be {takes}, not {shown} ({fields[name].description})"
 
 
 def _range(field: FieldInfo) -> str:
@@ -133,8 +133,8 @@ def _range(field: FieldInfo) -> str:
             case {"type": "integer", "minimum": low, "maximum": high}:
                 return f"a whole number from {low} to {high}"
             case {"type": "number", "exclusiveMinimum": low, "maximum": high}:
-                return f"a number above {low} and up to {high}"
-    return "something else"
+                return f"a number greater than {low} and at most {high}"
+    return "a valid value"
 
 
 def _shown(value: object) -> str:

@@ -58,100 +58,107 @@ class Settings(BaseSettings):
     amadeus_environment: AmadeusEnvironment | None = Field(
         default=None,
         description="sandbox, enterprise-test, enterprise, test, production or custom;"
-        " sandbox if there are no credentials",
+        " sandbox if no credentials are set",
     )
     amadeus_client_id: SecretStr | None = Field(
-        default=None, description="the API key; needed outside the sandbox"
+        default=None, description="Amadeus API key; required outside the sandbox"
     )
     amadeus_client_id_file: Path | None = Field(
-        default=None, description="file to read AMADEUS_CLIENT_ID from, which wins over it"
+        default=None, description="file that contains AMADEUS_CLIENT_ID; takes precedence over it"
     )
     amadeus_client_secret: SecretStr | None = Field(
-        default=None, description="the API secret; needed outside the sandbox"
+        default=None, description="Amadeus API secret; required outside the sandbox"
     )
     amadeus_client_secret_file: Path | None = Field(
-        default=None, description="file to read AMADEUS_CLIENT_SECRET from, which wins over it"
+        default=None,
+        description="file that contains AMADEUS_CLIENT_SECRET; takes precedence over it",
     )
     amadeus_base_url: Annotated[str, AfterValidator(base_url)] | None = Field(
         default=None,
-        description="http(s)://host[:port] of another Amadeus; implies environment custom",
+        description="http(s)://host[:port] of another server; implies AMADEUS_ENVIRONMENT=custom",
     )
     amadeus_guest_office_id: Annotated[str, AfterValidator(office_id)] | None = Field(
         default=None,
-        description="office id that some Enterprise accounts send along for their token",
+        description="office id that some Enterprise accounts must send to get a token",
     )
     amadeus_rate_limit: float | None = Field(
         default=None,
         gt=0,
         le=10_000,
-        description="calls a second for the whole fleet; the environment's limit if not set",
+        description="calls per second by all replicas together; default: the environment's limit",
     )
     amadeus_timeout: Seconds = Field(
-        default=10, description="seconds that one call to Amadeus may take in all"
+        default=10, description="seconds that one call to Amadeus may take"
     )
     request_deadline: Seconds = Field(
-        default=15, description="seconds that any request may take in all"
+        default=15, description="seconds that a whole request may take"
     )
     redis_url: SecretStr = Field(
         default=SecretStr("memory://"),
         description="redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL;"
-        " memory:// for one process without it",
+        " memory:// for one process without Redis",
     )
     redis_url_file: Path | None = Field(
-        default=None, description="file to read REDIS_URL from, which wins over it"
+        default=None, description="file that contains REDIS_URL; takes precedence over it"
     )
     cache_ttl: WholeSeconds = Field(
-        default=600, description="seconds that a price is kept; 0 switches the cache off"
+        default=600, description="seconds that a price stays fresh; 0 disables the cache"
     )
     cache_stale_ttl: WholeSeconds = Field(
-        default=3600, description="seconds beyond its TTL that a price may stand in for a failure"
+        default=3600,
+        description="seconds after its TTL that a price may still be served when Amadeus fails",
     )
     cache_empty_ttl: WholeSeconds = Field(
-        default=60, description='seconds that "no offers" is kept'
+        default=60, description='seconds that "no offers" is cached'
     )
     api_keys: KeyList = Field(
         default=Keys(),
-        description="keys that may ask for prices, separated by commas; anybody may without",
+        description="keys that may request prices, separated by commas; without them anybody may",
     )
     api_keys_file: Path | None = Field(
-        default=None, description="file to read API_KEYS from, which wins over it"
+        default=None, description="file that contains API_KEYS; takes precedence over it"
     )
     operator_keys: KeyList = Field(
         default=Keys(),
-        description="keys that may see /metrics and /status, separated by commas;"
-        " anybody may without",
+        description="keys that may read /metrics and /status, separated by commas;"
+        " without them anybody may",
     )
     operator_keys_file: Path | None = Field(
-        default=None, description="file to read OPERATOR_KEYS from, which wins over it"
+        default=None, description="file that contains OPERATOR_KEYS; takes precedence over it"
     )
     client_rate_limit: PerMinute | None = Field(
-        default=None, description="requests for prices a minute, for each key or else address"
+        default=None, description="price requests per minute for each key, or else each address"
     )
     nocache_rate_limit: PerMinute | None = Field(
-        default=None, description="those of them that may have nocache"
+        default=None, description="price requests with nocache per minute, counted likewise"
     )
     forwarded_allow_ips: ProxyList = Field(
         default=Proxies(),
         description="addresses or networks of the proxies whose X-Forwarded-For and traceparent"
-        " are believed",
+        " headers are trusted",
     )
     port: int = Field(default=8080, ge=1, le=65535, description="TCP port to listen on")
     web_concurrency: int | None = Field(
-        default=None, ge=1, le=256, description="workers; one per core, one with memory://"
+        default=None,
+        ge=1,
+        le=256,
+        description="number of workers; default: one per core, or one with memory://",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="debug, info, warning or error"
     )
     log_format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="json, console, or auto: console on a terminal"
+        default="auto",
+        description="json, console, or auto (console on a terminal, else json)",
     )
     otel_exporter_otlp_endpoint: str | None = Field(
         default=None,
-        description="base URL of an OpenTelemetry collector (OTLP over HTTP) to send spans to",
+        description="base URL of the OpenTelemetry collector to send spans to (OTLP over HTTP)",
     )
     cors_origins: Annotated[str, AfterValidator(origins)] | None = Field(
         default=None,
-        description="origins whose pages may ask, like https://app.example,https://b.example; or *",
+        description="origins whose pages may call the API,"
+        " like https://app.example,https://b.example; or *",
     )
 
     @model_validator(mode="before")
@@ -176,7 +183,7 @@ class Settings(BaseSettings):
     @classmethod
     def _can_be_traced(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("takes a URL like http://collector:4318")
+            raise ValueError("must be a URL like http://collector:4318")
         if value is not None and not tracing.is_installed():
             raise ValueError(
                 "needs packages: .venv/bin/pip install --require-hashes -r requirements-tracing.txt"
@@ -193,7 +200,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _each_key_opens_one_side(self) -> Self:
         if self.api_keys.overlap(self.operator_keys):
-            raise SettingError("OPERATOR_KEYS", "must not name a key of API_KEYS")
+            raise SettingError("OPERATOR_KEYS", "must not contain a key that is in API_KEYS")
         return self
 
     @model_validator(mode="after")
@@ -202,17 +209,17 @@ class Settings(BaseSettings):
         if is_implied and (self.amadeus_client_id or self.amadeus_client_secret):
             raise SettingError(
                 "AMADEUS_ENVIRONMENT",
-                f"must be set where there are credentials: {_choice(AmadeusEnvironment)}",
+                f"must be set if credentials are set: {_choice(AmadeusEnvironment)}",
             )
         is_custom = self.environment is AmadeusEnvironment.CUSTOM
         if self.amadeus_base_url and not is_custom:
             raise SettingError(
-                "AMADEUS_BASE_URL", f"goes with AMADEUS_ENVIRONMENT=custom, not {self.environment}"
+                "AMADEUS_BASE_URL", f"needs AMADEUS_ENVIRONMENT=custom, not {self.environment}"
             )
         if is_custom and not self.amadeus_base_url:
             raise SettingError(
                 "AMADEUS_BASE_URL",
-                "is needed with AMADEUS_ENVIRONMENT=custom, like https://host:8443",
+                "is required with AMADEUS_ENVIRONMENT=custom, like https://host:8443",
             )
         if self.environment is not AmadeusEnvironment.SANDBOX:
             given = {
@@ -224,8 +231,8 @@ class Settings(BaseSettings):
                 are = "are" if len(missing) > 1 else "is"
                 why = f"AMADEUS_ENVIRONMENT={self.environment}"
                 if is_custom:
-                    why = "AMADEUS_BASE_URL (for python -m sandbox any words will do)"
-                raise SettingError(" and ".join(missing), f"{are} needed with {why}")
+                    why = "AMADEUS_BASE_URL (python -m sandbox accepts any values)"
+                raise SettingError(" and ".join(missing), f"{are} required with {why}")
         return self
 
     @property

@@ -42,13 +42,13 @@ def _notices(settings: Settings) -> list[str]:
     of_file = DotEnvSettingsSource(Settings, env_file=DOTENV).env_vars
     notices = strangers([*os.environ, *of_file], Settings.model_fields)
     if settings.environment is AmadeusEnvironment.SANDBOX:
-        notices.append("prices are invented; set AMADEUS_ENVIRONMENT for real ones")
+        notices.append("prices are invented; set AMADEUS_ENVIRONMENT for real prices")
     elif not settings.api_keys:
-        notices.append("anybody who reaches the port may ask for prices; set API_KEYS")
+        notices.append("anybody who can reach the port may request prices; set API_KEYS")
     if wide := settings.forwarded_allow_ips.wide():
         notices.append(
-            f"FORWARDED_ALLOW_IPS has {', '.join(wide)}: a client with an address in it can pass"
-            " for any other; name the proxies alone"
+            f"FORWARDED_ALLOW_IPS has {', '.join(wide)}: a client in it can pose as any other;"
+            " list only the proxies"
         )
     if settings.in_memory and settings.workers > 1:
         notices.append(
@@ -57,7 +57,7 @@ def _notices(settings: Settings) -> list[str]:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files < NEEDED_FILES:
         notices.append(
-            f"a worker may have {files} open files and can need {NEEDED_FILES};"
+            f"a worker may open only {files} files but can need {NEEDED_FILES};"
             " raise the hard limit"
         )
     return notices

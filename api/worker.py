@@ -50,8 +50,8 @@ _STATUSES: Final[dict[type[Exception], HTTPStatus]] = {
 }
 _DETAILS: Final[Mapping[object, str]] = {
     MissingHost: "HTTP/1.1 requires a Host header.",
-    HTTPStatus.BAD_REQUEST: "This is no HTTP/1.1 request that can be read without doubt.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "No path here takes a body.",
+    HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request body is too large; no path expects a body.",
 }
 # gunicorn's types do not know these two. What is wrong with an answer is our mistake.
 _OURS: Final = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)  # type: ignore[attr-defined]

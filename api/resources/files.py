@@ -72,5 +72,5 @@ def _folder_of(package: str) -> Path:
     """Where a package's files are. Importing it would read all of them into memory."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"{package} is missing; it is in requirements.txt")
+        raise ModuleNotFoundError(f"{package} is missing; install requirements.txt")
     return Path(spec.submodule_search_locations[0])

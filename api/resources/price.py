@@ -17,7 +17,7 @@ from api.services.prices import Prices, labels_of, no_offers
 from api.services.questions import Outcome, Question
 
 QUOTES_HINT = (
-    "Only origin arrived. In a shell the URL needs quotes, because an & ends the command:"
+    "Only origin was received. Quote the URL in a shell, because & ends the command:"
     " curl 'http://…/flights/price?origin=JFK&destination=LAX&date=…'"
 )
 MAX_KNOWN_QUERIES: Final = 4096
@@ -73,11 +73,8 @@ class PriceResource:
 def parse(params: Mapping[str, str | list[str]]) -> PriceRequest:
     """The query of a URL. Raises InvalidRequest, which names every fault of it at once."""
     known = {name: value for name, value in params.items() if name in PriceRequest.model_fields}
-    repeated = {name: value for name, value in known.items() if isinstance(value, list)}
-    faults = [
-        Fault(name, f"is given {len(values)} times, and once is right")
-        for name, values in repeated.items()
-    ]
+    repeated = [name for name, value in known.items() if isinstance(value, list)]
+    faults = [Fault(name, "must be given only once") for name in repeated]
     try:
         request = PriceRequest.model_validate(known)
     except ValidationError as exc:

@@ -70,7 +70,7 @@ def _of_falcon(
         resp.set_headers(error.headers)
     detail = {
         HTTPStatus.NOT_FOUND: _nothing_at(req.path),
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{req.method} is not allowed here.",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{req.method} is not allowed for this path.",
     }.get(status, error.description or status.description)
     code = _CODES.get(status, "invalid-request")
     _answer(resp, status, problem(status, code, status.phrase, detail, req.context.request_id))
@@ -80,8 +80,8 @@ def _nothing_at(path: str) -> str:
     near = get_close_matches(path, PATHS, n=1, cutoff=_LIKENESS)
     hint = f"; did you mean {near[0]}?" if near else "."
     return (
-        f"There is nothing at this path{hint} Prices are at"
-        " /flights/price?origin=JFK&destination=LAX&date=YYYY-MM-DD, and all else is told at /docs"
+        f"There is no such path{hint} Prices are at"
+        " /flights/price?origin=JFK&destination=LAX&date=YYYY-MM-DD; see /docs for everything else."
     )
 
 
@@ -96,7 +96,7 @@ def _unexpected(
     req: falcon.Request, resp: falcon.Response, _error: Exception, _params: object
 ) -> None:
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-    detail = "The service made a mistake; its log tells more under this request_id."
+    detail = "Internal error. Search the log for this request_id."
     _answer(
         resp,
         status,

@@ -127,6 +127,6 @@ class CircuitBreaker:
         left = self._open_until - self._clock()
         if left > 0 or self._is_probing:
             raise AmadeusUnavailable(
-                "Amadeus has failed too often just now; calls to it are held back.",
+                "Amadeus failed too often; calls to it are paused.",
                 retry_after=max(left, 1.0),
             )

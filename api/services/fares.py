@@ -27,12 +27,12 @@ def cheapest_fare(offers: object, currency: str | None) -> Fare | None:
     Raises AmadeusBadAnswer where `offers` is no list, or holds no offer with a price.
     """
     if not isinstance(offers, list):
-        raise AmadeusBadAnswer("Amadeus's answer holds no list of offers.")
+        raise AmadeusBadAnswer("Amadeus's answer has no list of offers.")
     if not offers:
         return None
     fares = [fare for fare in map(_fare, offers) if fare is not None]
     if not fares:
-        raise AmadeusBadAnswer("Amadeus's offers hold no price that can be read.")
+        raise AmadeusBadAnswer("None of Amadeus's offers has a valid price.")
     currencies = [fare.currency for fare in fares]
     common = currency if currency in currencies else currencies[0]
     comparable = (fare for fare in fares if fare.currency == common)

@@ -55,7 +55,7 @@ class Pacing:
         wait, _ = self._store.take_turn(self._turn_key, self._interval, patience, self._workers)
         if wait > patience:
             raise AmadeusUnavailable(
-                "Too many searches wait for their turn at Amadeus.", retry_after=wait
+                "Too many searches are waiting for Amadeus's rate limit.", retry_after=wait
             )
         if wait > 0:
             metrics.PACED.observe(wait)

@@ -240,7 +240,7 @@ class ReadThrough:
             except Exception:
                 # A mistake of ours is shared like a failure of theirs, or each waiter repeats it.
                 log.exception(Event.CACHE_FETCH_FAILED, key=key)
-                unread = AmadeusBadAnswer("Amadeus's answer could not be made use of.")
+                unread = AmadeusBadAnswer("Amadeus's answer could not be processed.")
                 return self._fail(question, owner, grant, unread)
             entry = self._store.put(
                 key, owner, fetched.body, grant.at, fetched.ttl, question.stale_ttl
@@ -301,4 +301,4 @@ def _may_stand_in(question: Question, entry: Entry, error: UpstreamError, now: f
 
 
 def _too_late() -> AmadeusTimeout:
-    return AmadeusTimeout("Amadeus gave no answer within the time that this request may take.")
+    return AmadeusTimeout("Amadeus did not answer within the time limit of this request.")

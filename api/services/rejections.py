@@ -35,12 +35,12 @@ def error_of(refusal: Refusal, query: PriceQuery) -> UpstreamError:
     if not isinstance(error, RejectedByAmadeus) or not named:
         return error
     if refusal.code == UNKNOWN_CODE and _KINDS.keys() >= set(named):
-        unknown = " and ".join(f"no {_KINDS[name]} {getattr(query, name)}" for name in named)
+        unknown = " or ".join(f"the {_KINDS[name]} {getattr(query, name)}" for name in named)
         return RejectedByAmadeus(
-            f"Amadeus knows {unknown} ({refusal.code}).",
-            [Fault(name, "is not known to Amadeus") for name in named],
+            f"Amadeus does not know {unknown} ({refusal.code}).",
+            [Fault(name, "is unknown to Amadeus") for name in named],
         )
     return RejectedByAmadeus(
-        f"{error.detail} It names {' and '.join(named)}.",
-        [Fault(name, "is refused by Amadeus") for name in named],
+        f"{error.detail} Check {' and '.join(named)}.",
+        [Fault(name, "was rejected by Amadeus") for name in named],
     )

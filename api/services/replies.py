@@ -69,27 +69,28 @@ class Refusal:
     def error(self) -> UpstreamError:
         """What the refusal means to a caller."""
         if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return AmadeusUnavailable("Amadeus reports an error of its own.", may_pass=True)
+            return AmadeusUnavailable("Amadeus reported an internal error.", may_pass=True)
         if self.status == HTTPStatus.TOO_MANY_REQUESTS:
             if self.code == QUOTA_CODE:
                 return AmadeusQuota(
-                    "The month's calls to Amadeus are used up.", retry_after=QUOTA_PAUSE_SECONDS
+                    "The monthly Amadeus quota is used up.",
+                    retry_after=QUOTA_PAUSE_SECONDS,
                 )
             return AmadeusUnavailable(
-                "Amadeus asks for fewer calls.", retry_after=PACE_PAUSE_SECONDS, may_pass=True
+                "Amadeus reported too many calls.", retry_after=PACE_PAUSE_SECONDS, may_pass=True
             )
         if (
             self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
             or self.code in CREDENTIAL_CODES
         ):
             return AmadeusMisconfigured(
-                "Amadeus refuses the credentials of this service, or what they may do here."
+                "Amadeus rejected this service's credentials, or they do not permit this call."
             )
         return RejectedByAmadeus(self._said())
 
     def _said(self) -> str:
         words = " ".join(filter(None, (self.title.capitalize(), self.code and f"({self.code})")))
-        return f"Amadeus refuses this search: {words or f'status {self.status}'}."
+        return f"Amadeus rejected the search: {words or f'status {self.status}'}."
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Reply:
             raise AmadeusBadAnswer("Amadeus's answer is not JSON.")
         document = self._document()
         if not document:
-            raise AmadeusBadAnswer("Amadeus's answer cannot be read as a JSON object.")
+            raise AmadeusBadAnswer("Amadeus's answer is not a JSON object.")
         return document
 
     def _document(self) -> dict[str, Any]:
@@ -151,11 +152,11 @@ def token_of(reply: Reply) -> tuple[str, float]:
     """
     if refusal := reply.refusal:
         said = " ".join(filter(None, (str(refusal.status), refusal.code, refusal.title)))
-        raise AmadeusMisconfigured(f"Amadeus gives this service no token ({said}).")
+        raise AmadeusMisconfigured(f"Amadeus did not issue an access token ({said}).")
     document = reply.result()
     value = document.get("access_token")
     if not isinstance(value, str) or not _BEARER.fullmatch(value):
-        raise AmadeusBadAnswer("Amadeus's token answer holds no token.")
+        raise AmadeusBadAnswer("Amadeus's token answer has no valid token.")
     return value, _life(document.get("expires_in"))
 
 

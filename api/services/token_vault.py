@@ -158,9 +158,7 @@ class TokenVault:
             fetched_at = token.entry.fetched_at
             pause = _growing_pause(token.repairs, REPAIR_SECONDS)
             if token.repairs and self._store.now() < fetched_at + pause:
-                raise AmadeusMisconfigured(
-                    "Amadeus refused the token of this service, and a moment ago the one before."
-                )
+                raise AmadeusMisconfigured("Amadeus rejected two access tokens in a row.")
             self._rejected, self._token = token, None
             metrics.token_taken(0, 0)
             self._store.drop(self._key, fetched_at)
@@ -287,7 +285,7 @@ def _bounded(deadline: Deadline) -> Deadline:
 
 def _certain(token: Token | None) -> Token:
     if token is None:
-        raise AmadeusBadAnswer("The token that the fleet shares cannot be read.")
+        raise AmadeusBadAnswer("The shared access token cannot be read.")
     return token
 
 

@@ -105,6 +105,4 @@ def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
             yield decompressor.decompress(chunk, MAX_BODY_BYTES + 1)
     except zlib.error as exc:
-        raise AmadeusBadAnswer(
-            "Amadeus's answer is compressed in a way that cannot be read."
-        ) from exc
+        raise AmadeusBadAnswer("Amadeus's answer cannot be decompressed.") from exc

@@ -70,7 +70,7 @@ class Upstream:
             self._breaker.hear(Standing.QUOTA)
             raise
         if not deadline.remaining():
-            raise AmadeusTimeout("No time was left to ask Amadeus.")
+            raise AmadeusTimeout("The request ran out of time before Amadeus was called.")
         admitted = self._breaker.admit()
         standing = Standing.FAILING
         try:

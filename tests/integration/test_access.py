@@ -197,7 +197,7 @@ def test_nocache_has_a_stricter_allowance(client: httpx2.Client) -> None:
 
     assert [answer.status_code for answer in answers] == [200, 429, 200]
     assert answers[1].headers["ratelimit-policy"] == '"client";q=3;w=60, "nocache";q=1;w=60'
-    assert answers[1].json()["detail"] == "More than 1 request a minute with nocache."
+    assert answers[1].json()["detail"] == "Rate limit exceeded: 1 request with nocache per minute."
     assert answers[2].headers["ratelimit"].startswith('"client";r=0;')
 
 

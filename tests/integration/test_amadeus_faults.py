@@ -292,15 +292,15 @@ def test_what_amadeus_does_not_know_is_named_as_it_was_asked_for(service: Servic
     currency = service.price(currency="QQQ")
 
     assert {kind(places), kind(currency)} == {REJECTED}
-    unknown = "is not known to Amadeus"
+    unknown = "is unknown to Amadeus"
     assert places.json()["detail"] == (
-        "Amadeus knows no city or airport QQQ and no city or airport QQZ (4926)."
+        "Amadeus does not know the city or airport QQQ or the city or airport QQZ (4926)."
     )
     assert places.json()["errors"] == [
         {"parameter": "origin", "detail": unknown},
         {"parameter": "destination", "detail": unknown},
     ]
-    assert currency.json()["detail"] == "Amadeus knows no currency QQQ (4926)."
+    assert currency.json()["detail"] == "Amadeus does not know the currency QQQ (4926)."
     assert {call["level"] for call in service.log("amadeus.call", status=400)} == {"info"}
 
 

@@ -62,7 +62,7 @@ def name(key: str) -> str:
 
 def faults(service: Service) -> list[str]:
     """What the log says that was wrong with new settings."""
-    said = "SIGHUP changes no setting: "
+    said = "SIGHUP did not change the settings: "
     messages = [line["message"] for line in service.log("gunicorn", level="error")]
     return [message.removeprefix(said) for message in messages if message.startswith(said)]
 
@@ -89,8 +89,8 @@ def test_a_bad_key_file_changes_nothing_and_is_told(service: Service, key_file: 
 
     assert status(service, OLD) == 200
     short, missing = faults(service)
-    assert short.startswith("API_KEYS takes keys of 16 to 256")
-    assert missing.startswith("API_KEYS_FILE takes a file that can be read")
+    assert short.startswith("API_KEYS must be keys of 16 to 256")
+    assert missing.startswith("API_KEYS_FILE must be a readable file")
 
 
 def test_a_certificate_that_is_gone_costs_no_more_than_redis(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_certificate_that_is_gone_costs_no_more_than_redis(tmp_path: Path) -> 
         file.unlink()
         replace_workers(service)
         assert reload(service, "") == {200}
-        assert faults(service) == ["REDIS_URL takes as ssl_ca_certs a file that can be read"]
+        assert faults(service) == ["REDIS_URL must name a readable file in ssl_ca_certs"]
 
 
 def test_reloads_leave_no_thread_behind(service: Service) -> None:

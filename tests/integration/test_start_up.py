@@ -37,7 +37,7 @@ def gunicorn(**environment: str) -> "subprocess.CompletedProcess[str]":
 
 
 def test_a_start_that_fails_in_one_test_fails_no_other() -> None:
-    with pytest.raises(RuntimeError, match="LOG_LEVEL takes"), Service(log_level="loud"):
+    with pytest.raises(RuntimeError, match="LOG_LEVEL must be"), Service(log_level="loud"):
         pass
     gc.collect()  # what was left behind would be warned of here, and a warning is a failure
 
@@ -46,10 +46,10 @@ def test_a_start_that_fails_in_one_test_fails_no_other() -> None:
     ("variable", "value", "takes"),
     [
         ("AMADEUS_ENVIRONMENT", "live", "sandbox, enterprise-test"),
-        ("AMADEUS_CLIENT_SECRET", "", "is needed with AMADEUS_BASE_URL"),
-        ("REDIS_URL", "redis://:hidden/word@localhost", "has a port that is no number"),
-        ("CACHE_TTL", "ten", 'takes a whole number from 0 to 2592000, not "ten"'),
-        ("LOG_LEVEL", "loud", "takes debug, info, warning or error"),
+        ("AMADEUS_CLIENT_SECRET", "", "is required with AMADEUS_BASE_URL"),
+        ("REDIS_URL", "redis://:hidden/word@localhost", "must have a port from 0 to 65535"),
+        ("CACHE_TTL", "ten", 'must be a whole number from 0 to 2592000, not "ten"'),
+        ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
     ],
 )
 def test_a_bad_setting_ends_it_before_it_listens_with_one_line(
@@ -79,7 +79,7 @@ def test_a_port_that_is_in_use_ends_it_with_one_line() -> None:
 
     assert ended.returncode == 2
     assert ended.stderr == (
-        f"flight-price-api: port {port} is in use; PORT=8000 make run takes another one\n"
+        f"flight-price-api: port {port} is in use; choose another: PORT=8000 make run\n"
     )
     assert '"level":"error"' not in ended.stdout
 

@@ -75,5 +75,5 @@ def test_ipv4_in_the_form_of_ipv6_is_ipv4() -> None:
 
 @pytest.mark.parametrize("text", ["*", "10.0.0.1/8", "proxy.example", "10.0.0.0/40", ""])
 def test_only_addresses_and_networks_can_be_trusted(text: str) -> None:
-    with pytest.raises(ValueError, match="takes addresses or networks like"):
+    with pytest.raises(ValueError, match="must be addresses or networks like"):
         Proxies.parse(text)

@@ -95,5 +95,5 @@ def test_what_is_no_list_is_a_bad_answer_and_not_no_offers(offers: object) -> No
 
 
 def test_offers_without_a_single_price_are_a_bad_answer_and_not_no_offers() -> None:
-    with pytest.raises(AmadeusBadAnswer, match="no price that can be read"):
+    with pytest.raises(AmadeusBadAnswer, match="has a valid price"):
         cheapest_fare([offer("abc"), {}], None)

@@ -176,7 +176,7 @@ def test_a_malformed_query_is_a_400_that_names_its_fault(
 
 
 def test_a_url_without_quotes_is_recognised(service: LocalService) -> None:
-    assert "needs quotes" in service.get("/flights/price", origin="JFK").json["detail"]
+    assert "Quote the URL" in service.get("/flights/price", origin="JFK").json["detail"]
 
 
 def test_a_sane_request_id_is_echoed_and_any_other_replaced(service: LocalService) -> None:

@@ -13,7 +13,7 @@ from api.services.transport import Call
 MISCONFIGURED, BAD_ANSWER = "amadeus-misconfigured", "amadeus-bad-answer"
 REFUSALS: dict[str, tuple[Reply | UpstreamError, str]] = {
     "wrong credentials": (Reply(401, "application/json", b"{}"), MISCONFIGURED),
-    "down": (AmadeusUnavailable("Amadeus reports an error of its own."), "amadeus-unavailable"),
+    "down": (AmadeusUnavailable("Amadeus reported an internal error."), "amadeus-unavailable"),
     "a page": (Reply(200, "text/html", b"<p>Welcome!</p>"), BAD_ANSWER),
     "nothing": (Reply(204, "application/json", b""), BAD_ANSWER),
     "null": (Reply(200, "application/json", b"null"), BAD_ANSWER),

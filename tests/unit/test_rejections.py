@@ -28,20 +28,20 @@ def said(*errors: tuple[int, str]) -> tuple[str, list[str]]:
     [
         (
             [(4926, "originLocationCode")],
-            ("Amadeus knows no city or airport JKF (4926).", ["origin"]),
+            ("Amadeus does not know the city or airport JKF (4926).", ["origin"]),
         ),
         (
             [(4926, "departureDate")],
-            ("Amadeus refuses this search: Invalid thing (4926). It names date.", ["date"]),
+            ("Amadeus rejected the search: Invalid thing (4926). Check date.", ["date"]),
         ),
         (
             [(425, "departureDate"), (425, "returnDate"), (477, "adults")],
             (
-                "Amadeus refuses this search: Invalid thing (425). It names date and return_date.",
+                "Amadeus rejected the search: Invalid thing (425). Check date and return_date.",
                 ["date", "return_date"],
             ),
         ),
-        ([(477, "max")], ("Amadeus refuses this search: Invalid thing (477).", [])),
+        ([(477, "max")], ("Amadeus rejected the search: Invalid thing (477).", [])),
     ],
     ids=str,
 )

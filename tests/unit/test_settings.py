@@ -15,7 +15,7 @@ from api.summary import summary
 
 ROOT = Path(__file__).resolve().parents[2]
 WAYS_TO_REDIS = "memory://, redis://, unix://, redis+sentinel:// or redis+cluster://"
-BAD_PORT = "has a port that is no number from 0 to 65535"
+BAD_PORT = "must have a port from 0 to 65535"
 CREDENTIALS = {"AMADEUS_CLIENT_ID": "some-id", "AMADEUS_CLIENT_SECRET": "some-secret"}
 
 
@@ -123,8 +123,8 @@ def test_a_base_url_implies_the_custom_environment_without_a_pace(loaded: Any) -
         ("AMADEUS_BASE_URL", "http://[host", "https://host:8443"),
         ("AMADEUS_BASE_URL", "http://me:hidden@host", "https://host:8443"),
         ("AMADEUS_GUEST_OFFICE_ID", "NCE/1A", "1 to 32 letters and digits"),
-        ("AMADEUS_RATE_LIMIT", "-7", "a number above 0 and up to 10000"),
-        ("AMADEUS_TIMEOUT", "-7", "a number above 0 and up to 3600"),
+        ("AMADEUS_RATE_LIMIT", "-7", "a number greater than 0 and at most 10000"),
+        ("AMADEUS_TIMEOUT", "-7", "a number greater than 0 and at most 3600"),
         ("AMADEUS_TIMEOUT", "nan", "seconds"),
         ("REQUEST_DEADLINE", "soon", "seconds"),
         ("REDIS_URL", "localhost:6379", WAYS_TO_REDIS),
@@ -132,33 +132,45 @@ def test_a_base_url_implies_the_custom_environment_without_a_pace(loaded: Any) -
         ("REDIS_URL", "redis://localhost:nine", BAD_PORT),
         ("REDIS_URL", "redis://:hush/money@localhost:6379", BAD_PORT),
         ("REDIS_URL", "redis://[localhost", WAYS_TO_REDIS),
-        ("REDIS_URL", "redis://localhost/nine", "the number of a database"),
-        ("REDIS_URL", "redis://:hidden@localhost?db=nine", "only db, username"),
+        ("REDIS_URL", "redis://localhost/nine", "a database number as its path"),
+        ("REDIS_URL", "redis://:hidden@localhost?db=nine", "a wrong value for the URL option db"),
         ("REDIS_URL", "rediss://localhost?ssl_ca_cert=ca.pem", "ssl_ca_certs, ssl_certfile"),
-        ("REDIS_URL", "rediss://localhost?ssl_cert_reqs=nine", "ssl_cert_reqs, with"),
+        (
+            "REDIS_URL",
+            "rediss://localhost?ssl_cert_reqs=nine",
+            "a wrong value for the URL option ssl",
+        ),
         ("REDIS_URL", "redis://:hush?money@localhost", WAYS_TO_REDIS),
         ("REDIS_URL", "unix://?db=1", "the path of a socket"),
-        ("REDIS_URL", "redis://localhost?ssl_cert_reqs=required", "only db, username, password,"),
-        ("REDIS_URL", "rediss://localhost?ssl_ca_certs=/nine.pem", "ssl_ca_certs a file that can"),
-        ("REDIS_URL", "redis+cluster://", "hosts with a comma between them"),
-        ("REDIS_URL", "redis+cluster://one:6379,,two:6379", "hosts with a comma between them"),
+        (
+            "REDIS_URL",
+            "redis://localhost?ssl_cert_reqs=required",
+            "options: db, username, password",
+        ),
+        (
+            "REDIS_URL",
+            "rediss://localhost?ssl_ca_certs=/nine.pem",
+            "a readable file in ssl_ca_certs",
+        ),
+        ("REDIS_URL", "redis+cluster://", "hosts separated by commas"),
+        ("REDIS_URL", "redis+cluster://one:6379,,two:6379", "hosts separated by commas"),
         ("REDIS_URL", "redis+cluster://:hush/money@one:6379", BAD_PORT),
-        ("REDIS_URL", "redis+cluster://one:6379/9", "no database for a cluster"),
-        ("REDIS_URL", "redis+cluster://one?sentinel_password=hushed", "only db, username"),
+        ("REDIS_URL", "redis+cluster://one:6379/9", "other than 0 for a cluster"),
+        ("REDIS_URL", "redis+cluster://one?sentinel_password=hushed", "options: db, username"),
         ("REDIS_URL", "redis+sentinel://one,two:nine/main", BAD_PORT),
-        ("REDIS_URL", "redis+sentinel://one:26379", "the master's name as the path"),
-        ("REDIS_URL", "redis+sentinel://one:26379/main/nine", "the master's name as the path"),
+        ("REDIS_URL", "redis+sentinel://one:26379", "the master's name as its path"),
+        ("REDIS_URL", "redis+sentinel://one:26379/main/nine", "the master's name as its path"),
         ("CACHE_TTL", "-1", "a whole number from 0 to 2592000"),
         ("CACHE_TTL", "10m", "seconds"),
         ("CACHE_STALE_TTL", "1.5", "seconds"),
         ("CACHE_EMPTY_TTL", "-5", "seconds"),
-        ("API_KEYS", "too-short", "takes keys of 16 to 256 letters"),
-        ("OPERATOR_KEYS", "'quoted-and-long-enough'", "takes keys of 16 to 256 letters"),
+        ("API_KEYS", "too-short", "must be keys of 16 to 256 letters"),
+        ("OPERATOR_KEYS", "'quoted-and-long-enough'", "must be keys of 16 to 256 letters"),
         ("CLIENT_RATE_LIMIT", "0", "a whole number from 1 to 1000000"),
-        ("CLIENT_RATE_LIMIT", "2/s", "requests for prices a minute"),
+        ("CLIENT_RATE_LIMIT", "2/s", "price requests per minute"),
         ("NOCACHE_RATE_LIMIT", "-1", "nocache"),
-        ("FORWARDED_ALLOW_IPS", "*", "takes addresses or networks like"),
-        ("FORWARDED_ALLOW_IPS", "my-proxy", "takes addresses or networks like"),
+        ("FORWARDED_ALLOW_IPS", "*", "must be addresses or networks"),
+        ("FORWARDED_ALLOW_IPS", "my-proxy", "must be addresses or networks"),
         ("PORT", "0", "TCP port"),
         ("PORT", "65536", "TCP port"),
         ("PORT", "http", "a whole number from 1 to 65535"),
@@ -185,9 +197,9 @@ def test_a_bad_setting_is_named_with_what_it_takes_and_repeated_unless_it_may_ho
 
 def test_what_a_bad_setting_is_told_reads_like_a_sentence(refusal: Any) -> None:
     assert refusal(PORT="abc", LOG_LEVEL="loud") == (
-        'flight-price-api: PORT takes a whole number from 1 to 65535, not "abc"'
+        'flight-price-api: PORT must be a whole number from 1 to 65535, not "abc"'
         " (TCP port to listen on);"
-        ' LOG_LEVEL takes debug, info, warning or error, not "loud"'
+        ' LOG_LEVEL must be debug, info, warning or error, not "loud"'
     )
 
 
@@ -211,7 +223,7 @@ def test_a_redis_is_reached_in_many_ways(loaded: Any, url: str) -> None:
 def test_all_bad_settings_are_named_in_one_line(refusal: Any) -> None:
     said = refusal(PORT="x", CACHE_TTL="x", LOG_LEVEL="x")
 
-    assert all(name in said for name in ("PORT takes", "CACHE_TTL takes", "LOG_LEVEL takes"))
+    assert all(name in said for name in ("PORT must", "CACHE_TTL must", "LOG_LEVEL must"))
 
 
 @pytest.mark.parametrize("missing", CREDENTIALS)
@@ -225,22 +237,22 @@ def test_outside_the_sandbox_both_credentials_are_needed(
 
     said = refusal(**where, **given)
 
-    assert said.startswith(f"flight-price-api: {missing} is needed with {next(iter(where))}")
+    assert said.startswith(f"flight-price-api: {missing} is required with {next(iter(where))}")
     assert "some-" not in said
 
 
 def test_both_credentials_are_asked_for_at_once(refusal: Any) -> None:
-    both = "flight-price-api: AMADEUS_CLIENT_ID and AMADEUS_CLIENT_SECRET are needed with"
+    both = "flight-price-api: AMADEUS_CLIENT_ID and AMADEUS_CLIENT_SECRET are required with"
 
     assert refusal(AMADEUS_ENVIRONMENT="test") == f"{both} AMADEUS_ENVIRONMENT=test"
     assert refusal(AMADEUS_ENVIRONMENT="", AMADEUS_BASE_URL="http://localhost:9090") == (
-        f"{both} AMADEUS_BASE_URL (for python -m sandbox any words will do)"
+        f"{both} AMADEUS_BASE_URL (python -m sandbox accepts any values)"
     )
 
 
 def test_credentials_alone_do_not_say_for_which_environment_they_are(refusal: Any) -> None:
     assert refusal(**CREDENTIALS) == (
-        "flight-price-api: AMADEUS_ENVIRONMENT must be set where there are credentials:"
+        "flight-price-api: AMADEUS_ENVIRONMENT must be set if credentials are set:"
         " sandbox, enterprise-test, enterprise, test, production or custom"
     )
 
@@ -249,10 +261,8 @@ def test_the_custom_environment_needs_a_base_url_and_the_others_have_theirs(refu
     custom = refusal(AMADEUS_ENVIRONMENT="custom", **CREDENTIALS)
     both = refusal(AMADEUS_ENVIRONMENT="test", AMADEUS_BASE_URL="http://host", **CREDENTIALS)
 
-    assert custom.startswith("flight-price-api: AMADEUS_BASE_URL is needed with")
-    assert both.startswith(
-        "flight-price-api: AMADEUS_BASE_URL goes with AMADEUS_ENVIRONMENT=custom"
-    )
+    assert custom.startswith("flight-price-api: AMADEUS_BASE_URL is required with")
+    assert both.startswith("flight-price-api: AMADEUS_BASE_URL needs AMADEUS_ENVIRONMENT=custom")
 
 
 def test_the_log_learns_nothing_secret_of_the_settings(loaded: Any) -> None:
@@ -328,7 +338,7 @@ def test_service_that_is_open_outside_the_sandbox_says_so(loaded: Any) -> None:
     in_sandbox = str(summary(Settings(amadeus_environment=AmadeusEnvironment.SANDBOX))["notice"])
     with_keys = summary(loaded(**real, API_KEYS="the-key-of-a-client"))
 
-    assert notice == "anybody who reaches the port may ask for prices; set API_KEYS"
+    assert notice == "anybody who can reach the port may request prices; set API_KEYS"
     assert "anybody" not in in_sandbox
     assert "notice" not in with_keys
 
@@ -379,7 +389,7 @@ def test_too_few_files_are_told_at_the_start(
 
     notice = str(summary(loaded())["notice"])
 
-    assert (f"a worker may have {files} open files and can need 4096" in notice) is is_told
+    assert (f"a worker may open only {files} files but can need 4096" in notice) is is_told
 
 
 def test_every_setting_is_described() -> None:
@@ -420,13 +430,13 @@ def test_a_file_that_cannot_be_read_is_named_by_its_variable(
     said = refusal(**{f"{secret}_FILE": str(tmp_path / "nowhere")})
 
     assert said == (
-        f"flight-price-api: {secret}_FILE takes a file that can be read (no such file or directory)"
+        f"flight-price-api: {secret}_FILE must be a readable file (no such file or directory)"
     )
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [(b"\n", "with something in it"), (b"\xff\xfe", "it is no text")],
+    [(b"\n", "must not be an empty file"), (b"\xff\xfe", "not UTF-8 text")],
 )
 def test_a_file_without_a_secret_is_refused(
     refusal: Any, tmp_path: Path, content: bytes, complaint: str
@@ -445,7 +455,7 @@ def test_what_is_wrong_with_the_content_of_a_file_is_told_without_it(
 
     said = refusal(API_KEYS_FILE=str(file))
 
-    assert said.startswith("flight-price-api: API_KEYS takes keys of 16 to 256 letters")
+    assert said.startswith("flight-price-api: API_KEYS must be keys of 16 to 256 letters")
     assert "too-short" not in said
 
 
@@ -454,4 +464,4 @@ def test_a_key_cannot_open_both_sides(refusal: Any) -> None:
 
     said = refusal(API_KEYS=key, OPERATOR_KEYS=key)
 
-    assert said == "flight-price-api: OPERATOR_KEYS must not name a key of API_KEYS"
+    assert said == "flight-price-api: OPERATOR_KEYS must not contain a key that is in API_KEYS"

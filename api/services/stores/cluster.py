@@ -70,12 +70,12 @@ class Cluster:
         """A node that was cut off or removed hears nothing, and does not say so by itself."""
         info = server.execute_command("CLUSTER INFO")  # type: ignore[no-untyped-call]
         if info["cluster_state"] != "ok":
-            raise redis.ConnectionError("the node that tells the announcements is cut off")
+            raise redis.ConnectionError("the node of the subscription is cut off from the cluster")
 
     def refresh(self) -> None:
         """Ask one node after the other until one tells who holds what."""
         if not self._refreshing.acquire(timeout=PATIENCE_SECONDS):
-            raise redis.TimeoutError("the nodes of the cluster are still being looked for")
+            raise redis.TimeoutError("the nodes of the cluster are still being discovered")
         try:
             self._learn_owners()
         finally:

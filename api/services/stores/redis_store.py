@@ -126,7 +126,7 @@ class RedisStore:
                     yield unpack_announcement(message["data"])
             if now - checked_at >= HEARTBEAT_SECONDS:
                 if alive_at < checked_at:
-                    raise StoreUnavailable("the subscription is silent")
+                    raise StoreUnavailable("the subscription does not reply")
                 checked_at = now
                 self._guarded(subscription.ping)
                 self._guarded(lambda: self._connections.check_hears(server))
@@ -267,7 +267,7 @@ class RedisStore:
         except _WrongType:
             raw = b""
         if not isinstance(raw, bytes | None):
-            raise StoreUnavailable("GET brought neither a value nor nothing")
+            raise StoreUnavailable("GET returned an unexpected reply")
         value = None if raw is None else unpack(raw)
         if raw is not None and value is None:
             self._on(key, "DEL", key)
@@ -290,7 +290,7 @@ class RedisStore:
 
     def _guarded(self, call: Callable[[], Any], seconds: float = CALL_SECONDS) -> Any:
         if self._is_closed:  # the connections would be opened anew, and by nobody closed
-            raise StoreUnavailable("it is closed")
+            raise StoreUnavailable("the store is closed")
         try:
             with within(seconds):
                 return call()
@@ -356,7 +356,7 @@ def _told(seconds: str, microseconds: str, kind: bytes, value: bytes) -> tuple[f
 
 def _certain(value: T | None) -> T:
     if value is None:
-        raise StoreUnavailable("a script gave an answer that is not ours")
+        raise StoreUnavailable("a script returned an unexpected reply")
     return value
 
 
