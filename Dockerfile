@@ -1,11 +1,11 @@
 FROM python:3.13-slim AS build
 
-# An environment without pip: the service needs no installer.
+# The environment has no pip, because the service needs no installer.
 RUN python -m venv --without-pip /venv
-# requirements-tracing.txt for an image that can send spans.
+# Use requirements-tracing.txt for an image that can send spans.
 ARG REQUIREMENTS=requirements.txt
 COPY requirements.txt requirements-build.txt requirements-tracing.txt ./
-# One package comes as source. What builds it is pinned as well, and stays behind.
+# One package is published as source only. Its build tools are pinned too and removed again.
 RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements-build.txt \
  && pip --python /venv/bin/python install --no-cache-dir --require-hashes --no-build-isolation \
       --only-binary :all: --no-binary amadeus -r "$REQUIREMENTS" \
@@ -15,12 +15,12 @@ RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r req
 
 FROM python:3.13-slim
 
-# Nothing in here installs packages or becomes another user.
+# Remove all installers and all set-uid programs.
 RUN find / -xdev \( -path '*/bin/pip*' -o -path '*/python3*/pip' -o -path '*/python3*/pip-*' \
       -o -path '*/python3.*/ensurepip' \) -prune -exec rm -r {} + \
  && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 
-# The root file system may be read-only, so nothing is compiled at run time.
+# Write no .pyc files at run time: the root file system may be read-only.
 ENV PATH=/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PORT=8080
 
 WORKDIR /app
@@ -30,7 +30,7 @@ COPY api api
 COPY sandbox sandbox
 RUN python -m compileall -q .
 
-# A number, so that an orchestrator can tell that it is not root.
+# A number, so that Kubernetes can check that the user is not root.
 USER 10001:10001
 
 EXPOSE 8080

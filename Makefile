@@ -1,14 +1,14 @@
-# Every target brings what it needs; `make help` lists them.
+# Every target installs what it needs. `make help` lists the targets.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
 BIN := .venv/bin
-# One package comes as source. What builds it is pinned like the rest, so pip may fetch nothing
-# by itself for that.
+# One package is published as source only. Its build tools are pinned like everything else, so pip
+# must not fetch others for the build.
 INSTALL := install --quiet --disable-pip-version-check --require-hashes --no-build-isolation
 VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' api/__init__.py)
-# The project's own environment is used, whichever the shell is in.
+# Use the project's own environment, whatever the shell has activated.
 unexport PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
@@ -16,7 +16,7 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
-run: .venv/run.stamp ## Serve on PORT (8080); Ctrl-C ends it
+run: .venv/run.stamp ## Run the service on PORT (8080) until Ctrl-C
 	@exec $(BIN)/gunicorn
 
 .PHONY: unit
@@ -24,7 +24,7 @@ unit: setup ## Run the tests that need Python and nothing else
 	@$(BIN)/pytest --numprocesses 2 --quiet tests/unit $(ARGS)
 
 .PHONY: test
-test: setup .venv-runtime/stamp redis-server test-tools ## Run the tests; ARGS="-k name" goes to pytest
+test: setup .venv-runtime/stamp redis-server test-tools ## Run all tests; ARGS="-k name" selects some
 ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else
@@ -35,31 +35,31 @@ else
 endif
 
 .PHONY: contract
-contract: setup ## Hold the sandbox to the OpenAPI files of Amadeus in the folder SPEC
+contract: setup ## Check the sandbox against the OpenAPI files of Amadeus in the folder SPEC
 	@[ -n "$(SPEC)" ] || { echo 'make contract SPEC=<folder>: CONTRIBUTING.md says where to get the files' >&2; exit 1; }
 	@AMADEUS_SPEC=$(abspath $(SPEC)) $(BIN)/pytest tests/contract tests/unit/sandbox $(ARGS)
 
 .PHONY: soak
 DURATION ?= 600
-soak: setup .venv-runtime/stamp redis-server ## Load with faults that come and go, for DURATION (600) seconds
+soak: setup .venv-runtime/stamp redis-server ## Run the service under load and faults for DURATION (600) seconds
 	@SOAK_SECONDS=$(DURATION) $(BIN)/pytest tests/integration/test_soak.py --capture=no $(ARGS)
 
 .PHONY: bench
-bench: .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Measure the service beside its peers, and write the tables
+bench: .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Measure the service and its peers, and write the tables of bench/README.md
 	@for name in hits hit_budget watching misses worker_classes worker_sizes startup simulate sizing; do \
 	  .venv-bench/bin/python -m bench.$$name --write || exit; \
 	done
 
 .PHONY: bench-test
-bench-test: setup .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Run each measurement as short as it can be, so that none rots
+bench-test: setup .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Run each measurement briefly, to see that it still works
 	@$(BIN)/pytest -m bench tests/integration/test_bench.py $(ARGS)
 
 .PHONY: pictures
-pictures: setup .venv-runtime/stamp redis-server test-tools ## Take the pictures of /status in docs/status
+pictures: setup .venv-runtime/stamp redis-server test-tools ## Take the screenshots of /status in docs/status
 	@PICTURES=docs/status $(BIN)/pytest tests/integration/test_observability_status.py -k "well or down"
 
 .PHONY: lint
-lint: setup ## Check style, types, the arrows between modules and gunicorn's settings
+lint: setup ## Check style, types, the imports between modules and gunicorn's settings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -67,13 +67,13 @@ lint: setup ## Check style, types, the arrows between modules and gunicorn's set
 	$(BIN)/gunicorn --check-config
 
 .PHONY: docker-test
-docker-test: ## Build the image, run it with and without Redis, and look at it from outside
+docker-test: ## Build the image, run it with and without Redis, and check it from outside
 	@tests/docker/check.sh
 
 .PHONY: dist
 dist: ## Pack the last commit as dist/flight-price-api-VERSION.tar.gz
 	@git rev-parse --quiet --verify HEAD >/dev/null 2>&1 || { \
-	  echo 'make dist packs a git commit, and this folder is no git clone' >&2; exit 1; }
+	  echo 'make dist packs a git commit, and this folder is not a git clone' >&2; exit 1; }
 	@mkdir -p dist
 	git archive --prefix=flight-price-api-$(VERSION)/ \
 	  --output=dist/flight-price-api-$(VERSION).tar.gz HEAD
@@ -87,13 +87,13 @@ lock: setup ## Pin the newest versions, with hashes, in requirements*.txt
 	done
 
 .PHONY: audit
-audit: setup ## Ask whether the pinned packages have known holes
+audit: setup ## Look for known vulnerabilities in the pinned packages
 	@$(BIN)/python tools/audit.py $(ARGS)
 
 .PHONY: sbom
-sbom: setup .venv-runtime/stamp ## Write the bills of materials of what the service runs on, and with tracing, to dist/
+sbom: setup .venv-runtime/stamp ## Write the bills of materials, without and with tracing, to dist/
 	@mkdir -p dist
-	@# pyproject.toml names no dependencies, requirements.txt does: a warning of no use.
+	@# It warns that pyproject.toml names no dependencies; requirements.txt names them.
 	@PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
 	  --output-reproducible --output-file dist/sbom.cdx.json .venv-runtime/bin/python
 	@PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application \
@@ -101,23 +101,23 @@ sbom: setup .venv-runtime/stamp ## Write the bills of materials of what the serv
 	@echo dist/sbom.cdx.json dist/sbom-tracing.cdx.json
 
 .PHONY: licences
-licences: sbom ## List the licences of what the service runs on in docs/licences.md
+licences: sbom ## List the licences of the packages in docs/licences.md
 	@$(BIN)/python tools/licences.py dist/sbom.cdx.json > docs/licences.md
 	@echo docs/licences.md
 
 .PHONY: pin-images
-pin-images: ## Pin the base images by the digests that they have today
+pin-images: ## Pin the base images to their present digests
 	@tools/pin-images
 
 .PHONY: clean
-clean: ## Remove everything that the other targets made here
+clean: ## Remove everything that the other targets created
 	rm -rf .venv .venv-bench .venv-runtime dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: setup
-setup: .venv/dev.stamp ## Install all that developing takes into .venv
+setup: .venv/dev.stamp ## Install everything for development into .venv
 
-# `make run` needs less than the rest, so a new user waits less.
+# `make run` needs fewer packages than the other targets, so new users wait less.
 .venv/run.stamp: requirements.txt requirements-build.txt | .venv/bin/pip
 	$(BIN)/pip $(INSTALL) -r requirements-build.txt
 	$(BIN)/pip $(INSTALL) -r $<
@@ -128,7 +128,7 @@ setup: .venv/dev.stamp ## Install all that developing takes into .venv
 	$(BIN)/pip $(INSTALL) -r $<
 	@touch $@ .venv/run.stamp
 
-# What the image holds, to look at.
+# The same packages as in the image, for the tests and the bill of materials.
 .venv-runtime/stamp: requirements.txt requirements-build.txt | .venv/bin/pip
 	@rm -rf .venv-runtime && .venv/bin/python -m venv --without-pip .venv-runtime
 	$(BIN)/pip --python .venv-runtime/bin/python $(INSTALL) -r requirements-build.txt
@@ -136,7 +136,7 @@ setup: .venv/dev.stamp ## Install all that developing takes into .venv
 	$(BIN)/pip --python .venv-runtime/bin/python uninstall --quiet --yes setuptools
 	@touch $@
 
-# The peers' frameworks stay out of what the service and its tests run on.
+# The other frameworks have an environment of their own, apart from the service and its tests.
 .venv-bench/stamp: bench/requirements.txt requirements.txt requirements-build.txt | .venv/bin/pip
 	@.venv/bin/python -m venv .venv-bench
 	.venv-bench/bin/pip $(INSTALL) -r requirements-build.txt
@@ -145,12 +145,12 @@ setup: .venv/dev.stamp ## Install all that developing takes into .venv
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-	  echo 'This needs Python 3.11, 3.12 or 3.13; where you have one: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
+	  echo 'This needs Python 3.11, 3.12 or 3.13. If you have one: make $(MAKECMDGOALS) PYTHON=python3.12' >&2; exit 1; }
 	@$(PYTHON) -m venv .venv || { \
-	  echo 'Python came without venv and pip; on Debian and Ubuntu: apt-get install python3-venv' >&2; \
+	  echo 'This Python has no venv and pip. On Debian and Ubuntu: apt-get install python3-venv' >&2; \
 	  rm -rf .venv; exit 1; }
 
-# The integration tests talk to a real server, which they start and stop themselves.
+# The integration tests start and stop this server themselves.
 .PHONY: redis-server
 redis-server:
 	@command -v redis-server >/dev/null && exit; \
@@ -163,7 +163,7 @@ redis-server:
 	  echo '  sudo apt-get install redis-server   on Debian and Ubuntu' >&2; \
 	  echo '  brew install redis                  on macOS' >&2; exit 1; }
 
-# The load, and the peer that is no Python.
+# wrk sends the load; nginx is one of the peers.
 .PHONY: bench-tools
 bench-tools:
 	@command -v wrk >/dev/null && command -v nginx >/dev/null && exit; \
@@ -176,8 +176,8 @@ bench-tools:
 	  echo '  sudo apt-get install wrk nginx-light   on Debian and Ubuntu' >&2; \
 	  echo '  brew install wrk nginx                 on macOS' >&2; exit 1; }
 
-# The tests look at pages in a real browser, have Prometheus check what is written for it, run the
-# recipes of the documents, put the balancer before replicas, and build the files for Kubernetes.
+# The tests open pages in a real browser, check metrics and alerts with promtool, run the recipes
+# of the documents, start the balancer before replicas, and build the files for Kubernetes.
 .PHONY: test-tools
 test-tools:
 	@has_all() { command -v chromedriver >/dev/null && command -v promtool >/dev/null && \
