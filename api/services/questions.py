@@ -40,6 +40,7 @@ class Question:
         the entry where there is one.
     stale_ttl: seconds beyond its TTL in which an entry may stand in for a failure.
     pause: seconds in which nobody tries again, by the number of failures in a row.
+    waits_in_line: whether it is fetched only once few enough others are.
     """
 
     key: str
@@ -48,6 +49,7 @@ class Question:
     stale_ttl: float = 0.0
     refresh_from: float = 0.9
     pause: Callable[[int], float] = no_pause
+    waits_in_line: bool = True
 
 
 @dataclass(frozen=True, slots=True)

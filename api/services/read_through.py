@@ -26,12 +26,19 @@ from typing import Final
 
 from cachetools import TTLCache
 
-from api.errors import AmadeusBadAnswer, AmadeusTimeout, UpstreamError, dump_upstream_error
+from api.errors import (
+    AmadeusBadAnswer,
+    AmadeusTimeout,
+    AmadeusUnavailable,
+    UpstreamError,
+    dump_upstream_error,
+)
 from api.logs import Event, get_logger
 from api.services.deadline import Deadline
 from api.services.entries import TICK, WAITING, Entry, Failure, Granted, Turn, Waiting
 from api.services.flights import Flight, Landing
 from api.services.questions import Answer, Outcome, Question
+from api.services.slots import Crowded, Slots
 from api.services.store import Store
 from api.tracing import span
 
@@ -39,6 +46,8 @@ POLL_SECONDS: Final = (0.055, 0.070)
 LOCK_RENEWAL_SECONDS: Final = 1.0
 REFRESH_PAUSE_SECONDS: Final = 1.0
 REFRESHES_AT_ONCE: Final = 32
+# By measurement (docs/adr/0015-a-busy-worker.md).
+FETCHES_AT_ONCE: Final = 128
 
 log = get_logger()
 
@@ -55,6 +64,7 @@ class ReadThrough:
         self._lock = threading.Lock()
         self._flights: dict[str, Flight] = {}
         self._refreshed_lately: TTLCache[str, bool] = TTLCache(10_000, REFRESH_PAUSE_SECONDS)
+        self._slots = Slots(FETCHES_AT_ONCE)
         self._refreshes = threading.BoundedSemaphore(REFRESHES_AT_ONCE)
         # The keys of the locks that are held here, by their owner's name.
         self._held: dict[str, str] = {}
@@ -191,16 +201,36 @@ class ReadThrough:
         background: bool,
     ) -> None:
         """Fly a flight to its end."""
+        deadline = Deadline(self._patience)
         try:
-            landing = self._obtain(question, not_before, arrived, background=background)
+            # Half of the time is for the line, the other half for the fetch.
+            with self._slots.one(self._patience / 2) if question.waits_in_line else nullcontext():
+                landing = self._obtain(
+                    question, deadline, not_before, arrived, background=background
+                )
+        except Crowded as crowd:
+            landing = Landing(self._refusal(crowd))
         except BaseException as mistake:  # noqa: BLE001 - each who waits raises it
             landing = Landing(mistake=mistake)
         with self._lock:
             del self._flights[question.key]
         flight.land(landing)
 
+    def _refusal(self, crowd: Crowded) -> Failure:
+        """What all get who wait for a fetch that would come too late."""
+        error = AmadeusUnavailable(
+            "Too many searches are under way already.", retry_after=crowd.seconds
+        )
+        return Failure(dump_upstream_error(error), self._store.now(), pause=0.0, tries=1)
+
     def _obtain(
-        self, question: Question, not_before: float, arrived: float, *, background: bool
+        self,
+        question: Question,
+        deadline: Deadline,
+        not_before: float,
+        arrived: float,
+        *,
+        background: bool,
     ) -> Landing:
         """What the store answers, or what is fetched once it grants the lock.
 
@@ -215,7 +245,7 @@ class ReadThrough:
             with span("lock wait"):
                 turn, waited = self._poll(claim), True
         if isinstance(turn, Granted):
-            return Landing(self._fetch(question, owner, turn, background=background))
+            return Landing(self._fetch(question, owner, turn, deadline, background=background))
         return Landing() if isinstance(turn, Waiting) else Landing(turn, waited)
 
     def _poll(self, claim: Callable[[], Turn]) -> Turn:
@@ -229,12 +259,18 @@ class ReadThrough:
         return WAITING
 
     def _fetch(
-        self, question: Question, owner: str, grant: Granted, *, background: bool
+        self,
+        question: Question,
+        owner: str,
+        grant: Granted,
+        deadline: Deadline,
+        *,
+        background: bool,
     ) -> Entry | Failure:
         key = question.key
         with self._lock_kept(key, owner):
             try:
-                fetched = question.fetch(Deadline(self._patience))
+                fetched = question.fetch(deadline)
             except UpstreamError as error:
                 return self._fail(question, owner, grant, error)
             except Exception:

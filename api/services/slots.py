@@ -59,7 +59,7 @@ class Slots:
             if not is_ours:
                 self._leave(turn)
         if not is_ours:
-            raise Crowded(self._wait())
+            raise Crowded(self._wait() or patience or 0.0)
 
     def _wait(self) -> float:
         """Seconds until those who are in line now have had their turn."""

@@ -233,6 +233,7 @@ class TokenVault:
             observe=lambda _event, _entry: None,
             refresh_from=REFRESH_FROM,
             pause=_growing_pause,
+            waits_in_line=False,  # those who have their turn wait for it
         )
 
     def _fetch(self, deadline: Deadline) -> Fetched:
