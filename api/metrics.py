@@ -41,119 +41,119 @@ _STATUSES: Final = frozenset(status.value for status in HTTPStatus)
 
 HTTP_REQUESTS: Final = Histogram(
     "flight_price_http_request_duration_seconds",
-    "Requests answered, by route, method and status, and how long each took.",
+    "Duration of answered requests, by route, method and status.",
     ["route", "method", "status"],
     buckets=REQUEST_BUCKETS,
     registry=REGISTRY,
 )
 PROBLEMS: Final = Counter(
     "flight_price_problems_total",
-    "Errors answered, by the code in their body.",
+    "Problems answered, by code.",
     ["code"],
     registry=REGISTRY,
 )
 LAST_PROBLEM: Final = Gauge(
     "flight_price_problem_last_timestamp_seconds",
-    "When an error of this code was last answered, in seconds since the epoch.",
+    "Time of the last problem with this code, in seconds since the epoch.",
     ["code"],
     multiprocess_mode="max",
     registry=REGISTRY,
 )
 LOOKUPS: Final = Counter(
     "flight_price_cache_lookups_total",
-    "Price questions that reached the cache, by outcome: the value of X-Cache, rejected or error.",
+    "Price queries that reached the cache, by outcome: the value of X-Cache, rejected or error.",
     ["outcome"],
     registry=REGISTRY,
 )
 READS: Final = Counter(
     "flight_price_cache_reads_total",
-    "Reads of each layer of the cache, by what was read, price or token, and whether it was there.",
+    "Reads of each cache layer, by kind (price or token) and result (found or absent).",
     ["layer", "kind", "result"],
     registry=REGISTRY,
 )
 COALESCED: Final = Counter(
     "flight_price_cache_coalesced_total",
-    "Price questions that waited for a fetch of somebody else's instead of making one.",
+    "Price queries that waited for the fetch of another one.",
     registry=REGISTRY,
 )
 REFRESHES: Final = Counter(
     "flight_price_cache_refreshes_total",
-    "Prices fetched anew in the background, ahead of their end.",
+    "Prices refreshed in the background before they expired.",
     registry=REGISTRY,
 )
 REDIS_ERRORS: Final = Counter(
     "flight_price_redis_errors_total",
-    "Commands that Redis did not carry out, by kind: timeout, connection or refusal.",
+    "Redis commands that failed, by kind: timeout, connection or refusal.",
     ["kind"],
     registry=REGISTRY,
 )
 REDIS_DOWN: Final = Gauge(
     "flight_price_redis_down_workers",
-    "Workers that go on without Redis because it fails.",
+    "Workers that currently work without Redis because it fails.",
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 UPSTREAM_CALLS: Final = Histogram(
     "flight_price_upstream_call_duration_seconds",
-    "Calls to Amadeus, by kind and status (or by our code where none came), and their duration.",
+    "Duration of calls to Amadeus, by call and status (or our code if no answer came).",
     ["call", "status"],
     buckets=UPSTREAM_BUCKETS,
     registry=REGISTRY,
 )
 RETRIES: Final = Counter(
     "flight_price_upstream_retries_total",
-    "Calls to Amadeus that were made a second time.",
+    "Calls to Amadeus that were retried.",
     registry=REGISTRY,
 )
 PACED: Final = Histogram(
     "flight_price_upstream_paced_wait_seconds",
-    "Calls that waited for their turn, because Amadeus limits their rate, and how long.",
+    "Time that calls waited because of Amadeus's rate limit.",
     buckets=WAIT_BUCKETS,
     registry=REGISTRY,
 )
 BREAKER_OPEN: Final = Gauge(
     "flight_price_breaker_open_workers",
-    "Workers that hold back calls because Amadeus failed too often.",
+    "Workers whose circuit breaker is open because Amadeus failed too often.",
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 BREAKER_OPENED: Final = Counter(
     "flight_price_breaker_opened_total",
-    "Times that a worker began to hold back calls.",
+    "Times that the circuit breaker of a worker opened.",
     registry=REGISTRY,
 )
 TOKEN_FETCHED_AT: Final = Gauge(
     "flight_price_token_fetched_timestamp_seconds",
-    "When the access token in use was fetched, in seconds since the epoch; 0 without one.",
+    "Time when the current access token was fetched, in seconds since the epoch; 0 without one.",
     multiprocess_mode="livemostrecent",
     registry=REGISTRY,
 )
 TOKEN_LIFE: Final = Gauge(
     "flight_price_token_life_seconds",
-    "For how long the access token in use is used; its successor is fetched at four fifths.",
+    "Seconds for which the current access token is used; refreshed after four fifths of them.",
     multiprocess_mode="livemostrecent",
     registry=REGISTRY,
 )
 TOKEN_FETCHES: Final = Counter(
     "flight_price_token_fetches_total",
-    "Access tokens asked of Amadeus, by result: fetched or failed.",
+    "Requests to Amadeus for an access token, by result: fetched or failed.",
     ["result"],
     registry=REGISTRY,
 )
 TOKENS_REJECTED: Final = Counter(
     "flight_price_token_rejected_total",
-    "Calls that Amadeus refused because of their token.",
+    "Calls that Amadeus rejected because of their access token.",
     registry=REGISTRY,
 )
 WORKERS: Final = Gauge(
     "flight_price_workers",
-    "Worker processes that serve.",
+    "Workers that are running.",
     multiprocess_mode="livesum",
     registry=REGISTRY,
 )
 BUILD: Final = Gauge(
     "flight_price_build_info",
-    "Always 1; the labels tell the version, the Python and the Amadeus environment.",
+    "Always 1; the labels are the version, the Python version and the Amadeus environment.",
     ["version", "python", "environment"],
     multiprocess_mode="livemax",
     registry=REGISTRY,

@@ -44,16 +44,16 @@ _PRICE_ERRORS: Final[tuple[type[FlightPriceError], ...]] = (
     *UPSTREAM_ERRORS.values(),
 )
 _CACHE_HEADERS: Final = {
-    "X-Cache": "where the answer came from: hit, miss, bypass or stale",
-    "Cache-Status": "the same for programs (RFC 9211)",
+    "X-Cache": "source of the price: hit, miss, bypass or stale",
+    "Cache-Status": "the same in standard form (RFC 9211)",
     "Age": "seconds since the price was fetched",
-    "Cache-Control": "max-age: for how many seconds from its fetch on it is good",
+    "Cache-Control": "max-age: seconds after its fetch for which the price is fresh",
 }
 _PRICE_HEADERS: Final = {
-    "X-Request-ID": "the request's name in the log; the client's own, if it sent a sane one",
-    "X-Amadeus-Environment": "which Amadeus the price is from; those of sandbox are invented",
+    "X-Request-ID": "id of the request in the log; the client's own if it sent a valid one",
+    "X-Amadeus-Environment": "Amadeus environment of the price; sandbox prices are invented",
     **_CACHE_HEADERS,
-    "ETag": "names this very answer, for If-None-Match",
+    "ETag": "identifies this answer; send it as If-None-Match",
 }
 
 
@@ -85,16 +85,16 @@ def document(day: str) -> dict[str, Any]:
             "version": __version__,
             "summary": "The cheapest flight from A to B on a day, from Amadeus.",
             "description": (
-                "Prices are kept for ten minutes; `nocache=1` fetches anew. Every path also"
-                " answers `HEAD` and `OPTIONS`, and takes a slash at its end. A path that is not"
-                " here gets 404 with the code `not-found`."
+                "Prices are cached, by default for ten minutes; `nocache=1` fetches a new one."
+                " Every path also supports `HEAD`, `OPTIONS` and a trailing slash. An unknown path"
+                " gets 404 with the code `not-found`."
             ),
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
         "tags": [
-            {"name": "prices", "description": "What the service is for"},
-            {"name": "operation", "description": "How the service is"},
+            {"name": "prices", "description": "Flight prices"},
+            {"name": "operation", "description": "Health and operation"},
         ],
         "paths": {"/flights/price": {"get": _price(day)}, **paths_of_operation()},
         "components": {
@@ -118,7 +118,7 @@ def _price(day: str) -> dict[str, Any]:
     responses = answers(
         {
             "200": {
-                "description": "The smallest total among the offers of that day",
+                "description": "The lowest total among the offers of that day",
                 "headers": price_headers,
                 "content": {
                     falcon.MEDIA_JSON: {

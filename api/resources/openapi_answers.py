@@ -18,10 +18,10 @@ ANYWHERE: Final = {
     HTTPStatus.NOT_IMPLEMENTED: "invalid-request",
 }
 _HEADERS: Final = {
-    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "how a key can be sent"},
-    HTTPStatus.METHOD_NOT_ALLOWED: {"Allow": "the methods that are right here"},
-    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "seconds after which another try makes sense"},
-    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "seconds after which another try makes sense"},
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": "how to send a key"},
+    HTTPStatus.METHOD_NOT_ALLOWED: {"Allow": "the methods that this path supports"},
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "seconds to wait before the next try"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "seconds to wait before the next try"},
 }
 
 
@@ -85,7 +85,7 @@ def headers(described: Mapping[str, str]) -> dict[str, Any]:
 def unchanged(described: Mapping[str, str]) -> dict[str, Any]:
     """The 304 of an answer with these headers."""
     return {
-        "description": "The answer that If-None-Match names is still the right one",
+        "description": "The answer that the client has is still current",
         "headers": headers(described),
     }
 
@@ -96,7 +96,7 @@ def if_none_match() -> dict[str, Any]:
         "name": "If-None-Match",
         "in": "header",
         "required": False,
-        "description": "the ETag of an answer that the client has",
+        "description": "ETag of the answer that the client has",
         "schema": {"type": "string"},
     }
 
@@ -111,14 +111,14 @@ def problem_schema() -> dict[str, Any]:
     }
     return {
         "title": "Problem",
-        "description": "What went wrong (RFC 9457); `code` names it for programs",
+        "description": "What went wrong (RFC 9457); programs should read `code`",
         "type": "object",
         "properties": {
             **{
                 name: {"type": "integer" if isinstance(value, int) else "string"}
                 for name, value in members.items()
             },
-            "errors": {"type": "array", "items": fault, "description": "each fault of a request"},
+            "errors": {"type": "array", "items": fault, "description": "each error of the request"},
         },
         "required": list(members),
     }

@@ -15,8 +15,8 @@ NUMBER_IF_ANY: Final[dict[str, Any]] = {"type": ["number", "null"]}
 _SECURITY: Final[list[dict[str, list[str]]]] = [{}, {"bearer": []}, {"header": []}, {"basic": []}]
 _REFUSALS: Final = (Unauthorized, Forbidden, TooManyRequests)
 _PAGE_HEADERS: Final = {
-    "ETag": "names this very page, for If-None-Match",
-    "Cache-Control": "no-cache: keep it, and ask whether it is still the one",
+    "ETag": "identifies this version of the page; send it as If-None-Match",
+    "Cache-Control": "no-cache: revalidate before each use",
 }
 
 
@@ -27,16 +27,16 @@ def paths_of_operation() -> dict[str, Any]:
     version = _object(name=TEXT, version=TEXT)
     text, of_operators = falcon.MEDIA_TEXT, True
     return {
-        "/flights/ping": _path("ping", "Whether anybody answers", pong),
-        "/ping": _path("shortPing", "The same", pong),
-        "/healthz": _path("health", "Whether the process serves; restart it if not", health),
+        "/flights/ping": _path("ping", "Whether the service answers", pong),
+        "/ping": _path("shortPing", "Alias of /flights/ping", pong),
+        "/healthz": _path("health", "Liveness; restart the process if it fails", health),
         "/readyz": _readiness(),
-        "/version": _path("version", "Which build it is", version),
+        "/version": _path("version", "Version of the service", version),
         "/metrics": _path("metrics", "Metrics for Prometheus", TEXT, text, of_operators),
         "/openapi.json": _path("document", "This document", {"type": "object"}),
-        "/status": _page("status", "How it is, for people", of_operators),
-        "/status.json": _path("statusReport", "The same as JSON", _report(), JSON, of_operators),
-        "/docs": _page("docs", "This document, to read and to try out"),
+        "/status": _page("status", "State of the service", of_operators),
+        "/status.json": _path("statusReport", "The state as JSON", _report(), JSON, of_operators),
+        "/docs": _page("docs", "This document as an interactive page"),
     }
 
 
@@ -69,9 +69,9 @@ def _page(operation: str, summary: str, of_operators: bool = False) -> dict[str,
 
 def _readiness() -> dict[str, Any]:
     readiness = _object(status=_STATUS, checks=_CHECKS)
-    path = _path("readiness", "Whether to send it requests", readiness)
+    path = _path("readiness", "Readiness; whether to send requests", readiness)
     path["get"]["responses"]["503"] = {
-        "description": "It starts or stops",
+        "description": "The worker is starting or stopping",
         "content": {JSON: {"schema": readiness}},
     }
     return path
@@ -113,6 +113,6 @@ _STATUS: Final = {"enum": ["ready", "degraded", "starting", "stopping"]}
 _CHECKS: Final = {
     "type": "object",
     "additionalProperties": _object(
-        status=TEXT, age={**NUMBER_IF_ANY, "description": "seconds since it was seen"}
+        status=TEXT, age={**NUMBER_IF_ANY, "description": "seconds since it was last seen"}
     ),
 }

@@ -96,7 +96,7 @@ def paused(calm: Service, chrome: Chrome) -> Chrome:
 
 def look(chrome: Chrome, service: Service) -> None:
     chrome.get(f"{service.url}/status")
-    shows(chrome, "Well")
+    shows(chrome, "Healthy")
 
 
 def shows(chrome: Chrome, state: str) -> None:
@@ -168,7 +168,7 @@ def test_degraded_and_well_again(
     finally:
         redis_server.start()
 
-    shows(chrome, "Well")
+    shows(chrome, "Healthy")
 
 
 def test_down_and_what_was_seen_last(
@@ -292,10 +292,11 @@ def test_a_screen_reader_hears_what_is_shown(calm: Service, chrome: Chrome) -> N
     heard = accessible(chrome)
 
     assert heard["status"]
-    assert heard["progressbar"] == ["Age of the access token on its way to its refresh"]
+    assert heard["progressbar"] == ["Age of the access token, up to its refresh"]
     assert len(heard["image"]) == 2
     assert all(heard["image"])
-    assert set(heard["heading"]) >= {"Flight price API", "Well", "Cache", "Amadeus", "Last errors"}
+    headings = {"Flight price API", "Healthy", "Cache", "Amadeus", "Last errors"}
+    assert set(heard["heading"]) >= headings
 
 
 def test_nothing_inline_and_nothing_from_elsewhere_is_allowed(calm: Service) -> None:
@@ -327,8 +328,8 @@ OTHERWISE = """
 @pytest.mark.parametrize(
     ("report", "name", "shown"),
     [
-        ({"status": "starting"}, "reason", "It reaches for Redis"),
-        ({"status": "stopping"}, "reason", "It finishes what"),
+        ({"status": "starting"}, "reason", "The service is connecting to Redis"),
+        ({"status": "stopping"}, "reason", "The service is finishing"),
         (
             {"token": {"age": 9, "life": 9, "refresh_at": 7, "refresh_in": -2}},
             "token-refresh",
@@ -340,7 +341,11 @@ OTHERWISE = """
             "due",
         ),
         ({"token": None}, "token-refresh", "none"),
-        ({"lately": {"needed": 9, "unmet": 2, "seconds": 600}}, "reason", "no answer to 2."),
+        (
+            {"lately": {"needed": 9, "unmet": 2, "seconds": 600}},
+            "reason",
+            "2 of them got no answer",
+        ),
         ({"retries": 3}, "retries", "3 since the start"),
     ],
 )
@@ -358,10 +363,10 @@ def test_with_operator_keys_a_browser_that_has_one_is_let_in(chrome: Chrome) -> 
         assert service.get("/status.json").status_code == 401
 
         chrome.get(service.url.replace("://", f"://me:{key}@") + "/status")
-        shows(chrome, "Well")
+        shows(chrome, "Healthy")
 
         chrome.execute_cdp_cmd("Network.enable", {})
         chrome.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {"X-API-Key": "gone"}})
         chrome.execute_script("refresh()")
-        shows(chrome, "Not shown")
+        shows(chrome, "Unknown")
         assert "key" in text(chrome, "reason")

@@ -3,15 +3,15 @@
 const EVERY_MS = 5000;
 const PATIENCE_MS = 4000;
 const BARS = 60;
-const STATES = { ready: ["well", "Well"], degraded: ["degraded", "Degraded"], starting: ["degraded", "Starting"], stopping: ["down", "Stopping"] };
+const STATES = { ready: ["well", "Healthy"], degraded: ["degraded", "Degraded"], starting: ["degraded", "Starting"], stopping: ["down", "Stopping"] };
 const WRONG = {
-  cache: "Redis fails, so each worker answers from its own copy.",
-  token: "There is no access token that is good, so no price can be fetched.",
-  amadeus: "Amadeus fails, or refuses this service: what the cache does not have is an error or a last known price.",
+  cache: "Redis fails, so each worker uses only its own copy of the cache.",
+  token: "There is no valid access token, so no price can be fetched.",
+  amadeus: "Amadeus fails or rejects this service: queries that are not in the cache get an error or the last known price.",
 };
 const PHASES = {
-  starting: "It reaches for Redis and for an access token.",
-  stopping: "It finishes what it has begun.",
+  starting: "The service is connecting to Redis and fetching an access token.",
+  stopping: "The service is finishing its last requests.",
 };
 
 const element = (id) => document.getElementById(id);
@@ -51,7 +51,7 @@ function show(report) {
   const open = report.breaker.open_workers;
   say("breaker", open ? `open in ${whole(open)} of ${whole(report.workers)} workers` : "closed");
   element("breaker").classList.toggle("bad", open > 0);
-  say("pacing", report.pacing.waits ? `${whole(report.pacing.waits)} since the start, for ${milliseconds(report.pacing.average)}` : "none since the start");
+  say("pacing", report.pacing.waits ? `${whole(report.pacing.waits)} since the start, ${milliseconds(report.pacing.average)} on average` : "none since the start");
   say("retries", `${report.retries ? whole(report.retries) : "none"} since the start`);
 
   showToken(report.token);
@@ -60,16 +60,16 @@ function show(report) {
   say("environment", report.environment);
   say("version", report.version);
   showErrors(report.problems);
-  spark("spark-lookups", "Prices asked for", report.history.map((step) => step.lookups), whole);
-  spark("spark-latency", "Time a call", report.history.map((step) => step.latency), milliseconds, report.history.map((step) => step.error_rate > 0));
+  spark("spark-lookups", "Price queries", report.history.map((step) => step.lookups), whole);
+  spark("spark-latency", "Time per call", report.history.map((step) => step.latency), milliseconds, report.history.map((step) => step.error_rate > 0));
 }
 
 function reason({ status, checks, lately }) {
   if (PHASES[status]) return PHASES[status];
   const wrong = Object.keys(WRONG).filter((name) => checks[name] !== "ok");
   if (wrong.length) return wrong.map((name) => WRONG[name]).join(" ");
-  if (!lately.unmet) return "Prices are served, and everything they need works.";
-  return `Prices are served. Of ${whole(lately.needed)} that Amadeus was needed for in ${duration(lately.seconds)}, it gave no answer to ${whole(lately.unmet)}.`;
+  if (!lately.unmet) return "Prices are served, and everything that they need works.";
+  return `Prices are served. In the last ${duration(lately.seconds)}, ${whole(lately.needed)} queries needed Amadeus, and ${whole(lately.unmet)} of them got no answer from it.`;
 }
 
 function redis(state, workers) {
@@ -116,8 +116,8 @@ function spark(id, name, values, text, bad = []) {
   svg.setAttribute("viewBox", `0 0 ${BARS} 20`);
   svg.setAttribute("preserveAspectRatio", "none");
   const failed = bad.filter(Boolean).length;
-  const failures = failed ? `; calls failed in ${failed} of its ${values.length} steps` : "";
-  svg.setAttribute("aria-label", there.length ? `${name} in the last minutes: at most ${text(top)}, now ${known(values.at(-1), text)}${failures}` : `${name}: nothing yet`);
+  const failures = failed ? `; calls failed in ${failed} of ${values.length} steps` : "";
+  svg.setAttribute("aria-label", there.length ? `${name} in the last minutes: at most ${text(top)}, now ${known(values.at(-1), text)}${failures}` : `${name}: no data yet`);
   svg.replaceChildren(...values.flatMap((value, index) => {
     if (!value) return [];
     const bar = document.createElementNS(svg.namespaceURI, "rect");
@@ -139,23 +139,23 @@ async function refresh() {
     const report = await answer.json();
     heardAt = Date.now();
     show(report);
-    say("updated", `Seen at ${new Date(heardAt).toLocaleTimeString()}, and every ${EVERY_MS / 1000} seconds.`);
+    say("updated", `Updated at ${new Date(heardAt).toLocaleTimeString()}; refreshes every ${EVERY_MS / 1000} seconds.`);
   } catch {
     unseen("down", "Down", "The service does not answer.");
   }
 }
 
 function refused(status) {
-  if (status >= 500) unseen("down", "Down", `The answer was ${status}.`);
-  else if (status === 401 || status === 403) unseen("unknown", "Not shown", "The service takes this browser's key no longer: reload the page to give another.");
-  else unseen("unknown", "Not shown", `The service answers, but with ${status}.`);
+  if (status >= 500) unseen("down", "Down", `The service answered with status ${status}.`);
+  else if (status === 401 || status === 403) unseen("unknown", "Unknown", "The service no longer accepts this browser's key. Reload the page to enter another one.");
+  else unseen("unknown", "Unknown", `The service answered with status ${status}.`);
 }
 
 function unseen(state, word, why) {
   document.body.dataset.state = state;
   document.title = `${word}: flight price API`;
   say("state", word);
-  say("reason", heardAt ? `${why} What is below was seen at ${new Date(heardAt).toLocaleTimeString()}.` : why);
+  say("reason", heardAt ? `${why} The figures below are from ${new Date(heardAt).toLocaleTimeString()}.` : why);
 }
 
 async function keepUp() {
