@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit code: 0, or 2 if the port cannot be had."""
     options = parser().parse_args(arguments)
     if options.keyfile and not options.certfile:
-        parser().error("--keyfile needs --certfile")
+        parser().error("--keyfile requires --certfile")
     try:
         tls = _tls(options)
     except OSError as error:
@@ -60,47 +60,47 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     made = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="A server that speaks the Amadeus flight search protocol and invents the "
-        "flights and prices. For trying things out and for tests; nothing in it is real.",
+        description="A server that imitates the Amadeus flight search API with invented flights "
+        "and prices, for trials and tests.",
     )
     add = made.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    add("--host", default="127.0.0.1", help="address to listen on (127.0.0.1, this machine only)")
     add(
         "--port",
         type=_whole(_PORTS),
         default=9090,
-        help="port to listen on, 0 for a free one (9090)",
+        help="port to listen on; 0 chooses a free one (9090)",
     )
-    add("--seed", default="amadeus", help="other words give other flights and prices")
+    add("--seed", default="amadeus", help="another text gives other flights and prices (amadeus)")
     add(
         "--token-life",
         type=_whole(TOKEN_LIVES),
         default=1799,
         metavar="SECONDS",
-        help="how long an access token is good for (1799)",
+        help="lifetime of an access token (1799)",
     )
-    add("--client-id", help="accept only this client id; without it, any will do")
-    add("--client-secret", help="accept only this client secret; without it, any will do")
+    add("--client-id", help="accept only this client id; default: any")
+    add("--client-secret", help="accept only this client secret; default: any")
     add(
         "--rate-limit",
         choices=RATE_LIMITS,
         default="none",
-        help="refuse searches that come too fast: test is 10 a second and 100 ms apart, "
-        "production is 40 a second (none)",
+        help="reject searches above a rate: test allows 10 a second, 100 ms apart; "
+        "production allows 40 a second (none)",
     )
     add(
         "--quota",
         type=_whole(COUNTS),
         metavar="N",
-        help="refuse searches after N in a calendar month",
+        help="reject searches after the first N of a calendar month",
     )
     add(
         "--latency",
         type=_latency,
         default=Latency(),
         metavar="MS",
-        help="hold back each answer so many milliseconds; lognormal:80,900 draws the delay, "
-        "half of them below 80 ms and one in a hundred above 900 ms",
+        help="delay each answer by so many milliseconds; lognormal:80,900 draws random delays, "
+        "half of them below 80 ms and one in a hundred above 900 ms (0)",
     )
     add(
         "--fault",
@@ -108,12 +108,12 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="LEG:NAME[=ARG][xCOUNT]",
-        help="misbehave on purpose, as in search:hang, token:status=500x3; may be repeated "
-        "(sandbox/README.md lists the names)",
+        help="inject a fault, like search:hang or token:status=500x3; may be repeated "
+        "(sandbox/README.md lists the faults)",
     )
-    add("--admin", action="store_true", help="open the URLs under /admin")
+    add("--admin", action="store_true", help="enable the URLs under /admin")
     add("--certfile", help="serve TLS with this certificate (PEM)")
-    add("--keyfile", help="the key of --certfile, if it is in a file of its own")
+    add("--keyfile", help="private key of --certfile, if it is in another file")
     return made
 
 
@@ -143,7 +143,7 @@ def _whole(within: range) -> Callable[[str], int]:
     def convert(text: str) -> int:
         if not re.fullmatch("[0-9]{1,20}", text) or int(text) not in within:
             raise argparse.ArgumentTypeError(
-                f"a whole number from {within[0]} to {within[-1]}, not {text!r}"
+                f"must be a whole number from {within[0]} to {within[-1]}, not {text!r}"
             )
         return int(text)
 

@@ -45,7 +45,9 @@ class FaultsResource:
         wanted = _object(req)
         unknown = wanted.keys() - _FAULT_KEYS
         if unknown:
-            raise ValueError(f"unknown field {min(unknown)!r}: " + ", ".join(sorted(_FAULT_KEYS)))
+            raise ValueError(
+                f"unknown field {min(unknown)!r}; the fields are: " + ", ".join(sorted(_FAULT_KEYS))
+            )
         fault = Fault(
             leg=_text(wanted, "leg", needed=True),
             name=_text(wanted, "fault", needed=True),
@@ -90,7 +92,7 @@ class RevocationResource:
         wanted = _object(req, empty={})
         code = wanted.get("code", 38193)
         if wanted.keys() - {"code"} or type(code) is not int or code not in REVOCATION_CODES:
-            raise ValueError("only code may be given, and it is one of 38190, 38192, 38193")
+            raise ValueError("the only field is code, which must be 38190, 38192 or 38193")
         self._tokens.revoke_all(code)
         resp.status = falcon.HTTP_204
 
@@ -127,9 +129,9 @@ def _object(req: falcon.Request, empty: dict[str, Any] | None = None) -> dict[st
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise ValueError(f"the body is not JSON: {error}") from None
+        raise ValueError(f"the body must be JSON: {error}") from None
     if not isinstance(content, dict):
-        raise ValueError("the body is not a JSON object")  # noqa: TRY004 - one kind of bad input
+        raise ValueError("the body must be a JSON object")  # noqa: TRY004 - one kind of bad input
     return content
 
 
@@ -138,7 +140,9 @@ def _text(wanted: dict[str, Any], name: str, *, needed: bool = False) -> Any:
     if value is None and not needed:
         return None
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{name} is text" + (", and it must be there" if needed else ""))
+        raise ValueError(
+            f"{name} must be a non-empty string" + (" and is required" if needed else "")
+        )
     return value
 
 
@@ -146,7 +150,7 @@ def _argument(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("arg is a number or text")  # noqa: TRY004 - one kind of bad input
+        raise ValueError("arg must be a number or a string")  # noqa: TRY004 - one kind of bad input
     return str(value)
 
 

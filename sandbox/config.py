@@ -25,7 +25,7 @@ def whole_number(what: str, value: object, within: range) -> int:
     """The value. Raises ValueError, with a sentence for people, if it is not one of these."""
     if type(value) is not int or value not in within:
         raise ValueError(
-            f"{what} is a whole number from {within[0]} to {within[-1]}, not {value!r}"
+            f"{what} must be a whole number from {within[0]} to {within[-1]}, not {value!r}"
         )
     return value
 
@@ -54,11 +54,11 @@ class Latency:
             latency = cls(_milliseconds(p50), _milliseconds(p99))
         except ValueError:
             raise ValueError(
-                f"latency is a number of milliseconds from 0 to {_LONGEST_WAIT:.0f}, "
+                f"latency must be a number of milliseconds from 0 to {_LONGEST_WAIT:.0f}, "
                 "or lognormal:P50,P99"
             ) from None
         if not latency.p99 or not 0 < latency.p50 <= latency.p99:
-            raise ValueError("a lognormal latency needs 0 < P50 <= P99")
+            raise ValueError("a lognormal latency must have 0 < P50 <= P99")
         return latency
 
     def __str__(self) -> str:

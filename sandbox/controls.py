@@ -73,8 +73,10 @@ def _checked(name: str, value: Any) -> Any:
             return None if value is None else whole_number(name, value, COUNTS)
         case "rate_limit":
             if value not in RATE_LIMITS:
-                raise ValueError("rate_limit is one of " + ", ".join(RATE_LIMITS))
+                raise ValueError("rate_limit must be one of " + ", ".join(RATE_LIMITS))
             return value
         case "latency":
             return Latency.parse(value)
-    raise ValueError(f"unknown setting {name!r}: token_life, rate_limit, quota, latency")
+    raise ValueError(
+        f"unknown setting {name!r}; the settings are: token_life, rate_limit, quota, latency"
+    )

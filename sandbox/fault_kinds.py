@@ -35,7 +35,7 @@ def _number(low: float, high: float) -> Check:
         except ValueError:
             good = False
         if not good:
-            raise ValueError(f"the argument is a number from {low:g} to {high:g}, not {arg!r}")
+            raise ValueError(f"the argument must be a number from {low:g} to {high:g}, not {arg!r}")
 
     return check
 
@@ -47,7 +47,8 @@ def _status(low: int, high: int, *, needed: bool = False) -> Check:
         text = arg or ""
         if not _STATUS.fullmatch(text) or not low <= int(text[:3]) <= high:
             raise ValueError(
-                f"the argument is STATUS or STATUS:CODE, STATUS from {low} to {high}, not {arg!r}"
+                f"the argument must be STATUS or STATUS:CODE, STATUS from {low} to {high},"
+                f" not {arg!r}"
             )
 
     return check
@@ -55,17 +56,17 @@ def _status(low: int, high: int, *, needed: bool = False) -> Check:
 
 def _text(arg: str | None) -> None:
     if arg is not None and not arg.isprintable():
-        raise ValueError("the argument is printable text")
+        raise ValueError("the argument must be printable text")
 
 
 def _first(arg: str | None) -> None:
     if arg not in {None, "first"}:
-        raise ValueError(f"the argument is first, or nothing for all offers, not {arg!r}")
+        raise ValueError(f"the argument must be first, or left out for all offers, not {arg!r}")
 
 
 def _header_value(arg: str | None) -> None:
     if arg is not None and not (arg.isascii() and arg.isprintable()):
-        raise ValueError("the argument becomes a header: printable ASCII, please")
+        raise ValueError("the argument must be printable ASCII, because it becomes a header")
 
 
 def _location(arg: str | None) -> None:
@@ -73,7 +74,7 @@ def _location(arg: str | None) -> None:
     status = re.match("([0-9]+):", arg or "")
     if status and not _STATUSES[0] <= int(status[1]) <= _STATUSES[1]:
         raise ValueError(
-            f"the argument is [STATUS:]LOCATION, STATUS from {_STATUSES[0]} to {_STATUSES[1]}"
+            f"the argument must be [STATUS:]LOCATION, STATUS from {_STATUSES[0]} to {_STATUSES[1]}"
         )
 
 

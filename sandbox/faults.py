@@ -45,25 +45,25 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.leg not in {"token", "search"}:
-            raise ValueError(f"unknown leg {self.leg!r}: token or search")
+            raise ValueError(f"leg must be token or search, not {self.leg!r}")
         names = names_for(self.leg)
         if self.name not in names:
             raise ValueError(
-                f"unknown fault {self.name!r} for the {self.leg} leg; there are: "
+                f"unknown fault {self.name!r} for the {self.leg} leg; the faults are: "
                 + ", ".join(sorted(names))
             )
         check = ARGUMENT_CHECKS.get(self.name)
         if check is not None:
             check(self.arg)
         elif self.arg is not None:
-            raise ValueError(f"the fault {self.name} takes no argument")
+            raise ValueError(f"the fault {self.name} must not have an argument")
         if self.count is not None:
             whole_number("count", self.count, COUNTS[1:])
         for code in (self.origin, self.destination):
             if code is not None and not _CODE.fullmatch(code):
-                raise ValueError(f"a route is of city or airport codes such as JFK, not {code!r}")
+                raise ValueError(f"origin and destination must be codes like JFK, not {code!r}")
         if self.leg == "token" and (self.origin or self.destination):
-            raise ValueError("only a fault of the search leg can be for one route")
+            raise ValueError("only a fault of the search leg may have an origin or a destination")
 
     @classmethod
     def parse(cls, text: str) -> "Fault":
@@ -73,7 +73,9 @@ class Fault:
         """
         match = _OPTION.fullmatch(text)
         if match is None:
-            raise ValueError(f"{text!r} is not LEG:NAME[=ARG][xCOUNT], as in search:hang=5x2")
+            raise ValueError(
+                f"{text!r} must have the form LEG:NAME[=ARG][xCOUNT], like search:hang=5x2"
+            )
         leg, count = match["leg"], match["count"]
         return cls(leg, match["name"], match["arg"], int(count) if count else None)  # type: ignore[arg-type]
 

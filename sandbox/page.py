@@ -21,10 +21,10 @@ pre {{ background: #f4f4f4; padding: 1rem; overflow-x: auto }}
 </head>
 <body>
 <h1>Flight search sandbox</h1>
-<p>This server speaks the protocol of the Amadeus flight search API and invents the flights and
-prices. Nothing here is real or can be booked, and it has nothing to do with Amadeus, the company.
-Point any client written for Amadeus at this address; any client id and secret will do unless
-somebody set them.</p>
+<p>This server imitates the Amadeus flight search API with invented flights and prices. Nothing here
+is real or can be booked, and it has nothing to do with Amadeus, the company. Point any client
+written for Amadeus at this address. It accepts any client id and secret, unless it was started with
+certain ones.</p>
 <pre>
 token=$(curl -s {url}/v1/security/oauth2/token \\
   -d grant_type=client_credentials -d client_id=me -d client_secret=secret |
@@ -35,9 +35,9 @@ curl -s -H "Authorization: Bearer $token" \\
 </pre>
 <table>
 <tr><td><code>POST /v1/security/oauth2/token</code></td><td>an access token</td></tr>
-<tr><td><code>GET /v1/security/oauth2/token/{{token}}</code></td><td>what a token is</td></tr>
+<tr><td><code>GET /v1/security/oauth2/token/{{token}}</code></td><td>details of a token</td></tr>
 <tr><td><code>GET /v2/shopping/flight-offers</code></td><td>search</td></tr>
-<tr><td><code>POST /v2/shopping/flight-offers</code></td><td>search by a JSON body</td></tr>
+<tr><td><code>POST /v2/shopping/flight-offers</code></td><td>search with a JSON body</td></tr>
 {admin}</table>
 </body>
 </html>
@@ -45,10 +45,10 @@ curl -s -H "Authorization: Bearer $token" \\
 
 _QUERY = "originLocationCode=JFK&destinationLocationCode=LAX&adults=1&max=2&departureDate="
 
-_ADMIN = """<tr><td><code>/admin/counters</code></td><td>what has been asked so far</td></tr>
-<tr><td><code>/admin/faults</code></td><td>misbehave on purpose</td></tr>
-<tr><td><code>/admin/settings</code></td><td>limits, token life, latency</td></tr>
-<tr><td><code>/admin/tokens/revoke</code></td><td>refuse all tokens issued so far</td></tr>
+_ADMIN = """<tr><td><code>/admin/counters</code></td><td>counters of requests</td></tr>
+<tr><td><code>/admin/faults</code></td><td>inject faults</td></tr>
+<tr><td><code>/admin/settings</code></td><td>rate limit, quota, token life, latency</td></tr>
+<tr><td><code>/admin/tokens/revoke</code></td><td>revoke all tokens issued so far</td></tr>
 """
 
 

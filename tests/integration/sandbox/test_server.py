@@ -84,7 +84,7 @@ BAD_OPTIONS = [
     (["--port", "x"], "a whole number from 0 to 65535, not 'x'"),
     (["--rate-limit", "some"], "invalid choice"),
     (["--quota", "1" * 24], "a whole number from 0 to 1000000000"),
-    (["--latency", "slow"], "latency is a number of milliseconds"),
+    (["--latency", "slow"], "latency must be a number of milliseconds"),
     (["--fault", "search:explode"], "unknown fault 'explode'"),
     (["--token-life", "5000000000"], "a whole number from 1 to 315360000"),
     (["--certfile", "/nowhere.pem"], "/nowhere.pem"),

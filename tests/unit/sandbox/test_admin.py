@@ -19,17 +19,17 @@ def test_without_being_asked_there_is_no_admin_url(path: str) -> None:
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        ([], "not a JSON object"),
-        ({}, "leg is text"),
-        ({"leg": "search"}, "fault is text"),
+        ([], "must be a JSON object"),
+        ({}, "leg must be a non-empty string"),
+        ({"leg": "search"}, "fault must be a non-empty string"),
         ({"leg": "search", "fault": "explode"}, "unknown fault"),
-        ({"leg": "wing", "fault": "reset"}, "unknown leg"),
-        ({"leg": "search", "fault": "status", "arg": [1]}, "arg is a number or text"),
-        ({"leg": "search", "fault": "status", "arg": True}, "arg is a number or text"),
+        ({"leg": "wing", "fault": "reset"}, "leg must be token or search"),
+        ({"leg": "search", "fault": "status", "arg": [1]}, "arg must be a number or a string"),
+        ({"leg": "search", "fault": "status", "arg": True}, "arg must be a number or a string"),
         ({"leg": "search", "fault": "reset", "count": 0}, "count"),
         ({"leg": "search", "fault": "reset", "count": "2"}, "count"),
-        ({"leg": "search", "fault": "reset", "origin": 1}, "origin is text"),
-        ({"leg": "search", "fault": "reset", "origin": "jfk"}, "codes such as JFK"),
+        ({"leg": "search", "fault": "reset", "origin": 1}, "origin must be a non-empty string"),
+        ({"leg": "search", "fault": "reset", "origin": "jfk"}, "codes like JFK"),
         ({"leg": "token", "fault": "reset", "origin": "JFK"}, "search leg"),
         ({"leg": "search", "fault": "reset", "speed": 1}, "unknown field 'speed'"),
     ],
@@ -46,7 +46,7 @@ def test_a_bad_fault_is_refused_with_a_reason(
 def test_what_is_not_json_is_refused_with_a_reason(sandbox: InProcess) -> None:
     answer = sandbox.http.put("/admin/settings", content=b"\xff{")
     assert answer.status_code == 400
-    assert "not JSON" in answer.json()["error"]
+    assert "must be JSON" in answer.json()["error"]
 
 
 @pytest.mark.parametrize(

@@ -31,12 +31,12 @@ def test_a_fault_is_read_from_the_command_line(text: str, fault: Fault) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("reset", "not LEG:NAME"),
-        ("wing:reset", "unknown leg"),
+        ("reset", "the form LEG:NAME"),
+        ("wing:reset", "leg must be token or search"),
         ("search:explode", "unknown fault"),
         ("search:no_access_token", "unknown fault"),
         ("token:missing_price", "unknown fault"),
-        ("search:reset=1", "takes no argument"),
+        ("search:reset=1", "must not have an argument"),
         ("search:status", "STATUS"),
         ("search:status=abc", "STATUS"),
         ("search:status=99", "STATUS"),
@@ -55,7 +55,7 @@ def test_a_fault_is_read_from_the_command_line(text: str, fault: Fault) -> None:
         ("search:resetx0", "count"),
         ("search:resetx100000000000000000000", "count"),
         ("search:redirect=\n", "printable"),
-        ("search:missing_price=frist", "first, or nothing"),
+        ("search:missing_price=frist", "first, or left out"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(text: str, reason: str) -> None:
