@@ -1,0 +1,279 @@
+"""A Redis and an Amadeus that answer one command or request wrongly, whichever it is.
+
+Both run on gevent's sockets, in the process that plays the story.
+"""
+
+import json
+import re
+import socket
+import struct
+import time
+from dataclasses import dataclass, field
+from email.message import Message
+from http.client import parse_headers
+from itertools import count
+from select import select
+from types import TracebackType
+from typing import Any, Final, Self, cast
+from urllib.parse import parse_qs, urlsplit
+
+import gevent
+import httpx2
+from gevent.server import StreamServer
+
+from sandbox import SandboxConfig, create_app
+
+# An error is said in place of doing what was asked, and a reset comes before it is done. In all
+# other ways it is done, and nobody learns of it.
+RESET, SILENCE, ERROR, GARBAGE, NONSENSE, CUT = WAYS = (
+    *("reset", "silence", "error reply"),
+    *("garbage", "another kind of reply", "half a reply"),
+)
+NEITHER: Final = b"\x16\x03\x01 \xff is no protocol\r\n\r\n"
+_COMMAND: Final = re.compile(rb"\*(\d+)\r\n")
+_WORD: Final = re.compile(rb"\$(\d+)\r\n")
+
+
+@dataclass
+class Fault:
+    """What becomes of one command or request: the first has number 1, over all connections."""
+
+    number: int = 0
+    way: str = ""
+    seen: list[str] = field(default_factory=list)
+    """What was asked until the end of the story, in words."""
+    is_over: bool = False
+
+    @property
+    def was_played(self) -> bool:
+        return 0 < self.number <= len(self.seen)
+
+    def way_of(self, what: str) -> str:
+        """How to answer to this, the next thing that is asked; "" for rightly."""
+        if self.is_over:
+            return ""
+        self.seen.append(what)
+        return self.way if len(self.seen) == self.number else ""
+
+    def __str__(self) -> str:
+        what = self.seen[self.number - 1] if self.was_played else "what never came"
+        return f"{self.way} to {self.number}, {what}"
+
+
+class Server:
+    """Listens on a free port of this machine for as long as the `with` lasts."""
+
+    def __init__(self) -> None:
+        self.fault = Fault()
+        self.open: set[socket.socket] = set()
+        self.spoilt: socket.socket | None = None
+        """The connection that cannot be used any more, because of the fault."""
+        self._server = StreamServer(("127.0.0.1", 0), self._handle)
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        self.port = cast("int", self._server.server_port)
+        return self
+
+    def __exit__(
+        self,
+        _: type[BaseException] | None,
+        __: BaseException | None,
+        ___: TracebackType | None,
+    ) -> None:
+        self._server.stop()
+
+    def begin(self, fault: Fault) -> None:
+        """Play this fault, and no other."""
+        self.fault, self.spoilt = fault, None
+
+    def _handle(self, client: socket.socket, _address: object) -> None:
+        self.open.add(client)
+        try:
+            self._serve(client)
+        except OSError:
+            pass  # the client left
+        finally:
+            self.open.remove(client)
+
+    def _serve(self, client: socket.socket) -> None:
+        raise NotImplementedError
+
+    def _spoil(self, client: socket.socket, way: str, replies: "Replies") -> bool:
+        """Answer wrongly. Returns whether the connection goes on."""
+        if way in (ERROR, NONSENSE):
+            client.sendall(replies.error if way is ERROR else replies.nonsense)
+            return True
+        self.spoilt = client
+        if way == RESET:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return False
+        if way == CUT:
+            client.sendall(replies.right[: len(replies.right) // 2])
+            return False
+        if way == GARBAGE:
+            client.sendall(NEITHER)
+        while client.recv(65536):
+            pass  # nobody answers any more
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """What could be answered."""
+
+    right: bytes
+    error: bytes
+    nonsense: bytes
+
+
+class RedisProxy(Server):
+    """Stands before a real Redis, and counts commands."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self._redis_port = port
+
+    def _serve(self, client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._redis_port)) as server:
+            asked = b""
+            while True:
+                command = first_command(asked)
+                if command is None:
+                    readable, _, _ = select([client, server], [], [])
+                    if server in readable:  # what is announced, for which nobody asked
+                        client.sendall(_some(server))
+                    if client in readable:
+                        asked += _some(client)
+                    continue
+                raw, words = command
+                asked = asked[len(raw) :]
+                way = self.fault.way_of(_said(words))
+                done = way not in (RESET, ERROR)
+                if done:
+                    server.sendall(raw)
+                reply = _some(server) if done else b""
+                if not way:
+                    client.sendall(reply)
+                elif not self._spoil(client, way, _redis_replies(reply)):
+                    return
+
+
+def _some(connection: socket.socket) -> bytes:
+    """What comes next. Raises ConnectionError at the end."""
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionError
+    return data
+
+
+def _redis_replies(right: bytes) -> Replies:
+    return Replies(right, b"-ERR not today\r\n", b"*0\r\n" if right[:1] == b"+" else b":7\r\n")
+
+
+def first_command(asked: bytes) -> tuple[bytes, list[bytes]] | None:
+    """The first command in bytes that a client sent, as it is and in words; None if it goes on."""
+    head = _COMMAND.match(asked)
+    if head is None:
+        return None
+    words, end = [], head.end()
+    for _ in range(int(head[1])):
+        length = _WORD.match(asked, end)
+        if length is None or len(asked) < length.end() + int(length[1]) + 2:
+            return None
+        words.append(asked[length.end() : length.end() + int(length[1])])
+        end = length.end() + int(length[1]) + 2
+    return asked[:end], words
+
+
+def _said(words: list[bytes]) -> str:
+    name = words[0].decode().upper()
+    if name == "EVAL":
+        return f"{name} of {words[3].decode()}"
+    return " ".join([name, *(word.decode(errors="replace")[:100] for word in words[1:4])])
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One that was answered rightly: what for, and when it was asked; by time.monotonic."""
+
+    route: tuple[str, str, str]
+    at: float
+
+
+class Amadeus(Server):
+    """Stands before a sandbox, counts requests, and gives each search a price of its own."""
+
+    def __init__(self, search_seconds: float) -> None:
+        super().__init__()
+        self.searches: dict[str, Search] = {}
+        """By price."""
+        self.tokens = 0
+        """How many it gave."""
+        self._search_seconds = search_seconds
+        self._prices = count(1000)
+        transport = httpx2.WSGITransport(app=create_app(SandboxConfig(admin=True)))
+        self._sandbox = httpx2.Client(transport=transport, base_url="http://sandbox")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def settings(self, **wanted: Any) -> None:
+        """As of the sandbox."""
+        assert self._sandbox.put("/admin/settings", json=wanted).is_success
+
+    def revoke_tokens(self) -> None:
+        """Refuse all tokens that were given so far."""
+        assert self._sandbox.post("/admin/tokens/revoke").is_success
+
+    def _serve(self, client: socket.socket) -> None:
+        with client.makefile("rb") as stream:
+            while line := stream.readline():
+                method, target, _ = line.decode().split()
+                headers = parse_headers(stream)
+                body = stream.read(int(headers.get("Content-Length", 0)))
+                way = self.fault.way_of(f"{method} {urlsplit(target).path}")
+                done = way not in (RESET, ERROR)
+                right = self._right(method, target, headers, body, way) if done else b""
+                if not way:
+                    client.sendall(right)
+                elif not self._spoil(client, way, _amadeus_replies(right)):
+                    return
+
+    def _right(self, method: str, target: str, headers: Message, body: bytes, way: str) -> bytes:
+        asked_at = time.monotonic()
+        reply = self._sandbox.request(
+            method, target, headers=dict(headers.items()), content=body or None
+        )
+        content = reply.content
+        if reply.is_success and method == "POST":
+            self.tokens += not way
+        elif reply.is_success:
+            gevent.sleep(self._search_seconds)
+            price = str(next(self._prices))
+            query = parse_qs(urlsplit(target).query)
+            names = ("originLocationCode", "destinationLocationCode", "departureDate")
+            origin, destination, date = (query[name][0] for name in names)
+            if not way:
+                self.searches[price] = Search((origin, destination, date), asked_at)
+            content = re.sub(rb'"grandTotal":"[^"]*"', f'"grandTotal":"{price}"'.encode(), content)
+        return http_reply(reply.status_code, content)
+
+
+def _amadeus_replies(right: bytes) -> Replies:
+    error = {"errors": [{"status": 500, "code": 141, "title": "SYSTEM ERROR HAS OCCURRED"}]}
+    return Replies(
+        right,
+        http_reply(500, json.dumps(error).encode()),
+        http_reply(200, b'{"data": 7, "access_token": 7}'),
+    )
+
+
+def http_reply(status: int, content: bytes) -> bytes:
+    """A reply with JSON in it, as it goes over the wire."""
+    head = (
+        f"HTTP/1.1 {status} Said\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
