@@ -1,6 +1,7 @@
-"""Asks pip-audit whether the pinned packages have known holes, and takes no silence for a no.
+"""Looks for known vulnerabilities in the pinned packages, with pip-audit.
 
-pip-audit ends well as well where its database knows nothing of a package, or cannot be reached.
+pip-audit also succeeds if its database does not know a package or cannot be reached. This counts
+as NOT AUDITED here.
 """
 
 import argparse
@@ -16,14 +17,14 @@ FILES = (
     *("requirements.txt", "requirements-build.txt", "requirements-tracing.txt"),
     *("requirements-dev.txt", "bench/requirements.txt"),
 )
-HOLES, NOT_AUDITED = 1, 3
+VULNERABLE, NOT_AUDITED = 1, 3
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code 0: no known holes; 1: some; 3: it could not be found out."""
+    """Exit code 0: no known vulnerabilities; 1: some; 3: some packages were not audited."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument(
-        "--if-reachable", action="store_true", help="end with 0 where the database is out of reach"
+        "--if-reachable", action="store_true", help="exit with 0 if the database cannot be reached"
     )
     if_reachable = options.parse_args(arguments).if_reachable
     said, code = verdict(chain.from_iterable(map(report_on, FILES)))
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
 
 
 def report_on(file: str) -> list[dict[str, Any]]:
-    """What pip-audit knows of each package of a requirements file; nothing if it failed."""
+    """The report of pip-audit on each package of a requirements file; on the file if it failed."""
     auditor = Path(sys.executable).with_name("pip-audit")
     run = subprocess.run(
         [auditor, "--require-hashes", "--disable-pip", "--format", "json", "-r", file],
@@ -43,31 +44,31 @@ def report_on(file: str) -> list[dict[str, Any]]:
     try:
         packages: list[dict[str, Any]] = json.loads(run.stdout)["dependencies"]
     except (ValueError, KeyError):
-        reason = (run.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        reason = (run.stderr.strip().splitlines() or ["pip-audit printed no error"])[-1]
         return [{"name": file, "skip_reason": reason}]
     return packages
 
 
 def verdict(packages: Iterable[dict[str, Any]]) -> tuple[str, int]:
-    """What to say of the reports, in which one package may stand twice, and the exit code."""
+    """The message and the exit code for reports, in which a package may occur twice."""
     packages = list({(each["name"], each.get("version")): each for each in packages}.values())
-    holes = [
-        f"{package['name']} {package['version']}: {hole['id']}, mended in"
-        f" {', '.join(hole['fix_versions']) or 'no version'}"
+    vulnerabilities = [
+        f"{package['name']} {package['version']}: {known['id']}, fixed in"
+        f" {', '.join(known['fix_versions']) or 'no version'}"
         for package in packages
-        for hole in package.get("vulns", ())
+        for known in package.get("vulns", ())
     ]
     unknown = [package for package in packages if "skip_reason" in package]
-    if holes:
-        return "\n".join(["Known holes:", *holes, "`make lock` takes the newest versions."]), HOLES
+    if vulnerabilities:
+        advice = "`make lock` pins the newest versions."
+        return "\n".join(["Known vulnerabilities:", *vulnerabilities, advice]), VULNERABLE
     if unknown or not packages:
-        reason = f" The first: {unknown[0]['skip_reason']}" if unknown else ""
+        reason = f" The reason for the first: {unknown[0]['skip_reason']}" if unknown else ""
         return (
-            f"NOT AUDITED: {len(unknown)} of {len(packages)} packages could not be looked up, so"
-            " nothing is known of them, good or bad. Run `make audit` where https://pypi.org"
-            f" answers.{reason}"
+            f"NOT AUDITED: {len(unknown)} of {len(packages)} packages could not be looked up."
+            f" Run `make audit` on a machine that reaches https://pypi.org.{reason}"
         ), NOT_AUDITED
-    return f"{len(packages)} packages audited, no known holes.", 0
+    return f"{len(packages)} packages audited, no known vulnerabilities.", 0
 
 
 if __name__ == "__main__":

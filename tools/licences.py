@@ -1,4 +1,4 @@
-"""Lists the licences of a CycloneDX bill of materials, and refuses one that nobody agreed to.
+"""Lists the licences of a CycloneDX bill of materials, and fails on one that was not agreed to.
 
 python tools/licences.py dist/sbom.cdx.json > docs/licences.md
 """
@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Those that ask for no more than to be named, and MPL-2.0, which covers its own files alone.
+# Licences that only require attribution, and MPL-2.0, which covers only its own files.
 AGREED = frozenset(
     (
         *("Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CNRI-Python", "ISC", "MIT", "MIT-0"),
         *("MPL-2.0", "PSF-2.0", "Python-2.0", "Unlicense", "ZPL-2.1", "0BSD"),
     )
 )
-# What packages say that came before SPDX had names for it.
+# How older packages spell licences that now have an SPDX name.
 SPELLINGS = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache License 2.0": "Apache-2.0",
@@ -27,7 +27,7 @@ SPELLINGS = {
 }
 HEADING = """# Licences
 
-What the service runs on, by `make licences`. Each is free to use, change and pass on.
+The packages of the running service. You may use, change and redistribute all of them.
 
 | package | licence |
 |---|---|"""

@@ -84,9 +84,9 @@ image_tells() { # all that anybody can see who has the image
   docker run --rm flight-price-api find /app -type f
 }
 image_tells >"$scratch/image"
-check 'the image was looked at' grep --quiet /app/gunicorn.conf.py "$scratch/image"
+check 'the list of files in the image is complete' grep --quiet /app/gunicorn.conf.py "$scratch/image"
 check 'it holds no secret' fails grep --quiet "$secret" "$scratch/image"
-check 'and no file that has no business there' \
+check 'and none of the files of development' \
   fails grep --extended-regexp --quiet '/app/(\.|tests|docs|Makefile)' "$scratch/image"
 check 'api and redis become healthy' compose up --detach --wait --wait-timeout 120
 
@@ -94,25 +94,25 @@ ask /flights/ping
 check 'ping answers pong' answered '^\{"data": ?"pong"\}$'
 ask "$price"
 check 'a price' answered '"price": ?"[0-9.]+ [A-Z]{3}"'
-check 'comes from Amadeus first' answered '^x-cache: miss$'
+check 'comes from Amadeus at first' answered '^x-cache: miss$'
 first=$(body)
 ask "$price"
 check 'and from the cache when asked again' answered '^x-cache: hit$'
 check 'with the same body' [ "$(body)" = "$first" ]
 ask "$price&nocache=1"
-check 'nocache asks Amadeus anew' answered '^x-cache: bypass$'
+check 'nocache asks Amadeus again' answered '^x-cache: bypass$'
 check 'Redis holds what was fetched' fails [ "$(compose exec --no-TTY redis redis-cli dbsize)" = 0 ]
 
 ask /metrics
-check 'the metrics of its workers meet, though its root is read-only' \
+check '/metrics covers all workers, although the root is read-only' \
   answered '^flight_price_workers [1-9]'
 ask /status
-check 'people see how it is' answered '^content-security-policy: '
+check 'the status page is there' answered '^content-security-policy: '
 ask /docs/swagger-ui.js
-check 'the API page has all it needs' answered '^HTTP/1.1 200'
+check 'the API page has its script' answered '^HTTP/1.1 200'
 
-check 'the log tells of the token' logged token.fetched
-check 'the log tells of the hit' logged cache.hit
+check 'the log has the fetch of the token' logged token.fetched
+check 'the log has the hit' logged cache.hit
 check 'each line of the log is JSON' logs_are_json
 
 check 'gunicorn is process 1' in_api grep --quiet gunicorn /proc/1/cmdline
@@ -122,12 +122,12 @@ check 'it has no capabilities' \
 check 'and neither has redis' compose exec --no-TTY redis grep --quiet '^CapBnd:\s*0*$' /proc/1/status
 check 'redis does not run as root' fails [ "$(compose exec --no-TTY redis id -u)" = 0 ]
 check 'its system calls are filtered' in_api grep --quiet '^Seccomp:\s*2$' /proc/1/status
-check 'no program in it takes the rights of its owner' \
+check 'it has no set-uid programs' \
   [ -z "$(in_api find / -xdev -type f -perm /6000 2>/dev/null)" ]
 check 'it has no installer' fails in_api sh -c 'command -v pip || /usr/local/bin/python -m pip --version'
 check 'it leaves no dumps of its memory' [ "$(in_api sh -c 'ulimit -c')" = 0 ]
 check 'it may open a file for each connection' [ "$(in_api sh -c 'ulimit -n')" -ge 4096 ]
-check 'what it can write to runs no programs' \
+check 'no program can run from where it can write' \
   in_api grep --extended-regexp --quiet '^tmpfs /tmp tmpfs [^ ]*noexec' /proc/mounts
 check 'it cannot gain privileges' in_api grep --quiet '^NoNewPrivs:\s*1$' /proc/1/status
 check 'its root is read-only' fails in_api touch /var/tmp/x
@@ -144,7 +144,7 @@ compose stop
 check 'it stops within its grace period' [ $((SECONDS - started)) -lt 25 ]
 check 'api ended by itself' ended_with_0 "$project-api-1"
 check 'redis ended by itself' ended_with_0 "$project-redis-1"
-check 'the log tells of the stop' logged service.stopping
+check 'the log has the stop' logged service.stopping
 compose down --volumes
 
 echo '== docker compose --profile sandbox up, with the simulator as a server of its own'
@@ -226,15 +226,15 @@ rm "$scratch/rolling"
 wait
 replicas >"$scratch/new"
 check 'by as many new ones' [ "$(sort "$scratch"/old "$scratch"/new | uniq --unique | wc -l)" = 6 ]
-check 'while somebody asks' [ "$(wc -l <"$scratch/statuses")" -gt 50 ]
+check 'while clients send requests' [ "$(wc -l <"$scratch/statuses")" -gt 50 ]
 check "and none of $(wc -l <"$scratch/statuses") requests fails" \
   fails grep --invert-match --quiet '^200$' "$scratch/statuses"
 roll_to_a_bad_setting() { CACHE_TTL=nonsense roll; }
 check 'a roll to a bad setting is given up' fails roll_to_a_bad_setting
-check 'and tells why' answered 'CACHE_TTL'
-check 'and leaves what was there' cmp "$scratch/new" <(replicas)
+check 'and says why' answered 'CACHE_TTL'
+check 'and keeps the old replicas' cmp "$scratch/new" <(replicas)
 ask "$price"
-check 'which serves on' answered '^HTTP/1.1 200'
+check 'which still serve' answered '^HTTP/1.1 200'
 compose --profile scale down --volumes --timeout 5
 unset COMPOSE_FILE COMPOSE_PROJECT_NAME COMPOSE_DISABLE_ENV_FILE API_PORT
 

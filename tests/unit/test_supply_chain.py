@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tools.audit import FILES, HOLES, NOT_AUDITED, verdict
+from tools.audit import FILES, NOT_AUDITED, VULNERABLE, verdict
 from tools.licences import SPELLINGS, is_agreed, licence_of
 
 ROOT = Path(__file__).resolve().parents[2]
 FINE = {"name": "falcon", "version": "4.4.0", "vulns": []}
 UNKNOWN = {"name": "redis", "skip_reason": "Dependency not found on PyPI"}
-HOLED = {
+AFFECTED = {
     "name": "gevent",
     "version": "1.0",
     "vulns": [{"id": "PYSEC-1", "fix_versions": ["1.1", "2.0"]}],
@@ -99,11 +99,11 @@ def test_a_licence_is_found_however_it_is_stated() -> None:
     assert licence_of({}) == ""
 
 
-def test_an_audit_that_looked_everything_up_and_found_nothing_is_well() -> None:
-    assert verdict([FINE]) == ("1 packages audited, no known holes.", 0)
+def test_audit_without_findings_succeeds() -> None:
+    assert verdict([FINE]) == ("1 packages audited, no known vulnerabilities.", 0)
 
 
-def test_an_audit_that_could_not_look_something_up_is_none() -> None:
+def test_audit_with_an_unknown_package_is_no_audit() -> None:
     said, code = verdict([FINE, UNKNOWN])
 
     assert code == NOT_AUDITED
@@ -112,18 +112,18 @@ def test_an_audit_that_could_not_look_something_up_is_none() -> None:
     assert verdict([])[1] == NOT_AUDITED
 
 
-def test_a_hole_is_not_hidden_by_another_version_of_its_package() -> None:
-    said, code = verdict([HOLED, HOLED, {**HOLED, "version": "2.0", "vulns": []}])
+def test_vulnerability_is_not_hidden_by_another_version_of_its_package() -> None:
+    said, code = verdict([AFFECTED, AFFECTED, {**AFFECTED, "version": "2.0", "vulns": []}])
 
-    assert code == HOLES
+    assert code == VULNERABLE
     assert said.count("gevent 1.0") == 1
 
 
-def test_a_known_hole_is_named_with_what_mends_it() -> None:
-    said, code = verdict([FINE, HOLED, UNKNOWN])
+def test_vulnerability_is_named_with_the_versions_that_fix_it() -> None:
+    said, code = verdict([FINE, AFFECTED, UNKNOWN])
 
-    assert code == HOLES
-    assert "gevent 1.0: PYSEC-1, mended in 1.1, 2.0" in said
+    assert code == VULNERABLE
+    assert "gevent 1.0: PYSEC-1, fixed in 1.1, 2.0" in said
 
 
 @pytest.fixture
