@@ -24,7 +24,7 @@ unit: setup ## Run the tests that need Python and nothing else
 	@$(BIN)/pytest --numprocesses 2 --quiet tests/unit $(ARGS)
 
 .PHONY: test
-test: setup .venv-runtime/stamp redis-server test-tools ## Run all tests; ARGS="-k name" selects some
+test: setup ## Run all tests; ARGS="-k name" selects some
 ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else
@@ -34,14 +34,22 @@ else
 	exit $$failed
 endif
 
+.PHONY: coverage
+coverage: setup ## Print the branches of api/ that no test runs; ARGS="tests/unit" selects tests
+	@rm -rf .coverage; mkdir .coverage; failed=0; \
+	$(BIN)/coverage run -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --timeout 180 \
+	  -m "not alone and not contract and not soak and not bench" $(ARGS) || failed=1; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report || failed=1; \
+	exit $$failed
+
 .PHONY: contract
-contract: setup ## Check the sandbox against the OpenAPI files of Amadeus in the folder SPEC
+contract: .venv/dev.stamp ## Check the sandbox against the OpenAPI files of Amadeus in the folder SPEC
 	@[ -n "$(SPEC)" ] || { echo 'make contract SPEC=<folder>: CONTRIBUTING.md says where to get the files' >&2; exit 1; }
 	@AMADEUS_SPEC=$(abspath $(SPEC)) $(BIN)/pytest tests/contract tests/unit/sandbox $(ARGS)
 
 .PHONY: soak
 DURATION ?= 600
-soak: setup .venv-runtime/stamp redis-server ## Run the service under load and faults for DURATION (600) seconds
+soak: .venv/dev.stamp .venv-runtime/stamp redis-server ## Run the service under load and faults for DURATION (600) seconds
 	@SOAK_SECONDS=$(DURATION) $(BIN)/pytest tests/integration/test_soak.py --capture=no $(ARGS)
 
 .PHONY: bench
@@ -51,15 +59,15 @@ bench: .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Measure
 	done
 
 .PHONY: bench-test
-bench-test: setup .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Run each measurement briefly, to see that it still works
+bench-test: .venv/dev.stamp .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Run each measurement briefly, to see that it still works
 	@$(BIN)/pytest -m bench tests/integration/test_bench.py $(ARGS)
 
 .PHONY: pictures
-pictures: setup .venv-runtime/stamp redis-server test-tools ## Take the screenshots of /status in docs/status
+pictures: setup ## Take the screenshots of /status in docs/status
 	@PICTURES=docs/status $(BIN)/pytest tests/integration/test_observability_status.py -k "well or down"
 
 .PHONY: lint
-lint: setup ## Check style, types, the imports between modules and gunicorn's settings
+lint: .venv/dev.stamp ## Check style, types, the imports between modules and gunicorn's settings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -87,11 +95,11 @@ lock: setup ## Pin the newest versions, with hashes, in requirements*.txt
 	done
 
 .PHONY: audit
-audit: setup ## Look for known vulnerabilities in the pinned packages
+audit: .venv/dev.stamp ## Look for known vulnerabilities in the pinned packages
 	@$(BIN)/python tools/audit.py $(ARGS)
 
 .PHONY: sbom
-sbom: setup .venv-runtime/stamp ## Write the bills of materials, without and with tracing, to dist/
+sbom: .venv/dev.stamp .venv-runtime/stamp ## Write the bills of materials, without and with tracing, to dist/
 	@mkdir -p dist
 	@# It warns that pyproject.toml names no dependencies; requirements.txt names them.
 	@PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
@@ -111,11 +119,11 @@ pin-images: ## Pin the base images to their present digests
 
 .PHONY: clean
 clean: ## Remove everything that the other targets created
-	rm -rf .venv .venv-bench .venv-runtime dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	rm -rf .venv .venv-bench .venv-runtime dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis .coverage
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .PHONY: setup
-setup: .venv/dev.stamp ## Install everything for development into .venv
+setup: .venv/dev.stamp .venv-runtime/stamp redis-server test-tools ## Install what any test needs; `make unit` and `make lint` need only Python
 
 # `make run` needs fewer packages than the other targets, so new users wait less.
 .venv/run.stamp: requirements.txt requirements-build.txt | .venv/bin/pip

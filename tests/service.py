@@ -20,10 +20,15 @@ from tests.processes import PATIENCE_SECONDS, eventually, free_port
 from tests.sandbox_server import SandboxServer
 
 ROOT = Path(__file__).resolve().parent.parent
-# What the image holds and nothing else: some packages import what developing takes, if it is there.
-GUNICORN = ROOT / ".venv-runtime" / "bin" / "gunicorn"
+# `make coverage` sets it. With it, each process that a test starts counts the lines it runs.
+_COVERAGE = "COVERAGE_PROCESS_CONFIG"
+# All that processes of the service get of this process's own environment.
+ENVIRONMENT = {name: os.environ[name] for name in ("PATH", _COVERAGE) if name in os.environ}
 # Spans need packages that only those install who collect them.
 TRACING_GUNICORN = Path(sys.executable).with_name("gunicorn")
+# What the image holds and nothing else: some packages import what developing takes, if it is
+# there. Only the development environment can measure coverage.
+GUNICORN = TRACING_GUNICORN if _COVERAGE in ENVIRONMENT else ROOT / ".venv-runtime/bin/gunicorn"
 # Routine probes have no line of their own.
 UNLOGGED = ("/healthz", "/readyz")
 CLIENT_ID = "the-client-id"
@@ -43,7 +48,7 @@ class Service:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {
-            "PATH": os.environ["PATH"],
+            **ENVIRONMENT,
             "PORT": str(self.port),
             "LOG_FORMAT": "json",
             **{name.upper(): str(value) for name, value in settings.items()},

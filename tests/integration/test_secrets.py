@@ -17,7 +17,7 @@ from tests.leaks import leaks, token_ending
 from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
-from tests.service import CLIENT_ID, CLIENT_SECRET, GUNICORN, Service, some_day
+from tests.service import CLIENT_ID, CLIENT_SECRET, ENVIRONMENT, GUNICORN, Service, some_day
 
 PASSWORD = "the-password-of-redis"
 API_KEY = "the-api-key-of-a-client"
@@ -160,7 +160,7 @@ def test_a_start_that_fails_tells_no_secret(variable: str, value: str) -> None:
     run = subprocess.run(
         [GUNICORN],
         cwd=Path(__file__).resolve().parents[2],
-        env={"PATH": os.environ["PATH"], variable: value},
+        env=ENVIRONMENT | {variable: value},
         capture_output=True,
         text=True,
         check=False,

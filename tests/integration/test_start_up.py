@@ -1,7 +1,6 @@
 """The first seconds of the service, with good and bad settings and a good and bad Amadeus."""
 
 import gc
-import os
 import resource
 import socket
 import subprocess
@@ -12,7 +11,7 @@ import pytest
 
 from tests.processes import connections_of, eventually, first_good, free_port
 from tests.sandbox_server import SandboxServer
-from tests.service import GUNICORN, ROOT, Service
+from tests.service import ENVIRONMENT, GUNICORN, ROOT, Service
 
 START_UP_SECONDS = 3.0
 
@@ -28,7 +27,7 @@ def gunicorn(**environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [GUNICORN],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **environment},
+        env=ENVIRONMENT | environment,
         capture_output=True,
         text=True,
         timeout=20,
