@@ -7,6 +7,7 @@ import httpx2
 from falcon.testing import Result, TestClient
 
 from api.app import create_app
+from api.services.stores import MemoryStore
 from api.settings import Settings
 from sandbox import SandboxConfig
 from sandbox import create_app as create_sandbox
@@ -19,10 +20,10 @@ Headers = dict[str, str] | None
 class LocalService:
     """The service with a sandbox of its own, ready for requests while the `with` lasts."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, store: MemoryStore | None = None, **settings: Any) -> None:
         self._sandbox = httpx2.WSGITransport(app=create_sandbox(SandboxConfig(admin=True)))
         self._admin = httpx2.Client(transport=self._sandbox, base_url="http://sandbox/admin")
-        self.app = create_app(Settings(**settings), transport=self._sandbox)
+        self.app = create_app(Settings(**settings), store=store, transport=self._sandbox)
         self.client = TestClient(self.app)
 
     def __enter__(self) -> Self:

@@ -1,0 +1,220 @@
+"""Who may ask what, and how often: keys, rate limits and trusted proxies."""
+
+import base64
+import time
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+from falcon.testing import Result
+
+from api.services.stores import MemoryStore
+from tests.in_process import LocalService
+from tests.service import some_day
+
+OLD, NEW = "the-old-key-of-the-client", "the-new-key-of-the-client"
+OPERATOR = "the-key-of-the-operator"
+PRICE = f"/flights/price?origin=JFK&destination=LAX&date={some_day()}"
+_numbers = count(2)
+
+
+@pytest.fixture(scope="module")
+def keyed() -> Iterator[LocalService]:
+    """A service that asks for keys."""
+    with LocalService(api_keys=f"{OLD},{NEW}", operator_keys=OPERATOR) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def limited() -> Iterator[LocalService]:
+    """A service that counts what a client asks."""
+    limits: dict[str, Any] = {"client_rate_limit": 3, "nocache_rate_limit": 1, "web_concurrency": 1}
+    now = time.time()
+    store = MemoryStore(clock=lambda: now)  # so that the seconds that it tells are exact
+    with LocalService(store=store, operator_keys=OPERATOR, **limits) as service:
+        yield service
+
+
+class Client:
+    """One with an address of its own, who has not asked yet."""
+
+    def __init__(self, service: LocalService) -> None:
+        self._service = service
+        self._address = f"127.0.0.{next(_numbers)}"
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> Result:
+        """GET a path from this client's address."""
+        return self._service.client.simulate_get(path, headers=headers, remote_addr=self._address)
+
+
+@pytest.fixture
+def client(limited: LocalService) -> Client:
+    return Client(limited)
+
+
+@pytest.fixture(scope="module")
+def proxied() -> Iterator[LocalService]:
+    """A service that trusts a proxy, and gives each client one request."""
+    with LocalService(client_rate_limit=1, forwarded_allow_ips="127.0.0.0/8") as service:
+        yield service
+
+
+def ask(service: LocalService, path: str = PRICE, **headers: str) -> Result:
+    """GET a path, the price of a flight unless told otherwise, with these headers."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return service.client.simulate_get(path, headers=named)
+
+
+def refusal(answer: Result) -> tuple[int, str]:
+    """Status and code of a problem document."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer.status_code, answer.json["code"]
+
+
+def basic(password: str) -> str:
+    return f"Basic {base64.b64encode(f'anybody:{password}'.encode()).decode()}"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": f"Bearer {OLD}"},
+        {"Authorization": f"bearer {NEW}"},
+        {"X-API-Key": NEW},
+        {"Authorization": basic(OLD)},
+    ],
+    ids=["bearer", "another key", "X-API-Key", "basic"],
+)
+def test_whoever_brings_a_key_gets_prices(keyed: LocalService, headers: dict[str, str]) -> None:
+    assert ask(keyed, **headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-API-Key": ""},
+        {"X-API-Key": "not-a-key-of-anybody"},
+        {"Authorization": OLD},
+        {"Authorization": f"Bearer {OLD[:-1]}"},
+        {"Authorization": f"Digest {OLD}"},
+        {"Authorization": "Basic !!!"},
+        {"Authorization": "Basic /////w=="},
+        {"X-API-Key": "ÿ" * 20},
+    ],
+    ids=str,
+)
+def test_whoever_brings_none_is_told_how_to(keyed: LocalService, headers: dict[str, str]) -> None:
+    answer = keyed.get("/flights/price", headers)
+
+    assert refusal(answer) == (401, "unauthorized")
+    assert answer.headers["www-authenticate"] == 'Bearer realm="flight-price-api"'
+    assert OLD[:-1] not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/flights/ping", "/healthz", "/readyz", "/version"])
+def test_probes_need_no_key(keyed: LocalService, path: str) -> None:
+    assert ask(keyed, path).status_code == 200
+
+
+def test_only_what_tells_nothing_of_the_service_is_open(keyed: LocalService) -> None:
+    paths = ask(keyed, "/openapi.json").json["paths"]
+
+    closed = {path for path in paths if ask(keyed, path).status_code == 401}
+
+    assert closed == {"/flights/price", "/metrics", "/status", "/status.json"}
+
+
+def test_metrics_need_the_operators_key(keyed: LocalService) -> None:
+    assert refusal(ask(keyed, "/metrics")) == (401, "unauthorized")
+    assert ask(keyed, "/metrics", X_API_Key=OPERATOR).status_code == 200
+    assert ask(keyed, "/metrics", Authorization=basic(OPERATOR)).status_code == 200
+
+
+def test_a_browser_is_asked_for_the_operators_key(keyed: LocalService) -> None:
+    assert "Basic realm=" in ask(keyed, "/metrics").headers["www-authenticate"]
+
+
+def test_a_key_opens_one_side_only(keyed: LocalService) -> None:
+    assert refusal(ask(keyed, "/metrics", X_API_Key=OLD)) == (403, "forbidden")
+    assert refusal(ask(keyed, X_API_Key=OPERATOR)) == (403, "forbidden")
+
+
+def test_an_answer_that_needed_a_key_is_for_its_client_alone(keyed: LocalService) -> None:
+    cached = ask(keyed, X_API_Key=OLD).headers["cache-control"]
+
+    assert cached == "private, max-age=600"
+
+
+def test_without_any_setting_nobody_is_asked_or_counted() -> None:
+    with LocalService() as service:
+        answer = ask(service)
+
+        assert answer.status_code == 200
+        assert not [name for name in answer.headers if "ratelimit" in name.lower()]
+        assert answer.headers["cache-control"] == "max-age=600"
+
+
+def test_who_asks_too_fast_is_told_when_to_come_back(client: Client) -> None:
+    answers = [client.get(PRICE) for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert refusal(answers[-1]) == (429, "too-many-requests")
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 20
+    assert {answer.headers["ratelimit-policy"] for answer in answers} == {'"client";q=3;w=60'}
+    assert [answer.headers["ratelimit"] for answer in answers] == [
+        '"client";r=2;t=20', '"client";r=1;t=40', '"client";r=0;t=60', '"client";r=0;t=60',
+    ]  # fmt: skip
+
+
+def test_nocache_has_a_stricter_allowance(client: Client) -> None:
+    answers = [client.get(f"{PRICE}&nocache={value}") for value in ("1", "True", "0")]
+
+    assert [answer.status_code for answer in answers] == [200, 429, 200]
+    assert answers[1].headers["ratelimit-policy"] == '"client";q=3;w=60, "nocache";q=1;w=60'
+    assert answers[1].json["detail"] == "Rate limit exceeded: 1 request with nocache per minute."
+    assert answers[2].headers["ratelimit"].startswith('"client";r=0;')
+
+
+def test_each_key_has_its_own_allowance_and_strangers_have_their_address() -> None:
+    with LocalService(api_keys=f"{OLD},{NEW}", client_rate_limit=1) as service:
+        statuses = [
+            ask(service, X_API_Key=key).status_code
+            for key in (OLD, OLD, NEW, "not-a-key-of-anybody", "another-wrong-key")
+        ]
+
+    assert statuses == [200, 429, 200, 401, 429]
+
+
+def test_guesses_at_the_operators_key_count_and_its_holder_does_not(client: Client) -> None:
+    def statuses(*keys: str) -> list[int]:
+        return [client.get("/metrics", headers={"X-API-Key": key}).status_code for key in keys]
+
+    assert statuses(*(f"guess-number-{n}" for n in range(5))) == [401, 401, 401, 429, 429]
+    assert statuses(*[OPERATOR] * 5) == [200] * 5
+
+
+def test_behind_a_trusted_proxy_each_client_has_its_own_allowance(proxied: LocalService) -> None:
+    statuses = [
+        ask(proxied, X_Forwarded_For=addresses).status_code
+        for addresses in (
+            "203.0.113.1",
+            "203.0.113.2",
+            "198.51.100.7, 203.0.113.2",  # what the client itself wrote stands on the left
+            "203.0.113.1, 127.0.0.9",
+        )
+    ]
+
+    assert statuses == [200, 200, 429, 429]
+
+
+def test_a_browser_may_ask_for_the_options_without_a_key(keyed: LocalService) -> None:
+    assert keyed.client.simulate_options("/flights/price").status_code == 200
+
+
+def test_what_names_no_lifetime_gets_none_with_a_key(keyed: LocalService) -> None:
+    answer = keyed.client.simulate_options("/flights/price")
+
+    assert answer.status_code == 200
+    assert "Cache-Control" not in answer.headers
