@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from tests import plain_http
@@ -302,30 +301,6 @@ def test_the_build_shows(plain: Service) -> None:
 
     assert build.labels["version"] == plain.get("/version").json()["version"]
     assert build.labels["environment"] == "sandbox"
-
-
-def test_openmetrics_is_there_for_who_asks(plain: Service) -> None:
-    accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
-
-    response = plain.http.get("/metrics", headers={"Accept": accept})
-
-    assert response.headers["Content-Type"].startswith("application/openmetrics-text")
-    assert list(text_string_to_metric_families(response.text))  # type: ignore[no-untyped-call]
-
-
-def test_openmetrics_is_not_there_for_who_would_rather_not(plain: Service) -> None:
-    accept = "text/plain, application/openmetrics-text;q=0"
-
-    response = plain.http.get("/metrics", headers={"Accept": accept})
-
-    assert response.headers["Content-Type"].startswith("text/plain")
-
-
-@pytest.mark.parametrize(
-    "accept", ["text/plain;version=x", "application/openmetrics-text;version=x", "a;q=b"]
-)
-def test_an_odd_accept_header_harms_nothing(plain: Service, accept: str) -> None:
-    assert plain.http.get("/metrics", headers={"Accept": accept}).status_code == 200
 
 
 def send_raw(service: Service, request: bytes) -> bytes:

@@ -59,27 +59,6 @@ def test_without_redis_it_is_degraded_and_ready(
     eventually(lambda: service.get("/readyz").json()["status"] == "ready")
 
 
-def test_without_a_token_it_is_degraded_and_ready(sandbox: SandboxServer) -> None:
-    sandbox.fault("token", "status", "401:38187")
-    with Service.on(sandbox) as service:
-        answer = service.get("/readyz")
-
-    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-    assert answer.json()["checks"]["token"] == {"status": "missing", "age": None}
-
-
-def test_with_calls_held_back_it_is_degraded_and_ready(sandbox: SandboxServer) -> None:
-    with Service.on(sandbox) as service:
-        sandbox.fault("search", "status", "500")
-        for adults in range(1, 10):
-            service.price(adults=str(adults))
-
-        answer = service.get("/readyz")
-
-    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-    assert answer.json()["checks"]["amadeus"]["status"] == "failing"
-
-
 def test_answers_that_cannot_be_used_are_failures(sandbox: SandboxServer) -> None:
     with Service.on(sandbox) as service:
         sandbox.fault("search", "html", count=5)
@@ -91,15 +70,6 @@ def test_answers_that_cannot_be_used_are_failures(sandbox: SandboxServer) -> Non
         assert check(service, "amadeus")["status"] == "failing"
         assert len(service.log("amadeus.call", status=200, level="warning")) == 10
         assert value(service, CALLS, call="search", status="amadeus-bad-answer") == 10
-
-
-def test_a_refusal_of_all_searches_is_named(sandbox: SandboxServer) -> None:
-    with Service.on(sandbox) as service:
-        for refusal, standing in (("403:38197", "misconfigured"), ("429:38195", "quota")):
-            sandbox.fault("search", "status", refusal)
-            service.price()
-            assert check(service, "amadeus")["status"] == standing
-            assert service.get("/readyz").json()["status"] == "degraded"
 
 
 def check(service: Service, name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests import plain_http
-from tests.processes import eventually, first_good
+from tests.processes import eventually
 from tests.redis_server import RedisServer
 from tests.sandbox_server import SandboxServer
 from tests.service import Service, some_day
@@ -52,17 +52,6 @@ def asked_by_everybody(service: Service, **query: str) -> list[httpx2.Response]:
     return answers
 
 
-def test_cache_control_of_a_price_stays_while_its_age_grows(service: Service, day: str) -> None:
-    service.price(date=day)
-
-    aged = first_good(lambda: service.price(date=day), lambda hit: hit.headers["Age"] != "0")
-
-    age, left = int(aged.headers["Age"]), int(aged.headers["Cache-Status"].partition("ttl=")[2])
-    assert age >= 1
-    assert 598 <= age + left <= 600
-    assert aged.headers["Cache-Control"] == "max-age=600"
-
-
 def test_nocache_fetches_and_refreshes_for_everybody(
     sandbox: SandboxServer, service: Service, day: str
 ) -> None:
@@ -86,16 +75,6 @@ def agreed(answers: list[httpx2.Response]) -> list[httpx2.Response]:
     return answers
 
 
-def test_no_offers_and_prices_live_for_their_own_times(sandbox: SandboxServer, day: str) -> None:
-    with Service.on(sandbox, cache_ttl=600, cache_empty_ttl=1) as service:
-        sandbox.fault("search", "empty_list", count=1)
-        assert service.price(date=day).status_code == 404
-
-        found = first_good(lambda: service.price(date=day), lambda now: now.status_code == 200)
-
-    assert found.headers["Cache-Control"] == "max-age=600"
-
-
 def test_readers_of_one_cold_key_share_one_call(sandbox: SandboxServer, day: str) -> None:
     with Service.on(sandbox) as service, ThreadPoolExecutor(50) as readers:
         sandbox.clear()
@@ -109,24 +88,6 @@ def test_readers_of_one_cold_key_share_one_call(sandbox: SandboxServer, day: str
     }
     assert len({answer.content for answer in answers}) == 1
     assert sum("collapsed" in answer.headers["Cache-Status"] for answer in answers) == 49
-
-
-def test_a_failed_fetch_is_answered_by_the_last_price_and_says_so(
-    sandbox: SandboxServer, day: str
-) -> None:
-    with Service.on(sandbox, cache_ttl=1) as service:
-        price = service.price(date=day)
-        sandbox.fault("search", "html", "503")
-
-        stale = first_good(
-            lambda: service.price(date=day), lambda now: now.headers["X-Cache"] == "stale"
-        )
-        forced = service.price(date=day, nocache="1")
-
-    assert (stale.status_code, stale.content) == (200, price.content)
-    assert int(stale.headers["Age"]) >= 1
-    assert stale.headers["Cache-Control"] == "max-age=0"
-    assert (forced.status_code, forced.json()["code"]) == (503, "amadeus-unavailable")
 
 
 def test_bad_input_reaches_neither_amadeus_nor_redis(

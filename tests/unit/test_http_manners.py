@@ -137,3 +137,20 @@ def test_a_browser_that_asks_before_it_asks_is_let_through(open_service: LocalSe
 
 def test_metrics_in_two_formats_vary_by_what_was_asked_for(service: LocalService) -> None:
     assert service.get("/metrics").headers["Vary"] == "Accept"
+
+
+@pytest.mark.parametrize("path", ["/flights/ping", "/flights/price", "/docs", "/nope", "/metrics"])
+def test_every_answer_tells_browsers_to_be_careful(service: LocalService, path: str) -> None:
+    headers = service.get(path).headers
+
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def test_nothing_inline_and_nothing_from_elsewhere_is_allowed(service: LocalService) -> None:
+    policy = service.get("/status").headers["Content-Security-Policy"]
+
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+    assert "http" not in policy

@@ -1,11 +1,13 @@
 """GET /flights/price: its body, its headers and its errors."""
 
 import re
+import time
 from collections.abc import Iterator
 from itertools import count
 
 import pytest
 
+from api.services.stores import MemoryStore
 from tests.in_process import LocalService
 from tests.service import some_day
 
@@ -23,6 +25,20 @@ def service(running: LocalService) -> LocalService:
     """The service, whose Amadeus has no faults and was not asked yet."""
     running.clear()
     return running
+
+
+class Clock:
+    """A clock that a test moves ahead."""
+
+    ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture
@@ -188,3 +204,45 @@ def test_a_sane_request_id_is_echoed_and_any_other_replaced(service: LocalServic
     assert id_of("order-66_a.b") == "order-66_a.b"
     for insane in ("", "a b", "x" * 65, "a\tb", "<script>", "ä"):
         assert re.fullmatch("[0-9a-f]{32}", id_of(insane))
+
+
+def test_cache_control_of_a_price_stays_while_its_age_grows(clock: Clock) -> None:
+    with LocalService(store=MemoryStore(clock=clock)) as service:
+        service.price()
+        clock.ahead = 9
+
+        aged = service.price()
+
+    age, left = int(aged.headers["Age"]), int(aged.headers["Cache-Status"].partition("ttl=")[2])
+    assert age >= 9
+    assert 598 <= age + left <= 600
+    assert aged.headers["Cache-Control"] == "max-age=600"
+
+
+def test_no_offers_and_prices_live_for_their_own_times(clock: Clock) -> None:
+    lives = {"cache_ttl": 600, "cache_empty_ttl": 1}
+    with LocalService(store=MemoryStore(clock=clock), **lives) as service:
+        service.fault("search", "empty_list", count=1)
+        assert service.price().status_code == service.price().status_code == 404
+        clock.ahead = 2
+
+        found = service.price()
+
+    assert found.status_code == 200
+    assert found.headers["Cache-Control"] == "max-age=600"
+
+
+def test_a_failed_fetch_is_answered_by_the_last_price_and_says_so(clock: Clock) -> None:
+    with LocalService(store=MemoryStore(clock=clock), cache_ttl=1) as service:
+        price = service.price()
+        service.fault("search", "html", "503")
+        clock.ahead = 2
+
+        stale = service.price()
+        forced = service.price(nocache="1")
+
+    assert (stale.status_code, stale.content) == (200, price.content)
+    assert stale.headers["X-Cache"] == "stale"
+    assert int(stale.headers["Age"]) >= 1
+    assert stale.headers["Cache-Control"] == "max-age=0"
+    assert (forced.status_code, forced.json["code"]) == (503, "amadeus-unavailable")
