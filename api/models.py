@@ -105,18 +105,8 @@ _CODE_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{3}$"})
 Place = Annotated[str, BeforeValidator(_place), _CODE_SCHEMA]
 Currency = Annotated[str, BeforeValidator(_currency), _CODE_SCHEMA]
 Day = Annotated[dt.date, BeforeValidator(_day)]
-Seats = Annotated[
-    int,
-    BeforeValidator(_count),
-    Field(strict=True, ge=1, le=MAX_SEATS),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_SEATS}),
-]
-OptionalSeats = Annotated[
-    int,
-    BeforeValidator(_count),
-    Field(strict=True, ge=0, le=MAX_SEATS),
-    WithJsonSchema({"type": "integer", "minimum": 0, "maximum": MAX_SEATS}),
-]
+Seats = Annotated[int, Field(strict=True, ge=1, le=MAX_SEATS), BeforeValidator(_count)]
+OptionalSeats = Annotated[int, Field(strict=True, ge=0, le=MAX_SEATS), BeforeValidator(_count)]
 Switch = Annotated[
     bool, BeforeValidator(_switch), WithJsonSchema({"type": "string", "enum": list(_SWITCH)})
 ]
