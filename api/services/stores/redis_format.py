@@ -43,28 +43,25 @@ def check_key(number: int) -> str:
     return f"{_PREFIX}check:{number}"
 
 
-def _unpack(raw: bytes) -> tuple[float, float, float, bytes] | None:
+def _unpack(raw: bytes) -> tuple[bytes, float, float, float] | None:
     """What lua/common.lua reads as ours, and nothing else."""
     head = _HEAD.match(raw)
     if head is None:
         return None
     first, second, third = map(float, head.groups())
-    return (first, second, third, raw[head.end() :]) if max(first, second, third) < _MAX else None
+    return (raw[head.end() :], first, second, third) if max(first, second, third) < _MAX else None
 
 
 def unpack_entry(raw: bytes) -> Entry | None:
     parts = _unpack(raw)
-    if parts is None:
-        return None
-    fetched_at, stored_at, ttl, body = parts
-    return Entry(body, fetched_at, stored_at, ttl)
+    return Entry(*parts) if parts else None
 
 
 def unpack_failure(raw: bytes) -> Failure | None:
     parts = _unpack(raw)
     if parts is None:
         return None
-    failed_at, pause, tries, body = parts
+    body, failed_at, pause, tries = parts
     return Failure(body, failed_at, pause, int(tries))
 
 
