@@ -21,13 +21,7 @@ from api.addresses import Proxies
 from api.environments import AMADEUS_HOSTS, AMADEUS_RATES, AmadeusEnvironment
 from api.keys import Keys
 from api.redis_url import RedisUrl, check_files
-from api.setting_faults import (
-    SettingError,
-    base_url,
-    office_id,
-    origins,
-    read_secret,
-)
+from api.setting_faults import SettingError, base_url, office_id, origins, read_secret
 
 DOTENV: Final = ".env"
 _SANDBOX_CREDENTIAL: Final = "sandbox"

@@ -90,9 +90,7 @@ def start(endpoint: str, environment: str) -> None:
     What docs/observability.md names of the other OTEL_ variables, the SDK reads by itself.
     """
     global _provider, _tracer, _beginnings  # noqa: PLW0603 - one for each process, like the log
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (
-        OTLPSpanExporter,
-    )
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -152,9 +150,7 @@ def request_span(
             return theirs[2] if theirs else None, _NO_SPAN
 
     from opentelemetry import trace
-    from opentelemetry.trace.propagation.tracecontext import (
-        TraceContextTextMapPropagator,
-    )
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     assert _tracer is not None  # noqa: S101 - see above
     parent = TraceContextTextMapPropagator().extract(headers) if headers else None
@@ -176,9 +172,7 @@ def inject(headers: MutableMapping[str, str]) -> None:
     """Add the `traceparent` of the present span to the headers of a call."""
     if _tracer is None:
         return
-    from opentelemetry.trace.propagation.tracecontext import (
-        TraceContextTextMapPropagator,
-    )
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
     headers.update(_left_out.get() or {})
     TraceContextTextMapPropagator().inject(headers)
