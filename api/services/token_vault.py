@@ -142,7 +142,9 @@ class TokenVault:
         if token is None:
             entry = self._read_through.read_newer(question, entry.fetched_at, deadline).entry
             token = self._take(entry)
-        return _certain(token)
+        if token is None:
+            raise AmadeusBadAnswer("The shared access token cannot be read.")
+        return token
 
     def accepted(self, value: str) -> None:
         """Amadeus took a call with that token; should it be rejected later, not every token is."""
@@ -282,12 +284,6 @@ def _growing_pause(tries: int, first: float = 1.0) -> float:
 def _bounded(deadline: Deadline) -> Deadline:
     """A token call has its own time, so that it never uses up a request's."""
     return Deadline(min(FETCH_SECONDS, deadline.remaining()))
-
-
-def _certain(token: Token | None) -> Token:
-    if token is None:
-        raise AmadeusBadAnswer("The shared access token cannot be read.")
-    return token
 
 
 def _derived(secret: str, account: str) -> tuple[bytes, str]:

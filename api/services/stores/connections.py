@@ -5,7 +5,7 @@ something better to do.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final, Protocol, TypedDict
+from typing import Any, Final, Protocol
 
 import redis
 from redis.backoff import NoBackoff
@@ -46,17 +46,7 @@ class Connections(Protocol):
         """Give the connections back."""
 
 
-class _Limits(TypedDict):
-    socket_timeout: float
-    socket_connect_timeout: float
-    retry: Retry
-    health_check_interval: int
-    protocol: int
-    driver_info: None
-    client_name: str
-
-
-LIMITS: Final[_Limits] = {
+LIMITS: Final[dict[str, Any]] = {
     "socket_timeout": PLAIN_SECONDS,
     "socket_connect_timeout": PLAIN_SECONDS,
     "retry": Retry(NoBackoff(), 0),
