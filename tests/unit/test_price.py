@@ -4,9 +4,11 @@ import re
 import time
 from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 
+from api.services import replies
 from api.services.stores import MemoryStore
 from tests.in_process import LocalService
 from tests.service import some_day
@@ -246,3 +248,20 @@ def test_a_failed_fetch_is_answered_by_the_last_price_and_says_so(clock: Clock) 
     assert int(stale.headers["Age"]) >= 1
     assert stale.headers["Cache-Control"] == "max-age=0"
     assert (forced.status_code, forced.json["code"]) == (503, "amadeus-unavailable")
+
+
+def test_error_reply_of_amadeus_is_read_once(
+    service: LocalService, day: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, refusal_from = [], replies.refusal_from
+
+    def noted(status: int, document: dict[str, Any]) -> replies.Refusal:
+        read.append(status)
+        return refusal_from(status, document)
+
+    monkeypatch.setattr(replies, "refusal_from", noted)
+
+    answer = service.price(origin="XXX", date=day)
+
+    assert answer.json["code"] == "rejected-by-amadeus"
+    assert read == [400]
