@@ -116,20 +116,17 @@ def stop() -> None:
         _provider.shutdown()
 
 
-def span(name: str) -> AbstractContextManager[Span]:
-    """A span of the work in the `with`; errors that leave it are noted."""
-    if _tracer is None or _left_out.get() is not None:
-        return _NO_SPAN
-    return _tracer.start_as_current_span(name)
+def span(name: str, *, is_call: bool = False) -> AbstractContextManager[Span]:
+    """A span of the work in the `with`; errors that leave it are noted.
 
-
-def call_span(name: str) -> AbstractContextManager[Span]:
-    """The same for a call to another service."""
+    `is_call`: whether the work is a call to another service.
+    """
     if _tracer is None or _left_out.get() is not None:
         return _NO_SPAN
     from opentelemetry.trace import SpanKind
 
-    return _tracer.start_as_current_span(name, kind=SpanKind.CLIENT)
+    kind = SpanKind.CLIENT if is_call else SpanKind.INTERNAL
+    return _tracer.start_as_current_span(name, kind=kind)
 
 
 def request_span(

@@ -16,7 +16,7 @@ from api.services.fares import cheapest_fare
 from api.services.pacing import Pacing
 from api.services.replies import Reply
 from api.services.transport import Call, Transport
-from api.tracing import call_span, inject
+from api.tracing import inject, span
 
 RETRY_JITTER_SECONDS: Final = (0.1, 0.4)
 # With less time than this left, a second try would only end in a timeout.
@@ -91,7 +91,7 @@ class Upstream:
         started = time.monotonic()
         status = None
         try:
-            with call_span(f"amadeus {kind}") as spanned:
+            with span(f"amadeus {kind}", is_call=True) as spanned:
                 reply = self._transport.send(self._traceable(call), seconds)
                 status = reply.status
                 spanned.set_attribute("http.response.status_code", status)

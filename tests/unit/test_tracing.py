@@ -34,7 +34,7 @@ def test_without_them_the_process_ends_with_the_line_that_installs_them(
 def test_without_a_collector_a_span_is_nothing() -> None:
     headers: dict[str, str] = {}
 
-    with tracing.span("cache") as span, tracing.call_span("amadeus") as call:
+    with tracing.span("cache") as span, tracing.span("amadeus", is_call=True) as call:
         span.set_attribute("cache.outcome", "hit")
         call.set_attribute("http.response.status_code", 200)
         tracing.inject(headers)
