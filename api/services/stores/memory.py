@@ -147,10 +147,7 @@ class MemoryStore:
     def take_turn(
         self, key: str, interval: float, patience: float, sharers: int
     ) -> tuple[float, float]:
-        """Seconds to wait for the next turn, `interval` times `sharers` after the last one.
-
-        And how many seconds that is. Nothing is taken if the wait is more than `patience`.
-        """
+        """As in `Store`: turns are `interval` times `sharers` apart."""
         spacing = interval * sharers
         with self._lock:
             now = self._clock()

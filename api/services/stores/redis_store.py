@@ -221,11 +221,7 @@ class RedisStore:
     def take_turn(
         self, key: str, interval: float, patience: float, sharers: int
     ) -> tuple[float, float]:
-        """Seconds to wait for the next turn, `interval` after the last one of the whole fleet.
-
-        And the interval. Nothing is taken if the wait is more than `patience`. How many workers
-        share the pace does not matter here, since all of them ask the same Redis.
-        """
+        """As in `Store`: turns are `interval` apart, since all `sharers` ask the same Redis."""
         del sharers
         _, _, value = self._run(
             "take_turn",
