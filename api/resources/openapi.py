@@ -43,16 +43,13 @@ _PRICE_ERRORS: Final[tuple[type[FlightPriceError], ...]] = (
     TooManyRequests,
     *UPSTREAM_ERRORS.values(),
 )
-_CACHE_HEADERS: Final = {
+_PRICE_HEADERS: Final = {
+    "X-Request-ID": "id of the request in the log; the client's own if it sent a valid one",
+    "X-Amadeus-Environment": "Amadeus environment of the price; sandbox prices are invented",
     "X-Cache": "source of the price: hit, miss, bypass or stale",
     "Cache-Status": "the same in standard form (RFC 9211)",
     "Age": "seconds since the price was fetched",
     "Cache-Control": "max-age: seconds after its fetch for which the price is fresh",
-}
-_PRICE_HEADERS: Final = {
-    "X-Request-ID": "id of the request in the log; the client's own if it sent a valid one",
-    "X-Amadeus-Environment": "Amadeus environment of the price; sandbox prices are invented",
-    **_CACHE_HEADERS,
     "ETag": "identifies this answer; send it as If-None-Match",
 }
 
