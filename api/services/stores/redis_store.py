@@ -277,7 +277,7 @@ class RedisStore:
         failures = self._failures
         with self._slots.one():
             if self._failures != failures:
-                raise StoreUnavailable("it failed another call just now")
+                raise StoreUnavailable("another call just failed")
             try:
                 return self._guarded(call)
             except StoreUnavailable:
