@@ -166,8 +166,8 @@ def test_a_schema_names_each_violation(honest: InProcess) -> None:
     del content["data"][0]["itineraries"][0]["segments"][0]["carrierCode"]
     found = " ".join(schemas.violations("search", 200, content))
     for violation in (
-        "$.data[0].price.total: 1 is not of type 'string'",
+        '$.data[0].price.total: 1 is not of type "string"',
         "'surprise' was unexpected",
-        "$.data[0].itineraries[0].segments[0]: 'carrierCode' is a required property",
+        '$.data[0].itineraries[0].segments[0]: "carrierCode" is a required property',
     ):
         assert violation in found
