@@ -2,11 +2,12 @@ FROM python:3.13-slim AS build
 
 # The environment has no pip, because the service needs no installer.
 RUN python -m venv --without-pip /venv
-# Use requirements-tracing.txt for an image that can send spans.
+# Use requirements/tracing.txt for an image that can send spans.
 ARG REQUIREMENTS=requirements.txt
-COPY requirements.txt requirements-build.txt requirements-tracing.txt ./
+COPY requirements.txt ./
+COPY requirements/build.txt requirements/tracing.txt requirements/
 # One package is published as source only. Its build tools are pinned too and removed again.
-RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements-build.txt \
+RUN pip --python /venv/bin/python install --no-cache-dir --require-hashes -r requirements/build.txt \
  && pip --python /venv/bin/python install --no-cache-dir --require-hashes --no-build-isolation \
       --only-binary :all: --no-binary amadeus -r "$REQUIREMENTS" \
  && pip --python /venv/bin/python uninstall --yes setuptools \

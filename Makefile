@@ -50,7 +50,7 @@ contract: .venv/dev.stamp ## Check the sandbox against the OpenAPI files of Amad
 .PHONY: soak
 DURATION ?= 600
 soak: .venv/dev.stamp .venv-runtime/stamp redis-server ## Run the service under load and faults for DURATION (600) seconds
-	@SOAK_SECONDS=$(DURATION) $(BIN)/pytest tests/integration/test_soak.py --capture=no $(ARGS)
+	@SOAK_SECONDS=$(DURATION) $(BIN)/pytest tests/integration/operations/test_soak.py --capture=no $(ARGS)
 
 .PHONY: bench
 bench: .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Measure the service and its peers, and write the tables of bench/README.md
@@ -60,11 +60,11 @@ bench: .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Measure
 
 .PHONY: bench-test
 bench-test: .venv/dev.stamp .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Run each measurement briefly, to see that it still works
-	@$(BIN)/pytest -m bench tests/integration/test_bench.py $(ARGS)
+	@$(BIN)/pytest -m bench tests/integration/project/test_bench.py $(ARGS)
 
 .PHONY: pictures
 pictures: setup ## Take the screenshots of /status in docs/status
-	@PICTURES=docs/status $(BIN)/pytest tests/integration/test_observability_status.py -k "well or down"
+	@PICTURES=docs/status $(BIN)/pytest tests/integration/observability/test_status_page.py -k "well or down"
 
 .PHONY: lint
 lint: .venv/dev.stamp ## Check style, types, the imports between modules and gunicorn's settings
@@ -87,11 +87,13 @@ dist: ## Pack the last commit as dist/flight-price-api-VERSION.tar.gz
 	  --output=dist/flight-price-api-$(VERSION).tar.gz HEAD
 
 .PHONY: lock
-lock: setup ## Pin the newest versions, with hashes, in requirements*.txt
-	@for name in requirements requirements-build requirements-tracing requirements-dev bench/requirements; do \
+lock: setup ## Pin the newest versions, with hashes, in requirements.txt and requirements/
+	@for name in runtime build tracing dev bench; do \
+	  file=requirements/$$name.txt; \
+	  [ $$name != runtime ] || file=requirements.txt; \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	    --fork-strategy fewest --generate-hashes --no-emit-index-url \
-	    --custom-compile-command 'make lock' --output-file $$name.txt $$name.in || exit; \
+	    --custom-compile-command 'make lock' --output-file $$file requirements/$$name.in || exit; \
 	done
 
 .PHONY: audit
@@ -105,7 +107,7 @@ sbom: .venv/dev.stamp .venv-runtime/stamp ## Write the bills of materials, witho
 	@PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py environment --pyproject pyproject.toml --mc-type application \
 	  --output-reproducible --output-file dist/sbom.cdx.json .venv-runtime/bin/python
 	@PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application \
-	  --output-reproducible --output-file dist/sbom-tracing.cdx.json requirements-tracing.txt
+	  --output-reproducible --output-file dist/sbom-tracing.cdx.json requirements/tracing.txt
 	@echo dist/sbom.cdx.json dist/sbom-tracing.cdx.json
 
 .PHONY: licences
@@ -126,28 +128,28 @@ clean: ## Remove everything that the other targets created
 setup: .venv/dev.stamp .venv-runtime/stamp redis-server test-tools ## Install what any test needs; `make unit` and `make lint` need only Python
 
 # `make run` needs fewer packages than the other targets, so new users wait less.
-.venv/run.stamp: requirements.txt requirements-build.txt | .venv/bin/pip
-	$(BIN)/pip $(INSTALL) -r requirements-build.txt
+.venv/run.stamp: requirements.txt requirements/build.txt | .venv/bin/pip
+	$(BIN)/pip $(INSTALL) -r requirements/build.txt
 	$(BIN)/pip $(INSTALL) -r $<
 	@touch $@
 
-.venv/dev.stamp: requirements-dev.txt requirements-build.txt | .venv/bin/pip
-	$(BIN)/pip $(INSTALL) -r requirements-build.txt
+.venv/dev.stamp: requirements/dev.txt requirements/build.txt | .venv/bin/pip
+	$(BIN)/pip $(INSTALL) -r requirements/build.txt
 	$(BIN)/pip $(INSTALL) -r $<
 	@touch $@ .venv/run.stamp
 
 # The same packages as in the image, for the tests and the bill of materials.
-.venv-runtime/stamp: requirements.txt requirements-build.txt | .venv/bin/pip
+.venv-runtime/stamp: requirements.txt requirements/build.txt | .venv/bin/pip
 	@rm -rf .venv-runtime && .venv/bin/python -m venv --without-pip .venv-runtime
-	$(BIN)/pip --python .venv-runtime/bin/python $(INSTALL) -r requirements-build.txt
+	$(BIN)/pip --python .venv-runtime/bin/python $(INSTALL) -r requirements/build.txt
 	$(BIN)/pip --python .venv-runtime/bin/python $(INSTALL) -r $<
 	$(BIN)/pip --python .venv-runtime/bin/python uninstall --quiet --yes setuptools
 	@touch $@
 
 # The other frameworks have an environment of their own, apart from the service and its tests.
-.venv-bench/stamp: bench/requirements.txt requirements.txt requirements-build.txt | .venv/bin/pip
+.venv-bench/stamp: requirements/bench.txt requirements.txt requirements/build.txt | .venv/bin/pip
 	@.venv/bin/python -m venv .venv-bench
-	.venv-bench/bin/pip $(INSTALL) -r requirements-build.txt
+	.venv-bench/bin/pip $(INSTALL) -r requirements/build.txt
 	.venv-bench/bin/pip $(INSTALL) -r $<
 	@touch $@
 

@@ -2,7 +2,7 @@
 
 from gevent import monkey
 
-from api.polling import poll_at_once
+from api.serving.polling import poll_at_once
 
 poll_at_once()
 monkey.patch_all()  # first: post_fork, and all that it imports, runs before the worker's own
@@ -16,19 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 
-from api.environments import AmadeusEnvironment
-from api.loading import reload_settings
-from api.logs import Event, GunicornLogger, configure_logs, get_logger
-from api.metric_files import (
+from api.serving.metrics_folder import (
     create_folder,
     free_place,
     leave_place,
     remove_folder,
     take_place,
 )
-from api.port import end_if_taken
-from api.stop_signals import STOP_SIGNALS, hear_from_birth
-from api.summary import WANTED_FILES, summary
+from api.serving.port_check import end_if_taken
+from api.serving.stop_signals import STOP_SIGNALS, hear_from_birth
+from api.settings import reload_settings
+from api.settings.environments import AmadeusEnvironment
+from api.settings.startup_summary import WANTED_FILES, summary
+from api.telemetry.events import Event
+from api.telemetry.logs import GunicornLogger, configure_logs, get_logger
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
@@ -53,11 +54,11 @@ for module in (*preloaded, "sandbox" if in_sandbox else "httpcore2"):
 wsgi_app = "api.wsgi:application"
 bind = f"0.0.0.0:{settings.port}"
 workers = settings.workers
-worker_class = "api.worker.Worker"
+worker_class = "api.serving.worker.Worker"
 worker_connections = 1000
 backlog = 2048
 # The longest URL that makes sense here has about 250 bytes; proxies add headers of their own.
-# What a head may have in all, api/request.py says.
+# What a head may have in all, api/serving/gunicorn_request.py says.
 limit_request_line = 2048
 limit_request_fields = 64
 limit_request_field_size = 8190
@@ -73,7 +74,7 @@ timeout = 30
 loglevel = settings.log_level
 logger_class = GunicornLogger
 accesslog = None
-# Believed for nothing but the scheme; who the client is, api/addresses.py finds out.
+# Believed for nothing but the scheme; who the client is, api/access/client_address.py finds out.
 forwarded_allow_ips = str(settings.forwarded_allow_ips)
 forwarder_headers = ""
 # An interface without authentication that nobody here uses.

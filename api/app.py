@@ -7,35 +7,38 @@ from typing import TYPE_CHECKING, Any, Final
 import falcon
 import httpx2
 
-from api import __version__, metrics, tracing
-from api.environments import AmadeusEnvironment
-from api.gate import Gate, Rules
-from api.middleware import RequestContext
-from api.resources.cors import cors
-from api.resources.files import add_pages
-from api.resources.metrics import MetricsResource
-from api.resources.openapi import OpenApiResource
+from api import __version__
+from api.access.gate import Gate, Rules
+from api.access.rate_limit import Allowance
+from api.http.cors import cors
+from api.http.error_handlers import JSON_LINES, add_error_handlers
+from api.http.request_context import RequestContext
+from api.http.request_span import RequestSpan
+from api.resources.health import ConstantResource, ReadinessResource
+from api.resources.openapi.document import OpenApiResource
 from api.resources.price import PriceResource
-from api.resources.probes import ConstantResource, ReadinessResource
-from api.resources.problems import JSON_LINES, add_error_handlers
+from api.resources.scrape import MetricsResource
+from api.resources.static_pages import add_pages
 from api.resources.status import StatusResource
-from api.resources.tracing import RequestSpan
-from api.services.allowance import Allowance
-from api.services.amadeus_gateway import AmadeusGateway
-from api.services.circuit_breaker import CircuitBreaker
-from api.services.history import History
+from api.services.amadeus.circuit_breaker import CircuitBreaker
+from api.services.amadeus.gateway import AmadeusGateway
+from api.services.amadeus.pacing import Pacing
+from api.services.amadeus.sdk_adapter import SdkSeam
+from api.services.amadeus.token_provider import Credentials, TokenVault
+from api.services.amadeus.transport import KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Transport
+from api.services.amadeus.upstream_client import Upstream
+from api.services.cache.layered_store import LayeredStore
+from api.services.cache.memory_store import MemoryStore
+from api.services.cache.read_through import ReadThrough
+from api.services.cache.redis.redis_store import RedisStore
+from api.services.cache.store import CheckedStore
 from api.services.lifecycle import Lifecycle
-from api.services.pacing import Pacing
 from api.services.prices import CacheTimes, Prices
-from api.services.read_through import ReadThrough
-from api.services.sdk_seam import SdkSeam
-from api.services.status import Status, figures_now
-from api.services.store import CheckedStore
-from api.services.stores import LayeredStore, MemoryStore, RedisStore
-from api.services.token_vault import Credentials, TokenVault
-from api.services.transport import KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Transport
-from api.services.upstream import Upstream
+from api.services.status_history import History
+from api.services.status_report import Status, figures_now
 from api.settings import Settings
+from api.settings.environments import AmadeusEnvironment
+from api.telemetry import metrics, tracing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.processes import ROOT, Server
-from tests.processes import free_port
-from tests.redis_server import RedisServer
-from tests.sandbox_server import SandboxServer
-from tests.service import Service
+from tests.support.processes import free_port
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.sandbox_server import SandboxServer
+from tests.support.servers.service import Service
 
 WORKERS = 2
 _BIN = Path(sys.executable).parent

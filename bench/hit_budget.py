@@ -22,27 +22,28 @@ from typing import TYPE_CHECKING  # noqa: E402
 from urllib.parse import urlsplit  # noqa: E402
 
 from api.app import create_app  # noqa: E402
-from api.logs import configure_logs  # noqa: E402
 from api.settings import Settings  # noqa: E402
+from api.telemetry.logs import configure_logs  # noqa: E402
 from bench.peers import bare_falcon  # noqa: E402
 from bench.report import circumstances, options, publish, table  # noqa: E402
 from bench.stage import PATHS  # noqa: E402
-from tests.redis_server import RedisServer  # noqa: E402
+from tests.support.servers.redis_server import RedisServer  # noqa: E402
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 MEASURING = "measuring"
 STEPS = {
-    "/api/logs.py": "log",
+    "/api/telemetry/log": "log",
     "/structlog/": "log",
-    "/api/metrics.py": "metrics",
+    "/api/telemetry/metrics.py": "metrics",
     "/prometheus_client/": "metrics",
-    "/api/middleware.py": "request id and the request's line",
-    "/api/resources/caching.py": "cache headers",
+    "/api/http/request_context.py": "request id and the request's line",
+    "/api/http/cache_headers.py": "cache headers",
     "/api/resources/": "the query, known from before",
     "/api/services/prices.py": "the use case and its line",
-    "/api/services/stores/": "the copy in the process",
+    "/api/services/cache/memory_store.py": "the copy in the process",
+    "/api/services/cache/layered_store.py": "the copy in the process",
     "/cachetools/": "the copy in the process",
     "/api/services/": "read-through and deadline",
     "/falcon/": "Falcon",

@@ -11,13 +11,13 @@ from statistics import median, quantiles
 
 import httpx2
 
-from api.services.amadeus_gateway import MAX_OFFERS
+from api.services.amadeus.gateway import MAX_OFFERS
 from bench.report import circumstances, options, publish, table
 from bench.stage import CITIES
-from tests.certificate import Authority
-from tests.redis_server import RedisServer
-from tests.sandbox_server import SandboxServer
-from tests.service import CLIENT_ID, CLIENT_SECRET, Service, some_day
+from tests.support.servers.certificate import Authority
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.sandbox_server import SandboxServer
+from tests.support.servers.service import CLIENT_ID, CLIENT_SECRET, Service, some_day
 
 LATENCY_MS = 30
 

@@ -11,8 +11,8 @@ from typing import Self
 
 import httpx2
 
-from tests import plain_http
-from tests.processes import connections_of, eventually
+from tests.support.clients import plain_http
+from tests.support.processes import connections_of, eventually
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 10.0

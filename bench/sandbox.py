@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.sandbox_client import SEARCH, TOKEN
-from tests.sandbox_server import SandboxServer
+from tests.support.clients.sandbox_client import SEARCH, TOKEN
+from tests.support.servers.sandbox_server import SandboxServer
 
 CONNECTIONS = 16
 HUBS = (

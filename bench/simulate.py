@@ -15,14 +15,15 @@ from pathlib import Path
 from random import Random
 
 from api.models import PriceQuery
+from api.services.cache.memory_store import MemoryStore
+from api.services.cache.read_through import ReadThrough
+from api.services.cache.redis.redis_store import RedisStore
+from api.services.cache.requests import Fetched, Question
 from api.services.deadline import Deadline
 from api.services.prices import cache_key
-from api.services.questions import Fetched, Question
-from api.services.read_through import ReadThrough
-from api.services.stores import MemoryStore, RedisStore
 from bench.report import options, publish, table
 from bench.virtual_time import virtual_time
-from tests.redis_server import RedisServer
+from tests.support.servers.redis_server import RedisServer
 
 PATIENCE_SECONDS = 15.0
 BODY = (

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from itertools import islice, product
 from typing import Final, cast
 
-from api.environments import AMADEUS_RATES
-from api.services.pacing import interval
-from api.services.stores import MemoryStore
+from api.services.amadeus.pacing import interval
+from api.services.cache.memory_store import MemoryStore
 from api.settings import Settings
+from api.settings.environments import AMADEUS_RATES
 from bench.report import OPERATIONS, options, publish
-from tests.redis_server import RedisServer
-from tests.sandbox_server import SandboxServer
-from tests.service import Service
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.sandbox_server import SandboxServer
+from tests.support.servers.service import Service
 
 BATCH: Final = 10_000
 LIFE_MS: Final = 3_600_000

@@ -7,10 +7,10 @@ from itertools import permutations
 from pathlib import Path
 
 from bench.contenders import Running, Stage, service
-from tests import plain_http
-from tests.redis_server import RedisServer
-from tests.sandbox_server import SandboxServer
-from tests.service import some_day
+from tests.support.clients import plain_http
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.sandbox_server import SandboxServer
+from tests.support.servers.service import some_day
 
 CITIES = ("AMS", "CDG", "FCO", "FRA", "JFK", "LAX", "LHR", "MAD", "SFO", "SIN")
 PATHS = tuple(

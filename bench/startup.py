@@ -10,10 +10,10 @@ from statistics import median
 from bench.contenders import WORKERS
 from bench.processes import ROOT
 from bench.report import circumstances, options, publish, table
-from tests.processes import eventually
-from tests.redis_server import RedisServer
-from tests.sandbox_server import SandboxServer
-from tests.service import Service
+from tests.support.processes import eventually
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.sandbox_server import SandboxServer
+from tests.support.servers.service import Service
 
 LONGEST = 10
 PROBES = {"to the first ping": "/flights/ping", "until ready: store and token are there": "/readyz"}

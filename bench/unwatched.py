@@ -3,8 +3,8 @@
 from collections import defaultdict
 from typing import Any
 
-from api import metrics
 from api.services import prices
+from api.telemetry import metrics
 from api.wsgi import application
 
 __all__ = ["application"]

@@ -14,8 +14,8 @@ from bench.load import load
 from bench.processes import ROOT, Server
 from bench.report import circumstances, options, publish, table
 from bench.stage import bodies, stage
-from tests.processes import free_port
-from tests.service import CLIENT_ID, CLIENT_SECRET
+from tests.support.processes import free_port
+from tests.support.servers.service import CLIENT_ID, CLIENT_SECRET
 
 CLIENTS = 32
 SERVICE, UNCOUNTED = "this service", "without metrics"

@@ -14,8 +14,8 @@ from bench.load import Load, load, lost_answers
 from bench.processes import cpu_seconds, memory_mb, spread
 from bench.report import circumstances, options, publish, table
 from bench.stage import CITIES, stage
-from tests.processes import eventually
-from tests.service import Service, some_day
+from tests.support.processes import eventually
+from tests.support.servers.service import Service, some_day
 
 CLIENTS = 32
 WAITING = 80

@@ -14,8 +14,8 @@ from bench.processes import memory_mb
 from bench.report import circumstances, options, publish, table
 from bench.stage import stage
 from bench.worker_classes import CLIENTS, WAITING, beside_waiting
-from tests.service import Service
-from tests.wire import PING
+from tests.support.clients.wire import PING
+from tests.support.servers.service import Service
 
 WORKER_COUNTS = (1, 2, 4)
 CONNECTIONS = (20, 100, 1000)

@@ -23,8 +23,8 @@ from sandbox.config import (
     Latency,
     SandboxConfig,
 )
-from sandbox.faults import Fault
-from sandbox.server import Server, url_of
+from sandbox.faults.fault_book import Fault
+from sandbox.http.server import Server, url_of
 
 _PORTS = range(65536)
 

@@ -4,11 +4,8 @@ from typing import Any
 
 import falcon
 
-from sandbox.admin import add_admin_routes
 from sandbox.answer import Answer
 from sandbox.config import SandboxConfig
-from sandbox.controls import Controls
-from sandbox.counters import Counters
 from sandbox.errors import (
     SEARCH_TYPE,
     TOKEN_TYPE,
@@ -18,12 +15,15 @@ from sandbox.errors import (
     errors_answer,
     token_error_answer,
 )
-from sandbox.faults import FaultBook
-from sandbox.injector import SEARCH_PATH, TOKEN_PATH, Injector
-from sandbox.offers import Offers
-from sandbox.page import PageResource
-from sandbox.resources import SearchResource, TokenInfoResource, TokenResource
-from sandbox.tokens import Tokens
+from sandbox.faults.fault_book import FaultBook
+from sandbox.faults.injector import SEARCH_PATH, TOKEN_PATH, Injector
+from sandbox.http.admin import add_admin_routes
+from sandbox.http.endpoints import SearchResource, TokenInfoResource, TokenResource
+from sandbox.http.page import PageResource
+from sandbox.offers.search_results import Offers
+from sandbox.state.controls import Controls
+from sandbox.state.counters import Counters
+from sandbox.state.tokens import Tokens
 
 _NOT_FOUND = 404
 

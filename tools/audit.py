@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 FILES = (
-    *("requirements.txt", "requirements-build.txt", "requirements-tracing.txt"),
-    *("requirements-dev.txt", "bench/requirements.txt"),
+    *("requirements.txt", "requirements/build.txt", "requirements/tracing.txt"),
+    *("requirements/dev.txt", "requirements/bench.txt"),
 )
 VULNERABLE, NOT_AUDITED = 1, 3
 

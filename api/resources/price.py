@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 import falcon
 from pydantic import ValidationError
 
-from api.audience import Audience
+from api.access.audience import Audience
 from api.errors import Fault, InvalidRequest
+from api.http.cache_headers import set_cache_headers
 from api.models import PriceRequest, faults_of, faults_of_unknown
-from api.resources.caching import set_cache_headers
+from api.services.cache.requests import Outcome, Question
 from api.services.deadline import Deadline
 from api.services.prices import Prices, labels_of, no_offers
-from api.services.questions import Outcome, Question
 
 QUOTES_HINT = (
     "Only origin was received. Quote the URL in a shell, because & ends the command:"

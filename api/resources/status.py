@@ -2,8 +2,8 @@
 
 import falcon
 
-from api.audience import Audience
-from api.services.status import Status
+from api.access.audience import Audience
+from api.services.status_report import Status
 
 
 class StatusResource:

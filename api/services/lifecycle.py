@@ -8,13 +8,14 @@ from enum import StrEnum
 from typing import Final
 
 from api.errors import UpstreamError
-from api.logs import Event, get_logger
-from api.services.circuit_breaker import CircuitBreaker
+from api.services.amadeus.circuit_breaker import CircuitBreaker
+from api.services.amadeus.token_provider import TokenVault
+from api.services.cache.read_through import ReadThrough
+from api.services.cache.store import CheckedStore
 from api.services.deadline import Deadline
-from api.services.history import History
-from api.services.read_through import ReadThrough
-from api.services.store import CheckedStore
-from api.services.token_vault import TokenVault
+from api.services.status_history import History
+from api.telemetry.events import Event
+from api.telemetry.logs import get_logger
 
 WARM_UP_SECONDS: Final = 5.0
 

@@ -4,16 +4,17 @@ import json
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from api import metrics
 from api.errors import NoOffers, RejectedByAmadeus, UpstreamError
-from api.logs import Event, get_logger
 from api.models import FlightPrice, PriceQuery, format_price
+from api.services.cache.entries import Entry
+from api.services.cache.read_through import ReadThrough
+from api.services.cache.requests import Answer, Fetched, Outcome, Question
 from api.services.deadline import Deadline
-from api.services.entries import Entry
 from api.services.fares import Fare
-from api.services.questions import Answer, Fetched, Outcome, Question
-from api.services.read_through import ReadThrough
-from api.tracing import span
+from api.telemetry import metrics
+from api.telemetry.events import Event
+from api.telemetry.logs import get_logger
+from api.telemetry.tracing import span
 
 # The body of an entry that says: nothing flies there that day.
 NO_OFFERS: Final = b""

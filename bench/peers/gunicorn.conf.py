@@ -6,9 +6,9 @@ monkey.patch_all()
 
 from typing import Any
 
-from api.metric_files import free_place
+from api.serving.metrics_folder import free_place
 
-worker_class = "api.worker.Worker"
+worker_class = "api.serving.worker.Worker"
 worker_connections = 1000
 backlog = 2048
 keepalive = 5

@@ -8,7 +8,7 @@ import pytest
 
 from tests.contract import official, schemas
 from tests.contract.schemas import OPERATIONS, Operation
-from tests.sandbox_client import JFK_TO_LAX, InProcess
+from tests.support.clients.sandbox_client import JFK_TO_LAX, InProcess
 
 pytestmark = pytest.mark.contract
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from selenium.webdriver import Chrome
 
-from tests.browser import browser, tab
-from tests.redis_server import RedisServer
-from tests.sandbox_server import SandboxServer
+from tests.support.servers.browser import browser, tab
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.sandbox_server import SandboxServer
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ GITHUB = ROOT / ".github"
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 # What each of Dependabot's ecosystems looks for in a folder.
 FILES = {
-    "pip": "requirements*.txt",
+    "pip": "*.txt",
     "docker": "Dockerfile",
     "github-actions": ".github/workflows/*",
 }

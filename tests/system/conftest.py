@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import httpx2
 import pytest
 
-from tests.service import Service
+from tests.support.servers.service import Service
 
 Ask = Callable[..., httpx2.Response]
 

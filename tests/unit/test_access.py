@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from falcon.testing import Result
 
-from api.services.stores import MemoryStore
-from tests.in_process import LocalService
-from tests.service import some_day
+from api.services.cache.memory_store import MemoryStore
+from tests.support.clients.in_process import LocalService
+from tests.support.servers.service import some_day
 
 OLD, NEW = "the-old-key-of-the-client", "the-new-key-of-the-client"
 OPERATOR = "the-key-of-the-operator"

@@ -22,7 +22,7 @@ from api.errors import (
     problem_of,
     retry_after_seconds,
 )
-from api.services.entries import Failure
+from api.services.cache.entries import Failure
 
 TABLE = {
     "invalid-request": 400,

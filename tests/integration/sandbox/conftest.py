@@ -3,8 +3,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.certificate import Authority
-from tests.sandbox_server import SandboxServer
+from tests.support.servers.certificate import Authority
+from tests.support.servers.sandbox_server import SandboxServer
 
 NODE_TESTS = "test_node_sdk.py"
 NO_NODE = f"{NODE_TESTS} is not run: node and npm are not installed"

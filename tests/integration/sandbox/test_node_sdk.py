@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.certificate import Authority
-from tests.sandbox_server import SandboxServer
+from tests.support.servers.certificate import Authority
+from tests.support.servers.sandbox_server import SandboxServer
 
 VERSION = "11.0.0"
 SCRIPT = Path(__file__).with_name("search.js")

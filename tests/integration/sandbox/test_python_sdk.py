@@ -12,7 +12,7 @@ from typing import Any
 import amadeus
 import pytest
 
-from tests.sandbox_server import SandboxServer
+from tests.support.servers.sandbox_server import SandboxServer
 
 SEARCH = {
     "originLocationCode": "JFK",

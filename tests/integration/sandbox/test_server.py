@@ -15,13 +15,13 @@ from typing import Any
 import httpx2
 import pytest
 
-from sandbox.fault_kinds import names_for
-from tests import plain_http
-from tests.certificate import Authority
-from tests.processes import eventually
-from tests.sandbox_client import SEARCH, TOKEN
-from tests.sandbox_server import SandboxServer
-from tests.service import some_day
+from sandbox.faults.kinds import names_for
+from tests.support.clients import plain_http
+from tests.support.clients.sandbox_client import SEARCH, TOKEN
+from tests.support.processes import eventually
+from tests.support.servers.certificate import Authority
+from tests.support.servers.sandbox_server import SandboxServer
+from tests.support.servers.service import some_day
 
 ROOT = Path(__file__).parents[3]
 CREDENTIALS = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "secret"}

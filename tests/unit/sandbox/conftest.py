@@ -1,6 +1,6 @@
 import pytest
 
-from tests.sandbox_client import InProcess
+from tests.support.clients.sandbox_client import InProcess
 
 
 @pytest.fixture(scope="session")

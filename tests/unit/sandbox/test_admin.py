@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from sandbox import SandboxConfig, create_app
-from tests.sandbox_client import InProcess, body
+from tests.support.clients.sandbox_client import InProcess, body
 
 
 @pytest.mark.parametrize("path", ["counters", "faults", "settings", "tokens/revoke"])

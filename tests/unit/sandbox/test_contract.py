@@ -10,7 +10,7 @@ import pytest
 from tests.contract import schemas
 from tests.contract.answers import violations
 from tests.contract.schemas import OPERATIONS, Json, Operation
-from tests.sandbox_client import AHEAD, SEARCH, TOKEN, InProcess, body
+from tests.support.clients.sandbox_client import AHEAD, SEARCH, TOKEN, InProcess, body
 
 SEARCH_TYPE = "application/vnd.amadeus+json"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.faults import Fault, FaultBook, Route
-from tests.sandbox_client import InProcess, price
+from sandbox.faults.fault_book import Fault, FaultBook, Route
+from tests.support.clients.sandbox_client import InProcess, price
 
 JFK_LAX = Route("JFK", "LAX", "2026-12-10")
 
@@ -106,7 +106,7 @@ def test_a_fault_for_one_route_goes_before_one_for_all() -> None:
 
 
 def test_a_post_is_hit_by_its_route(sandbox: InProcess) -> None:
-    from tests.sandbox_client import body  # noqa: PLC0415
+    from tests.support.clients.sandbox_client import body  # noqa: PLC0415
 
     sandbox.fault("search", "status", 503, origin="JFK", destination="LAX")
     assert sandbox.post(body()).status_code == 503

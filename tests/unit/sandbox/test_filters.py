@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.currencies import CURRENCIES
-from sandbox.search import CABINS
-from tests.sandbox_client import InProcess, price
+from sandbox.request.search import CABINS
+from sandbox.world.currencies import CURRENCIES
+from tests.support.clients.sandbox_client import InProcess, price
 
 
 def carriers(offer: dict[str, Any]) -> set[str]:

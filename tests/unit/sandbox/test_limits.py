@@ -7,8 +7,8 @@ import pytest
 
 from sandbox.config import RateLimit
 from sandbox.errors import AmadeusError
-from sandbox.limits import Limits
-from tests.sandbox_client import Clock, InProcess, refusals
+from sandbox.state.rate_limits import Limits
+from tests.support.clients.sandbox_client import Clock, InProcess, refusals
 
 
 def statuses(sandbox: InProcess, apart: float, number: int) -> list[int]:

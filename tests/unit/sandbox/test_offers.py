@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import airportsdata
 import pytest
 
-from tests.sandbox_client import Clock, InProcess, length, price
+from tests.support.clients.sandbox_client import Clock, InProcess, length, price
 
 AIRPORTS = airportsdata.load("IATA")
 ROUTES = [("JFK", "LAX"), ("LHR", "SYD"), ("MAD", "BCN"), ("SIN", "SFO"), ("AKL", "PPT")]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_client import AHEAD, InProcess, body, length, price, refusals
+from tests.support.clients.sandbox_client import AHEAD, InProcess, body, length, price, refusals
 
 DIRECTION = "/originDestinations/0"
 FILTERS = "/searchCriteria/flightFilters"

@@ -1,14 +1,14 @@
 """The cheapest offer is the cheapest after rounding, however many are asked for."""
 
-from sandbox.currencies import CURRENCIES
-from sandbox.dice import Dice
-from sandbox.fares import PRODUCTS, Tariff
-from sandbox.itineraries import Departure, Itinerary
-from sandbox.journeys import Journey
-from sandbox.network import Flight
-from sandbox.places import Places
-from sandbox.pricing import Pricing
-from sandbox.search import Search, Traveler
+from sandbox.offers.itineraries import Departure, Itinerary
+from sandbox.offers.journeys import Journey
+from sandbox.offers.pricing import Pricing
+from sandbox.offers.tariff import PRODUCTS, Tariff
+from sandbox.request.search import Search, Traveler
+from sandbox.world.airports import Places
+from sandbox.world.currencies import CURRENCIES
+from sandbox.world.dice import Dice
+from sandbox.world.network import Flight
 
 NINE_ADULTS = tuple(Traveler(str(n), "ADULT") for n in range(9))
 

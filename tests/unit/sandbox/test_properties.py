@@ -7,12 +7,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.airlines import AIRLINES
-from sandbox.big_airports import RANKS
-from sandbox.currencies import CURRENCIES
-from sandbox.search import CABINS
+from sandbox.request.search import CABINS
+from sandbox.world.airlines import AIRLINES
+from sandbox.world.airport_sizes import RANKS
+from sandbox.world.currencies import CURRENCIES
 from tests.contract.answers import violations
-from tests.sandbox_client import TODAY, InProcess, body
+from tests.support.clients.sandbox_client import TODAY, InProcess, body
 
 HONEST = InProcess()
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sandbox_client import InProcess, refusals
+from tests.support.clients.sandbox_client import InProcess, refusals
 
 
 @pytest.mark.parametrize(

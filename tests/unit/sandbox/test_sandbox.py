@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from sandbox import Latency, SandboxConfig
-from sandbox.airlines import AIRLINES
-from sandbox.big_airports import RANKS
-from sandbox.counters import Counters
-from sandbox.dice import Dice
 from sandbox.errors import KNOWN
-from sandbox.fault_kinds import names_for
-from sandbox.network import Network
-from sandbox.places import Places
-from sandbox.server import url_of
-from tests.sandbox_client import InProcess
+from sandbox.faults.kinds import names_for
+from sandbox.http.server import url_of
+from sandbox.state.counters import Counters
+from sandbox.world.airlines import AIRLINES
+from sandbox.world.airport_sizes import RANKS
+from sandbox.world.airports import Places
+from sandbox.world.dice import Dice
+from sandbox.world.network import Network
+from tests.support.clients.sandbox_client import InProcess
 
 ROOT = Path(__file__).parents[3]
 
@@ -44,7 +44,7 @@ def test_it_imports_nothing_of_the_service() -> None:
 
 def test_importing_it_patches_nothing() -> None:
     code = """
-import sandbox, sandbox.server
+import sandbox, sandbox.http.server
 from gevent import monkey
 print(monkey.is_module_patched('socket'))
 """
@@ -54,7 +54,7 @@ print(monkey.is_module_patched('socket'))
 def test_it_is_made_without_reading_airports() -> None:
     code = """
 import sandbox
-from sandbox.places import Places
+from sandbox.world.airports import Places
 sandbox.create_app()
 print(Places._loaded)
 """
@@ -63,7 +63,7 @@ print(Places._loaded)
 
 def test_another_process_has_the_same_offers(honest: InProcess) -> None:
     code = """
-from tests.sandbox_client import InProcess
+from tests.support.clients.sandbox_client import InProcess
 print(InProcess().search(max=20).text)
 """
     assert run(code, PYTHONHASHSEED="1") == honest.search(max=20).text
@@ -73,7 +73,7 @@ def test_it_weighs_little() -> None:
     code = """
 import resource, falcon, gevent, httpx2, orjson, pydantic
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-from tests.sandbox_client import InProcess
+from tests.support.clients.sandbox_client import InProcess
 sandbox = InProcess()
 hubs = "JFK LAX LHR CDG FRA MAD SIN SYD DXB IST NRT GRU".split()
 for origin in hubs:

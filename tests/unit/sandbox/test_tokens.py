@@ -3,8 +3,8 @@
 import pytest
 
 from sandbox.errors import AmadeusError
-from sandbox.tokens import Tokens
-from tests.sandbox_client import Clock, InProcess, refusals
+from sandbox.state.tokens import Tokens
+from tests.support.clients.sandbox_client import Clock, InProcess, refusals
 
 
 def test_any_credentials_get_a_token(sandbox: InProcess) -> None:

@@ -1,0 +1,173 @@
+"""Checks keys and limits before a request reaches its resource.
+
+Each resource names its audience. A client's key does not open what is for operators, nor the
+other way round. The service leaves the gate out if no setting gives it anything to check.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Final
+
+import falcon
+
+from api.access.api_keys import Keys
+from api.access.audience import Audience, audience_of
+from api.access.client_address import Proxies
+from api.access.rate_limit import WINDOW_SECONDS, Allowance, Balance
+from api.errors import FlightPriceError, Forbidden, TooManyRequests, Unauthorized
+from api.telemetry.events import Event
+from api.telemetry.logs import get_logger
+
+BEARER: Final = 'Bearer realm="flight-price-api"'
+# What makes a browser ask for a password; the user name may be anything.
+BASIC: Final = 'Basic realm="flight-price-api", charset="UTF-8"'
+
+log = get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the gate checks: keys where there are any, allowances where they are not None."""
+
+    client_keys: Keys
+    operator_keys: Keys
+    allowance: Allowance | None
+    nocache_allowance: Allowance | None
+    proxies: Proxies
+
+    def __bool__(self) -> bool:
+        return bool(
+            self.client_keys or self.operator_keys or self.allowance or self.nocache_allowance
+        )
+
+
+class Gate:
+    """Middleware that asks for keys and counts requests."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+
+    def process_resource(
+        self, req: falcon.Request, resp: falcon.Response, resource: object, _params: object
+    ) -> None:
+        """Raises Unauthorized, Forbidden or TooManyRequests."""
+        if req.method == "OPTIONS":  # browsers send it ahead of a request, and without a key
+            return
+        audience = audience_of(resource)
+        if audience is Audience.CLIENTS:
+            self._admit_client(req, resp)
+        elif audience is Audience.OPERATORS and self._rules.operator_keys:
+            self._admit_operator(req, resp, challenges_of(resource))
+
+    def process_response(
+        self, _req: falcon.Request, resp: falcon.Response, resource: object, _succeeded: bool
+    ) -> None:
+        """Mark responses that required a key as private, so shared caches do not store them."""
+        if resource and self._rules.client_keys and audience_of(resource) is Audience.CLIENTS:
+            reuse = resp.get_header("Cache-Control")
+            if reuse and reuse != "no-store":
+                resp.set_header("Cache-Control", f"private, {reuse}")
+
+    def _admit_client(self, req: falcon.Request, resp: falcon.Response) -> None:
+        rules = self._rules
+        key = _key(req)
+        holder = rules.client_keys.holder(key) if key else None
+        # Whoever has no key is counted too, or guesses would cost nothing.
+        client = holder or self._address(req)
+        if rules.allowance:
+            self._count(resp, client, rules.allowance, "")
+        if rules.client_keys and holder is None:
+            resp.set_header("WWW-Authenticate", BEARER)
+            raise _refusal(client, key, rules.operator_keys)
+        if rules.nocache_allowance and _asks_anew(req):
+            self._count(resp, client, rules.nocache_allowance, " with nocache")
+
+    def _admit_operator(self, req: falcon.Request, resp: falcon.Response, challenges: str) -> None:
+        rules = self._rules
+        key = _key(req)
+        if key is not None and rules.operator_keys.holder(key):
+            return  # uncounted: a scraper spends nothing
+        client = self._address(req)
+        if rules.allowance:
+            self._count(resp, client, rules.allowance, "")
+        resp.set_header("WWW-Authenticate", challenges)
+        raise _refusal(client, key, rules.client_keys)
+
+    def _count(self, resp: falcon.Response, client: str, allowance: Allowance, what: str) -> None:
+        balance = allowance.take(client)
+        _tell(resp, allowance, balance)
+        if balance.retry_after is not None:
+            requests = "request" if allowance.per_minute == 1 else "requests"
+            raise _refused(
+                client,
+                TooManyRequests(
+                    f"Rate limit exceeded: {allowance.per_minute} {requests}{what} per minute.",
+                    retry_after=balance.retry_after,
+                ),
+            )
+
+    def _address(self, req: falcon.Request) -> str:
+        return self._rules.proxies.client(req.remote_addr, req.get_header("X-Forwarded-For"))
+
+
+def challenges_of(resource: object) -> str:
+    """Return the challenges of a 401 (RFC 9110, section 11.6.1).
+
+    Basic makes a browser ask a person for the key, so a resource that scripts fetch leaves it out:
+    the script would hang meanwhile.
+    """
+    is_for_scripts = getattr(resource, "is_for_scripts", False)
+    return BEARER if is_for_scripts else f"{BASIC}, {BEARER}"
+
+
+def _key(req: falcon.Request) -> str | None:
+    """The key that a request brings; None if there is none."""
+    key = req.get_header("X-API-Key")
+    if key is not None:
+        return key
+    scheme, _, credentials = (req.auth or "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return credentials.strip()
+        case "basic":
+            return _password(credentials)
+        case _:
+            return None
+
+
+def _password(credentials: str) -> str | None:
+    try:
+        return base64.b64decode(credentials).decode().partition(":")[2]
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _asks_anew(req: falcon.Request) -> bool:
+    # Sooner than the query is checked, and so no stricter: a value that is wrong costs nothing.
+    values = req.params.get("nocache", "")
+    return isinstance(values, str) and values.lower() in ("1", "true")
+
+
+def _refusal(client: str, key: str | None, other_keys: Keys) -> FlightPriceError:
+    if key is not None and other_keys.holder(key):
+        return _refused(client, Forbidden("This API key gives no access to this path."))
+    if key is not None:
+        return _refused(client, Unauthorized("Unknown API key."))
+    return _refused(
+        client,
+        Unauthorized("API key required: send 'Authorization: Bearer <key>' or 'X-API-Key: <key>'."),
+    )
+
+
+def _refused(client: str, error: FlightPriceError) -> FlightPriceError:
+    log.warning(Event.CLIENT_REFUSED, client=client, code=error.code)
+    return error
+
+
+def _tell(resp: falcon.Response, allowance: Allowance, balance: Balance) -> None:
+    """RateLimit headers (draft-ietf-httpapi-ratelimit-headers-10), one member for each limit."""
+    resp.append_header(
+        "RateLimit-Policy", f'"{allowance.name}";q={allowance.per_minute};w={WINDOW_SECONDS}'
+    )
+    resp.append_header("RateLimit", f'"{allowance.name}";r={balance.remaining};t={balance.reset}')

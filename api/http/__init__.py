@@ -1,0 +1,1 @@
+"""What holds for every route: ids, spans, CORS, cache headers, errors as problems."""

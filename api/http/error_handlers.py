@@ -1,0 +1,114 @@
+"""Every error as an answer: application/problem+json (RFC 9457)."""
+
+import json
+from difflib import get_close_matches
+from http import HTTPStatus
+from typing import Any, Final
+
+import falcon
+from falcon.media import JSONHandler
+
+from api.errors import (
+    PROBLEM_MEDIA_TYPE,
+    FlightPriceError,
+    problem,
+    problem_of,
+    retry_after_seconds,
+)
+from api.telemetry import metrics
+from api.telemetry.events import Event
+from api.telemetry.logs import get_logger
+
+# Where something is; what pages load is left out.
+PATHS: Final = (
+    "/flights/price",
+    "/flights/ping",
+    "/ping",
+    "/healthz",
+    "/readyz",
+    "/version",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+    "/status",
+    "/status.json",
+)
+_LIKENESS: Final = 0.8
+# A line feed at the end keeps a terminal's prompt off the line of the answer.
+JSON_LINES: Final = JSONHandler(dumps=lambda document: json.dumps(document) + "\n")
+
+log = get_logger()
+
+_CODES = {
+    HTTPStatus.NOT_FOUND: "not-found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
+}
+
+
+def add_error_handlers(app: falcon.App[Any, Any]) -> None:
+    """Answer our own errors, Falcon's and unexpected ones with problem documents."""
+    app.resp_options.media_handlers[PROBLEM_MEDIA_TYPE] = JSON_LINES
+    app.set_error_reporter(_report)
+    app.add_error_handler(Exception, _unexpected)
+    app.add_error_handler(falcon.HTTPError, _of_falcon)
+    app.add_error_handler(FlightPriceError, _of_ours)
+
+
+def _of_ours(
+    req: falcon.Request, resp: falcon.Response, error: FlightPriceError, _params: object
+) -> None:
+    retry_after = retry_after_seconds(error)
+    if retry_after is not None:
+        resp.set_header("Retry-After", str(retry_after))
+    _answer(resp, error.status, problem_of(error, req.context.request_id))
+
+
+def _of_falcon(
+    req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, _params: object
+) -> None:
+    status = HTTPStatus(error.status_code)
+    if error.headers:
+        resp.set_headers(error.headers)
+    detail = {
+        HTTPStatus.NOT_FOUND: _nothing_at(req.path),
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{req.method} is not allowed for this path.",
+    }.get(status, error.description or status.description)
+    code = _CODES.get(status, "invalid-request")
+    _answer(resp, status, problem(status, code, status.phrase, detail, req.context.request_id))
+
+
+def _nothing_at(path: str) -> str:
+    near = get_close_matches(path, PATHS, n=1, cutoff=_LIKENESS)
+    hint = f"; did you mean {near[0]}?" if near else "."
+    return (
+        f"There is no such path{hint} Prices are at"
+        " /flights/price?origin=JFK&destination=LAX&date=YYYY-MM-DD; see /docs for everything else."
+    )
+
+
+def _report(req: falcon.Request, error: Exception, params: object, handled: bool) -> None:
+    """Log a bug with its traceback; the line of the request is enough for other errors."""
+    del req, params, handled
+    if not isinstance(error, falcon.HTTPError | falcon.HTTPStatus | FlightPriceError):
+        log.error(Event.HTTP_ERROR, exc_info=error)
+
+
+def _unexpected(
+    req: falcon.Request, resp: falcon.Response, _error: Exception, _params: object
+) -> None:
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    detail = "Internal error. Search the log for this request_id."
+    _answer(
+        resp,
+        status,
+        problem(status, "internal-error", status.phrase, detail, req.context.request_id),
+    )
+
+
+def _answer(resp: falcon.Response, status: HTTPStatus, document: dict[str, object]) -> None:
+    metrics.problem_answered(str(document["code"]))
+    resp.status = status
+    resp.content_type = PROBLEM_MEDIA_TYPE
+    resp.media = document
+    if resp.get_header("Cache-Control") is None:
+        resp.set_header("Cache-Control", "no-store")

@@ -1,0 +1,185 @@
+"""GET /openapi.json: what may be asked and what is answered (OpenAPI 3.1).
+
+The parameters and the price are those of the pydantic models, the errors those of the error
+tree; here is only how they stand in a document.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import falcon
+
+from api import __version__
+from api.access.audience import Audience
+from api.errors import (
+    UPSTREAM_ERRORS,
+    FlightPriceError,
+    Forbidden,
+    InvalidRequest,
+    NoOffers,
+    TooManyRequests,
+    Unauthorized,
+)
+from api.models import FlightPrice, PriceRequest
+from api.resources.openapi.operator_paths import paths_of_operation
+from api.resources.openapi.responses import (
+    answers,
+    common_answers,
+    headers,
+    if_none_match,
+    problem_schema,
+    unchanged,
+)
+
+EXAMPLE_DAYS_AHEAD: Final = 30
+_PRICE_ERRORS: Final[tuple[type[FlightPriceError], ...]] = (
+    InvalidRequest,
+    Unauthorized,
+    Forbidden,
+    NoOffers,
+    TooManyRequests,
+    *UPSTREAM_ERRORS.values(),
+)
+_PRICE_HEADERS: Final = {
+    "X-Request-ID": "id of the request in the log; the client's own if it sent a valid one",
+    "X-Amadeus-Environment": "Amadeus environment of the price; sandbox prices are invented",
+    "X-Cache": "source of the price: hit, miss, bypass or stale",
+    "Cache-Status": "the same in standard form (RFC 9211)",
+    "Age": "seconds since the price was fetched",
+    "Cache-Control": "max-age: seconds after its fetch for which the price is fresh",
+    "ETag": "identifies this answer; send it as If-None-Match",
+}
+
+
+class OpenApiResource:
+    """The document; its examples are good on the day on which it is asked for."""
+
+    audience = Audience.ANYBODY
+
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        resp.content_type = falcon.MEDIA_JSON
+        resp.set_header("Cache-Control", "max-age=300")
+        day = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=EXAMPLE_DAYS_AHEAD)
+        resp.data = _text(day)
+
+    on_head = on_get
+
+
+@lru_cache(maxsize=1)
+def _text(day: dt.date) -> bytes:
+    return json.dumps(document(day.isoformat()), indent=1).encode() + b"\n"
+
+
+def document(day: str) -> dict[str, Any]:
+    """The OpenAPI document of the service, with examples for that day (ISO 8601)."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Flight price API",
+            "version": __version__,
+            "summary": "The cheapest flight from A to B on a day, from Amadeus.",
+            "description": (
+                "Prices are cached, by default for ten minutes; `nocache=1` fetches a new one."
+                " Every path also supports `HEAD`, `OPTIONS` and a trailing slash. An unknown path"
+                " gets 404 with the code `not-found`."
+            ),
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": "prices", "description": "Flight prices"},
+            {"name": "operation", "description": "Health and operation"},
+        ],
+        "paths": {"/flights/price": {"get": _price(day)}, **paths_of_operation()},
+        "components": {
+            "schemas": {
+                "FlightPrice": FlightPrice.model_json_schema(),
+                "Problem": problem_schema(),
+            },
+            "responses": common_answers(),
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "basic": {"type": "http", "scheme": "basic", "description": "the key as password"},
+            },
+        },
+    }
+
+
+def _price(day: str) -> dict[str, Any]:
+    price = {"origin": "JFK", "destination": "LAX", "departure_date": day, "price": "250 USD"}
+    price_headers = headers(_PRICE_HEADERS)
+    responses = answers(
+        {
+            "200": {
+                "description": "The lowest total among the offers of that day",
+                "headers": price_headers,
+                "content": {
+                    falcon.MEDIA_JSON: {
+                        "schema": {
+                            "type": "object",
+                            "properties": {"data": {"$ref": "#/components/schemas/FlightPrice"}},
+                            "required": ["data"],
+                            "additionalProperties": False,
+                        },
+                        "example": {"data": price},
+                    }
+                },
+            },
+            "304": unchanged(_PRICE_HEADERS),
+        },
+        _PRICE_ERRORS,
+    )
+    # No offers is an answer, kept like a price.
+    responses["404"]["headers"] = {
+        name: header for name, header in price_headers.items() if name != "ETag"
+    }
+    return {
+        "operationId": "cheapestPrice",
+        "tags": ["prices"],
+        "summary": "The cheapest price",
+        # The empty one first: a key is needed only where the service has any.
+        "security": [{}, {"bearer": []}, {"header": []}],
+        "parameters": [*_parameters(day), if_none_match()],
+        "responses": responses,
+    }
+
+
+def _parameters(day: str) -> list[dict[str, Any]]:
+    schema = PriceRequest.model_json_schema()
+    return [
+        _parameter(name, _resolved(field, schema["$defs"]), name in schema["required"], day)
+        for name, field in schema["properties"].items()
+    ]
+
+
+def _parameter(name: str, field: dict[str, Any], required: bool, day: str) -> dict[str, Any]:
+    field.pop("title", None)
+    examples = field.setdefault("examples", [day])
+    if isinstance(field.get("default"), bool):
+        field["default"] = str(field["default"]).lower()
+    return {
+        "name": name,
+        "in": "query",
+        "required": required,
+        "description": field.pop("description"),
+        "schema": field,
+        # For the required parameters only: the page fills them in for whoever tries it out.
+        **({"example": examples[0]} if required else {}),
+    }
+
+
+def _resolved(field: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
+    """A field as a parameter of a URL: never null, and without references."""
+    described = {key: value for key, value in field.items() if key != "anyOf"}
+    if described.get("default", ...) is None:
+        del described["default"]
+    for choice in field.get("anyOf", ()):
+        if "$ref" in choice:
+            choice = definitions[choice["$ref"].rpartition("/")[2]]  # noqa: PLW2901
+        if choice != {"type": "null"}:
+            return {**choice, **described}
+    return described

@@ -1,0 +1,118 @@
+"""How the paths for operators and orchestrators stand in the OpenAPI document."""
+
+from typing import Any, Final
+
+import falcon
+
+from api.errors import Forbidden, TooManyRequests, Unauthorized
+from api.resources.openapi.responses import answers, headers, if_none_match, unchanged
+
+JSON: Final = falcon.MEDIA_JSON
+TEXT: Final[dict[str, Any]] = {"type": "string"}
+NUMBER: Final[dict[str, Any]] = {"type": "number"}
+NUMBER_IF_ANY: Final[dict[str, Any]] = {"type": ["number", "null"]}
+# The empty one first: a key is needed only where the service has any.
+_SECURITY: Final[list[dict[str, list[str]]]] = [{}, {"bearer": []}, {"header": []}, {"basic": []}]
+_REFUSALS: Final = (Unauthorized, Forbidden, TooManyRequests)
+_PAGE_HEADERS: Final = {
+    "ETag": "identifies this version of the page; send it as If-None-Match",
+    "Cache-Control": "no-cache: revalidate before each use",
+}
+
+
+def paths_of_operation() -> dict[str, Any]:
+    """Every path but that of the prices."""
+    pong = _object(data={"const": "pong"})
+    health = _object(status=TEXT)
+    version = _object(name=TEXT, version=TEXT)
+    text, of_operators = falcon.MEDIA_TEXT, True
+    return {
+        "/flights/ping": _path("ping", "Whether the service answers", pong),
+        "/ping": _path("shortPing", "Alias of /flights/ping", pong),
+        "/healthz": _path("health", "Liveness; restart the process if it fails", health),
+        "/readyz": _readiness(),
+        "/version": _path("version", "Version of the service", version),
+        "/metrics": _path("metrics", "Metrics for Prometheus", TEXT, text, of_operators),
+        "/openapi.json": _path("document", "This document", {"type": "object"}),
+        "/status": _page("status", "State of the service", of_operators),
+        "/status.json": _path("statusReport", "The state as JSON", _report(), JSON, of_operators),
+        "/docs": _page("docs", "This document as an interactive page"),
+    }
+
+
+def _path(
+    operation: str,
+    summary: str,
+    schema: dict[str, Any],
+    media_type: str = JSON,
+    of_operators: bool = False,
+) -> dict[str, Any]:
+    answer = {"description": summary, "content": {media_type: {"schema": schema}}}
+    get: dict[str, Any] = {
+        "operationId": operation,
+        "tags": ["operation"],
+        "summary": summary,
+        "responses": answers({"200": answer}, _REFUSALS if of_operators else ()),
+    }
+    if of_operators:
+        get["security"] = _SECURITY
+    return {"get": get}
+
+
+def _page(operation: str, summary: str, of_operators: bool = False) -> dict[str, Any]:
+    path = _path(operation, summary, TEXT, falcon.MEDIA_HTML, of_operators)
+    path["get"]["parameters"] = [if_none_match()]
+    path["get"]["responses"]["200"]["headers"] = headers(_PAGE_HEADERS)
+    path["get"]["responses"]["304"] = unchanged(_PAGE_HEADERS)
+    return path
+
+
+def _readiness() -> dict[str, Any]:
+    readiness = _object(status=_STATUS, checks=_CHECKS)
+    path = _path("readiness", "Readiness; whether to send requests", readiness)
+    path["get"]["responses"]["503"] = {
+        "description": "The worker is starting or stopping",
+        "content": {JSON: {"schema": readiness}},
+    }
+    return path
+
+
+def _report() -> dict[str, Any]:
+    rates = dict.fromkeys(("lookups", "calls", "needed", "unmet", "calls_saved"), NUMBER)
+    rates |= dict.fromkeys(("hit_ratio", "latency", "error_rate"), NUMBER_IF_ANY)
+    step = {name: rates[name] for name in ("lookups", "calls", "latency", "error_rate")}
+    token = dict.fromkeys(("age", "life", "refresh_at", "refresh_in"), NUMBER)
+    return _object(
+        status=_STATUS,
+        checks=_object(cache=TEXT, token=TEXT, amadeus=TEXT),
+        environment=TEXT,
+        version=TEXT,
+        workers=NUMBER,
+        token={"anyOf": [_object(**token), {"type": "null"}]},
+        redis={"anyOf": [_object(down_workers=NUMBER, errors=NUMBER), {"type": "null"}]},
+        since_start=_object(**rates),
+        lately=_object(seconds=NUMBER, **rates),
+        breaker=_object(open_workers=NUMBER, opened=NUMBER),
+        retries=NUMBER,
+        pacing=_object(waits=NUMBER, average=NUMBER_IF_ANY),
+        problems={"type": "array", "items": _object(code=TEXT, count=NUMBER, ago=NUMBER)},
+        history={"type": "array", "items": _object(**step)},
+    )
+
+
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+_STATUS: Final = {"enum": ["ready", "degraded", "starting", "stopping"]}
+_CHECKS: Final = {
+    "type": "object",
+    "additionalProperties": _object(
+        status=TEXT, age={**NUMBER_IF_ANY, "description": "seconds since it was last seen"}
+    ),
+}

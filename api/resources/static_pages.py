@@ -1,0 +1,76 @@
+"""Pages and what they load: files that are served as they are, and a policy that keeps to them."""
+
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+import falcon
+
+from api.access.audience import Audience
+from api.http.cache_headers import set_etag
+
+PAGES: Final = Path(__file__).with_name("pages")
+# Everything comes from the service itself; nothing inline runs or styles.
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
+    " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_MEDIA_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+class FileResource:
+    """One file. It is read when it is first asked for, and kept."""
+
+    def __init__(self, path: Path, audience: Audience) -> None:
+        self._path = path
+        self.audience = audience
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        resp.set_headers(
+            {
+                "Cache-Control": "no-cache",  # keep it, and ask whether it is still the one
+                "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+                "Referrer-Policy": "no-referrer",
+            }
+        )
+        if not set_etag(req, resp, self._content):
+            resp.content_type = _MEDIA_TYPES[self._path.suffix]
+            resp.data = self._content
+
+    on_head = on_get
+
+    @cached_property
+    def _content(self) -> bytes:
+        return self._path.read_bytes()
+
+
+def add_pages(app: falcon.App[Any, Any]) -> None:
+    """The page that shows the OpenAPI document, the one for people, and all that they load."""
+    swagger_ui = _folder_of("offapi")
+    for path, file in {
+        "/docs": PAGES / "docs.html",
+        "/docs/page.css": PAGES / "docs.css",
+        "/docs/page.js": PAGES / "docs.js",
+        "/docs/swagger-ui.css": swagger_ui / "swagger_style.css",
+        "/docs/swagger-ui.js": swagger_ui / "swagger_bundle.js",
+        "/status": PAGES / "status.html",
+        "/status/page.css": PAGES / "status.css",
+        "/status/page.js": PAGES / "status.js",
+    }.items():
+        # What /status loads shows nothing of the service; its figures come from /status.json.
+        audience = Audience.OPERATORS if path == "/status" else Audience.ANYBODY
+        app.add_route(path, FileResource(file, audience))
+
+
+def _folder_of(package: str) -> Path:
+    """Where a package's files are. Importing it would read all of them into memory."""
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"{package} is missing; install requirements.txt")
+    return Path(spec.submodule_search_locations[0])

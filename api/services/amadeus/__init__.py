@@ -1,0 +1,1 @@
+"""How Amadeus is asked. Nothing outside knows its protocol."""

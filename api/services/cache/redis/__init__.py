@@ -1,0 +1,1 @@
+"""The store that all workers and replicas share."""

@@ -1,0 +1,153 @@
+"""Redis Cluster: which node holds a key, and what to do when that changes.
+
+redis-py has a client for this. It looks for the nodes anew on the way of whoever met a failure,
+one node after the other with a timeout each, and sleeps a quarter of a second where the cluster
+is down; docs/adr/0014-redis-cluster.md tells more. Here a request asks one node, and follows where
+that node sends it; `refresh`, which takes its time, runs in the background.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import redis
+from redis.crc import key_slot
+from redis.exceptions import AskError, MovedError, TryAgainError
+
+from api.services.deadline import within
+from api.settings.redis_url import Address
+
+# For how long a request follows from node to node, and waits for keys that are being moved.
+PATIENCE_SECONDS: Final = 0.2
+PAUSE_SECONDS: Final = 0.01
+# For how long one server is asked for what another one tells as well.
+EACH_SECONDS: Final = 0.1
+
+
+class Cluster:
+    """Implements `Connections` on a Redis Cluster."""
+
+    def __init__(
+        self, seeds: Sequence[Address], connect: Callable[[Address], "redis.Redis"]
+    ) -> None:
+        """Opens no connection yet. connect: a client for one node."""
+        self._seeds = seeds
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._refreshing = threading.Lock()
+        self._clients: dict[Address, redis.Redis] = {}
+        self._owners: dict[int, Address] = {}
+
+    def run(self, key: str, *command: object) -> Any:
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        slot = key_slot(key.encode())
+        node, is_asking = self._owner(slot), False
+        while True:
+            try:
+                return self._ask(node, is_asking, command)
+            except MovedError as moved:
+                node, is_asking = self._address(moved, node), False
+                self._owners[slot] = node
+                answer: redis.ResponseError = moved
+            except AskError as asked:
+                node, is_asking = self._address(asked, node), True
+                answer = asked
+            except TryAgainError as busy:
+                # Some of the question's keys are on their way from one node to another, which
+                # takes milliseconds. Nothing was done yet.
+                time.sleep(PAUSE_SECONDS)
+                node, is_asking = self._owner(slot), False
+                answer = busy
+            if time.monotonic() > give_up:
+                raise answer
+
+    def home(self) -> "redis.Redis":
+        return self._client(self._owner(0))
+
+    def check_hears(self, server: "redis.Redis") -> None:
+        """A node that was cut off or removed hears nothing, and does not say so by itself."""
+        info = server.execute_command("CLUSTER INFO")  # type: ignore[no-untyped-call]
+        if info["cluster_state"] != "ok":
+            raise redis.ConnectionError("the node of the subscription is cut off from the cluster")
+
+    def refresh(self) -> None:
+        """Ask one node after the other until one tells who holds what."""
+        if not self._refreshing.acquire(timeout=PATIENCE_SECONDS):
+            raise redis.TimeoutError("the nodes of the cluster are still being discovered")
+        try:
+            self._learn_owners()
+        finally:
+            self._refreshing.release()
+
+    def one_for_each(self, keys: Iterable[str]) -> Iterable[str]:
+        return {self._owner(key_slot(key.encode())): key for key in keys}.values()
+
+    def close(self) -> None:
+        with self._lock:
+            for client in self._clients.values():
+                client.connection_pool.disconnect()
+
+    def _ask(self, node: Address, is_asking: bool, command: tuple[object, ...]) -> Any:
+        client = self._client(node)
+        if not is_asking:
+            return client.execute_command(*command)  # type: ignore[no-untyped-call]
+        # ASKING holds for the next command on its connection.
+        both = client.pipeline(transaction=False)
+        both.execute_command("ASKING")  # type: ignore[no-untyped-call]
+        both.execute_command(*command)  # type: ignore[no-untyped-call]
+        return both.execute()[1]
+
+    def _owner(self, slot: int) -> Address:
+        if not self._owners:
+            self.refresh()
+        try:
+            return self._owners[slot]
+        except KeyError:
+            raise redis.ConnectionError(f"no node holds slot {slot}") from None
+
+    def _client(self, address: Address) -> "redis.Redis":
+        with self._lock:
+            client = self._clients.get(address)
+            if client is None:
+                client = self._clients[address] = self._connect(address)
+            return client
+
+    @staticmethod
+    def _address(redirection: AskError, told_by: Address) -> Address:
+        """A node that does not know its own name sends nobody to another host."""
+        return redirection.host or told_by[0], redirection.port
+
+    def _learn_owners(self) -> None:
+        known = list({*self._owners.values(), *self._seeds})
+        # Whoever told something wrong is not asked first again.
+        random.shuffle(known)
+        problem: Exception | None = None
+        for address in known:
+            try:
+                node = self._client(address)
+                with within(EACH_SECONDS):
+                    ranges = node.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]
+            except (redis.RedisError, OSError) as exc:
+                problem = exc
+                continue
+            if ranges:
+                self._owners = _owners(ranges, address)
+                self._forget_the_others()
+                return
+        raise redis.ConnectionError(f"no node of the cluster answers: {problem}") from problem
+
+    def _forget_the_others(self) -> None:
+        with self._lock:
+            for address in self._clients.keys() - {*self._owners.values(), *self._seeds}:
+                self._clients.pop(address).close()
+
+
+def _owners(ranges: Iterable[Any], told_by: Address) -> dict[int, Address]:
+    """Of an answer to CLUSTER SLOTS: first slot, last slot, (host, port, …) of the master, …"""
+    owners = {}
+    for first, last, (host, port, *_), *_ in ranges:
+        address = ((host or b"").decode() or told_by[0], int(port))
+        owners.update(dict.fromkeys(range(first, last + 1), address))
+    return owners

@@ -1,0 +1,76 @@
+"""How entries, marks and announcements stand in Redis; the scripts in lua/ write them."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from api.services.cache.entries import Entry, Failure
+
+_HEAD: Final = re.compile(rb"1 ([0-9]+\.[0-9]+) ([0-9]+\.[0-9]+) ([0-9]+\.?[0-9]*)\n")
+# No number of ours is as large: the third century from now begins there.
+_MAX: Final = 1e10
+_PREFIX: Final = "fp:1:"
+CHANNEL: Final = f"{_PREFIX}announcements"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """Somebody put this entry, or dropped the one of that time where there is none here."""
+
+    key: str
+    fetched_at: float
+    entry: Entry | None
+
+
+# The braces keep the keys of one question in one slot of a Redis Cluster.
+def entry_key(key: str) -> str:
+    return f"{_PREFIX}{{{key}}}"
+
+
+def lock_key(key: str) -> str:
+    return f"{_PREFIX}{{{key}}}:lock"
+
+
+def mark_key(key: str) -> str:
+    return f"{_PREFIX}{{{key}}}:mark"
+
+
+def turn_key(key: str) -> str:
+    return f"{_PREFIX}turn:{{{key}}}"
+
+
+def check_key(number: int) -> str:
+    return f"{_PREFIX}check:{number}"
+
+
+def _unpack(raw: bytes) -> tuple[bytes, float, float, float] | None:
+    """What lua/common.lua reads as ours, and nothing else."""
+    head = _HEAD.match(raw)
+    if head is None:
+        return None
+    first, second, third = map(float, head.groups())
+    return (raw[head.end() :], first, second, third) if max(first, second, third) < _MAX else None
+
+
+def unpack_entry(raw: bytes) -> Entry | None:
+    parts = _unpack(raw)
+    return Entry(*parts) if parts else None
+
+
+def unpack_failure(raw: bytes) -> Failure | None:
+    parts = _unpack(raw)
+    if parts is None:
+        return None
+    body, failed_at, pause, tries = parts
+    return Failure(body, failed_at, pause, int(tries))
+
+
+def unpack_announcement(raw: bytes) -> Announcement | None:
+    key, _, value = raw.partition(b"\n")
+    try:
+        entry = unpack_entry(value)
+        if entry is not None:
+            return Announcement(key.decode(), entry.fetched_at, entry)
+        return Announcement(key.decode(), float(value), None)
+    except ValueError:
+        return None  # not ours: the channel is open to all who reach Redis

@@ -1,0 +1,197 @@
+"""How the service is, at a glance: what /status shows."""
+
+import time
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import Any, Final
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.samples import Sample
+
+from api import __version__
+from api.services.amadeus.token_provider import REFRESH_FROM
+from api.services.lifecycle import Readiness
+from api.services.status_history import Figures, History, Point
+from api.telemetry import metrics
+
+# Statuses of Amadeus that answer the question, be it with "none" or with "not like that".
+ANSWERS: Final = frozenset({"200", "400", "404"})
+LAST_PROBLEMS: Final = 8
+
+
+class Counts:
+    """The metrics of all workers at one moment."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._samples: dict[str, list[Sample]] = {}
+        for family in families:
+            for sample in family.samples:
+                self._samples.setdefault(sample.name, []).append(sample)
+
+    def samples(self, name: str, **labels: str) -> list[Sample]:
+        """The samples of a metric that have at least these labels."""
+        found = self._samples.get(f"flight_price_{name}", [])
+        return [sample for sample in found if labels.items() <= sample.labels.items()]
+
+    def total(self, name: str, **labels: str) -> float:
+        """Their sum."""
+        return sum(sample.value for sample in self.samples(name, **labels))
+
+    def figures(self) -> Figures:
+        """What the history keeps."""
+        calls = self.samples("upstream_call_duration_seconds_count", call="search")
+        return Figures(
+            lookups=self.total("cache_lookups_total"),
+            needed=self.total("cache_lookups_total") - self._lookups("hit"),
+            known=self._lookups("hit", "stale"),
+            unmet=self._lookups("stale", "error"),
+            calls=sum(call.value for call in calls),
+            failed=sum(call.value for call in calls if call.labels["status"] not in ANSWERS),
+            seconds=self.total("upstream_call_duration_seconds_sum", call="search"),
+        )
+
+    def _lookups(self, *outcomes: str) -> float:
+        return sum(self.total("cache_lookups_total", outcome=outcome) for outcome in outcomes)
+
+
+def figures_now() -> Figures:
+    """Over all workers."""
+    return Counts(metrics.collect()).figures()
+
+
+class Status:
+    """Puts together what the workers count, what this one sees, and the last minutes."""
+
+    def __init__(
+        self,
+        environment: str,
+        readiness: Callable[[], Readiness],
+        history: History,
+        *,
+        uses_redis: bool,
+    ) -> None:
+        self._environment = environment
+        self._readiness = readiness
+        self._history = history
+        self._uses_redis = uses_redis
+
+    def report(self) -> dict[str, Any]:
+        """Everything that the page shows; durations and ages in seconds."""
+        counts = Counts(metrics.collect())
+        points = [*self._history.points(), Point(time.monotonic(), counts.figures())]
+        checks = _checks(counts, points)
+        return {
+            "status": self._status(checks),
+            "checks": checks,
+            "environment": self._environment,
+            "version": __version__,
+            "workers": counts.total("workers"),
+            "token": _token(counts),
+            "redis": _redis(counts) if self._uses_redis else None,
+            "since_start": _rates(Figures(), points[-1].figures),
+            "lately": {
+                "seconds": round(points[-1].at - points[0].at),
+                **_rates(points[0].figures, points[-1].figures),
+            },
+            "breaker": {
+                "open_workers": counts.total("breaker_open_workers"),
+                "opened": counts.total("breaker_opened_total"),
+            },
+            "retries": counts.total("upstream_retries_total"),
+            "pacing": _pacing(counts),
+            "problems": _problems(counts),
+            "history": [_step(before, after) for before, after in pairwise(points)],
+        }
+
+    def _status(self, checks: dict[str, str]) -> str:
+        """This worker's while it does not serve yet or any more, else that of all of them."""
+        readiness = self._readiness()
+        if not readiness.can_serve:
+            return readiness.status
+        return "ready" if set(checks.values()) == {"ok"} else "degraded"
+
+
+def _checks(counts: Counts, points: list[Point]) -> dict[str, str]:
+    """What /readyz tells of one worker, for all of them."""
+    token = _token(counts)
+    has_token = token is not None and token["age"] < token["life"]
+    fails = counts.total("breaker_open_workers") > 0 or _failed_lately(points)
+    return {
+        "cache": "unavailable" if counts.total("redis_down_workers") else "ok",
+        "token": "ok" if has_token else "missing",
+        "amadeus": "failing" if fails else "ok",
+    }
+
+
+def _failed_lately(points: list[Point]) -> bool:
+    """Whether most prices that Amadeus was needed for last, in one step, got no answer."""
+    for before, after in reversed(list(pairwise(points))):
+        needed = after.figures.needed - before.figures.needed
+        if needed:
+            return 2 * (after.figures.unmet - before.figures.unmet) > needed
+    return False
+
+
+def _rates(before: Figures, after: Figures) -> dict[str, float | None]:
+    """What happened between two moments; None where nothing did that a rate could be of."""
+    lookups, calls = after.lookups - before.lookups, after.calls - before.calls
+    unmet, failed = after.unmet - before.unmet, after.failed - before.failed
+    return {
+        "lookups": lookups,
+        "needed": after.needed - before.needed,
+        "unmet": unmet,
+        "calls": calls,
+        "calls_saved": max(0.0, (lookups - unmet) - (calls - failed)),
+        "hit_ratio": _ratio(after.known - before.known, lookups),
+        "latency": _ratio(after.seconds - before.seconds, calls),
+        "error_rate": _ratio(failed, calls),
+    }
+
+
+def _step(before: Point, after: Point) -> dict[str, float | None]:
+    rates = _rates(before.figures, after.figures)
+    return {name: rates[name] for name in ("lookups", "calls", "latency", "error_rate")}
+
+
+def _token(counts: Counts) -> dict[str, float] | None:
+    fetched_at = counts.total("token_fetched_timestamp_seconds")
+    if not fetched_at:
+        return None
+    life, age = counts.total("token_life_seconds"), time.time() - fetched_at
+    refresh_at = life * REFRESH_FROM
+    return {"age": age, "life": life, "refresh_at": refresh_at, "refresh_in": refresh_at - age}
+
+
+def _redis(counts: Counts) -> dict[str, float]:
+    return {
+        "down_workers": counts.total("redis_down_workers"),
+        "errors": counts.total("redis_errors_total"),
+    }
+
+
+def _pacing(counts: Counts) -> dict[str, float | None]:
+    waits = counts.total("upstream_paced_wait_seconds_count")
+    seconds = counts.total("upstream_paced_wait_seconds_sum")
+    return {"waits": waits, "average": _ratio(seconds, waits)}
+
+
+def _problems(counts: Counts) -> list[dict[str, Any]]:
+    """The errors that were answered last, the newest first."""
+    now = time.time()
+    last = {
+        sample.labels["code"]: sample.value
+        for sample in counts.samples("problem_last_timestamp_seconds")
+    }
+    newest = sorted(last, key=lambda code: last[code], reverse=True)[:LAST_PROBLEMS]
+    return [
+        {
+            "code": code,
+            "count": counts.total("problems_total", code=code),
+            "ago": max(0.0, now - last[code]),
+        }
+        for code in newest
+    ]
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0 else None

@@ -1,0 +1,1 @@
+"""How gunicorn serves: its worker, its start and its stop."""

@@ -1,0 +1,136 @@
+"""gunicorn's worker, where the default one would tell or bear too much.
+
+What is no proper HTTP never reaches the application. It is refused here in the form that all
+errors have, and without repeating any of it: a broken header may hold a key.
+"""
+
+import json
+import socket
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, Final
+
+import gevent
+from gunicorn.http import errors, wsgi
+from gunicorn.http.body import LengthReader
+from gunicorn.http.parser import RequestParser
+from gunicorn.util import write_nonblock
+
+from api.errors import PROBLEM_MEDIA_TYPE, problem
+from api.serving.gunicorn_request import Request
+from api.serving.gunicorn_response import Response
+from api.serving.listener import SharingWorker
+from api.telemetry.events import Event
+from api.telemetry.logs import current_trace_id, get_logger
+
+# A bare name, since a version or a product leads to its known holes.
+SERVER: Final = "flight-price-api"
+# Nothing here takes a body; one of this size that somebody sends along by mistake does no harm.
+MAX_BODY_BYTES: Final = 4096
+# A client that takes nothing of its answer in for so long is gone.
+STALLED_SECONDS: Final = 15
+LINGER_SECONDS: Final = 1
+
+
+class BodyTooLarge(errors.ParseException):
+    """The request has a body of more than MAX_BODY_BYTES, or one of unknown length."""
+
+
+class MissingHost(errors.ParseException):
+    """HTTP/1.1 requires a Host header (RFC 9112, section 3.2)."""
+
+
+_STATUSES: Final[dict[type[Exception], HTTPStatus]] = {
+    errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+    BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+}
+_DETAILS: Final[Mapping[object, str]] = {
+    MissingHost: "HTTP/1.1 requires a Host header.",
+    HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request body is too large; no path expects a body.",
+}
+# gunicorn's types do not know these two. What is wrong with an answer is our mistake.
+_OURS: Final = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)  # type: ignore[attr-defined]
+
+log = get_logger()
+
+
+class Worker(SharingWorker):
+    """Serves on greenlets."""
+
+    def run(self) -> None:
+        wsgi.SERVER = SERVER  # type: ignore[attr-defined] # a name, if an undocumented one
+        wsgi.Response = Response  # type: ignore[misc] # likewise
+        RequestParser.mesg_class = Request
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS
+            for listener in self.sockets:  # connections inherit it
+                listener.setsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_SECONDS * 1000
+                )
+        super().run()
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """End as at SIGTERM: gunicorn's own way leaves a traceback in the log."""
+        self.handle_exit(sig, frame)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
+        if req.version >= (1, 1) and "HOST" not in dict(req.headers):
+            raise MissingHost
+        reader = req.body.reader
+        if not isinstance(reader, LengthReader) or reader.length > MAX_BODY_BYTES:
+            raise BodyTooLarge
+        return super().handle_request(listener_name, req, sock, addr)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what could not be served, and let the caller close the connection."""
+        if not isinstance(exc, Exception):
+            return  # the worker ends
+        current_trace_id.set(None)  # of the request before on the same connection
+        request_id = uuid.uuid4().hex
+        if isinstance(exc, errors.ParseException) and not isinstance(exc, _OURS):
+            status, code = _STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST), "invalid-request"
+            log.warning(
+                Event.CLIENT_REFUSED,
+                request_id=request_id,
+                client=addr[0] if addr else "",
+                code=code,
+                reason=type(exc).__name__,
+            )
+        else:
+            status, code = HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error"
+            log.error(Event.HTTP_ERROR, request_id=request_id, exc_info=exc)
+        from api.telemetry import metrics  # noqa: PLC0415 - the master imports this module, and must not that
+
+        metrics.request_served(None, "", status, 0)
+        metrics.problem_answered(code)
+        general = _DETAILS.get(status, f"{status.description or status.phrase}.")
+        detail = _DETAILS.get(type(exc), general)
+        head, body = _answer(problem(status, code, status.phrase, detail, request_id))
+        request = req or getattr(exc, "request", None)
+        is_head = request is not None and request.method == "HEAD"
+        with suppress(OSError, gevent.Timeout), gevent.Timeout(LINGER_SECONDS):
+            write_nonblock(client, head if is_head else head + body)
+            # To close on what is still arriving would take the answer back.
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65536):
+                gevent.sleep(0)  # a client that never stops would hold the worker
+
+
+def _answer(document: Mapping[str, object]) -> tuple[bytes, bytes]:
+    body = json.dumps(document).encode() + b"\n"
+    head = (
+        f"HTTP/1.1 {document['status']} {document['title']}\r\n"
+        f"Server: {SERVER}\r\n"
+        "Connection: close\r\n"
+        f"Content-Type: {PROBLEM_MEDIA_TYPE}\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "Cache-Control: no-store\r\n"
+        "X-Content-Type-Options: nosniff\r\n"
+        f"X-Request-ID: {document['request_id']}\r\n\r\n"
+    )
+    return head.encode(), body

@@ -1,0 +1,63 @@
+"""What the log tells of the settings at the start."""
+
+import os
+import resource
+from typing import Final
+
+from pydantic_settings import DotEnvSettingsSource
+
+from api.settings.environments import AmadeusEnvironment
+from api.settings.model import DOTENV, Settings
+from api.settings.redis_url import RedisUrl
+from api.settings.validation import strangers
+
+# For 1000 clients of a worker, its connections to Redis and Amadeus, and what else it has open.
+NEEDED_FILES: Final = 4096
+WANTED_FILES: Final = 8192
+
+
+def summary(settings: Settings) -> dict[str, object]:
+    """The fields of `service.started`: no secret, and no URL that may hold one."""
+    is_sandbox = settings.environment is AmadeusEnvironment.SANDBOX
+    redis_url = settings.redis_url.get_secret_value()
+    redis = RedisUrl.parse(redis_url).place
+    keys = {"api_keys": settings.api_keys.names(), "operator_keys": settings.operator_keys.names()}
+    notices = _notices(settings)
+    return {
+        "environment": settings.environment.value,
+        "amadeus": "bundled sandbox" if is_sandbox else settings.base_url,
+        "cache": redis_url.partition("://")[0],
+        **({"redis": redis} if redis else {}),
+        "cache_ttl": settings.cache_ttl,
+        "port": settings.port,
+        "url": f"http://localhost:{settings.port}",
+        "workers": settings.workers,
+        **{name: names for name, names in keys.items() if names},
+        **({"notice": "; ".join(notices)} if notices else {}),
+    }
+
+
+def _notices(settings: Settings) -> list[str]:
+    """What whoever starts it may not have meant."""
+    of_file = DotEnvSettingsSource(Settings, env_file=DOTENV).env_vars
+    notices = strangers([*os.environ, *of_file], Settings.model_fields)
+    if settings.environment is AmadeusEnvironment.SANDBOX:
+        notices.append("prices are invented; set AMADEUS_ENVIRONMENT for real prices")
+    elif not settings.api_keys:
+        notices.append("anybody who can reach the port may request prices; set API_KEYS")
+    if wide := settings.forwarded_allow_ips.wide():
+        notices.append(
+            f"FORWARDED_ALLOW_IPS has {', '.join(wide)}: a client in it can pose as any other;"
+            " list only the proxies"
+        )
+    if settings.in_memory and settings.workers > 1:
+        notices.append(
+            f"{settings.workers} workers without Redis: each has its own cache and token"
+        )
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files < NEEDED_FILES:
+        notices.append(
+            f"a worker may open only {files} files but can need {NEEDED_FILES};"
+            " raise the hard limit"
+        )
+    return notices

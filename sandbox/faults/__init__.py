@@ -1,0 +1,1 @@
+"""Faults: which there are, which are set, and how they are played."""

@@ -1,0 +1,1 @@
+"""The endpoints, the admin URLs, the page and the server."""

@@ -1,0 +1,159 @@
+"""The admin URLs: counters, faults, settings and revocation. They exist only when asked for."""
+
+from typing import Any
+
+import falcon
+import orjson
+
+from sandbox.answer import json_bytes
+from sandbox.faults.fault_book import Fault, FaultBook
+from sandbox.state.controls import Controls
+from sandbox.state.counters import Counters
+from sandbox.state.tokens import REVOCATION_CODES, Tokens
+
+_FAULT_KEYS = frozenset({"leg", "fault", "arg", "count", "origin", "destination"})
+
+
+class CountersResource:
+    """`/admin/counters`."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+
+    def on_get(self, _: falcon.Request, resp: falcon.Response) -> None:
+        """Show all counters."""
+        _send(resp, self._counters.snapshot())
+
+    def on_delete(self, _: falcon.Request, resp: falcon.Response) -> None:
+        """Start again from zero."""
+        self._counters.clear()
+        resp.status = falcon.HTTP_204
+
+
+class FaultsResource:
+    """`/admin/faults`."""
+
+    def __init__(self, faults: FaultBook) -> None:
+        self._faults = faults
+
+    def on_get(self, _: falcon.Request, resp: falcon.Response) -> None:
+        """Show what will be played."""
+        _send(resp, {"faults": [fault.as_json() for fault in self._faults.all()]})
+
+    def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Add a fault, in the place of one for the same leg and route."""
+        wanted = _object(req)
+        unknown = wanted.keys() - _FAULT_KEYS
+        if unknown:
+            raise ValueError(
+                f"unknown field {min(unknown)!r}; the fields are: " + ", ".join(sorted(_FAULT_KEYS))
+            )
+        fault = Fault(
+            leg=_text(wanted, "leg", needed=True),
+            name=_text(wanted, "fault", needed=True),
+            arg=_argument(wanted.get("arg")),
+            count=wanted.get("count"),
+            origin=_text(wanted, "origin"),
+            destination=_text(wanted, "destination"),
+        )
+        self._faults.set(fault)
+        _send(resp, fault.as_json())
+
+    def on_delete(self, _: falcon.Request, resp: falcon.Response) -> None:
+        """Be honest again."""
+        self._faults.clear()
+        resp.status = falcon.HTTP_204
+
+
+class SettingsResource:
+    """`/admin/settings`."""
+
+    def __init__(self, controls: Controls) -> None:
+        self._controls = controls
+
+    def on_get(self, _: falcon.Request, resp: falcon.Response) -> None:
+        """Show the settings in force."""
+        _send(resp, self._controls.as_json())
+
+    def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Change some of them."""
+        self._controls.change(_object(req))
+        _send(resp, self._controls.as_json())
+
+
+class RevocationResource:
+    """`/admin/tokens/revoke`."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Refuse every token issued until now."""
+        wanted = _object(req, empty={})
+        code = wanted.get("code", 38193)
+        if wanted.keys() - {"code"} or type(code) is not int or code not in REVOCATION_CODES:
+            raise ValueError("the only field is code, which must be 38190, 38192 or 38193")
+        self._tokens.revoke_all(code)
+        resp.status = falcon.HTTP_204
+
+
+def bad_admin_input(
+    req: falcon.Request, resp: falcon.Response, error: Exception, _: dict[str, Any]
+) -> None:
+    """Answer 400 with the reason; anywhere else a ValueError is a bug of ours."""
+    if not req.path.startswith("/admin/"):
+        raise error
+    resp.status = falcon.HTTP_400
+    _send(resp, {"error": str(error)})
+
+
+def add_admin_routes(
+    app: "falcon.App[Any, Any]",
+    controls: Controls,
+    counters: Counters,
+    faults: FaultBook,
+    tokens: Tokens,
+) -> None:
+    """Open the admin URLs."""
+    app.add_route("/admin/counters", CountersResource(counters))
+    app.add_route("/admin/faults", FaultsResource(faults))
+    app.add_route("/admin/settings", SettingsResource(controls))
+    app.add_route("/admin/tokens/revoke", RevocationResource(tokens))
+    app.add_error_handler(ValueError, bad_admin_input)
+
+
+def _object(req: falcon.Request, empty: dict[str, Any] | None = None) -> dict[str, Any]:
+    body = req.bounded_stream.read()
+    if not body.strip() and empty is not None:
+        return empty
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"the body must be JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise ValueError("the body must be a JSON object")  # noqa: TRY004 - one kind of bad input
+    return content
+
+
+def _text(wanted: dict[str, Any], name: str, *, needed: bool = False) -> Any:
+    value = wanted.get(name)
+    if value is None and not needed:
+        return None
+    if not isinstance(value, str) or not value:
+        raise ValueError(
+            f"{name} must be a non-empty string" + (" and is required" if needed else "")
+        )
+    return value
+
+
+def _argument(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("arg must be a number or a string")  # noqa: TRY004 - one kind of bad input
+    return str(value)
+
+
+def _send(resp: falcon.Response, content: dict[str, Any]) -> None:
+    resp.content_type = "application/json"
+    resp.data = json_bytes(content)

@@ -1,0 +1,186 @@
+"""Journeys on a day: flights of the timetable chained into connections that can be caught."""
+
+import datetime as dt
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import product
+from typing import NamedTuple
+
+from sandbox.request.search import Bound
+from sandbox.world.airports import Airport, Places
+from sandbox.world.clocks import Clocks, SteadyClocks, ZoneClocks, steady_offset
+from sandbox.world.network import Flight, Network, Way
+
+_LEAST_CHANGE = 55 * 60  # seconds
+_LONGEST_CHANGE = 14 * 3600
+_DAY = 86_400
+_SOME_DAY = dt.date(1970, 1, 1).toordinal()
+# City codes stand for several airports: so many pairs of them are looked at, the busiest first.
+_MOST_PAIRS = 6
+# Of the day's flights, so many are tried as the first of a journey with changes.
+_MOST_STARTS = 2
+
+
+class Departure(NamedTuple):
+    """A flight on a day; both times are seconds since the epoch, less the itinerary's `shift`."""
+
+    flight: Flight
+    leaves: int
+    arrives: int
+
+
+class Itinerary(NamedTuple):
+    """One direction of a journey."""
+
+    departures: tuple[Departure, ...]
+    day: int
+    """Of the first departure, local, as an ordinal."""
+    carrier: str
+    """Who validates the ticket: the carrier of the longest flight."""
+    km: float
+    """Between its two ends, as the crow flies."""
+    flown: float
+    """Kilometres along the flights."""
+    name: str
+    """Tells it from all others of the day."""
+    shift: int = 0
+    """Seconds by which the whole of it is later than its departures say."""
+
+    @property
+    def leaves(self) -> int:
+        """The first departure, in seconds since the epoch."""
+        return self.departures[0].leaves + self.shift
+
+    @property
+    def arrives(self) -> int:
+        """The last arrival, in seconds since the epoch."""
+        return self.departures[-1].arrives + self.shift
+
+    @property
+    def seconds(self) -> int:
+        """From the first departure to the last arrival."""
+        return self.departures[-1].arrives - self.departures[0].leaves
+
+    def days_later(self, days: int) -> "Itinerary":
+        """The same so many days later, on clocks that do not change."""
+        departures, day, carrier, km, flown, name, shift = self
+        later = shift + days * _DAY
+        return Itinerary(departures, day + days, carrier, km, flown, name, later)
+
+
+class Itineraries:
+    """Finds journeys. Safe to share; it remembers the latest answers."""
+
+    def __init__(self, network: Network, places: Places) -> None:
+        self._network = network
+        self._places = places
+        self._on_day = lru_cache(maxsize=32)(self._find)
+        self._on_steady_day = lru_cache(maxsize=128)(self._find_steady)
+
+    def find(self, bound: Bound) -> list[Itinerary]:
+        """All journeys that fit this bound."""
+        found = [
+            itinerary
+            for origin, destination in self._pairs(bound)
+            for days in bound.days
+            for itinerary in self._on_day(origin, destination, bound.date.toordinal() + days)
+        ]
+        if bound.via or bound.not_via or bound.minutes or bound.arrival:
+            return [itinerary for itinerary in found if _fits(itinerary, bound)]
+        return found
+
+    def _pairs(self, bound: Bound) -> list[tuple[Airport, Airport]]:
+        ends = [
+            [airport for code in codes for airport in self._places.airports_of(code)]
+            for codes in (bound.origins, bound.destinations)
+        ]
+        pairs = list(dict.fromkeys(product(*ends)))
+        pairs.sort(key=lambda pair: -pair[0].rank - pair[1].rank)
+        return [(origin, destination) for origin, destination in pairs[:_MOST_PAIRS]]
+
+    def _find(self, origin: Airport, destination: Airport, day: int) -> list[Itinerary]:
+        zones = self._network.zones(origin, destination)
+        offsets = tuple([steady_offset(zone, day) for zone in zones])
+        if None in offsets:
+            return self._chained(origin, destination, day, ZoneClocks())
+        found = self._on_steady_day(origin, destination, offsets)
+        return [one.days_later(day - _SOME_DAY) for one in found]
+
+    def _find_steady(
+        self, origin: Airport, destination: Airport, offsets: tuple[int, ...]
+    ) -> list[Itinerary]:
+        """Some day's journeys under these clocks; those of all other days are the same."""
+        zones = self._network.zones(origin, destination)
+        clocks = SteadyClocks(dict(zip(zones, offsets, strict=True)))
+        return self._chained(origin, destination, _SOME_DAY, clocks)
+
+    def _chained(
+        self, origin: Airport, destination: Airport, day: int, clocks: Clocks
+    ) -> list[Itinerary]:
+        km = origin.km_to(destination)
+        found = []
+        for way in self._network.ways(origin, destination):
+            for departures in self._chains(way, day, clocks):
+                longest = max(departures, key=lambda one: one.flight.block)
+                flights = [one.flight for one in departures]
+                found.append(
+                    Itinerary(
+                        departures,
+                        day,
+                        longest.flight.carrier,
+                        km,
+                        sum(flight.km for flight in flights),
+                        "-".join(flight.name for flight in flights),
+                    )
+                )
+        return found
+
+    def _chains(self, way: Way, day: int, clocks: Clocks) -> Iterator[tuple[Departure, ...]]:
+        starts = self._network.flights(way[0])
+        for flight in starts if len(way) == 1 else starts[:_MOST_STARTS]:
+            chain = [_on(flight, day, clocks)]
+            for hop in way[1:]:
+                following = _next(self._network.flights(hop), chain[-1].arrives, clocks)
+                if following is None:
+                    break
+                chain.append(following)
+            else:
+                yield tuple(chain)
+
+
+def local(moment: int, airport: Airport) -> dt.datetime:
+    """A moment on the clocks of an airport."""
+    return dt.datetime.fromtimestamp(moment, airport.zone)
+
+
+def _next(flights: tuple[Flight, ...], landed: int, clocks: Clocks) -> Departure | None:
+    """The first of these that can be caught after landing, today or tomorrow."""
+    today, minute = clocks.local(flights[0].origin.zone, landed)
+    for day in (today, today + 1):
+        for flight in flights:
+            if day == today and flight.minute < minute:
+                continue
+            departure = _on(flight, day, clocks)
+            wait = departure.leaves - landed
+            if wait > _LONGEST_CHANGE:
+                return None
+            if wait >= _LEAST_CHANGE:
+                return departure
+    return None
+
+
+def _on(flight: Flight, day: int, clocks: Clocks) -> Departure:
+    leaves = clocks.moment(flight.origin.zone, day, flight.minute)
+    return Departure(flight, leaves, leaves + flight.block * 60)
+
+
+def _fits(itinerary: Itinerary, bound: Bound) -> bool:
+    changes = {one.flight.origin.code for one in itinerary.departures[1:]}
+    if bound.via and not changes & bound.via:
+        return False
+    if changes & bound.not_via:
+        return False
+    first, last = itinerary.departures[0].flight, itinerary.departures[-1].flight
+    if bound.minutes and not bound.minutes[0] <= first.minute <= bound.minutes[1]:
+        return False
+    return not bound.arrival or bound.arrival.holds(local(itinerary.arrives, last.destination))

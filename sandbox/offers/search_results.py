@@ -1,0 +1,94 @@
+"""From a search to the body of its answer: the cheapest offers, by price."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from sandbox.offers.itineraries import Itineraries, Itinerary
+from sandbox.offers.journeys import journeys
+from sandbox.offers.pricing import Pricing
+from sandbox.offers.render import render
+from sandbox.offers.tariff import PRODUCTS, Fares, Product, Tariff, at_least
+from sandbox.request.search import MOST_CHANGES, Search
+from sandbox.world.airports import Places
+from sandbox.world.dice import Dice
+from sandbox.world.network import Network
+
+
+class Offers:
+    """Answers searches. Safe to share between threads; reads airports at the first search."""
+
+    def __init__(self, seed: str, clock: Callable[[], float]) -> None:
+        self._dice = Dice(seed)
+        self._tariff = Tariff(self._dice)
+        self._clock = clock
+        self.places = Places()
+        self._itineraries = Itineraries(Network(self._dice, self.places), self.places)
+
+    def find(self, search: Search) -> dict[str, Any]:
+        """The body of the answer: `meta`, `data`, and, if there is anything, `dictionaries`."""
+        now = self._clock()
+        today = dt.datetime.fromtimestamp(now, dt.UTC).date()
+        fares = Fares(self._tariff, today)
+        products = [product for product in PRODUCTS if _wanted(product, search)]
+        still = [_still_there(self._itineraries.find(bound), now) for bound in search.bounds]
+        bounds = [_allowed(found, search, fares) for found in still]
+        found = [
+            journey
+            for together in _ends_meeting(bounds, search)
+            for journey in journeys(together, fares.fare, fares.taxes)
+        ]
+        offers = Pricing(search).cheapest(found, products)
+        return render(offers, search, today, fares)
+
+
+def _wanted(product: Product, search: Search) -> bool:
+    return (
+        all(at_least(product, bound.cabin) for bound in search.bounds)
+        and (product.bags > 0 or not search.checked_bags)
+        and (product.refundable or not search.refundable)
+    )
+
+
+def _still_there(found: list[Itinerary], now: float) -> list[Itinerary]:
+    """Those that have not left yet."""
+    # In no time zone is it later than the day after that of UTC.
+    tomorrow = dt.datetime.fromtimestamp(now, dt.UTC).toordinal() + 1
+    return [one for one in found if one.day > tomorrow or one.leaves > now]
+
+
+def _allowed(found: list[Itinerary], search: Search, fares: Fares) -> list[Itinerary]:
+    seats = search.seats
+    if seats > 1:
+        found = [one for one in found if fares.seats(one) >= seats]
+    if search.most_changes < MOST_CHANGES:
+        found = [one for one in found if len(one.departures) - 1 <= search.most_changes]
+    if search.included or search.excluded:
+        found = [one for one in found if _flown_by_right(one, search)]
+    if search.longest is not None:
+        limit = min((one.seconds for one in found), default=0) * search.longest / 100
+        found = [one for one in found if one.seconds <= limit]
+    return found
+
+
+def _ends_meeting(bounds: list[list[Itinerary]], search: Search) -> list[list[list[Itinerary]]]:
+    """The bounds to be put in a row: all, or apart for each airport to come back to."""
+    if not search.same_airport or len(bounds) == 1:
+        return [bounds]
+    first, *others, last = bounds
+    airports = {one.departures[0].flight.origin for one in first}
+    return [
+        [
+            [one for one in first if one.departures[0].flight.origin == airport],
+            *others,
+            [one for one in last if one.departures[-1].flight.destination == airport],
+        ]
+        for airport in sorted(airports)
+    ]
+
+
+def _flown_by_right(itinerary: Itinerary, search: Search) -> bool:
+    flights = [departure.flight for departure in itinerary.departures]
+    if search.included and not all(flight.carrier in search.included for flight in flights):
+        return False
+    return not any({flight.carrier, flight.operator} & search.excluded for flight in flights)

@@ -1,0 +1,134 @@
+"""What a journey costs: euro cents for one adult, before anyone's discount.
+
+The price follows from the great-circle distance, the days ahead, the weekday and season, the time
+of day, the changes, the carrier, the cabin, and some chance that is the same each time.
+"""
+
+import datetime as dt
+import math
+from functools import cache, lru_cache, partial
+from itertools import pairwise
+from typing import NamedTuple
+
+from sandbox.offers.itineraries import Itinerary
+from sandbox.request.search import CABINS, Cabin, TravelerType
+from sandbox.world.dice import Dice
+
+_START, _SLOPE, _EXPONENT = 2_200.0, 55.0, 0.72
+# Days ahead and what they do to the price; in between it goes in a straight line.
+_AHEAD = ((0, 2.0), (3, 1.8), (7, 1.45), (14, 1.2), (21, 1.08), (45, 0.95), (90, 0.9), (365, 1.05))
+_WEEKDAYS = (1.0, 0.93, 0.92, 0.98, 1.12, 1.0, 1.14)  # from Monday
+_MONTHS = (0.9, 0.9, 0.97, 1.03, 1.0, 1.1, 1.2, 1.18, 1.0, 0.97, 0.92, 1.12)
+_CHANGES = (1.12, 0.93, 0.88)
+_OFF_PEAK = 0.95
+_MOST_REMEMBERED = 5_000
+_PEAK_MINUTES = range(9 * 60, 19 * 60)
+
+
+class Product(NamedTuple):
+    """A kind of fare that is sold on flights of at least `least_km`."""
+
+    name: str
+    cabin: Cabin
+    factor: float
+    letter: str
+    bags: int
+    refundable: bool
+    least_km: float
+
+
+PRODUCTS = (
+    Product("LIGHT", "ECONOMY", 1.0, "O", 0, refundable=False, least_km=0),
+    Product("CLASSIC", "ECONOMY", 1.22, "K", 1, refundable=False, least_km=0),
+    Product("FLEX", "ECONOMY", 1.65, "Y", 1, refundable=True, least_km=0),
+    Product("COMFORT", "PREMIUM_ECONOMY", 1.9, "W", 2, refundable=False, least_km=3_000),
+    Product("BUSINESS", "BUSINESS", 3.4, "J", 2, refundable=True, least_km=0),
+    Product("FIRST", "FIRST", 5.8, "F", 3, refundable=True, least_km=3_500),
+)
+
+# The share of an adult's fare and of an adult's taxes that each traveller pays.
+SHARES: dict[TravelerType, tuple[float, float]] = {
+    "ADULT": (1.0, 1.0),
+    "SENIOR": (0.95, 1.0),
+    "YOUNG": (0.9, 1.0),
+    "STUDENT": (0.92, 1.0),
+    "CHILD": (0.75, 1.0),
+    "SEATED_INFANT": (0.75, 1.0),
+    "HELD_INFANT": (0.1, 0.2),
+}
+
+
+def at_least(product: Product, cabin: Cabin) -> bool:
+    """Whether this fare is for that cabin or a better one."""
+    return CABINS.index(product.cabin) >= CABINS.index(cabin)
+
+
+class Tariff:
+    """What does not depend on the day. Safe to share; it remembers what it has worked out."""
+
+    def __init__(self, dice: Dice) -> None:
+        self.dice = dice
+        self._by_name: dict[str, float] = {}
+        # Many journeys have these in common.
+        self._by_carrier = lru_cache(4096)(partial(dice.roll, "carrier"))
+        self._by_country = cache(partial(dice.roll, "tax"))
+
+    def fare(self, itinerary: Itinerary) -> float:
+        """The fare of an average day, in cents."""
+        fare = self._by_name.get(itinerary.name)
+        if fare is None:
+            if len(self._by_name) >= _MOST_REMEMBERED:
+                self._by_name.clear()
+            fare = self._by_name[itinerary.name] = self._worked_out(itinerary)
+        return fare
+
+    def _worked_out(self, itinerary: Itinerary) -> float:
+        first, changes = itinerary.departures[0].flight, len(itinerary.departures) - 1
+        ends = sorted((first.origin.code, itinerary.departures[-1].flight.destination.code))
+        # Half by the way flown, so that a short trip over a far hub does not come cheaper.
+        km = (itinerary.km + itinerary.flown) / 2
+        return (
+            (_START * (changes + 1) + _SLOPE * math.pow(km, _EXPONENT))
+            * _CHANGES[changes]
+            * (1.0 if first.minute in _PEAK_MINUTES else _OFF_PEAK)
+            * (0.88 + 0.3 * self._by_carrier(itinerary.carrier, *ends))
+        )
+
+    def taxes(self, itinerary: Itinerary) -> float:
+        """Taxes and charges, in cents: by country of departure, distance and changes."""
+        country = itinerary.departures[0].flight.origin.country
+        by_country = 800 + 3_700 * self._by_country(country)
+        return by_country + 0.4 * itinerary.km + 600 * len(itinerary.departures)
+
+
+class Fares:
+    """Prices journeys as seen on one day."""
+
+    def __init__(self, tariff: Tariff, today: dt.date) -> None:
+        self._tariff = tariff
+        self._dice = tariff.dice
+        self._today = today
+        self._by_day = cache(self._day_factor)
+        self.taxes = tariff.taxes
+
+    def fare(self, itinerary: Itinerary) -> float:
+        """The lowest fare, in cents."""
+        chance = self._dice.roll("day", itinerary.day, itinerary.name)
+        return self._tariff.fare(itinerary) * self._by_day(itinerary.day) * (0.9 + 0.25 * chance)
+
+    def _day_factor(self, day: int) -> float:
+        date = dt.date.fromordinal(day)
+        return ahead(date, self._today) * _WEEKDAYS[date.weekday()] * _MONTHS[date.month - 1]
+
+    def seats(self, itinerary: Itinerary) -> int:
+        """How many seats are left, 9 meaning nine or more."""
+        return min(9, 1 + self._dice.pick(14, "seats", itinerary.day, itinerary.name))
+
+
+def ahead(date: dt.date, today: dt.date) -> float:
+    """What the days ahead do to the price."""
+    days = max(0, (date - today).days)
+    for (low, dear), (high, cheap) in pairwise(_AHEAD):
+        if days <= high:
+            return dear + (cheap - dear) * (days - low) / (high - low)
+    return _AHEAD[-1][1]

@@ -1,0 +1,215 @@
+"""Reads and checks the query of `GET /v2/shopping/flight-offers`, as its OpenAPI file says.
+
+All that is wrong is gathered, so that one answer names every fault.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from typing import TypeVar
+from urllib.parse import parse_qs
+
+from sandbox.errors import AmadeusError, RefusedSearch
+from sandbox.request.search import (
+    CABINS,
+    MOST_DAYS_AHEAD,
+    MOST_OFFERS,
+    MOST_SEATS,
+    Bound,
+    Cabin,
+    Search,
+    Traveler,
+)
+from sandbox.world.airports import Places
+from sandbox.world.currencies import CURRENCIES, Currency
+
+_CODE = re.compile(r"[A-Z]{3}")
+_AIRLINE = re.compile(r"[0-9A-Z]{2}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_WHOLE = re.compile(r"[0-9]{1,100}")
+_MOST_AIRLINES = 99
+
+_NAMES = (
+    "originLocationCode", "destinationLocationCode", "departureDate", "returnDate", "adults",
+    "children", "infants", "travelClass", "includedAirlineCodes", "excludedAirlineCodes",
+    "nonStop", "currencyCode", "maxPrice", "max",
+)  # fmt: skip
+_REQUIRED = ("originLocationCode", "destinationLocationCode", "departureDate", "adults")
+
+NO_AIRLINES: frozenset[str] = frozenset()
+
+T = TypeVar("T")
+
+
+def search_from_query(query: str, now: float, places: Places) -> Search:
+    """The search that a query string asks for, on the day of `now` (seconds since the epoch).
+
+    Raises RefusedSearch with every fault in it.
+    """
+    return _Query(query, now, places).search()
+
+
+def dates_allowed(now: float) -> tuple[dt.date, dt.date]:
+    """The first and last date of departure: no place on Earth is earlier than UTC-12."""
+    today = dt.datetime.fromtimestamp(now, dt.UTC)
+    first = (today - dt.timedelta(hours=12)).date()
+    last = (today + dt.timedelta(hours=14)).date() + dt.timedelta(days=MOST_DAYS_AHEAD)
+    return first, last
+
+
+class _Query:
+    def __init__(self, query: str, now: float, places: Places) -> None:
+        self._values = parse_qs(query, keep_blank_values=True)
+        self._first, self._last = dates_allowed(now)
+        self._places = places
+        self._errors: list[AmadeusError] = []
+
+    def search(self) -> Search:
+        for name in _NAMES:
+            if len(self._values.get(name, ())) > 1:
+                self._refuse(10661, "the parameter occurs more than once", name)
+        for name in _REQUIRED:
+            if name not in self._values:
+                self._refuse(32171, "missing mandatory query parameter", name)
+        if self._errors:
+            raise RefusedSearch(self._errors)
+
+        origin = self._read("originLocationCode", self._place, "")
+        destination = self._read("destinationLocationCode", self._place, "")
+        departure = self._read("departureDate", self._date, None)
+        back = self._read("returnDate", self._date, None)
+        people = [
+            self._read("adults", _whole(1, MOST_SEATS), 1),
+            self._read("children", _whole(0, MOST_SEATS), 0),
+            self._read("infants", _whole(0, MOST_SEATS), 0),
+        ]
+        cabin: Cabin = self._read("travelClass", _cabin, "ECONOMY")
+        currency = self._read("currencyCode", _currency, CURRENCIES["EUR"])
+        included = self._read("includedAirlineCodes", _airlines, NO_AIRLINES)
+        excluded = self._read("excludedAirlineCodes", _airlines, NO_AIRLINES)
+        non_stop = self._read("nonStop", _flag, default=False)
+        most_price = self._read("maxPrice", _whole(1), None)
+        most = self._read("max", _whole(1), MOST_OFFERS)
+
+        self._check_together(people, departure, back)
+        if self._errors or departure is None:
+            raise RefusedSearch(self._errors)
+        bounds = [Bound("1", (origin,), (destination,), departure, cabin)]
+        if back is not None:
+            bounds.append(Bound("2", (destination,), (origin,), back, cabin))
+        return Search(
+            bounds=tuple(bounds),
+            travelers=_travelers(*people),
+            currency=currency,
+            most=min(most, MOST_OFFERS),
+            most_changes=0 if non_stop else 2,
+            included=included,
+            excluded=excluded,
+            most_price=most_price,
+        )
+
+    def _check_together(
+        self, people: list[int], departure: dt.date | None, back: dt.date | None
+    ) -> None:
+        adults, children, infants = people
+        if adults + children > MOST_SEATS:
+            self._refuse(10661, f"at most {MOST_SEATS} seated travelers", "children")
+        if infants > adults:
+            self._refuse(2668, "more infants than adults", "infants")
+        if departure and back and back < departure:
+            self._refuse(425, "the return is before the departure", "returnDate")
+        if "includedAirlineCodes" in self._values and "excludedAirlineCodes" in self._values:
+            self._refuse(
+                2668, "cannot be used together with includedAirlineCodes", "excludedAirlineCodes"
+            )
+        ends = [self._values[name][0] for name in _REQUIRED[:2]]
+        if ends[0] == ends[1] and not self._errors:
+            self._refuse(2668, "origin and destination are the same", "destinationLocationCode")
+
+    def _read(self, name: str, convert: Callable[[str], T], default: T) -> T:
+        """One parameter; a faulty one is noted and read as its default."""
+        if name not in self._values:
+            return default
+        try:
+            return convert(self._values[name][0])
+        except AmadeusError as error:
+            error.source = {"parameter": name}
+            self._errors.append(error)
+            return default
+
+    def _refuse(self, code: int, detail: str, name: str) -> None:
+        self._errors.append(AmadeusError(code, detail, parameter=name))
+
+    def _place(self, text: str) -> str:
+        if not _CODE.fullmatch(text):
+            raise AmadeusError(477, "a city or airport code is three letters from A to Z")
+        if not self._places.airports_of(text):
+            raise AmadeusError(4926, "unknown city or airport code")
+        return text
+
+    def _date(self, text: str) -> dt.date | None:
+        return read_date(text, self._first, self._last)
+
+
+def read_date(text: str, first: dt.date, last: dt.date) -> dt.date:
+    """A date of departure. Raises AmadeusError 477 (no date) or 425 (not between the two)."""
+    if not _DATE.fullmatch(text):
+        raise AmadeusError(477, "a date is written YYYY-MM-DD")
+    try:
+        date = dt.date.fromisoformat(text)
+    except ValueError:
+        raise AmadeusError(425, "there is no such day") from None
+    if date < first:
+        raise AmadeusError(425, "Date/Time is in the past")
+    if date > last:
+        raise AmadeusError(425, f"more than {MOST_DAYS_AHEAD} days ahead")
+    return date
+
+
+def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if not _WHOLE.fullmatch(text) or int(text) < least or (most and int(text) > most):
+            limit = f"from {least} to {most}" if most else f"from {least}"
+            raise AmadeusError(477, f"a whole number {limit}")
+        return int(text)
+
+    return convert
+
+
+def _flag(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise AmadeusError(477, "true or false")
+    return text == "true"
+
+
+def _cabin(text: str) -> Cabin:
+    for cabin in CABINS:
+        if text == cabin:
+            return cabin
+    raise AmadeusError(477, "one of " + ", ".join(CABINS))
+
+
+def _currency(text: str) -> Currency:
+    if not _CODE.fullmatch(text):
+        raise AmadeusError(477, "a currency code is three letters from A to Z")
+    if text not in CURRENCIES:
+        raise AmadeusError(4926, "unknown currency")
+    return CURRENCIES[text]
+
+
+def _airlines(text: str) -> frozenset[str]:
+    codes = text.split(",")
+    if len(codes) > _MOST_AIRLINES:
+        raise AmadeusError(10661, f"at most {_MOST_AIRLINES} airlines")
+    if not all(_AIRLINE.fullmatch(code) for code in codes):
+        raise AmadeusError(477, "airline codes of two characters, separated by commas")
+    return frozenset(codes)
+
+
+def _travelers(adults: int, children: int, infants: int) -> tuple[Traveler, ...]:
+    ids = map(str, range(1, adults + children + infants + 1))
+    return (
+        *(Traveler(next(ids), "ADULT") for _ in range(adults)),
+        *(Traveler(next(ids), "CHILD") for _ in range(children)),
+        *(Traveler(next(ids), "HELD_INFANT", str(n)) for n in range(1, infants + 1)),
+    )

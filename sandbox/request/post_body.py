@@ -1,0 +1,144 @@
+"""Reads and checks the body of `POST /v2/shopping/flight-offers`.
+
+The shape is that of `GetFlightOffersQuery` in the official OpenAPI file. `time` without
+`timeWindow`, `coverage`, `nonStopPreferred`, and the fields that are not here change nothing.
+"""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic.alias_generators import to_camel
+
+from sandbox.errors import AmadeusError, RefusedSearch
+from sandbox.request.search import MOST_OFFERS, Cabin, TravelerType
+
+_SEARCH_CODES = {
+    "missing": (32171, "missing mandatory field"),
+    "too_short": (477, "at least one is needed"),
+    "too_long": (10661, None),
+}
+
+# The OpenAPI file calls some counts a number, which 2.0 is as well.
+Count = Annotated[float, Field(multiple_of=1)]
+Code = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+AirlineCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{2}$")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, alias_generator=to_camel)
+
+
+class DateTimeRange(_Model):
+    """When to leave, or when to arrive."""
+
+    date: str
+    time: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$")] | None = (
+        None
+    )
+    date_window: Annotated[str, Field(pattern=r"^[MPI][1-3]D$")] | None = None
+    time_window: Annotated[str, Field(pattern=r"^([1-9]|10|11|12)H$")] | None = None
+
+
+class OriginDestination(_Model):
+    """One direction of the journey."""
+
+    id: str
+    origin_location_code: Code
+    destination_location_code: Code
+    departure_date_time_range: DateTimeRange
+    arrival_date_time_range: DateTimeRange | None = None
+    origin_radius: Annotated[float, Field(ge=0, le=300)] = 0
+    destination_radius: Annotated[float, Field(ge=0, le=300)] = 0
+    alternative_origins_codes: Annotated[list[Code], Field(min_length=1, max_length=2)] = []
+    alternative_destinations_codes: Annotated[list[Code], Field(min_length=1, max_length=2)] = []
+    included_connection_points: Annotated[list[Code], Field(min_length=1, max_length=2)] = []
+    excluded_connection_points: Annotated[list[Code], Field(min_length=1, max_length=3)] = []
+
+
+class TravelerInfo(_Model):
+    """One person."""
+
+    id: str
+    traveler_type: TravelerType
+    associated_adult_id: str | None = None
+
+
+class CarrierRestrictions(_Model):
+    """Airlines to look at, or to leave out."""
+
+    included_carrier_codes: Annotated[list[AirlineCode], Field(min_length=1, max_length=99)] = []
+    excluded_carrier_codes: Annotated[list[AirlineCode], Field(min_length=1, max_length=99)] = []
+
+
+class CabinRestriction(_Model):
+    """The least cabin, for some directions or for all."""
+
+    cabin: Cabin
+    coverage: (
+        Annotated[str, Field(pattern="^(MOST_SEGMENTS|AT_LEAST_ONE_SEGMENT|ALL_SEGMENTS)$")] | None
+    ) = None
+    origin_destination_ids: list[str] | None = None
+
+
+class ConnectionRestriction(_Model):
+    """How many changes of plane."""
+
+    max_number_of_connections: Annotated[Count, Field(ge=0, le=2)] = 2
+    non_stop_preferred: bool = False
+
+
+class FlightFilters(_Model):
+    """What to leave out of the result."""
+
+    carrier_restrictions: CarrierRestrictions = CarrierRestrictions()
+    cabin_restrictions: Annotated[list[CabinRestriction], Field(min_length=1, max_length=6)] = []
+    connection_restriction: ConnectionRestriction = ConnectionRestriction()
+    return_to_departure_airport: bool = False
+    max_flight_time: Annotated[float, Field(ge=100)] | None = None
+
+
+class PricingOptions(_Model):
+    """Which kinds of fare."""
+
+    included_checked_bags_only: bool = False
+    refundable_fare: bool = False
+    no_restriction_fare: bool = False
+    no_penalty_fare: bool = False
+
+
+class SearchCriteria(_Model):
+    """Everything that narrows the search."""
+
+    max_flight_offers: Annotated[Count, Field(ge=1, le=MOST_OFFERS)] = MOST_OFFERS
+    max_price: Annotated[int, Field(ge=1)] | None = None
+    pricing_options: PricingOptions = PricingOptions()
+    flight_filters: FlightFilters = FlightFilters()
+
+
+class FlightOffersQuery(_Model):
+    """The whole body."""
+
+    currency_code: Code = "EUR"
+    origin_destinations: Annotated[list[OriginDestination], Field(min_length=1, max_length=6)]
+    travelers: Annotated[list[TravelerInfo], Field(min_length=1, max_length=18)]
+    sources: Annotated[list[Annotated[str, Field(pattern="^GDS$")]], Field(min_length=1)]
+    search_criteria: SearchCriteria = SearchCriteria()
+
+
+def read_body(body: bytes) -> FlightOffersQuery:
+    """The body of a POST in its documented shape.
+
+    Raises RefusedSearch: 477 for what is malformed, 32171 for what is missing, 10661 for too many.
+    """
+    try:
+        return FlightOffersQuery.model_validate_json(body)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+    errors = []
+    for fault in faults:
+        code, detail = _SEARCH_CODES.get(fault["type"], (477, None))
+        if fault["type"] == "too_short" and len(fault["loc"]) == 1:
+            code = 32171  # only the lists at the top are mandatory
+        pointer = "".join(f"/{part}" for part in fault["loc"])
+        errors.append(AmadeusError(code, detail or fault["msg"], pointer=pointer))
+    raise RefusedSearch(errors)

@@ -1,0 +1,200 @@
+"""From the body of a POST to a search: checks what its shape alone does not say."""
+
+import datetime as dt
+from collections import Counter
+
+from sandbox.errors import AmadeusError, RefusedSearch
+from sandbox.request.get_query import dates_allowed, read_date
+from sandbox.request.post_body import DateTimeRange, FlightOffersQuery, OriginDestination, read_body
+from sandbox.request.search import (
+    CABINS,
+    MINUTES_OF_DAY,
+    MOST_SEATS,
+    Bound,
+    Cabin,
+    Search,
+    Traveler,
+    Window,
+)
+from sandbox.world.airports import Places
+from sandbox.world.currencies import CURRENCIES
+
+
+def search_from_body(body: bytes, now: float, places: Places) -> Search:
+    """The search that a body asks for, on the day of `now` (seconds since the epoch).
+
+    Raises RefusedSearch with every fault in it.
+    """
+    return _Posted(read_body(body), now, places).search()
+
+
+class _Posted:
+    def __init__(self, query: FlightOffersQuery, now: float, places: Places) -> None:
+        self._query = query
+        self._first, self._last = dates_allowed(now)
+        self._places = places
+        self._errors: list[AmadeusError] = []
+
+    def search(self) -> Search:
+        criteria = self._query.search_criteria
+        filters = criteria.flight_filters
+        carriers = filters.carrier_restrictions
+        cabins = self._cabins()
+        directions = self._query.origin_destinations
+        bounds = [self._bound(n, one, cabins[one.id]) for n, one in enumerate(directions)]
+        self._check_order(bounds)
+        self._check_travelers()
+        if self._query.currency_code not in CURRENCIES:
+            self._refuse(4926, "unknown currency", "/currencyCode")
+        if carriers.included_carrier_codes and carriers.excluded_carrier_codes:
+            self._refuse(
+                2668,
+                "includedCarrierCodes and excludedCarrierCodes cannot be used together",
+                "/searchCriteria/flightFilters/carrierRestrictions",
+            )
+        if self._errors:
+            raise RefusedSearch(self._errors)
+        fares = criteria.pricing_options
+        return Search(
+            bounds=tuple(bounds),
+            travelers=tuple(
+                Traveler(one.id, one.traveler_type, one.associated_adult_id)
+                for one in self._query.travelers
+            ),
+            currency=CURRENCIES[self._query.currency_code],
+            most=int(criteria.max_flight_offers),
+            most_changes=int(filters.connection_restriction.max_number_of_connections),
+            included=frozenset(carriers.included_carrier_codes),
+            excluded=frozenset(carriers.excluded_carrier_codes),
+            most_price=criteria.max_price,
+            checked_bags=fares.included_checked_bags_only,
+            refundable=fares.refundable_fare or fares.no_restriction_fare or fares.no_penalty_fare,
+            longest=filters.max_flight_time,
+            same_airport=filters.return_to_departure_airport,
+        )
+
+    def _bound(self, number: int, wanted: OriginDestination, cabin: Cabin) -> Bound:
+        pointer = f"/originDestinations/{number}"
+        origins = [wanted.origin_location_code, *wanted.alternative_origins_codes]
+        destinations = [wanted.destination_location_code, *wanted.alternative_destinations_codes]
+        self._check_known(origins[0], f"{pointer}/originLocationCode")
+        self._check_known(destinations[0], f"{pointer}/destinationLocationCode")
+        for code in origins[1:]:
+            self._check_known(code, f"{pointer}/alternativeOriginsCodes")
+        for code in destinations[1:]:
+            self._check_known(code, f"{pointer}/alternativeDestinationsCodes")
+        if origins[0] == destinations[0]:
+            self._refuse(2668, "origin and destination are the same", pointer)
+        leaving, arriving = wanted.departure_date_time_range, wanted.arrival_date_time_range
+        self._check_radius(wanted, pointer)
+        date = self._date(leaving.date, f"{pointer}/departureDateTimeRange/date")
+        return Bound(
+            id=wanted.id,
+            origins=tuple(origins + self._places.near(origins[0], wanted.origin_radius)),
+            destinations=tuple(
+                destinations + self._places.near(destinations[0], wanted.destination_radius)
+            ),
+            date=date,
+            cabin=cabin,
+            days=tuple(
+                day
+                for day in _days(leaving.date_window)
+                if self._first <= date + dt.timedelta(days=day) <= self._last
+            ),
+            minutes=_minutes(leaving.time, leaving.time_window),
+            arrival=self._window(arriving, f"{pointer}/arrivalDateTimeRange/date")
+            if arriving
+            else None,
+            via=frozenset(wanted.included_connection_points),
+            not_via=frozenset(wanted.excluded_connection_points),
+        )
+
+    def _window(self, wanted: DateTimeRange, pointer: str) -> Window:
+        date = self._date(wanted.date, pointer)
+        dates = [date + dt.timedelta(days=day) for day in _days(wanted.date_window)]
+        return Window(frozenset(dates), _minutes(wanted.time, wanted.time_window))
+
+    def _check_radius(self, wanted: OriginDestination, pointer: str) -> None:
+        ranges = wanted.departure_date_time_range, wanted.arrival_date_time_range
+        if not any(one and (one.date_window or one.time_window) for one in ranges):
+            return
+        for name, km in (
+            ("originRadius", wanted.origin_radius),
+            ("destinationRadius", wanted.destination_radius),
+        ):
+            if km:
+                self._refuse(
+                    2668, "not together with dateWindow or timeWindow", f"{pointer}/{name}"
+                )
+
+    def _date(self, text: str, pointer: str) -> dt.date:
+        try:
+            return read_date(text, self._first, self._last)
+        except AmadeusError as error:
+            error.source = {"pointer": pointer}
+            self._errors.append(error)
+            return self._last
+
+    def _cabins(self) -> dict[str, Cabin]:
+        """The cabin asked for in each direction."""
+        restrictions = self._query.search_criteria.flight_filters.cabin_restrictions
+        cabins: dict[str, Cabin] = {one.id: CABINS[0] for one in self._query.origin_destinations}
+        if len(cabins) < len(self._query.origin_destinations):
+            self._refuse(2668, "two directions have the same id", "/originDestinations")
+        for number, restriction in enumerate(restrictions):
+            for bound_id in restriction.origin_destination_ids or list(cabins):
+                if bound_id not in cabins:
+                    pointer = f"/searchCriteria/flightFilters/cabinRestrictions/{number}"
+                    self._refuse(4926, "unknown id of a direction", pointer)
+                cabins[bound_id] = restriction.cabin
+        return cabins
+
+    def _check_order(self, bounds: list[Bound]) -> None:
+        dates = [bound.date for bound in bounds]
+        if dates != sorted(dates) and not self._errors:
+            self._refuse(425, "the directions are not in the order of time", "/originDestinations")
+
+    def _check_travelers(self) -> None:
+        people = self._query.travelers
+        types = {one.id: one.traveler_type for one in people}
+        laps = Counter(
+            one.associated_adult_id for one in people if one.traveler_type == "HELD_INFANT"
+        )
+        if len(types) < len(people):
+            self._refuse(2668, "two travelers have the same id", "/travelers")
+        if len(people) - laps.total() > MOST_SEATS:
+            self._refuse(10661, f"at most {MOST_SEATS} seated travelers", "/travelers")
+        for number, one in enumerate(people):
+            pointer = f"/travelers/{number}/associatedAdultId"
+            adult = one.associated_adult_id
+            if one.traveler_type != "HELD_INFANT":
+                continue
+            if adult is None:
+                self._refuse(32171, "a held infant needs an adult", pointer)
+            elif types.get(adult) not in {"ADULT", "SENIOR", "YOUNG", "STUDENT"}:
+                self._refuse(4926, "there is no such adult", pointer)
+            elif laps[adult] > 1:
+                self._refuse(2668, "more than one infant with one adult", pointer)
+
+    def _check_known(self, code: str, pointer: str) -> None:
+        if not self._places.airports_of(code):
+            self._refuse(4926, "unknown city or airport code", pointer)
+
+    def _refuse(self, code: int, detail: str, pointer: str) -> None:
+        self._errors.append(AmadeusError(code, detail, pointer=pointer))
+
+
+def _days(window: str | None) -> range:
+    """`I3D` is three days around, `P3D` up to three days after, `M3D` up to three before."""
+    if window is None:
+        return range(1)
+    kind, width = window[0], int(window[1])
+    return range(-width if kind in "IM" else 0, (width if kind in "IP" else 0) + 1)
+
+
+def _minutes(time: str | None, window: str | None) -> tuple[int, int] | None:
+    if time is None or window is None:
+        return None
+    at = int(time[:2]) * 60 + int(time[3:5])
+    width = int(window[:-1]) * 60
+    return max(0, at - width), min(MINUTES_OF_DAY, at + width)

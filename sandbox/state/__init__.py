@@ -1,0 +1,1 @@
+"""What a running sandbox remembers: tokens, limits, counters, settings."""

@@ -1,0 +1,51 @@
+"""What comes instead of a token costs Amadeus few calls, and no start."""
+
+import datetime as dt
+
+from tests.support.clients.crowd import ask_at_once
+from tests.support.clients.load import Load
+from tests.support.processes import eventually
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.sandbox_server import SandboxServer
+from tests.support.servers.service import Service
+
+
+def test_a_failing_token_endpoint_is_left_alone_with_growing_pauses(
+    redis_server: RedisServer, sandbox: SandboxServer
+) -> None:
+    sandbox.fault("token", "status", 401)
+    settings = {"redis_url": redis_server.url, "web_concurrency": 1}
+    with Service.on(sandbox, **settings) as one, Service.on(sandbox, **settings) as other:
+        with Load(one.url, per_second=20) as load, Load(other.url, per_second=20) as more:
+            eventually(lambda: len(load.outcomes) > 8 * 20)  # and so for eight seconds
+        assert {outcome.status for outcome in load.outcomes + more.outcomes} == {502}
+        # At 0, 1, 3 and 7 seconds.
+        assert 2 <= sandbox.calls("token") <= 5
+        assert one.log("token.failed") + other.log("token.failed")
+
+
+def test_an_odd_token_reply_causes_no_storm(sandbox: SandboxServer) -> None:
+    sandbox.fault("token", "tiny_expires_in", 1)
+    with Service.on(sandbox) as service, Load(service.url, per_second=20, routes=2000) as load:
+        eventually(lambda: len(asked_at(service)) > 1)
+        first, second, *_ = asked_at(service)
+        assert second - first > 6.7  # and so nine times a minute
+    assert load.failed() == []
+
+
+def asked_at(service: Service) -> list[float]:
+    """When it asked for each token that it was given, in seconds."""
+    return [
+        dt.datetime.fromisoformat(line["timestamp"]).timestamp() - line["duration_ms"] / 1000
+        for line in service.log("token.fetched")
+    ]
+
+
+def test_a_reply_without_a_token_is_a_bad_answer_and_no_storm(sandbox: SandboxServer) -> None:
+    sandbox.fault("token", "newline_token")
+    with Service.on(sandbox) as service:
+        replies = ask_at_once(service.price_url(ahead) for ahead in range(1, 41))
+        assert {(reply.status, reply.body["code"]) for reply in replies} == {
+            (502, "amadeus-bad-answer")
+        }
+        assert sandbox.calls("token") <= 4

@@ -1,0 +1,136 @@
+"""One token for the whole fleet, of which nobody has to think."""
+
+import datetime as dt
+import time
+from contextlib import ExitStack, closing
+
+import pytest
+
+from api.services.amadeus.replies import Reply
+from api.services.amadeus.token_provider import Credentials, TokenVault
+from api.services.cache.layered_store import LayeredStore
+from api.services.cache.read_through import ReadThrough
+from api.services.cache.redis import redis_store
+from api.services.cache.redis.redis_store import RedisStore
+from api.services.deadline import Deadline
+from tests.support.clients.crowd import ask_at_once
+from tests.support.clients.load import Load
+from tests.support.processes import eventually, free_port
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.sandbox_server import SandboxServer
+from tests.support.servers.service import Service
+
+
+def without_redis(*fleet: Service) -> int:
+    """How often a worker was too busy to reach Redis in time: it has a token of its own then."""
+    return sum(len(service.log("cache.unavailable")) for service in fleet)
+
+
+def test_a_fleet_that_starts_at_once_fetches_one_token(
+    redis_server: RedisServer, amadeus: SandboxServer
+) -> None:
+    amadeus.fault("token", "latency", 500)
+    fleet = [Service.on(amadeus, redis_url=redis_server.url, web_concurrency=2) for _ in range(3)]
+    with ExitStack() as stack:
+        for service in fleet:
+            stack.enter_context(service.just_launched())
+        eventually(lambda: sum(len(each.log("service.warmed")) for each in fleet) == 6)
+        fetched = sum(len(service.log("token.fetched")) for service in fleet)
+        shared = sum(len(service.log("token.shared")) for service in fleet)
+        assert fetched == amadeus.calls("token") <= 1 + without_redis(*fleet)
+        assert fetched + shared == 6
+
+
+@pytest.mark.timeout(120)
+def test_no_request_waits_for_a_token(redis_server: RedisServer, amadeus: SandboxServer) -> None:
+    nobody = f"redis://127.0.0.1:{free_port()}"
+    amadeus.settings(token_life=30)
+    with ExitStack() as services, ExitStack() as streams:
+        fleet = {
+            services.enter_context(
+                Service.on(amadeus, redis_url=url, web_concurrency=workers)
+            ): workers
+            for url, workers in ((redis_server.url, 2), (nobody, 2), ("memory://", 1))
+        }
+        eventually(lambda: all(len(tokens(each)) >= workers for each, workers in fleet.items()))
+        for service in fleet:
+            service.price()  # the first search takes the sandbox a while
+        amadeus.fault("token", "latency", 1500)
+        loads = [
+            streams.enter_context(Load(each.url, per_second=10, routes=2000)) for each in fleet
+        ]
+        eventually(
+            lambda: all(len(tokens(each)) >= 2 * workers for each, workers in fleet.items()),
+            within=60,
+        )
+        streams.close()  # who waits is heard of when it has its answer
+        for service, load in zip(fleet, loads, strict=True):
+            assert load.failed() == []
+            for token in service.log("token.fetched"):
+                assert "request_id" not in token  # it was no request's concern
+                assert slowest_across(load, token["timestamp"]) < 1
+
+
+def tokens(service: Service) -> list[dict[str, object]]:
+    """The lines that tell of a worker's new token."""
+    return service.log("token.fetched") + service.log("token.shared")
+
+
+def slowest_across(load: Load, timestamp: str) -> float:
+    """The seconds of the slowest request that was under way then."""
+    ago = time.time() - dt.datetime.fromisoformat(timestamp).timestamp()
+    then = time.monotonic() - ago
+    across = [each for each in load.outcomes if each.asked_at < then < each.asked_at + each.seconds]
+    return max((outcome.seconds for outcome in across), default=0)
+
+
+def test_a_revoked_token_is_replaced_once_for_all(
+    redis_server: RedisServer, amadeus: SandboxServer
+) -> None:
+    settings = {"redis_url": redis_server.url, "web_concurrency": 2}
+    with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
+        eventually(lambda: len(one.log("service.warmed") + other.log("service.warmed")) == 4)
+        amadeus.revoke_tokens(38193)
+        replies = ask_at_once(
+            [service.price_url(ahead) for ahead in range(1, 21) for service in (one, other)]
+        )
+        assert {reply.status for reply in replies} == {200}
+        said = {"code": "38193"}
+        eventually(lambda: one.log("token.rejected", **said) or other.log("token.rejected", **said))
+        eventually(lambda: 2 <= amadeus.calls("token") <= 2 + 2 * without_redis(one, other))
+
+
+def test_an_upstream_that_refuses_every_token_costs_two_token_calls(
+    redis_server: RedisServer, amadeus: SandboxServer
+) -> None:
+    settings = {"redis_url": redis_server.url, "web_concurrency": 1}
+    with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
+        amadeus.fault("search", "status", "401:38192")
+        for first in (1, 21):
+            replies = ask_at_once(
+                service.price_url(first + ahead) for ahead in range(20) for service in (one, other)
+            )
+            assert {(reply.status, reply.body["code"]) for reply in replies} == {
+                (502, "amadeus-misconfigured")
+            }
+        eventually(lambda: 2 <= amadeus.calls("token") <= 2 + 2 * without_redis(one, other))
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_replica_whose_clock_is_wrong_shares_the_token(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    replies = [Reply(200, "application/json", b'{"access_token": "the-token"}')]
+
+    def vault_on(store: LayeredStore) -> TokenVault:
+        reader, ours = ReadThrough(store, patience=5), Credentials("id", "secret")
+        return TokenVault(store, reader, lambda *_: replies.pop(), "https://x", ours)
+
+    with closing(LayeredStore(RedisStore(redis_server.url), 3600)) as store:
+        right = vault_on(store)
+        monkeypatch.setattr(redis_store, "steady_time", lambda: time.time() + hours * 3600)
+        with closing(LayeredStore(RedisStore(redis_server.url), 3600)) as another:
+            wrong = vault_on(another)
+            for vault in (wrong, right, wrong):
+                assert vault.token(Deadline(5)).value == "the-token"
+            assert wrong.has_token

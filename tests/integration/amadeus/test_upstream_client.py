@@ -1,0 +1,292 @@
+"""Amadeus is called in turn, once more where that helps, and not at all where it does not."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import count, cycle
+
+import pytest
+
+from tests.support.clients.crowd import ask_at_once
+from tests.support.processes import eventually
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.sandbox_server import SandboxServer
+from tests.support.servers.service import Service, some_day
+
+DAYS = count(30)
+
+
+@pytest.fixture(scope="module")
+def _impatient(shared_sandbox: SandboxServer) -> Iterator[Service]:
+    with Service.on(shared_sandbox, amadeus_timeout=1) as service:
+        # A simulator's first search reads the airports, which takes a busy machine its time.
+        eventually(lambda: service.price(date=some_day(next(DAYS))).is_success)
+        yield service
+
+
+@pytest.fixture
+def impatient(_impatient: Service, sandbox: SandboxServer) -> Iterator[Service]:
+    """One that waits a second for Amadeus; a last success keeps its circuit closed."""
+    yield _impatient
+    sandbox.clear()
+    assert _impatient.price(date=some_day(next(DAYS))).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def _slow(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterator[Service]:
+    settings = {"amadeus_rate_limit": 5, "request_deadline": 4, "web_concurrency": 1}
+    with Service.on(shared_sandbox, redis_url=shared_redis.url, **settings) as service:
+        yield service
+
+
+@pytest.fixture
+def slow(_slow: Service, sandbox: SandboxServer) -> Iterator[Service]:
+    """One that may call Amadeus five times a second, and has four seconds; none waits now."""
+    yield _slow
+    sandbox.clear()
+    assert _slow.price(date=some_day(next(DAYS))).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "arg"),
+    [("status", "500:141"), ("status", "429:38194"), ("reset", None), ("truncated", None)],
+)
+def test_a_failure_that_may_pass_is_tried_once_more(
+    impatient: Service, sandbox: SandboxServer, fault: str, arg: str | None
+) -> None:
+    retries = len(impatient.log("amadeus.retry"))
+    sandbox.fault("search", fault, arg, count=1)
+    assert impatient.price(date=some_day(next(DAYS))).status_code == 200
+    assert sandbox.counters()["search"]["calls"] == 2
+    assert len(impatient.log("amadeus.retry")) == retries + 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "arg", "code"),
+    [
+        ("status", "400:425", "rejected-by-amadeus"),
+        ("status", "403:38197", "amadeus-misconfigured"),
+        ("hang", None, "amadeus-timeout"),
+        ("redirect", "http://127.0.0.1:1/", "amadeus-bad-answer"),
+    ],
+)
+def test_a_failure_that_will_not_pass_is_not(
+    impatient: Service, sandbox: SandboxServer, fault: str, arg: str | None, code: str
+) -> None:
+    sandbox.fault("search", fault, arg, count=1)
+    assert impatient.price(date=some_day(next(DAYS))).json()["code"] == code
+    assert sandbox.counters()["search"]["calls"] == 1
+
+
+def test_what_failed_together_is_not_tried_again_together(
+    impatient: Service, sandbox: SandboxServer
+) -> None:
+    before = len(impatient.log("amadeus.retry"))
+    sandbox.fault("search", "status", 500)
+    ask_at_once(some_prices(impatient, 4))
+    eventually(lambda: len(impatient.log("amadeus.retry")) == before + 4)
+    pauses = [line["pause_ms"] for line in impatient.log("amadeus.retry")[before:]]
+    assert len(set(pauses)) > 1
+    assert all(100 <= pause <= 400 for pause in pauses)
+
+
+def test_nothing_is_tried_again_without_time_for_it(slow: Service, sandbox: SandboxServer) -> None:
+    sandbox.fault("search", "status", 500)
+    sandbox.settings(latency=3200)
+    try:
+        assert slow.price(date=some_day(next(DAYS))).json()["code"] == "amadeus-unavailable"
+    finally:
+        sandbox.settings(latency=0)
+    assert sandbox.calls("search") == 1
+
+
+def test_what_is_tried_again_ends_with_the_deadline(slow: Service, sandbox: SandboxServer) -> None:
+    before = len(slow.log("amadeus.call"))
+    sandbox.fault("search", "hang")
+    sandbox.fault("search", "status", 500, count=1, origin="JFK", destination="LAX")
+    assert slow.price(date=some_day(next(DAYS))).json()["code"] == "amadeus-timeout"
+    eventually(lambda: len(slow.log("amadeus.call")) == before + 2)
+    again = slow.log("amadeus.call")[-1]
+    assert again["error"].startswith("amadeus-timeout")
+    assert 3000 < again["duration_ms"] < 4000
+
+
+@pytest.mark.parametrize("fault", ["slow_headers", "slow_body"])
+def test_a_drip_does_not_beat_the_deadline(
+    impatient: Service, sandbox: SandboxServer, fault: str
+) -> None:
+    sandbox.fault("search", fault, 0.2)
+    (reply,) = ask_at_once([impatient.price_url(next(DAYS))])
+    assert reply.body["code"] == "amadeus-timeout"
+    assert reply.seconds < 2
+
+
+def test_the_circuit_opens_and_one_probe_closes_it(
+    impatient: Service, sandbox: SandboxServer
+) -> None:
+    sandbox.fault("search", "status", 500)
+    ask_at_once(some_prices(impatient, 6))
+    calls = sandbox.calls("search")
+    held_back = ask_at_once(some_prices(impatient, 20))
+    assert {reply.status for reply in held_back} == {503}
+    retry_after = {int(reply.headers["Retry-After"]) for reply in held_back}
+    assert retry_after <= {1, 2, 3, 4, 5}
+    assert sandbox.calls("search") == calls
+    sandbox.fault("search", "latency", 500)
+    time.sleep(max(retry_after))
+    probed = ask_at_once(some_prices(impatient, 5))
+    assert sorted(reply.status for reply in probed) == [200, 503, 503, 503, 503]
+    eventually(lambda: impatient.log("amadeus.circuit_closed"))
+    assert len(impatient.log("amadeus.circuit_opened")) == 1
+    assert len(impatient.log("amadeus.circuit_closed")) == 1
+
+
+@pytest.mark.alone
+def test_the_fleet_keeps_the_pace_of_the_test_environment(
+    amadeus: SandboxServer, redis_server: RedisServer
+) -> None:
+    amadeus.settings(rate_limit="test")
+    settings = {"redis_url": redis_server.url, "amadeus_rate_limit": 10, "web_concurrency": 1}
+    with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
+        one.price(date=some_day(60))  # its first answer takes the sandbox a while
+        with ThreadPoolExecutor(50) as threads:
+            asked = []
+            # Twice as many as may be called, but one by one: here the machine that the calls are
+            # sent from is the one that the clients and Amadeus run on.
+            for ahead, replica in zip(range(1, 51), cycle((one, other)), strict=False):
+                asked.append(threads.submit(replica.http.get, replica.price_url(ahead)))
+                time.sleep(0.05)
+            answers = [each.result() for each in asked]
+    assert {answer.status_code for answer in answers} == {200}
+    assert amadeus.counters()["search"]["refused"] == 0
+    # 50 calls at 10 a second, less the headroom, of which the last is asked for after 2.5 s.
+    assert 2.2 < max(answer.elapsed.total_seconds() for answer in answers) < 5.2
+
+
+@pytest.mark.alone
+def test_fifty_at_once_are_all_served_at_the_pace_of_the_test_environment(
+    amadeus: SandboxServer, redis_server: RedisServer
+) -> None:
+    amadeus.settings(rate_limit="test")
+    settings = {"redis_url": redis_server.url, "amadeus_rate_limit": 10, "web_concurrency": 1}
+    with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
+        one.price(date=some_day(60))  # its first answer takes the sandbox a while
+        replies = ask_at_once(
+            [one.price_url(ahead) for ahead in range(1, 26)]
+            + [other.price_url(ahead) for ahead in range(26, 51)]
+        )
+    assert {reply.status for reply in replies} == {200}
+    # The first call leaves while its worker has 25 clients to greet, and so may come too close to
+    # the second, which is tried again.
+    assert amadeus.counters()["search"]["refused"] <= 1
+    # 50 calls at 10 a second, less the headroom: nobody waits for more than the pace asks.
+    assert 4.5 < max(reply.seconds for reply in replies) < 7.5
+
+
+@pytest.mark.alone
+def test_the_workers_keep_the_pace_of_production(
+    amadeus: SandboxServer, redis_server: RedisServer
+) -> None:
+    amadeus.settings(rate_limit="production")
+    settings = {"redis_url": redis_server.url, "amadeus_rate_limit": 40, "web_concurrency": 2}
+    with Service.on(amadeus, **settings) as service:
+        service.price(date=some_day(90))  # its first answer takes the sandbox a while
+        replies = ask_at_once([service.price_url(ahead) for ahead in range(1, 81)])
+    assert {reply.status for reply in replies} == {200}
+    assert amadeus.counters()["search"]["refused"] == 0
+    # 80 calls at 40 a second, less the headroom; half of the pace would take them 4.4 s.
+    assert 2 < max(reply.seconds for reply in replies) < 4
+
+
+@pytest.mark.alone
+def test_a_queue_that_is_too_long_is_said_with_a_truthful_retry_after(slow: Service) -> None:
+    with ThreadPoolExecutor(30) as threads:
+        crowd = [threads.submit(slow.http.get, url) for url in some_prices(slow, 30)]
+        answers = (answer.result() for answer in as_completed(crowd))
+        refused = next(answer for answer in answers if answer.status_code == 503)
+        assert refused.json()["code"] == "amadeus-unavailable"
+        assert refused.elapsed.total_seconds() < 1
+        assert slow.log("amadeus.paced")
+        time.sleep(int(refused.headers["Retry-After"]))
+        # More than were served, had half of the queue still been there.
+        assert {reply.status for reply in ask_at_once(some_prices(slow, 7))} == {200}
+
+
+def test_whoever_is_let_into_the_queue_has_time_left_for_the_call(
+    slow: Service, sandbox: SandboxServer
+) -> None:
+    sandbox.fault("search", "latency", 1500)
+    statuses = [reply.status for reply in ask_at_once(some_prices(slow, 30))]
+    assert set(statuses) == {200, 503}
+    assert sandbox.calls("search") == statuses.count(200) > 5
+
+
+@pytest.mark.parametrize(
+    ("command", "value"),
+    [
+        ("SET", ["4102444800"]),
+        ("SET", ["4102444801 4102444800", "EX", "3600"]),  # as before a clock was set back
+        ("SET", ["inf inf"]),
+        ("SET", ["much later"]),
+        ("RPUSH", ["a"]),
+    ],
+)
+def test_a_turn_that_is_none_of_ours_is_counted_anew(
+    slow: Service, redis_server: RedisServer, command: str, value: list[str]
+) -> None:
+    slow.price(date=some_day(next(DAYS)))
+    (turn,) = redis_server.keys("fp:1:turn:*")
+    redis_server.client.delete(turn)
+    redis_server.client.execute_command(command, turn, *value)  # type: ignore[no-untyped-call]
+    assert slow.price(date=some_day(next(DAYS))).status_code == 200
+    assert float(redis_server.get(turn).split()[0]) < time.time() + 5
+    assert not slow.log("cache.unavailable")
+
+
+def some_prices(service: Service, number: int) -> list[str]:
+    return [service.price_url(next(DAYS)) for _ in range(number)]
+
+
+def test_a_used_up_quota_stops_the_calls_of_the_whole_fleet(
+    amadeus: SandboxServer, redis_server: RedisServer
+) -> None:
+    settings = {"redis_url": redis_server.url, "web_concurrency": 2}
+    with (
+        Service.on(amadeus, **settings, amadeus_rate_limit=0.5) as one,
+        Service.on(amadeus, **settings) as other,
+    ):
+        amadeus.fault("search", "status", "429:38195")
+        # Two seconds from turn to turn are time enough for all to hear what the first is told.
+        queued = ask_at_once(some_prices(one, 4))
+        replies = queued + ask_at_once(some_prices(other, 10))
+        assert {reply.body["code"] for reply in replies} == {"amadeus-quota"}
+        assert all(int(reply.headers["Retry-After"]) > 3000 for reply in replies)
+        assert other.price().json()["code"] == "amadeus-quota"
+        assert other.get("/readyz").json()["checks"]["amadeus"]["status"] == "quota"
+        assert amadeus.calls("search") == 1
+
+
+def test_fifty_calls_open_a_handful_of_connections(
+    impatient: Service, sandbox: SandboxServer
+) -> None:
+    for _ in range(10):
+        ask_at_once(some_prices(impatient, 5))
+    assert sandbox.calls("search") == 50
+    # Ours and the test's own questions, one connection each.
+    assert service_connections(sandbox) <= 10
+
+
+def service_connections(amadeus: SandboxServer) -> int:
+    first = amadeus.counters()["connections"]["opened"]
+    own = amadeus.counters()["connections"]["opened"] - first
+    opened: int = first - own * 2
+    return opened
+
+
+def test_it_starts_in_time_when_amadeus_is_down() -> None:
+    started = time.monotonic()
+    down = {"amadeus_client_id": "id", "amadeus_client_secret": "secret"}
+    with Service(amadeus_base_url="http://127.0.0.1:1", **down) as service:
+        assert time.monotonic() - started < 5
+        assert service.price().status_code == 503
+        assert service.log("token.failed")

@@ -1,0 +1,34 @@
+"""The read-through's rule holds in stories of Redis, whose scripts meet each other in them."""
+
+import time
+from contextlib import ExitStack, closing
+from random import Random
+
+import pytest
+
+from api.services.cache.redis.redis_store import RedisStore
+from tests.support.servers.redis_server import RedisServer
+from tests.support.stories import READERS, Clock, Story, hurry, played
+
+# A process knows Redis' time by half a round trip.
+PRECISION = 0.05
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_rule_holds_with_redis(
+    seed: int, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as stores:
+
+        def open_store() -> RedisStore:
+            return stores.enter_context(closing(RedisStore(redis_server.url)))
+
+        def begin() -> Story:
+            redis_server.client.flushall()
+            clock = Clock(open_store().time() - time.monotonic(), PRECISION)
+            return Story(Random(seed), clock, open_store)
+
+        hurry(monkeypatch)
+        story = played(begin)
+    story.check_that_nobody_fetched_beside_another()
+    assert len(story.fetches) < READERS

@@ -1,0 +1,177 @@
+"""The copy in the process beside Redis: what it may take over, and what outlives an outage."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from api.errors import AmadeusTimeout, dump_upstream_error
+from api.services.cache import memory_store
+from api.services.cache.entries import Entry
+from api.services.cache.layered_store import LayeredStore
+from api.services.cache.redis.redis_store import RedisStore
+from tests.support.processes import eventually
+from tests.support.servers.redis_server import RedisServer
+
+STALE_TTL = 86400.0
+# So many of the size of a real one a copy holds.
+MAX_PRICES = 11_000
+
+
+class EventfulRedis(RedisStore):
+    """Something happens before a put, while its reply is on its way, or to the next check."""
+
+    before: Callable[[], object] = staticmethod(lambda: None)
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+    mistakes = 0
+
+    def put(
+        self, key: str, owner: str, body: bytes, fetched_at: float, ttl: float, stale_ttl: float
+    ) -> Entry:
+        self.before()
+        entry = super().put(key, owner, body, fetched_at, ttl, stale_ttl)
+        self.meanwhile()
+        return entry
+
+    def check(self) -> None:
+        if self.mistakes:
+            self.mistakes -= 1
+            raise ValueError("nobody thought of this")
+        super().check()
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    """A Redis to be mistreated."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def shared(server: RedisServer) -> EventfulRedis:
+    return EventfulRedis(server.url)
+
+
+@pytest.fixture
+def store(shared: EventfulRedis) -> Iterator[LayeredStore]:
+    store = LayeredStore(shared, STALE_TTL)
+    store.start()
+    yield store
+    store.close()
+
+
+def answers_itself(store: LayeredStore, server: RedisServer) -> bool:
+    """Whether the copy is in use: the second time that something is read, Redis is not asked."""
+    store.put("known", "", b"body", store.now(), 600, 60)
+    gets = server.calls("get")
+    store.get("known")
+    return server.calls("get") == gets
+
+
+def subscriptions(server: RedisServer) -> set[str]:
+    """Those who follow what is stored, by their ids."""
+    return {client["id"] for client in server.client.client_list(_type="pubsub")}
+
+
+def test_a_late_reply_brings_back_no_price_whose_successor_was_not_heard_of(
+    store: LayeredStore, shared: EventfulRedis, server: RedisServer
+) -> None:
+    def lose_the_news() -> None:
+        shared.meanwhile = lambda: None
+        lost = subscriptions(server)
+        server.client.client_kill_filter(_type="pubsub")
+        with closing(RedisStore(server.url)) as another:
+            another.put("key", "", b"newer", now + 0.1, 600, 60)
+        eventually(lambda: subscriptions(server) - lost)
+        eventually(lambda: answers_itself(store, server))
+
+    eventually(lambda: answers_itself(store, server))
+    now = store.time()
+    shared.meanwhile = lose_the_news
+    store.put("key", "", b"older", now, 600, 60)
+    found = store.get("key")
+    assert found is not None
+    assert found.body == b"newer"
+
+
+def test_a_failure_before_a_success_is_forgotten_in_an_outage_as_well(
+    store: LayeredStore, server: RedisServer
+) -> None:
+    def fail_and_succeed_before_an_outage() -> None:
+        store.fail("key", "me", dump_upstream_error(AmadeusTimeout("too late")), 60, 1)
+        if not server.is_running:
+            server.start()
+            eventually(lambda: store.is_up and answers_itself(store, server))
+        store.put("key", "me", b"body", store.time(), 600, 60)
+        server.kill()
+        assert store.failure("key") is None
+
+    fail_and_succeed_before_an_outage()
+    fail_and_succeed_before_an_outage()
+
+
+def test_redis_is_followed_and_used_again_after_what_nobody_thought_of(
+    shared: EventfulRedis, server: RedisServer
+) -> None:
+    with closing(LayeredStore(shared, 3600)) as store:
+
+        def gets_over_it() -> bool:
+            return not shared.mistakes and store.is_up and answers_itself(store, server)
+
+        shared.mistakes = 1
+        store.start()
+        eventually(gets_over_it)
+        shared.mistakes = 1
+        server.client.client_kill_filter(_type="pubsub")
+        eventually(gets_over_it)
+        server.freeze()
+        store.get("key")
+        shared.mistakes = 1
+        server.thaw()
+        eventually(gets_over_it)
+
+
+def test_copy_remembers_in_an_outage_for_as_long_as_stale_prices_may_be_served(
+    store: LayeredStore, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_store, "HANDOVER_SECONDS", 0.0)
+    eventually(lambda: answers_itself(store, server))
+    for age in (2 * 3600, STALE_TTL + 601):
+        store.put(f"{age:.0f} s ago", "", b"body", store.time() - age, 600, STALE_TTL)
+
+    server.kill()
+
+    assert store.get("7200 s ago") is not None
+    assert store.get("87001 s ago") is None
+
+
+def test_worker_shares_all_that_its_copy_took_in_an_outage(
+    store: LayeredStore, server: RedisServer
+) -> None:
+    server.kill()
+    for number in range(MAX_PRICES):
+        store.put(f"price {number}", "", b"x" * 151, store.now(), 600, 60)
+    server.start()
+
+    eventually(lambda: store.is_up, within=60)
+
+    assert len(server.keys("*price *")) == MAX_PRICES
+
+
+def test_price_that_was_stored_is_not_followed_by_an_older_one_in_an_outage(
+    store: LayeredStore, shared: EventfulRedis, server: RedisServer
+) -> None:
+    def lose_redis() -> None:
+        server.kill()
+        eventually(lambda: not store.is_up)
+
+    eventually(lambda: answers_itself(store, server))
+    now = store.time()
+    store.put("key", "", b"older", now - 1, 600, 60)
+    shared.before = lambda: server.client.client_kill_filter(_type="pubsub")
+    shared.meanwhile = lose_redis
+    store.put("key", "", b"newer", now, 600, 60)
+
+    entry = store.get("key")
+    assert entry is not None
+    assert entry.body == b"newer"

@@ -1,0 +1,92 @@
+"""A fault at every step of a short story, of Redis and of Amadeus."""
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.support.faults import WAYS
+
+ROOT: Final = Path(__file__).resolve().parents[3]
+UNDER_GEVENT: Final = """
+from gevent import monkey
+monkey.patch_all()
+from tests.support.fault_stories import main
+main()
+"""
+# A story waits more than it works, and only one is told in a process at a time.
+SHARES: Final = {"redis": 6, "amadeus": 2}
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of all faults."""
+
+    played: dict[str, Counter[str]]
+    findings: list[str]
+
+    def of_kind(self, *kinds: str) -> list[str]:
+        return [finding for finding in self.findings if finding.startswith(kinds)]
+
+
+@pytest.fixture(scope="module")
+def seen() -> Seen:
+    shares = [(spoilt, share) for spoilt, of in SHARES.items() for share in range(of)]
+    with ThreadPoolExecutor(len(shares)) as lanes:
+        reports = list(lanes.map(lambda share: run_share(*share), shares))
+    played = {spoilt: Counter[str]() for spoilt in SHARES}
+    for (spoilt, _), report in zip(shares, reports, strict=True):
+        played[spoilt].update(report["played"])
+    for spoilt, ways in played.items():
+        slowest = max(
+            report["slowest"]
+            for (of, _), report in zip(shares, reports, strict=True)
+            if of == spoilt
+        )
+        told = ", ".join(f"{number} {way}" for way, number in ways.items())
+        print(f"faults of {spoilt}: {ways.total()} ({told}); slowest answer {slowest:.1f} s")  # noqa: T201
+    return Seen(played, [finding for report in reports for finding in report["findings"]])
+
+
+def run_share(spoilt: str, share: int) -> dict[str, Any]:
+    run = subprocess.run(
+        [sys.executable, "-c", UNDER_GEVENT, spoilt, str(share), str(SHARES[spoilt])],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    report: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    return report
+
+
+def test_every_answer_is_right_or_a_documented_error_in_time(seen: Seen) -> None:
+    assert seen.of_kind("wrong", "late") == []
+
+
+def test_service_is_well_after_every_fault(seen: Seen) -> None:
+    assert seen.of_kind("unwell") == []
+
+
+def test_nothing_is_left_after_any_fault(seen: Seen) -> None:
+    assert seen.of_kind("left") == []
+
+
+def test_faults_of_every_way_are_as_many_as_documented(seen: Seen) -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    documented = re.search(r"more than (\d+) faults of Redis and (\d+) of Amadeus", text)
+    assert documented is not None
+    assert seen.played["redis"].total() > int(documented[1])
+    assert seen.played["amadeus"].total() > int(documented[2])
+    assert set(seen.played["redis"]) == set(seen.played["amadeus"]) == set(WAYS)

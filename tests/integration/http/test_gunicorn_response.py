@@ -1,0 +1,108 @@
+"""An answer leaves in as few writes as it has pieces."""
+
+import socket
+import sys
+from contextlib import closing, suppress
+from unittest.mock import create_autospec
+
+import pytest
+from gunicorn import http
+from gunicorn.config import Config
+from gunicorn.http import errors, wsgi
+
+from api.serving.gunicorn_response import Response
+
+HERE = ("127.0.0.1", 8080)
+
+
+def writes(
+    *pieces: bytes, method: str = "GET", length: int | None = None, header: str = "hit"
+) -> list[bytes]:
+    """What gunicorn writes, a system call each, when an application answers with these pieces."""
+
+    client, server = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)  # keeps writes apart
+    with closing(client), closing(server):
+        client.send(f"{method} / HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        request = next(http.get_parser(Config(), server, HERE))
+        response, _ = wsgi.create(request, server, HERE, HERE, Config(), response_class=Response)
+        of_length = [] if length is None else [("Content-Length", str(length))]
+        response.start_response("200 OK", [("X-Cache", header), *of_length])
+        for piece in pieces:
+            response.write(piece)
+        response.close()
+        client.setblocking(False)
+        seen = []
+        with suppress(BlockingIOError):
+            while True:
+                seen.append(client.recv(65536))
+        return seen
+
+
+def test_head_and_body_leave_together() -> None:
+    (whole,) = writes(b"body", length=4)
+
+    head, body = whole.split(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\nServer: ")
+    assert head.endswith(b"\r\nX-Cache: hit\r\nContent-Length: 4")
+    assert body == b"body"
+
+
+def test_readers_of_a_large_body_share_it() -> None:
+    request, sock = create_autospec(http.Request), create_autospec(socket.socket)
+    request.method, request.version = "GET", (1, 1)
+    body = bytes(1_500_000)
+    response = Response(request, sock, Config())
+    response.start_response("200 OK", [("Content-Length", str(len(body)))])
+
+    response.write(body)
+
+    (sent,) = sock.sendall.call_args.args
+    is_shared = sent is body  # a failure would print both
+    assert is_shared
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_head_without_a_body_leaves_too(method: str) -> None:
+    (whole,) = writes(method=method, length=0)
+
+    assert whole.endswith(b"Content-Length: 0\r\n\r\n")
+
+
+def test_the_body_that_a_head_must_not_have_is_left_out() -> None:
+    (whole,) = writes(b"body", method="HEAD", length=4)
+
+    assert whole.endswith(b"Content-Length: 4\r\n\r\n")
+
+
+def test_a_body_in_pieces_follows_in_order() -> None:
+    assert b"".join(writes(b"one ", b"two", length=7)).endswith(b"\r\n\r\none two")
+
+
+def test_a_body_of_unknown_length_is_sent_in_chunks() -> None:
+    whole = b"".join(writes(b"one ", b"two"))
+
+    assert b"\r\nTransfer-Encoding: chunked\r\n" in whole
+    assert whole.endswith(b"\r\n\r\n4\r\none \r\n3\r\ntwo\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("header", ["a\r\nSet-Cookie: b", "a\x00", "a\n b"])
+def test_a_header_that_would_end_itself_is_refused_every_time(header: str) -> None:
+    for _ in range(2):
+        with pytest.raises(errors.InvalidResponseHeader):  # type: ignore[attr-defined]
+            writes(b"body", header=header)
+
+
+def test_a_header_is_the_same_however_often_it_was_sent() -> None:
+    for _ in range(2):
+        (whole,) = writes(b"body", length=4, header=" miss ")
+        assert whole.endswith(b"\r\nX-Cache: miss\r\nContent-Length: 4\r\n\r\nbody")
+
+
+def test_long_header_value_is_forgotten_once_it_is_sent() -> None:
+    value = "X-A," * 2000
+    holders = sys.getrefcount(value)
+
+    writes(header=value)
+
+    holders_left = sys.getrefcount(value)
+    assert holders_left == holders

@@ -1,0 +1,77 @@
+"""Real clients of /openapi.json: schemathesis and the page /docs in a browser."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+
+from tests.support.processes import eventually
+from tests.support.servers.browser import complaints, requested
+from tests.support.servers.service import Service
+
+ROOT = Path(__file__).resolve().parents[3]
+CLIENT, OPERATOR = "the-key-of-the-client", "the-key-of-the-operator"
+SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with Service(web_concurrency=2) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def keyed() -> Iterator[Service]:
+    with Service(api_keys=CLIENT, operator_keys=OPERATOR) as service:
+        yield service
+
+
+def test_schemathesis_finds_nothing(service: Service, tmp_path: Path) -> None:
+    found_nothing(service, tmp_path, "--max-examples", "100")
+
+
+def test_schemathesis_finds_nothing_with_an_operators_key(keyed: Service, tmp_path: Path) -> None:
+    key = ("--header", f"X-API-Key: {OPERATOR}")
+    found_nothing(keyed, tmp_path, "--max-examples", "9", "--phases", "fuzzing", *key)
+
+
+def found_nothing(service: Service, folder: Path, *options: str) -> None:
+    hooks = {"PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks"}
+    checks = ("--checks", "all", "--continue-on-failure")
+    run = subprocess.run(
+        [str(SCHEMATHESIS), "run", f"{service.url}/openapi.json", *checks, *options],
+        cwd=folder,
+        env={**os.environ, **hooks},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stdout
+    assert re.search(r"(\d+) generated, \1 passed", run.stdout), run.stdout
+
+
+def test_the_page_shows_the_document_and_asks_nobody_else(service: Service, chrome: Chrome) -> None:
+    chrome.get(f"{service.url}/docs")
+    eventually(lambda: "/flights/price" in chrome.find_element(By.ID, "docs").text)
+
+    assert complaints(chrome) == []
+    assert all(url.startswith((service.url, "data:")) for url in requested(chrome))
+
+
+def test_try_it_out_gets_a_price(service: Service, chrome: Chrome) -> None:
+    chrome.get(f"{service.url}/docs")
+    found = eventually(lambda: chrome.find_elements(By.ID, "operations-prices-cheapestPrice"))
+    operation = found[0]
+    operation.find_element(By.CLASS_NAME, "opblock-summary-control").click()
+    eventually(lambda: operation.find_elements(By.CLASS_NAME, "execute"))[0].click()
+
+    answers = eventually(lambda: operation.find_elements(By.CLASS_NAME, "live-responses-table"))
+    eventually(lambda: '"price"' in answers[0].text)
+    assert complaints(chrome) == []

@@ -1,0 +1,309 @@
+"""/metrics tells of all workers, whichever is asked, and of everything that happened."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import pytest
+from prometheus_client.samples import Sample
+
+from tests.support.clients import plain_http
+from tests.support.clients.crowd import ask_at_once
+from tests.support.metrics_page import labels, samples, value
+from tests.support.processes import eventually
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.sandbox_server import SandboxServer
+from tests.support.servers.service import Service, some_day
+
+REQUESTS = "http_request_duration_seconds_count"
+READS = "cache_reads_total"
+LOOKUPS = "cache_lookups_total"
+CALLS = "upstream_call_duration_seconds_count"
+_days = count(10)
+pytestmark = pytest.mark.usefixtures("sandbox")  # without faults
+
+
+class Rises:
+    """By how much the samples of a service have risen since this was made."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._before = {_identity(sample): sample.value for sample in samples(service)}
+
+    def __call__(self, name: str, **labels: str) -> float:
+        """Of that name and with at least these labels, in sum."""
+        risen = self._risen(name)
+        return sum(sample.value for sample in risen if labels.items() <= sample.labels.items())
+
+    def labels(self, name: str, label: str) -> set[str]:
+        """Every value of a label of samples that have risen."""
+        return {sample.labels[label] for sample in self._risen(name)}
+
+    def _risen(self, name: str) -> list[Sample]:
+        return [
+            sample._replace(value=sample.value - before)
+            for sample in samples(self._service, f"flight_price_{name}")
+            if sample.value > (before := self._before.get(_identity(sample), 0))
+        ]
+
+
+def _identity(sample: Sample) -> tuple[str, frozenset[tuple[str, str]]]:
+    return sample.name, frozenset(sample.labels.items())
+
+
+@pytest.fixture(scope="module")
+def service(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterator[Service]:
+    """One whose counts several tests see rising."""
+    shared_sandbox.clear()
+    shared_redis.client.flushall()
+    settings = {"redis_url": shared_redis.url, "web_concurrency": 2, "amadeus_timeout": 2}
+    with Service.on(shared_sandbox, **settings) as service:
+        eventually(lambda: value(service, "workers") == 2)
+        yield service
+
+
+@pytest.fixture(scope="module")
+def hasty(shared_sandbox: SandboxServer) -> Iterator[Service]:
+    """One whose prices are good for a second, and whose calls have turns."""
+    shared_sandbox.clear()
+    with Service.on(shared_sandbox, cache_ttl=1, amadeus_rate_limit=4) as service:
+        yield service
+
+
+@pytest.fixture
+def rises(service: Service) -> Rises:
+    return Rises(service)
+
+
+@pytest.fixture
+def day() -> str:
+    """A day that no other test asks for."""
+    return some_day(next(_days))
+
+
+@pytest.fixture(scope="module")
+def plain() -> Iterator[Service]:
+    """One that several tests look at, and none of them changes."""
+    with Service() as service:
+        yield service
+
+
+def ping(service: Service) -> None:
+    """On a connection of its own, so that any worker may be the one that answers."""
+    plain_http.get(f"{service.url}/ping")
+
+
+def test_requests_are_counted_over_all_workers(service: Service, rises: Rises) -> None:
+    for _ in range(40):
+        ping(service)
+
+    assert rises(REQUESTS, route="/ping", method="GET", status="200") == 40
+
+
+def test_counts_outlive_a_worker(service: Service, rises: Rises) -> None:
+    for _ in range(10):
+        ping(service)
+    first, _ = service.workers()
+
+    os.kill(first, signal.SIGKILL)
+
+    eventually(lambda: len(set(service.workers()) - {first}) == 2)
+    eventually(lambda: value(service, "workers") == 2)
+    for _ in range(10):
+        ping(service)
+    assert rises(REQUESTS, route="/ping") == 20
+
+
+def test_a_reload_keeps_the_counts(service: Service, rises: Rises) -> None:
+    before = set(service.workers())
+    ping(service)
+
+    service.process.send_signal(signal.SIGHUP)
+
+    eventually(lambda: len(service.workers()) == 2 and not before & set(service.workers()))
+    assert rises(REQUESTS, route="/ping") == 1
+    eventually(lambda: value(service, "workers") == 2)
+
+
+def test_hostile_paths_and_methods_make_no_labels(service: Service, rises: Rises) -> None:
+    for number in range(50):
+        service.get(f"/flights/price/{number}")
+        service.get(f"/%00{number}")
+        service.get("/flights/price", origin=f"X{number}", **{f"p{number}": "1"})
+        service.http.request(f"METHOD{number}", "/flights/price")
+    send_raw(service, b"BREW /" + b"a" * 3000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    assert rises.labels(REQUESTS, "route") == {"/flights/price", "unmatched", "/metrics"}
+    assert rises.labels(REQUESTS, "method") == {"GET", "other"}
+    assert rises.labels(REQUESTS, "status") <= {"200", "400", "404", "405", "414"}
+
+
+def test_each_outcome_of_the_cache_is_counted(
+    service: Service, sandbox: SandboxServer, rises: Rises, day: str
+) -> None:
+    service.price(date=day)
+    service.price(date=day)
+    service.price(date=day, nocache="1")
+    sandbox.fault("search", "status", "500")
+    service.price(date=day, origin="BOS")
+
+    for outcome in ("miss", "hit", "bypass", "error"):
+        assert rises(LOOKUPS, outcome=outcome) == 1, outcome
+    assert rises.labels(READS, "layer") == {"process", "redis"}
+
+
+def test_reads_of_prices_are_told_from_those_of_the_token(
+    service: Service, rises: Rises, day: str
+) -> None:
+    service.price(date=day)
+    service.price(date=day)
+    assert rises(READS, kind="price", result="found") == 1
+    absent = rises(READS, kind="price", result="absent")
+
+    service.price(date=day, nocache="1")
+
+    assert rises(READS, kind="price") == 1 + absent
+    assert labels(service, READS, "kind") == {"price", "token"}
+
+
+def test_a_search_that_amadeus_refuses_is_no_failure(
+    service: Service, sandbox: SandboxServer, rises: Rises, day: str
+) -> None:
+    sandbox.fault("search", "status", "400:425")
+
+    service.price(date=day)
+
+    assert rises(LOOKUPS, outcome="rejected") == 1
+    assert rises(LOOKUPS, outcome="error") == 0
+
+
+def test_a_stale_answer_is_counted(hasty: Service, sandbox: SandboxServer, day: str) -> None:
+    rises = Rises(hasty)
+    hasty.price(date=day)
+    sandbox.fault("search", "status", "500")
+
+    eventually(lambda: hasty.price(date=day).headers["X-Cache"] == "stale")
+
+    assert rises(LOOKUPS, outcome="stale") == 1
+
+
+def test_callers_who_share_a_fetch_are_counted(
+    service: Service, sandbox: SandboxServer, rises: Rises, day: str
+) -> None:
+    sandbox.fault("search", "latency", 500, count=1)
+
+    with ThreadPoolExecutor(8) as crowd:
+        list(crowd.map(lambda _: service.price(date=day), range(8)))
+
+    assert rises("cache_coalesced_total") == 7
+    assert rises(CALLS, call="search") == 1
+
+
+def test_calls_to_amadeus_are_counted_by_status(
+    service: Service, sandbox: SandboxServer, rises: Rises, day: str
+) -> None:
+    service.price(date=day)
+    sandbox.fault("search", "status", "500", count=1)
+    service.price(date=day, origin="BOS")
+
+    assert rises(CALLS, call="search", status="200") == 2
+    assert rises(CALLS, call="search", status="500") == 1
+    assert rises("upstream_retries_total") == 1
+
+
+def test_an_answer_that_never_came_is_counted_by_our_code(
+    service: Service, sandbox: SandboxServer, rises: Rises, day: str
+) -> None:
+    sandbox.fault("search", "hang")
+
+    service.price(date=day)
+
+    assert rises(CALLS, call="search", status="amadeus-timeout") == 1
+
+
+def test_a_status_that_does_not_exist_makes_no_label(
+    service: Service, sandbox: SandboxServer, rises: Rises, day: str
+) -> None:
+    sandbox.fault("search", "status", "599")
+
+    service.price(date=day)
+
+    assert rises.labels(CALLS, "status") == {"other"}
+
+
+def test_waiting_for_a_turn_is_counted(hasty: Service) -> None:
+    rises = Rises(hasty)
+    ask_at_once([hasty.price_url(next(_days)) for _ in range(3)])
+
+    assert rises("upstream_paced_wait_seconds_count") >= 2
+    assert rises("upstream_paced_wait_seconds_sum") > 0.1
+
+
+def test_an_open_circuit_shows(sandbox: SandboxServer) -> None:
+    with Service.on(sandbox) as service:
+        sandbox.fault("search", "status", "500")
+        for number in range(10):
+            service.price(adults=str(1 + number % 9), currency="USD" if number > 8 else "EUR")
+
+        assert value(service, "breaker_open_workers") == 1
+        assert value(service, "breaker_opened_total") == 1
+
+
+def test_the_token_shows_its_age_and_life(
+    service: Service, sandbox: SandboxServer, rises: Rises, day: str
+) -> None:
+    assert value(service, "token_life_seconds") > 1000
+    sandbox.revoke_tokens()
+    service.price(date=day)
+
+    assert rises("token_rejected_total") == 1
+    assert rises("token_fetches_total", result="fetched") == sandbox.calls("token") == 1
+    assert rises(CALLS, call="token", status="200") == 1
+
+
+def test_a_redis_that_is_gone_shows_and_so_does_its_return(
+    service: Service, rises: Rises, redis_server: RedisServer
+) -> None:
+    redis_server.kill()
+    try:
+        eventually(lambda: value(service, "redis_down_workers") == 2)
+        assert rises("redis_errors_total", kind="connection") >= 2
+    finally:
+        redis_server.start()
+
+    eventually(lambda: value(service, "redis_down_workers") == 0)
+
+
+def test_errors_are_counted_by_code_with_the_time_of_the_last(
+    service: Service, rises: Rises
+) -> None:
+    began = time.time()
+
+    service.price(origin="NOWHERE")
+
+    assert rises("problems_total", code="invalid-request") == 1
+    assert value(service, "problem_last_timestamp_seconds", code="invalid-request") >= began
+
+
+def test_what_has_not_happened_yet_has_a_count_that_can_rise(plain: Service) -> None:
+    calls = [sample.labels for sample in samples(plain, f"flight_price_{CALLS}")]
+
+    assert {"call": "search", "status": "200"} in calls
+    assert labels(plain, "problems_total", "code") >= {"no-offers", "amadeus-quota", "not-found"}
+
+
+def test_the_build_shows(plain: Service) -> None:
+    (build,) = samples(plain, "flight_price_build_info")
+
+    assert build.labels["version"] == plain.get("/version").json()["version"]
+    assert build.labels["environment"] == "sandbox"
+
+
+def send_raw(service: Service, request: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", service.port)) as connection:
+        connection.sendall(request)
+        return connection.recv(65536)

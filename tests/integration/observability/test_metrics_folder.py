@@ -1,0 +1,61 @@
+"""The files in which workers count are as many as the workers, and gone with the last of them."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.metrics_page import value
+from tests.support.processes import eventually, has_ended
+from tests.support.servers.service import Service
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with Service(web_concurrency=2) as service:
+        eventually(lambda: value(service, "workers") == 2)
+        yield service
+
+
+def test_workers_that_come_and_go_leave_no_files(service: Service) -> None:
+    for _ in range(3):
+        killed = service.workers()[0]
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: killed not in service.workers() and len(service.workers()) == 2)  # noqa: B023
+    eventually(lambda: value(service, "workers") == 2)
+
+    # Of each kind one a place, some made later than others; and the history that all share.
+    known = re.compile(r"(counter|histogram|gauge_[a-z]+)_[01]\.db|history\.(json|lock)|lock")
+    assert [
+        file for file in metric_folder(service).iterdir() if not known.fullmatch(file.name)
+    ] == []
+
+
+def test_the_files_end_with_the_service() -> None:
+    with Service() as service:
+        folder = metric_folder(service)
+        assert folder.is_dir()
+
+    assert not folder.exists()
+
+
+def test_those_of_a_killed_service_end_with_the_next_one_and_no_others(service: Service) -> None:
+    with Service() as killed:
+        left, workers = metric_folder(killed), killed.workers()
+        killed.process.kill()
+        eventually(lambda: all(has_ended(worker) for worker in workers))
+
+    with Service():
+        eventually(lambda: not left.exists())  # another that starts now may be at it
+        assert metric_folder(service).is_dir()
+        assert value(service, "workers") == 2
+
+
+def metric_folder(service: Service) -> Path:
+    """Where the workers of the service count, as the kernel knows it."""
+    maps = Path(f"/proc/{service.workers()[0]}/maps").read_text().splitlines()
+    (path, *_) = (line.split()[-1] for line in maps if line.endswith(".db"))
+    return Path(path).parent

@@ -1,0 +1,77 @@
+"""/readyz says whether to send the service requests, and how it is."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.metrics_page import value
+from tests.support.processes import eventually
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.sandbox_server import SandboxServer
+from tests.support.servers.service import Service, some_day
+
+CALLS = "upstream_call_duration_seconds_count"
+CHECKS = {"cache", "token", "amadeus"}
+
+
+@pytest.fixture(scope="module")
+def service(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterator[Service]:
+    """One that is well when a test begins."""
+    shared_sandbox.clear()
+    shared_redis.client.flushall()
+    with Service.on(shared_sandbox, redis_url=shared_redis.url, web_concurrency=1) as service:
+        yield service
+
+
+def test_ready_with_the_age_of_each_check(service: Service, sandbox: SandboxServer) -> None:
+    sandbox.revoke_tokens()
+    service.price(nocache="1")  # so that a token is fetched
+
+    answer = service.get("/readyz").json()
+
+    assert answer["status"] == "ready"
+    assert {name: check["status"] for name, check in answer["checks"].items()} == dict.fromkeys(
+        CHECKS, "ok"
+    )
+    assert all(0 <= check["age"] < 10 for check in answer["checks"].values())
+
+
+def test_redis_is_seen_to_be_well_while_nobody_asks_for_anything(service: Service) -> None:
+    eventually(lambda: check(service, "cache")["age"] > 0.5)
+    eventually(lambda: check(service, "cache")["age"] < 0.5)
+
+
+def test_without_redis_it_is_degraded_and_ready(
+    service: Service, redis_server: RedisServer
+) -> None:
+    redis_server.kill()
+    try:
+        eventually(lambda: check(service, "cache")["status"] == "unavailable")
+        answer = service.get("/readyz")
+        price = service.price()
+    finally:
+        redis_server.start()
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert [answer.json()["checks"][name]["status"] for name in ("token", "amadeus")] == ["ok"] * 2
+    assert price.status_code == 200
+    eventually(lambda: service.get("/readyz").json()["status"] == "ready")
+
+
+def test_answers_that_cannot_be_used_are_failures(sandbox: SandboxServer) -> None:
+    with Service.on(sandbox) as service:
+        sandbox.fault("search", "html", count=5)
+        for ahead in range(30, 40):
+            service.price(date=some_day(ahead))
+            if ahead == 34:
+                sandbox.fault("search", "missing_price", count=5)
+
+        assert check(service, "amadeus")["status"] == "failing"
+        assert len(service.log("amadeus.call", status=200, level="warning")) == 10
+        assert value(service, CALLS, call="search", status="amadeus-bad-answer") == 10
+
+
+def check(service: Service, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = service.get("/readyz").json()["checks"][name]
+    return found

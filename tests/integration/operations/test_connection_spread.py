@@ -1,0 +1,84 @@
+"""How connections are spread over the workers."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.processes import connections_of, eventually
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.service import Service
+
+CLIENTS = 40
+
+
+@pytest.fixture(scope="module")
+def service(shared_redis: RedisServer) -> Iterator[Service]:
+    with Service(redis_url=shared_redis.url, web_concurrency=2) as service:
+        eventually(lambda: len(service.log("service.warmed")) == 2)
+        service.http.close()  # an idle connection would hold a reload up
+        yield service
+
+
+def connect(service: Service, stack: ExitStack, count: int = CLIENTS) -> list[socket.socket]:
+    """Clients that all come at once, and stay."""
+    return [
+        stack.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+        for _ in range(count)
+    ]
+
+
+def taken(service: Service) -> list[int]:
+    """How many connections each worker has."""
+    return [connections_of(worker, service.port) for worker in service.workers()]
+
+
+def test_clients_that_come_at_once_are_spread_over_the_workers(service: Service) -> None:
+    with ExitStack() as stack:
+        connect(service, stack)
+        eventually(lambda: sum(taken(service)) >= CLIENTS)
+        assert max(taken(service)) <= CLIENTS * 3 / 4
+
+
+@pytest.mark.alone
+def test_nobody_waits_for_the_workers_before_a_reload(service: Service) -> None:
+    before = set(service.workers())
+    service.process.send_signal(signal.SIGHUP)
+    eventually(lambda: len(service.workers()) == 2 and not before & set(service.workers()))
+
+    def seconds_for(count: int) -> float:
+        with ExitStack() as stack:
+            started = time.monotonic()
+            connect(service, stack, count)
+            eventually(lambda: sum(taken(service)) >= count)
+            return time.monotonic() - started
+
+    # Two workers that each let a millisecond pass before each of theirs would never be so fast.
+    eventually(lambda: seconds_for(count=400) < 0.2)
+
+
+def test_the_connections_of_a_dead_worker_count_for_nothing(service: Service) -> None:
+    victim = service.workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    eventually(lambda: victim not in service.workers() and len(service.workers()) == 2)
+
+    assert served_at_once(service) == {b"HTTP/1.1 200"}
+
+
+def test_everybody_is_served_however_often_many_come_at_once(service: Service) -> None:
+    for _ in range(60):
+        assert served_at_once(service) == {b"HTTP/1.1 200"}
+
+
+def served_at_once(service: Service) -> set[bytes]:
+    """How the answers to clients begin who are all connected before the first one asks."""
+    with ExitStack() as stack:
+        clients = connect(service, stack)
+        for client in clients:
+            client.settimeout(5)
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        return {client.recv(12) for client in clients}

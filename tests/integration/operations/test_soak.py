@@ -1,0 +1,66 @@
+"""A minute of mixed load and faults; `make soak` takes ten, and prints what it saw."""
+
+import os
+from typing import Final
+
+import pytest
+
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.sandbox_server import SandboxServer
+from tests.support.servers.service import Service
+from tests.support.soak import SETTINGS, Findings, Growth, Soak
+
+SECONDS: Final = float(os.environ.get("SOAK_SECONDS", "60"))
+# What a process may grow by: its copies of prices, its pools, and the allocator's habits.
+MEGABYTES: Final = 10
+FILES: Final = 20
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(2 * SECONDS + 120)]
+
+
+@pytest.fixture(scope="module")
+def soaked() -> Findings:
+    with (
+        RedisServer() as redis,
+        SandboxServer() as sandbox,
+        Service.on(sandbox, redis_url=redis.url, **SETTINGS) as service,
+    ):
+        findings = Soak(service, redis, sandbox).run(SECONDS)
+    print(findings.report())  # noqa: T201 - for docs/operations.md
+    return findings
+
+
+def test_every_request_ends_as_it_should_or_as_the_fault_of_the_moment_explains(
+    soaked: Findings,
+) -> None:
+    assert soaked.unexpected() == []
+
+
+def test_no_price_is_older_than_allowed(soaked: Findings) -> None:
+    assert soaked.oldest("hit") <= SETTINGS["cache_ttl"]
+    assert soaked.oldest("miss", "bypass") <= SETTINGS["request_deadline"]
+    assert soaked.oldest("stale") <= SETTINGS["cache_ttl"] + SETTINGS["cache_stale_ttl"]
+
+
+def test_no_price_is_older_than_it_says(soaked: Findings) -> None:
+    assert soaked.false_ages() == []
+
+
+def test_no_key_lives_for_ever(soaked: Findings) -> None:
+    assert soaked.endless_keys == set()
+
+
+def test_no_lock_is_left_by_who_took_it(soaked: Findings) -> None:
+    assert soaked.forgotten_locks == set()
+
+
+@pytest.mark.parametrize("process", ["master", "worker"])
+def test_memory_and_open_files_are_flat(soaked: Findings, process: str) -> None:
+    growth: Growth = getattr(soaked, process)
+    assert growth.seconds > soaked.seconds / 3  # the shortest soak has two rounds
+    assert growth.last.memory - growth.first.memory < MEGABYTES
+    assert growth.last.files - growth.first.files < FILES
+
+
+def test_the_service_made_no_mistake(soaked: Findings) -> None:
+    assert soaked.mistakes == []

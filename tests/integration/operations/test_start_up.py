@@ -1,0 +1,193 @@
+"""The first seconds of the service, with good and bad settings and a good and bad Amadeus."""
+
+import gc
+import resource
+import socket
+import subprocess
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.processes import connections_of, eventually, first_good, free_port
+from tests.support.servers.sandbox_server import SandboxServer
+from tests.support.servers.service import ENVIRONMENT, GUNICORN, ROOT, Service
+
+START_UP_SECONDS = 3.0
+
+
+class Unawaited(Service):
+    """Entered as soon as it serves, whether its warm-up is over or not."""
+
+    awaited = "/flights/ping"
+
+
+def gunicorn(**environment: str) -> "subprocess.CompletedProcess[str]":
+    """Start the service with this environment, and let it end."""
+    return subprocess.run(
+        [GUNICORN],
+        cwd=ROOT,
+        env=ENVIRONMENT | environment,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+
+def test_a_start_that_fails_in_one_test_fails_no_other() -> None:
+    with pytest.raises(RuntimeError, match="LOG_LEVEL must be"), Service(log_level="loud"):
+        pass
+    gc.collect()  # what was left behind would be warned of here, and a warning is a failure
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "takes"),
+    [
+        ("AMADEUS_ENVIRONMENT", "live", "sandbox, enterprise-test"),
+        ("AMADEUS_CLIENT_SECRET", "", "is required with AMADEUS_BASE_URL"),
+        ("REDIS_URL", "redis://:hidden/word@localhost", "must have a port from 0 to 65535"),
+        ("CACHE_TTL", "ten", 'must be a whole number from 0 to 2592000, not "ten"'),
+        ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
+    ],
+)
+def test_a_bad_setting_ends_it_before_it_listens_with_one_line(
+    variable: str, value: str, takes: str
+) -> None:
+    good = {
+        "AMADEUS_BASE_URL": "http://127.0.0.1:1",
+        "AMADEUS_CLIENT_ID": "an-id",
+        "AMADEUS_CLIENT_SECRET": "a-secret",
+        "PORT": str(free_port()),
+    }
+
+    ended = gunicorn(**good | {variable: value})
+
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1
+    assert f"{variable} " in ended.stderr
+    assert takes in ended.stderr
+    assert not any(word in ended.stderr for word in ("Traceback", "hidden", "a-secret", "an-id"))
+
+
+def test_a_port_that_is_in_use_ends_it_with_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = gunicorn(PORT=str(port))
+
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        f"flight-price-api: port {port} is in use; choose another: PORT=8000 make run\n"
+    )
+    assert '"level":"error"' not in ended.stdout
+
+
+def test_worker_serves_more_clients_than_the_soft_limit_of_files_allows() -> None:
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    service = Service()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
+    try:
+        service.launch()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+    with service, ExitStack() as clients:
+        [worker] = service.workers()
+        for _ in range(300):
+            clients.enter_context(socket.create_connection(("127.0.0.1", service.port)))
+        eventually(lambda: connections_of(worker, service.port) >= 300, within=4)
+        assert service.log("service.crashed") == []
+
+
+def test_the_warm_up_fetches_the_token_before_anybody_asks() -> None:
+    with SandboxServer() as sandbox, Service.on(sandbox) as service:
+        counters = sandbox.counters()
+        [warmed] = eventually(lambda: service.log("service.warmed"))
+        [fetched] = service.log("token.fetched")
+        service.price()
+        after = sandbox.counters()
+
+    assert (counters["token"]["calls"], counters["search"]["calls"]) == (1, 0)
+    assert (after["token"]["calls"], after["search"]["calls"]) == (1, 1)
+    assert fetched["expires_in"] == 1799
+    assert fetched["duration_ms"] > 0
+    assert "request_id" not in fetched
+    assert (warmed["cache"], warmed["token"]) == ("ok", "ok")
+    assert "amadeus" not in warmed  # nothing was asked that would show how it is
+
+
+def test_a_hung_amadeus_delays_no_worker_and_kills_none() -> None:
+    with SandboxServer("--fault", "token:hang") as sandbox:
+        launched = time.monotonic()
+        with Unawaited.on(sandbox, web_concurrency=2) as service:
+            serving = time.monotonic()
+            warming = service.get("/readyz")
+            eventually(lambda: len(service.workers()) == 2)
+            workers = service.workers()
+            hung = service.price()
+            answered = time.monotonic()
+            eventually(lambda: len(service.log("service.warmed")) == 2)
+            ready = service.get("/readyz")
+            sandbox.clear()
+            price = first_good(service.price, lambda answer: answer.status_code == 200)
+            assert service.workers() == workers
+
+    # It answered while its first call was still waiting, which has five seconds of its own.
+    assert serving - launched < START_UP_SECONDS
+    assert (warming.status_code, warming.json()["status"]) == (503, "starting")
+    assert (hung.status_code, hung.json()["code"]) == (504, "amadeus-timeout")
+    assert answered - serving < 7
+    assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+    assert price.json()["data"]["price"]
+
+
+def test_a_hung_token_call_ends_within_the_requests_deadline() -> None:
+    with (
+        SandboxServer("--fault", "token:hang") as sandbox,
+        Unawaited.on(sandbox, request_deadline=1) as service,
+    ):
+        started = time.monotonic()
+        answer = service.price()
+        seconds = time.monotonic() - started
+
+    assert (answer.status_code, answer.json()["code"]) == (504, "amadeus-timeout")
+    assert seconds < 2
+
+
+def test_a_dead_amadeus_costs_a_line_in_the_log() -> None:
+    with Service(
+        amadeus_base_url="http://127.0.0.1:1",
+        amadeus_client_id="an-id",
+        amadeus_client_secret="a-secret",
+    ) as service:
+        failed, *_ = eventually(lambda: service.log("token.failed"))
+        answer = service.price()
+
+    assert (failed["level"], failed["code"]) == ("error", "amadeus-unavailable")
+    assert failed["url"] == "http://127.0.0.1:1/v1/security/oauth2/token"
+    assert failed["hint"].startswith("this machine cannot reach 127.0.0.1:1: [Errno 111] ")
+    assert (answer.status_code, answer.json()["code"]) == (503, "amadeus-unavailable")
+
+
+def test_wrong_credentials_are_named_as_what_they_are() -> None:
+    with (
+        SandboxServer("--client-id", "the-client-id", "--client-secret", "another") as sandbox,
+        Service.on(sandbox) as service,
+    ):
+        failed, *_ = eventually(lambda: service.log("token.failed"))
+        answer = service.price()
+
+    assert "AMADEUS_CLIENT_ID" in failed["hint"]
+    assert (answer.status_code, answer.json()["code"]) == (502, "amadeus-misconfigured")
+
+
+def test_whoever_runs_on_the_sandbox_is_told_so_until_it_ends() -> None:
+    with Service() as service:
+        [started] = service.log("service.started")
+        answer = service.price()
+        assert service.stop() == 0
+        assert service.log("service.stopping")
+
+    assert (started["environment"], started["amadeus"]) == ("sandbox", "bundled sandbox")
+    assert "invented" in started["notice"]
+    assert answer.headers["X-Amadeus-Environment"] == "sandbox"

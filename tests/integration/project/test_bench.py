@@ -1,0 +1,92 @@
+"""Each measurement runs, for as short as it can, so that none rots. No timing is asserted."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(180)]
+
+_ROOT = Path(__file__).resolve().parents[3]
+_PYTHON = _ROOT / ".venv-bench" / "bin" / "python"
+
+
+def measured(module: str, *options: str) -> str:
+    """What a measurement prints."""
+    done = subprocess.run(
+        [_PYTHON, "-m", f"bench.{module}", *options],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_peer_gives_the_service_s_answers() -> None:
+    report = measured("hits", "--seconds", "0", "--rounds", "1")
+    for contender in ("bare Falcon", "this service", "Flask", "Django", "FastAPI", "nginx"):
+        assert contender in report
+
+
+def test_hits_are_measured_beside_the_limit() -> None:
+    report = measured("hits", "--seconds", "1", "--rounds", "1", "--peers", "none")
+    for contender in ("bare Falcon", "this service"):
+        assert f"| {contender}" in report
+
+
+def test_watching_is_measured() -> None:
+    report = measured("watching", "--seconds", "1", "--rounds", "1", "--only", "all spans")
+    for way in ("this service", "with all spans"):
+        assert f"| {way} |" in report
+
+
+def test_the_budget_of_a_hit_is_measured() -> None:
+    report = measured("hit_budget", "--seconds", "1")
+    assert "| log |" in report
+
+
+def test_misses_are_measured() -> None:
+    report = measured("misses", "--seconds", "1")
+    assert "went over 2 TLS connections" in report
+
+
+def test_the_start_is_measured() -> None:
+    report = measured("startup", "--rounds", "1")
+    assert "| to the first price |" in report
+
+
+def test_ways_to_serve_are_compared() -> None:
+    report = measured("worker_classes", "--seconds", "1", "--reloads", "1", "--only", "64 threads")
+    assert "| gthread, 64 threads |" in report
+
+
+def test_sizes_are_compared() -> None:
+    report = measured("worker_sizes", "--seconds", "1", "--only", "backlog")
+    assert "| 2048 | 900 |" in report
+
+
+def test_what_redis_needs_is_measured() -> None:
+    assert "1,000 prices in Redis" in measured("sizing", "--prices", "1000")
+
+
+def test_the_cost_at_scale_is_simulated() -> None:
+    report = measured("simulate", "--seconds", "100", "--routes", "10", "1000", "--prices", "100")
+    assert "| 1,000 |" in report
+
+
+def test_the_simulation_calls_once_a_window_where_nothing_is_ever_cold_for_long() -> None:
+    one_route = ("--routes", "1", "--ttl", "10", "--seconds", "95", "--latency", "0.01")
+    report = measured("simulate", *one_route, "--rate", "100", "--prices", "100")
+    requests = 95 * 100
+    read_through, least = (float(cell) * requests / 1000 for cell in cells(report, "1")[:2])
+    assert round(least) == 10
+    # Ahead of each end, so a tenth more; whatever the dozen of processes.
+    assert 10 <= round(read_through) <= 12
+
+
+def cells(report: str, row: str) -> list[str]:
+    """The cells of the first row of that name."""
+    line = next(line for line in report.splitlines() if line.startswith(f"| {row} |"))
+    return [cell.strip() for cell in line.split("|")[2:-1]]

@@ -1,0 +1,157 @@
+"""What one question meets while a cluster moves its keys, loses a node or is cut off."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+import redis
+from redis.crc import key_slot
+
+from api.services.cache.entries import Granted
+from api.services.cache.redis import cluster
+from api.services.cache.redis.connections import connections_to
+from api.services.cache.redis.encoding import entry_key
+from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable
+from tests.support.processes import eventually
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.redis_topology import RedisCluster
+
+KEY = "price|JFK|LAX"
+SLOT = key_slot(entry_key(KEY).encode())
+
+
+@pytest.fixture(scope="module")
+def _shared_cluster() -> Iterator[RedisCluster]:
+    with RedisCluster() as servers:
+        yield servers
+
+
+@pytest.fixture
+def servers(_shared_cluster: RedisCluster) -> RedisCluster:
+    """A cluster that is empty."""
+    for server in _shared_cluster.masters():
+        server.client.flushall()
+    return _shared_cluster
+
+
+@pytest.fixture
+def store(servers: RedisCluster) -> Iterator[RedisStore]:
+    with closing(RedisStore(servers.url)) as store:
+        store.check()
+        yield store
+
+
+@contextmanager
+def slot_on_the_move(servers: RedisCluster) -> Iterator[tuple[RedisServer, RedisServer]]:
+    """From and to which master the slot goes, and then is."""
+    giver = servers.owner_of(SLOT)
+    taker = next(server for server in servers.masters() if server is not giver)
+    setslot(taker, "IMPORTING", giver.node_id)
+    setslot(giver, "MIGRATING", taker.node_id)
+    yield giver, taker
+    for server in (taker, giver):
+        setslot(server, "NODE", taker.node_id)
+
+
+def setslot(server: RedisServer, *state: str) -> None:
+    server.client.execute_command("CLUSTER SETSLOT", SLOT, *state)  # type: ignore[no-untyped-call]
+
+
+def claim(store: RedisStore) -> Any:
+    return store.claim(KEY, "me", 0, store.now(), background=False)
+
+
+def answers(store: RedisStore) -> bool:
+    try:
+        store.check()
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def refusals(server: RedisServer) -> int:
+    stats: Any = server.client.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {}).get("rejected_calls", 0) for name in SCRIPTS)
+
+
+SCRIPTS = ("eval", "evalsha")
+
+
+def test_a_key_that_has_moved_ahead_of_its_slot_is_found(
+    servers: RedisCluster, store: RedisStore
+) -> None:
+    store.put(KEY, "", b"known", store.now(), ttl=60, stale_ttl=0)
+    with slot_on_the_move(servers) as (giver, taker):
+        giver.client.migrate("127.0.0.1", taker.port, entry_key(KEY), 0, 1000)
+        found = store.get(KEY)
+    assert found is not None
+    assert found.body == b"known"
+
+
+def test_a_question_whose_keys_are_being_moved_waits_until_they_are(
+    servers: RedisCluster, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 10)
+    with ThreadPoolExecutor() as threads:
+        with slot_on_the_move(servers) as (_, taker):
+            before = refusals(taker)
+            turn = threads.submit(claim, store)
+            eventually(lambda: refusals(taker) > before + 1)
+        assert isinstance(turn.result(), Granted)
+
+
+def test_it_does_not_wait_for_longer_than_for_a_silent_server(
+    servers: RedisCluster, store: RedisStore
+) -> None:
+    with slot_on_the_move(servers), pytest.raises(StoreUnavailable, match=r"TryAgain|AskError"):
+        claim(store)
+
+
+def test_the_store_is_up_only_if_every_master_answers(
+    servers: RedisCluster, store: RedisStore
+) -> None:
+    for server in servers.masters():
+        server.freeze()
+        try:
+            with pytest.raises(StoreUnavailable, match=r"[Tt]ime"):
+                store.check()
+        finally:
+            server.thaw()
+        eventually(lambda: answers(store))
+
+
+def test_a_slot_that_was_moved_is_looked_for_once(servers: RedisCluster, store: RedisStore) -> None:
+    with slot_on_the_move(servers) as (giver, _):
+        pass
+    before = refusals(giver)
+    claim(store)
+    claim(store)
+    assert refusals(giver) == before + 1
+
+
+def test_a_node_that_left_the_cluster_is_no_place_to_listen(servers: RedisCluster) -> None:
+    replica = next(server for server in servers.servers if server not in servers.masters())
+    with closing(connections_to(servers.url)) as connections:
+        connections.check_hears(replica.client)
+        replica.client.execute_command("CLUSTER RESET")  # type: ignore[no-untyped-call]
+        with pytest.raises(redis.ConnectionError, match="cut off"):
+            connections.check_hears(replica.client)
+
+
+def test_without_any_node_it_is_said_what_was_tried() -> None:
+    with (
+        closing(RedisStore("redis+cluster://127.0.0.1:1")) as store,
+        pytest.raises(StoreUnavailable, match=r"no node of the cluster answers: .*refused"),
+    ):
+        store.check()
+
+
+def test_a_server_that_is_no_cluster_is_named_as_that(redis_server: RedisServer) -> None:
+    url = redis_server.url.replace("redis://", "redis+cluster://")
+    with (
+        closing(RedisStore(url)) as store,
+        pytest.raises(StoreUnavailable, match="cluster support disabled"),
+    ):
+        store.check()

@@ -1,0 +1,233 @@
+"""Redis as people run it. `make test ARGS="-k topologies -rP"` prints the figures."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import pytest
+import redis
+
+from tests.support.clients.load import Load
+from tests.support.metrics_page import value
+from tests.support.processes import eventually
+from tests.support.servers.certificate import Authority
+from tests.support.servers.redis_server import REDIS, RedisServer, valkey
+from tests.support.servers.redis_tls import Tls
+from tests.support.servers.redis_topology import ACL_FILE, LOGIN, USERS, RedisCluster, SentinelRedis
+from tests.support.servers.sandbox_server import SandboxServer
+from tests.support.servers.service import Service
+
+WARM: Final = 40  # requests after which most routes are known
+
+
+@pytest.fixture(params=["redis", "valkey"])
+def program(request: pytest.FixtureRequest) -> str:
+    """The server that is run."""
+    return valkey() if request.param == "valkey" else REDIS
+
+
+@pytest.mark.alone
+def test_a_cluster_is_resharded_under_load_and_nobody_notices(sandbox: SandboxServer) -> None:
+    with RedisCluster() as cluster, Service.on(sandbox, redis_url=cluster.url) as service:
+        # Of so many routes few are hits, which the workers answer without asking for a key.
+        with Load(service.url, per_second=10, routes=2000) as load:
+            eventually(lambda: len(load.outcomes) > WARM)
+            cluster.reshard(2000)
+            eventually(cluster.redirections)
+        _tell(f"Redis cluster, 2000 slots moved: {load.summary()}")
+        assert load.failed() == []
+        assert service.log("cache.unavailable") == []
+        assert cluster.keys("*price*")
+        assert cluster.denied() == []
+
+
+def test_a_master_of_a_cluster_is_killed_under_load_and_every_request_is_answered(
+    sandbox: SandboxServer, program: str
+) -> None:
+    with (
+        RedisCluster(program=program) as cluster,
+        Service.on(sandbox, redis_url=cluster.url) as service,
+    ):
+        with _some_load(service) as load:
+            eventually(lambda: len(load.outcomes) > WARM)
+            cluster.owner_of(slot=0).kill()  # the one that tells the workers the announcements
+            _every_worker_recovers(service)
+            known = len(load.outcomes)
+            eventually(lambda: len(load.outcomes) > known + WARM)
+        _tell(f"{_name(program)} cluster, a master killed: {load.summary()}; {_outages(service)}")
+        assert load.failed() == []
+        assert cluster.denied() == []
+
+
+def test_sentinels_name_a_new_master_under_load_and_every_request_is_answered(
+    sandbox: SandboxServer, program: str
+) -> None:
+    with (
+        SentinelRedis(program=program) as several,
+        Service.on(sandbox, redis_url=several.url) as service,
+    ):
+        with _some_load(service) as load:
+            eventually(lambda: len(load.outcomes) > WARM)
+            several.master.kill()
+            _every_worker_recovers(service)
+            known = len(load.outcomes)
+            eventually(lambda: len(load.outcomes) > known + WARM)
+        _tell(
+            f"{_name(program)} Sentinel, the master killed: {load.summary()}; {_outages(service)}"
+        )
+        assert load.failed() == []
+        # One of the Sentinels may hear of it later than the service does.
+        eventually(lambda: several.master_now() is not several.master)
+        assert several.master_now().keys("*price*")
+        assert several.denied() == []
+
+
+@pytest.mark.parametrize("topology", [RedisCluster, SentinelRedis])
+def test_after_a_fail_over_a_nocache_answer_is_still_everybodys(
+    topology: type[RedisCluster | SentinelRedis], sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    with (
+        topology(Tls.made_in(tmp_path)) as servers,
+        Service.on(sandbox, redis_url=servers.url, web_concurrency=1) as one,
+        Service.on(sandbox, redis_url=servers.url, web_concurrency=1) as other,
+    ):
+        _first_server(servers).kill()
+        for service in (one, other):
+            _every_worker_recovers(service)
+        one.price()
+        eventually(lambda: int(other.price().headers["Age"]) >= 2)
+        assert one.price(nocache="1").headers["X-Cache"] == "bypass"
+        eventually(lambda: other.price().headers["Age"] == "0", within=1)
+        assert other.price().headers["X-Cache"] == "hit"
+
+
+def test_redis_is_reached_over_tls_with_certificates_of_ones_own(
+    sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    with (
+        RedisServer(tls=Tls.made_in(tmp_path)) as server,
+        Service.on(sandbox, redis_url=server.url, web_concurrency=1) as service,
+    ):
+        assert service.price().status_code == 200
+        eventually(lambda: server.keys("*price*"))
+        assert service.log("cache.unavailable") == []
+
+
+@pytest.mark.parametrize(
+    ("made_for", "is_trusted", "reason"),
+    [
+        ("127.0.0.1", False, "certificate verify failed"),
+        ("redis.example.com", True, "IP address mismatch"),
+    ],
+    ids=["of another authority", "for another name"],
+)
+def test_a_redis_with_somebody_elses_certificate_is_not_spoken_to(
+    made_for: str, is_trusted: bool, reason: str, sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    tls = Tls.made_in(tmp_path, made_for)
+    with RedisServer(tls=tls) as server:
+        trusted = tls if is_trusted else replace(tls, authority=Authority(tmp_path).path)
+        url = f"rediss://127.0.0.1:{server.port}?{trusted.query}"
+        with Service.on(sandbox, redis_url=url, web_concurrency=1) as service:
+            assert service.price().status_code == 200
+            assert server.keys() == []
+            (said,) = service.log("cache.unavailable")
+            assert reason in said["reason"]
+
+
+def test_a_user_with_a_few_commands_and_keys_is_enough(
+    sandbox: SandboxServer, program: str
+) -> None:
+    with RedisServer(*USERS, program=program) as server:
+        url = server.url.replace("://", f"://{LOGIN}@")
+        settings = {"amadeus_rate_limit": 50, "client_rate_limit": 1000, "web_concurrency": 1}
+        with Service.on(sandbox, redis_url=url, **settings) as service:
+            assert service.price().status_code == 200
+            assert service.price(nocache="1").status_code == 200
+            sandbox.revoke_tokens()
+            assert service.price(nocache="1").status_code == 200
+            eventually(lambda: server.keys("*price*"))
+            assert service.log("cache.unavailable") == []
+        assert server.client.acl_log() == []
+
+
+def test_users_of_the_file_leave_nobody_else_in(sandbox: SandboxServer, program: str) -> None:
+    with RedisServer("--aclfile", str(ACL_FILE), program=program) as server:
+        with pytest.raises(redis.AuthenticationError):
+            server.client.ping()
+        for user in ("default", "replica", "sentinel"):
+            with pytest.raises(redis.AuthenticationError):
+                redis.Redis(port=server.port, username=user, password="change-me").ping()
+        url = server.url.replace("://", f"://{LOGIN}@")
+        with Service.on(sandbox, redis_url=url, web_concurrency=1) as service:
+            assert service.price().status_code == 200
+            assert service.log("cache.unavailable") == []
+
+
+@pytest.fixture(scope="module")
+def rules() -> list[str]:
+    """What deploy/redis/users.acl lets the service do, after its name and password."""
+    (line,) = re.findall(
+        r"^user flight-price-api on >change-me (.*)$", ACL_FILE.read_text(), re.MULTILINE
+    )
+    return str(line).split()
+
+
+@pytest.fixture(scope="module")
+def service_of_a_user(
+    shared_redis: RedisServer, shared_sandbox: SandboxServer, rules: list[str]
+) -> Iterator[Service]:
+    """It may do in Redis what it needs to."""
+    _set_user(shared_redis, rules)
+    url = shared_redis.url.replace("://", "://flight-price-api:secret@")
+    with Service.on(shared_sandbox, redis_url=url, web_concurrency=1) as service:
+        yield service
+
+
+@pytest.mark.parametrize("missing", ["&fp:1:*", "~fp:1:*", "+publish", "+evalsha"])
+def test_a_user_without_one_of_them_is_an_outage_that_says_so(
+    missing: str, redis_server: RedisServer, service_of_a_user: Service, rules: list[str]
+) -> None:
+    before = len(service_of_a_user.log("cache.unavailable"))
+    _set_user(redis_server, [rule for rule in rules if rule != missing])
+    assert service_of_a_user.price(nocache="1").status_code == 200
+    said = eventually(lambda: service_of_a_user.log("cache.unavailable")[before:])
+    assert re.search("permission|can't|cannot", said[0]["reason"])
+    _set_user(redis_server, rules)
+    eventually(lambda: len(service_of_a_user.log("cache.recovered")) > before)
+
+
+def _some_load(service: Service) -> Load:
+    """What a machine bears on which other tests run, and six servers."""
+    return Load(service.url, per_second=20, routes=30)
+
+
+def _tell(figures: str) -> None:
+    print(figures)  # noqa: T201 - docs/operations.md tells them
+
+
+def _name(program: str) -> str:
+    return "Redis" if program == REDIS else "Valkey"
+
+
+def _set_user(server: RedisServer, rules: list[str]) -> None:
+    server.client.execute_command(  # type: ignore[no-untyped-call]
+        "ACL SETUSER", "flight-price-api", "reset", "on", ">secret", *rules
+    )
+
+
+def _first_server(servers: RedisCluster | SentinelRedis) -> RedisServer:
+    return servers.owner_of(slot=0) if isinstance(servers, RedisCluster) else servers.master
+
+
+def _every_worker_recovers(service: Service) -> None:
+    workers = len(service.workers())
+    eventually(lambda: len(service.log("cache.unavailable")) >= workers)
+    eventually(lambda: value(service, "redis_down_workers") == 0)
+
+
+def _outages(service: Service) -> str:
+    seconds = [line["outage_s"] for line in service.log("cache.recovered")]
+    return f"outages seen by the {len(service.workers())} workers: {seconds} s"

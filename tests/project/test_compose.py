@@ -1,0 +1,41 @@
+"""What compose allows the service is enough for as many workers and clients as it takes."""
+
+import re
+from pathlib import Path
+from typing import Any, cast
+
+import gevent
+import pytest
+import yaml
+from annotated_types import Le
+
+from api.services.amadeus import transport
+from api.services.cache.redis import connections as redis_connections
+from api.settings import Settings
+from api.settings.startup_summary import NEEDED_FILES
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def service() -> Any:
+    """The service `api`, its anchors resolved."""
+    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["api"]
+
+
+def test_each_worker_may_have_all_its_threads(service: Any) -> None:
+    limits: list[Any] = Settings.model_fields["web_concurrency"].metadata
+    (workers,) = [cast("int", limit.le) for limit in limits if isinstance(limit, Le)]
+    # The main one, the log's, and those that look names up.
+    threads = 2 + gevent.get_hub().threadpool_size
+
+    assert service["pids_limit"] > workers * threads
+
+
+def test_each_worker_may_have_a_file_for_each_connection(service: Any) -> None:
+    configuration = (ROOT / "gunicorn.conf.py").read_text()
+    (clients,) = re.findall(r"^worker_connections = (\d+)$", configuration, re.MULTILINE)
+    others = redis_connections.MAX_CONNECTIONS + transport.MAX_CONNECTIONS
+
+    assert service["ulimits"]["nofile"] >= NEEDED_FILES > int(clients) + others
+    assert service["ulimits"]["core"] == 0

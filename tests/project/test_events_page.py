@@ -1,0 +1,98 @@
+"""docs/observability.md tells what each event of the log means, and what the code logs."""
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from api.telemetry.events import Event
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [*sorted((ROOT / "api").rglob("*.py")), ROOT / "gunicorn.conf.py"]
+ROW = re.compile(r"\| `([a-z_.]+)` \| ([a-z, ]+) \| ([a-z_, ]*) ?\| (.+) \|")
+METHODS = {name: name for name in ("debug", "info", "warning", "error", "critical")}
+METHODS["exception"] = "error"
+
+
+def rows() -> dict[str, tuple[set[str], set[str]]]:
+    """The level and the fields of each event, as the page has them."""
+    section = (ROOT / "docs" / "observability.md").read_text().partition("\n## The log\n")[2]
+    return {
+        event: (set(levels.split(", ")), set(fields.strip().split(", ")) - {""})
+        for event, levels, fields, _ in ROW.findall(section)
+    }
+
+
+@cache
+def nodes() -> list[tuple[str, ast.AST]]:
+    return [
+        (f"{source.name}:{getattr(node, 'lineno', 0)}", node)
+        for source in SOURCES
+        for node in ast.walk(ast.parse(source.read_text()))
+    ]
+
+
+def logged() -> Iterator[tuple[str, str, Event, set[str]]]:
+    """Where an event is logged by name: place, level, event and the fields, all named there."""
+    for place, node in nodes():
+        match node:
+            case ast.Call(
+                func=ast.Attribute(attr=method),
+                args=[ast.Attribute(value=ast.Name("Event"), attr=event)],
+                keywords=keywords,
+            ) if method in METHODS and all(keyword.arg for keyword in keywords):
+                named = {keyword.arg or "" for keyword in keywords}
+                fields = {"exception" if name == "exc_info" else name for name in named}
+                if method == "exception":
+                    fields |= {"exception"}
+                yield place, METHODS[method], Event[event], fields
+
+
+def only_logged_by_name() -> set[Event]:
+    """The events that the code names nowhere but where it logs them."""
+    named = Counter(
+        Event[node.attr]
+        for _, node in nodes()
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "Event"
+    )
+    return {
+        event
+        for event, times in Counter(line[2] for line in logged()).items()
+        if named[event] == times
+    }
+
+
+def test_every_event_is_on_the_page_and_no_other() -> None:
+    assert set(rows()) == set(Event)
+
+
+def test_the_search_for_what_is_logged_finds_it() -> None:
+    """All but what an observer is told, or comes from the settings or elsewhere."""
+    observed = {Event.CACHE_MISS, Event.CACHE_BYPASS, Event.CACHE_COALESCED, Event.CACHE_STORED}
+    observed |= {Event.CACHE_REFRESHED, Event.CACHE_STALE_SERVED}
+    others = {Event.SERVICE_STARTED, Event.AMADEUS_CALL, Event.GUNICORN, Event.LIBRARY}
+    others |= {Event.HTTP_REQUEST, Event.CACHE_HIT}
+
+    assert only_logged_by_name() == {*Event} - observed - others
+
+
+def test_what_is_logged_is_on_the_page() -> None:
+    page = rows()
+    missing = []
+    for place, level, event, fields in logged():
+        levels, known = page[event]
+        if level not in levels or not fields <= known:
+            missing.append((place, event, level, fields))
+
+    assert missing == []
+
+
+def test_what_is_on_the_page_is_logged() -> None:
+    page = rows()
+    for event in only_logged_by_name():
+        lines = [(level, fields) for _, level, name, fields in logged() if name == event]
+        levels = {level for level, _ in lines}
+
+        assert (event, page[event]) == (event, (levels, set().union(*(f for _, f in lines))))

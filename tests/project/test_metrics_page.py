@@ -1,0 +1,65 @@
+"""docs/observability.md names every metric, and says of each what it says itself."""
+
+from pathlib import Path
+
+import pytest
+from prometheus_client import Counter, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
+
+from api.serving import metrics_folder
+from api.telemetry import metrics
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "observability.md"
+DECLARED = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
+
+
+def row(metric: MetricWrapperBase) -> str:
+    (family,) = metric.describe()
+    name = family.name + ("_total" if isinstance(metric, Counter) else "")
+    labels = ", ".join(f"`{label}`" for label in metric._labelnames)  # noqa: SLF001 - no other way
+    return f"| `{name}` | {family.type} | {labels} | {family.documentation} |"
+
+
+def test_the_page_lists_all_metrics_and_no_others() -> None:
+    listed = [line for line in PAGE.read_text().splitlines() if line.startswith("| `flight_price_")]
+
+    assert listed == [row(metric) for metric in DECLARED]
+
+
+def test_a_route_or_method_that_nobody_declared_is_no_label() -> None:
+    metrics.request_served(None, "BREW", 404, 0.001)
+
+    assert samples(metrics.HTTP_REQUESTS) >= {("unmatched", "other", "404")}
+
+
+def test_a_status_that_nobody_knows_is_no_label() -> None:
+    metrics.called("search", 799, 0.1)
+
+    assert samples(metrics.UPSTREAM_CALLS) >= {("search", "other")}
+
+
+def samples(metric: Histogram) -> set[tuple[str, ...]]:
+    (family,) = metric.collect()
+    return {
+        tuple(sample.labels.values()) for sample in family.samples if sample.name.endswith("_count")
+    }
+
+
+def test_a_metric_that_was_made_too_early_is_noticed() -> None:
+    with pytest.raises(RuntimeError, match="before the fork"):
+        metrics_folder.take_place(0)
+
+
+def test_file_that_another_worker_has_just_created_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    written = MmapedDict(str(tmp_path / "counter_0.db"))  # type: ignore[no-untyped-call]
+    written.write_value(mmap_key("calls", "calls_total", [], [], "Calls."), 3, 0)  # type: ignore[no-untyped-call]
+    written.close()  # type: ignore[no-untyped-call]
+    (tmp_path / "counter_1.db").touch()  # its length comes next
+
+    page, _ = metrics.exposition(open_metrics=False)
+
+    assert b"calls_total 3.0" in page

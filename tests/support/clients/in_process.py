@@ -1,0 +1,64 @@
+"""The service in this process: falcon.testing sends requests, a sandbox answers searches."""
+
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+from falcon.testing import Result, TestClient
+
+from api.app import create_app
+from api.services.cache.memory_store import MemoryStore
+from api.settings import Settings
+from sandbox import SandboxConfig
+from sandbox import create_app as create_sandbox
+from tests.support.processes import eventually
+from tests.support.servers.service import some_day
+
+Headers = dict[str, str] | None
+
+
+class LocalService:
+    """The service with a sandbox of its own, ready for requests while the `with` lasts."""
+
+    def __init__(self, *, store: MemoryStore | None = None, **settings: Any) -> None:
+        self._sandbox = httpx2.WSGITransport(app=create_sandbox(SandboxConfig(admin=True)))
+        self._admin = httpx2.Client(transport=self._sandbox, base_url="http://sandbox/admin")
+        self.app = create_app(Settings(**settings), store=store, transport=self._sandbox)
+        self.client = TestClient(self.app)
+
+    def __enter__(self) -> Self:
+        self.app.warm_up()
+        eventually(lambda: self.get("/readyz").status_code == httpx2.codes.OK)
+        return self
+
+    def __exit__(
+        self,
+        _: type[BaseException] | None,
+        __: BaseException | None,
+        ___: TracebackType | None,
+    ) -> None:
+        self.app.stop()
+
+    def get(self, path: str, headers: Headers = None, **query: str) -> Result:
+        """GET a path with these headers and query parameters."""
+        return self.client.simulate_get(path, headers=headers, params=query)
+
+    def price(self, method: str = "GET", headers: Headers = None, **query: str) -> Result:
+        """Ask for the price from JFK to LAX on a day that can be booked, unless told otherwise."""
+        query = {"origin": "JFK", "destination": "LAX", "date": some_day(), **query}
+        return self.client.simulate_request(method, "/flights/price", headers=headers, params=query)
+
+    def fault(self, leg: str, name: str, arg: object = None, count: int | None = None) -> None:
+        """Play this fault on the next `count` requests of the leg, or until changed."""
+        wanted = {"leg": leg, "fault": name, "arg": arg, "count": count}
+        self._admin.put("/faults", json=wanted).raise_for_status()
+
+    def clear(self) -> None:
+        """Play no fault any more, and count from zero."""
+        self._admin.delete("/faults").raise_for_status()
+        self._admin.delete("/counters").raise_for_status()
+
+    def searches(self) -> int:
+        """How often Amadeus was asked for offers since the last `clear`."""
+        calls: int = self._admin.get("/counters").json()["search"]["calls"]
+        return calls

@@ -1,0 +1,32 @@
+"""Reads /metrics the way Prometheus does."""
+
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from tests.support.servers.service import Service
+
+
+def samples(service: Service, name: str | None = None) -> list[Sample]:
+    """What the service exports now: all of it, or the samples of that name."""
+    response = service.get("/metrics")
+    assert response.status_code == 200, response.text
+    return [
+        sample
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+        if name in (None, sample.name)
+    ]
+
+
+def value(service: Service, name: str, **labels: str) -> float:
+    """The sum of the samples of that name that have at least these labels."""
+    return sum(
+        sample.value
+        for sample in samples(service, f"flight_price_{name}")
+        if labels.items() <= sample.labels.items()
+    )
+
+
+def labels(service: Service, name: str, label: str) -> set[str]:
+    """Every value that a label has in the samples of that name."""
+    return {sample.labels[label] for sample in samples(service, f"flight_price_{name}")}

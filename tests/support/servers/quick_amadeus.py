@@ -1,0 +1,106 @@
+"""An Amadeus that answers many at once, in the time that it is told, on a busy machine too."""
+
+import asyncio
+import json
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+import sandbox
+from tests.support.clients.sandbox_client import SEARCH, TOKEN
+from tests.support.servers.service import some_day
+
+
+class QuickAmadeus:
+    """Listens on a free port of this machine, for as long as the `with` lasts.
+
+    Whatever is asked, it answers what the sandbox would to one question. `slowest` is how many
+    seconds an answer took at most, `most_under_way` how many were asked for at once.
+    """
+
+    url: str
+
+    def __init__(self, seconds: float) -> None:
+        """seconds: after which a search is answered."""
+        self.seconds = seconds
+        self.slowest = 0.0
+        self.under_way = self.most_under_way = 0
+        self._token, self._offers = _documents()
+        self._listens = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._listens.wait()
+        return self
+
+    def __exit__(
+        self,
+        _: type[BaseException] | None,
+        __: BaseException | None,
+        ___: TracebackType | None,
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join()
+
+    async def _run(self) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        self._listens.set()
+        await self._over.wait()
+        server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                begun = time.monotonic()
+                if head.startswith(b"POST"):
+                    await reader.readexactly(int(_length(head)))
+                    writer.write(self._token)
+                    continue
+                self.under_way += 1
+                self.most_under_way = max(self.most_under_way, self.under_way)
+                await asyncio.sleep(self.seconds)
+                writer.write(self._offers)
+                self.under_way -= 1
+                self.slowest = max(self.slowest, time.monotonic() - begun)
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
+            pass  # the caller went, or the test is over
+        finally:
+            writer.close()
+
+
+def _length(head: bytes) -> str:
+    return head.lower().partition(b"content-length: ")[2].split(b"\r")[0].decode()
+
+
+def _documents() -> tuple[bytes, bytes]:
+    with httpx2.Client(
+        transport=httpx2.WSGITransport(app=sandbox.create_app()), base_url="http://sandbox"
+    ) as client:
+        who = {"grant_type": "client_credentials", "client_id": "any", "client_secret": "any"}
+        token = client.post(TOKEN, data=who)
+        search = {
+            "originLocationCode": "JFK",
+            "destinationLocationCode": "LAX",
+            "departureDate": some_day(),
+            "adults": "1",
+            "max": "50",
+        }
+        key = json.loads(token.content)["access_token"]
+        offers = client.get(SEARCH, params=search, headers={"Authorization": f"Bearer {key}"})
+    return _answer(token), _answer(offers)
+
+
+def _answer(response: httpx2.Response) -> bytes:
+    head = (
+        f"HTTP/1.1 {response.status_code} OK\r\n"
+        f"Content-Type: {response.headers['Content-Type']}\r\n"
+        f"Content-Length: {len(response.content)}\r\n\r\n"
+    )
+    return head.encode() + response.content

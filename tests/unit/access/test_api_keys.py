@@ -1,0 +1,52 @@
+"""API keys: what is taken for one, and what is kept of it."""
+
+import gc
+import secrets
+
+import pytest
+
+from api.access.api_keys import Keys
+
+OLD, NEW = "the-old-key-of-the-client", "the-new-key-of-the-client"
+
+
+def test_each_of_several_keys_opens_and_is_told_from_the_others() -> None:
+    keys = Keys.parse(f"{OLD},{NEW}")
+
+    assert keys.holder(OLD)
+    assert keys.holder(NEW)
+    assert keys.holder(OLD) != keys.holder(NEW)
+
+
+@pytest.mark.parametrize("key", ["", OLD[:-1], f"{OLD} ", OLD.upper(), "ключ-ключ-ключ-ключ"])
+def test_nothing_else_opens(key: str) -> None:
+    assert Keys.parse(OLD).holder(key) is None
+
+
+def test_no_key_opens_where_there_are_none() -> None:
+    assert Keys().holder(OLD) is None
+
+
+@pytest.mark.parametrize("text", [f"{OLD},{NEW}", f"{OLD}\n{NEW}\n", f" {OLD} , {NEW},"])
+def test_keys_stand_in_one_line_or_one_a_line(text: str) -> None:
+    assert Keys.parse(text) == Keys.parse(f"{NEW},{OLD}")
+
+
+@pytest.mark.parametrize(
+    "text", ["short", f"{OLD},short", f"{OLD};{NEW}", "quoted-'key'-of-a-client", "k" * 257, ","]
+)
+def test_what_is_no_key_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(ValueError, match="16 to 256 letters") as refusal:
+        Keys.parse(text)
+
+    assert "short" not in str(refusal.value)
+    assert "quoted" not in str(refusal.value)
+
+
+def test_nothing_in_memory_holds_a_key() -> None:
+    keys = Keys.parse(secrets.token_urlsafe(32))
+
+    held = {type(thing) for thing in (keys.digests, *keys.digests)}
+    assert held == {frozenset, bytes}
+    assert not any(isinstance(thing, str) for thing in gc.get_referents(keys))
+    assert all(len(digest) == 32 for digest in keys.digests)

@@ -1,0 +1,74 @@
+"""Which resources the gate protects, and how it answers who may not pass."""
+
+import falcon
+import pytest
+from falcon.testing import TestClient
+
+from api.access.api_keys import Keys
+from api.access.audience import Audience
+from api.access.client_address import Proxies
+from api.access.gate import Gate, Rules
+from api.access.rate_limit import Allowance
+from api.http.error_handlers import add_error_handlers
+from api.http.request_context import RequestContext
+from api.services.cache.memory_store import MemoryStore
+
+CLIENT_KEY, OPERATOR_KEY = "the-key-of-a-client", "the-key-of-an-operator"
+
+
+class SilentResource:
+    """A new resource that says nothing about who may ask it."""
+
+    def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
+        resp.media = {"data": "secret"}
+
+
+class OpenResource(SilentResource):
+    audience = Audience.ANYBODY
+
+
+class OperatorResource(SilentResource):
+    audience = Audience.OPERATORS
+
+
+def client_of(*, keys: bool, per_minute: int | None = None) -> TestClient:
+    store = MemoryStore()
+    allowance = Allowance(store, "client", per_minute, 1) if per_minute else None
+    client_keys = Keys.parse(CLIENT_KEY) if keys else Keys()
+    rules = Rules(client_keys, Keys.parse(OPERATOR_KEY), allowance, None, Proxies())
+    app = falcon.App(middleware=[RequestContext()])
+    app.add_middleware(Gate(rules))
+    add_error_handlers(app)
+    app.add_route("/new", SilentResource())
+    app.add_route("/open", OpenResource())
+    app.add_route("/operator", OperatorResource())
+    return TestClient(app)
+
+
+def test_resource_without_an_audience_needs_a_client_key() -> None:
+    client = client_of(keys=True)
+
+    assert client.simulate_get("/new").status_code == 401
+    assert client.simulate_get("/new", headers={"X-API-Key": OPERATOR_KEY}).status_code == 403
+    answer = client.simulate_get("/new", headers={"X-API-Key": CLIENT_KEY})
+    assert (answer.status_code, answer.json) == (200, {"data": "secret"})
+
+
+def test_resource_without_an_audience_counts_against_the_client_limit() -> None:
+    client = client_of(keys=False, per_minute=1)
+    statuses = [client.simulate_get("/new").status_code for _ in range(2)]
+
+    assert statuses == [200, 429]
+
+
+def test_open_resource_needs_no_key_and_is_not_counted() -> None:
+    client = client_of(keys=True, per_minute=1)
+
+    assert [client.simulate_get("/open").status_code for _ in range(3)] == [200] * 3
+
+
+@pytest.mark.parametrize(("key", "status"), [("", 401), (CLIENT_KEY, 403), (OPERATOR_KEY, 200)])
+def test_operator_resource_opens_to_an_operator_key_only(key: str, status: int) -> None:
+    headers = {"X-API-Key": key} if key else {}
+
+    assert client_of(keys=True).simulate_get("/operator", headers=headers).status_code == status

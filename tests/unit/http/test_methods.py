@@ -1,0 +1,45 @@
+"""A method that nobody needs here is answered like any other mistake."""
+
+from collections.abc import Iterator
+
+import falcon
+import pytest
+from falcon.testing import TestClient
+
+from api.app import create_app
+from api.settings import Settings
+from api.telemetry.metrics import REGISTRY
+
+SERVED = {"GET", "HEAD", "OPTIONS"}
+REFUSED = [*(name for name in falcon.COMBINED_METHODS if name not in SERVED), "FOO", "WEBSOCKETS"]
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    app = create_app(Settings())
+    yield TestClient(app)
+    app.stop()
+
+
+def counted(status: int) -> float:
+    """How many requests of unknown methods ended so."""
+    name = "flight_price_http_request_duration_seconds_count"
+    labels = {"route": "/flights/price", "method": "other", "status": str(status)}
+    return REGISTRY.get_sample_value(name, labels) or 0
+
+
+@pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")  # of wsgiref, in the client
+@pytest.mark.parametrize("method", REFUSED)
+def test_other_method_is_a_problem_with_its_request_id_and_counted_once(
+    client: TestClient, method: str
+) -> None:
+    before = counted(400) + counted(405)
+
+    answer = client.simulate_request(method, "/flights/price")
+
+    assert (answer.status_code, answer.json["code"]) in {
+        (400, "invalid-request"),
+        (405, "method-not-allowed"),
+    }
+    assert answer.json["request_id"] == answer.headers["X-Request-ID"]
+    assert counted(400) + counted(405) == before + 1

@@ -1,0 +1,38 @@
+"""/metrics has the format that its reader asks for."""
+
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from tests.support.clients.in_process import LocalService
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[LocalService]:
+    with LocalService() as service:
+        yield service
+
+
+def test_openmetrics_is_there_for_who_asks(service: LocalService) -> None:
+    accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
+
+    response = service.get("/metrics", {"Accept": accept})
+
+    assert response.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert list(text_string_to_metric_families(response.text))  # type: ignore[no-untyped-call]
+
+
+def test_openmetrics_is_not_there_for_who_would_rather_not(service: LocalService) -> None:
+    accept = "text/plain, application/openmetrics-text;q=0"
+
+    response = service.get("/metrics", {"Accept": accept})
+
+    assert response.headers["Content-Type"].startswith("text/plain")
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/plain;version=x", "application/openmetrics-text;version=x", "a;q=b"]
+)
+def test_an_odd_accept_header_harms_nothing(service: LocalService, accept: str) -> None:
+    assert service.get("/metrics", {"Accept": accept}).status_code == 200

@@ -1,0 +1,133 @@
+"""/openapi.json says what the service does."""
+
+import re
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from falcon.inspect import inspect_routes
+
+from api import errors
+from api.app import create_app
+from api.http.error_handlers import PATHS
+from api.models import PriceRequest
+from api.serving import worker
+from api.settings import Settings
+from tests.support.clients.in_process import LocalService
+
+ROOT = Path(__file__).resolve().parents[4]
+API_PAGE = (ROOT / "docs" / "api.md").read_text()
+CLIENT, OPERATOR = "the-key-of-the-client", "the-key-of-the-operator"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[LocalService]:
+    with LocalService() as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def keyed() -> Iterator[LocalService]:
+    with LocalService(api_keys=CLIENT, operator_keys=OPERATOR) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def document(service: LocalService) -> dict[str, Any]:
+    found: dict[str, Any] = service.get("/openapi.json").json
+    return found
+
+
+def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+
+
+def test_every_parameter_of_the_model_has_limits_and_an_example(document: dict[str, Any]) -> None:
+    parameters = {
+        parameter["name"]: parameter
+        for parameter in document["paths"]["/flights/price"]["get"]["parameters"]
+        if parameter["in"] == "query"
+    }
+
+    assert list(parameters) == list(PriceRequest.model_fields)
+    for name, parameter in parameters.items():
+        assert {"pattern", "format", "enum", "maximum"} & parameter["schema"].keys(), name
+        assert parameter["schema"]["examples"], name
+
+
+def test_the_examples_get_a_price(service: LocalService, document: dict[str, Any]) -> None:
+    examples = {
+        parameter["name"]: parameter["example"]
+        for parameter in document["paths"]["/flights/price"]["get"]["parameters"]
+        if "example" in parameter
+    }
+
+    assert service.get("/flights/price", **examples).status_code == 200
+
+
+def test_every_error_is_there_with_its_code(document: dict[str, Any]) -> None:
+    told = codes(document, document["paths"]["/flights/price"]["get"]["responses"])
+
+    assert told >= {(error.status.value, error.code) for error in leaves(errors.FlightPriceError)}
+    assert told >= {(405, "method-not-allowed"), (500, "internal-error")}
+
+
+def test_every_error_of_the_page_is_there_too(document: dict[str, Any]) -> None:
+    told = codes(document, document["components"]["responses"])
+    for path in document["paths"].values():
+        told |= codes(document, path["get"]["responses"])
+
+    table = re.findall(r"^\| ((?:\d{3},? ?)+) \| ([^|]+) \|", API_PAGE, re.MULTILINE)
+    for statuses, names in table:
+        named = cycle(re.findall("[a-z-]+", names))
+        assert told >= {(int(status), next(named)) for status in statuses.split(", ")}
+    assert len(table) > 10
+
+
+def codes(document: dict[str, Any], responses: dict[str, Any]) -> set[tuple[int, str]]:
+    """The status and code of each error among these answers."""
+    common = document["components"]["responses"]
+    return {
+        (int(status), code)
+        for status, response in responses.items()
+        for content in (common[status] if "$ref" in response else response)
+        .get("content", {})
+        .values()
+        for code in content.get("examples", ())
+    }
+
+
+@pytest.mark.parametrize("key", [CLIENT, OPERATOR, "the-key-of-nobody"])
+def test_what_each_key_gets_is_in_the_document(
+    keyed: LocalService, document: dict[str, Any], key: str
+) -> None:
+    for path, operations in document["paths"].items():
+        answer = keyed.get(path, {"X-API-Key": key})
+        told = operations["get"]["responses"][str(answer.status_code)]
+        is_refused = answer.status_code in (401, 403)
+
+        assert not is_refused or answer.json["code"] in told["description"], path
+        assert not is_refused or "security" in operations["get"], path
+
+
+def test_every_path_tells_what_befalls_what_is_no_proper_http(document: dict[str, Any]) -> None:
+    befalls = {str(status.value) for status in worker._STATUSES.values()} | {"400"}  # noqa: SLF001
+
+    for path, operations in document["paths"].items():
+        assert operations["get"]["responses"].keys() >= befalls, path
+
+
+def test_every_route_is_in_the_document_but_what_pages_load(document: dict[str, Any]) -> None:
+    routed = {route.path for route in inspect_routes(create_app(Settings())._wsgi)}  # noqa: SLF001
+
+    assert routed - {path for path in routed if path.endswith((".css", ".js"))} == {*PATHS}
+    assert {*document["paths"]} == {*PATHS}
+
+
+def leaves(error: type[errors.FlightPriceError]) -> Iterator[type[errors.FlightPriceError]]:
+    if not error.__subclasses__():
+        yield error
+    for child in error.__subclasses__():
+        yield from leaves(child)

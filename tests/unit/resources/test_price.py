@@ -1,0 +1,267 @@
+"""GET /flights/price: its body, its headers and its errors."""
+
+import re
+import time
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from api.services.amadeus import replies
+from api.services.cache.memory_store import MemoryStore
+from tests.support.clients.in_process import LocalService
+from tests.support.servers.service import some_day
+
+_days = count(10)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[LocalService]:
+    with LocalService() as service:
+        yield service
+
+
+@pytest.fixture
+def service(running: LocalService) -> LocalService:
+    """The service, whose Amadeus has no faults and was not asked yet."""
+    running.clear()
+    return running
+
+
+class Clock:
+    """A clock that a test moves ahead."""
+
+    ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def day() -> str:
+    """A day that no other test asks for."""
+    return some_day(next(_days))
+
+
+def test_the_answer_has_exactly_four_facts_in_this_order(service: LocalService, day: str) -> None:
+    answer = service.price(date=day)
+
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert re.fullmatch(
+        r'\{"data": \{"origin": "JFK", "destination": "LAX", "departure_date": "' + day + '",'
+        r' "price": "\d+(\.\d\d)? EUR"\}\}\n',
+        answer.text,
+    )
+
+
+def test_a_first_answer_is_a_miss_and_tells_how_long_it_is_good(
+    service: LocalService, day: str
+) -> None:
+    headers = service.price(date=day).headers
+
+    assert headers["X-Cache"] == "miss"
+    assert headers["Cache-Status"] == "flight-price-api; fwd=miss; stored"
+    assert headers["Age"] == "0"
+    assert headers["Cache-Control"] == "max-age=600"
+    assert headers["X-Amadeus-Environment"] == "sandbox"
+    assert re.fullmatch('"[0-9a-f]+"', headers["ETag"])
+
+
+def test_the_second_answer_is_a_hit_with_the_same_body(service: LocalService, day: str) -> None:
+    first, second = service.price(date=day), service.price(date=day)
+
+    assert (second.headers["X-Cache"], second.content) == ("hit", first.content)
+    assert re.fullmatch(r"flight-price-api; hit; ttl=59\d", second.headers["Cache-Status"])
+    assert service.searches() == 1
+
+
+@pytest.mark.parametrize("value", ["1", "true", "TRUE"])
+def test_nocache_is_said_in_several_ways(service: LocalService, day: str, value: str) -> None:
+    assert service.price(date=day, nocache=value).headers["X-Cache"] == "bypass"
+
+
+@pytest.mark.parametrize("value", ["0", "false"])
+def test_nocache_can_be_denied(service: LocalService, day: str, value: str) -> None:
+    service.price(date=day)
+
+    assert service.price(date=day, nocache=value).headers["X-Cache"] == "hit"
+
+
+def test_lower_and_upper_case_share_an_entry_and_are_answered_in_upper_case(
+    service: LocalService, day: str
+) -> None:
+    upper = service.price(date=day)
+    lower = service.price(date=day, origin="jfk", destination="lax")
+
+    assert (lower.headers["X-Cache"], lower.content) == ("hit", upper.content)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"adults": "2"},
+        {"children": "1"},
+        {"infants": "1"},
+        {"currency": "USD"},
+        {"cabin": "business"},
+        {"nonstop": "1"},
+        {"return_date": some_day(200)},
+        {"origin": "LON"},
+        {"destination": "PAR"},
+        {"date": some_day(201)},
+    ],
+    ids=lambda option: next(iter(option)),
+)
+def test_another_option_is_another_entry(
+    service: LocalService, day: str, option: dict[str, str]
+) -> None:
+    service.price(date=day)
+
+    answer = service.price("GET", None, **{"date": day, **option})
+
+    assert (answer.status_code, answer.headers["X-Cache"]) == (200, "miss")
+    assert service.searches() == 2
+
+
+def test_the_currency_asked_for_is_the_currency_answered(service: LocalService, day: str) -> None:
+    assert service.price(date=day, currency="usd").json["data"]["price"].endswith(" USD")
+
+
+def test_an_answer_that_the_client_has_is_not_sent_again(service: LocalService, day: str) -> None:
+    etag = service.price(date=day).headers["ETag"]
+
+    same = service.price(headers={"If-None-Match": etag}, date=day)
+    other = service.price(headers={"If-None-Match": '"x"'}, date=day)
+
+    assert (same.status_code, same.content) == (304, b"")
+    assert same.headers["ETag"] == etag
+    assert same.headers["Cache-Control"] == "max-age=600"
+    assert other.status_code == 200
+
+
+def test_no_offers_is_a_404_that_carries_the_cache_headers(service: LocalService, day: str) -> None:
+    service.fault("search", "empty_list")
+
+    first, second = service.price(date=day), service.price(date=day)
+
+    assert (first.status_code, first.json["code"]) == (404, "no-offers")
+    assert first.json["detail"] == f"No flight offers from JFK to LAX on {day}."
+    assert (first.headers["X-Cache"], second.headers["X-Cache"]) == ("miss", "hit")
+    assert first.headers["Cache-Control"] == second.headers["Cache-Control"] == "max-age=60"
+    assert service.searches() == 1
+
+
+def test_every_fault_of_bad_input_is_named_at_once(service: LocalService) -> None:
+    answer = service.get("/flights/price", origin="J", date="soon", adults="0", nochache="1")
+
+    problem = answer.json
+    assert (answer.status_code, problem["code"]) == (400, "invalid-request")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert {fault["parameter"] for fault in problem["errors"]} == {
+        "origin", "destination", "date", "adults", "nochache",
+    }  # fmt: skip
+    assert all(fault["detail"] in problem["detail"] for fault in problem["errors"])
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("origin=JFK&destination=LAX", "date"),
+        ("origin=JFK&destination=&date=2026-12-01", "destination"),
+        ("origin=JFK&origin=JFK&destination=LAX&date=2026-12-01", "origin"),
+        ("origin=JFK&destination=LAX&date=2026-12-01&currency=", "currency"),
+        ("origin=JFK&destination=%00%ff%fe&date=2026-12-01", "destination"),
+        ("origin=JFK&destination=LAX&date=2026-12-01&%00=1", "\x00"),
+        ("origin=JFK,LON&destination=LAX&date=2026-12-01", "origin"),
+        ("Origin=JFK&origin=JFK&destination=LAX&date=2026-12-01", "Origin"),
+    ],
+    ids=["missing", "empty", "repeated", "empty option", "binary", "unknown", "list", "case"],
+)
+def test_a_malformed_query_is_a_400_that_names_its_fault(
+    service: LocalService, query: str, parameter: str
+) -> None:
+    problem = service.client.simulate_get("/flights/price", query_string=query).json
+
+    assert problem["status"] == 400
+    assert parameter in {fault["parameter"] for fault in problem["errors"]}
+
+
+def test_a_url_without_quotes_is_recognised(service: LocalService) -> None:
+    assert "Quote the URL" in service.get("/flights/price", origin="JFK").json["detail"]
+
+
+def test_a_sane_request_id_is_echoed_and_any_other_replaced(service: LocalService) -> None:
+    def id_of(given: str) -> str:
+        answer = service.get("/flights/price", {"X-Request-ID": given})
+        assert answer.json["request_id"] == answer.headers["X-Request-ID"]
+        return str(answer.headers["X-Request-ID"])
+
+    assert id_of("order-66_a.b") == "order-66_a.b"
+    for insane in ("", "a b", "x" * 65, "a\tb", "<script>", "ä"):
+        assert re.fullmatch("[0-9a-f]{32}", id_of(insane))
+
+
+def test_cache_control_of_a_price_stays_while_its_age_grows(clock: Clock) -> None:
+    with LocalService(store=MemoryStore(clock=clock)) as service:
+        service.price()
+        clock.ahead = 9
+
+        aged = service.price()
+
+    age, left = int(aged.headers["Age"]), int(aged.headers["Cache-Status"].partition("ttl=")[2])
+    assert age >= 9
+    assert 598 <= age + left <= 600
+    assert aged.headers["Cache-Control"] == "max-age=600"
+
+
+def test_no_offers_and_prices_live_for_their_own_times(clock: Clock) -> None:
+    lives = {"cache_ttl": 600, "cache_empty_ttl": 1}
+    with LocalService(store=MemoryStore(clock=clock), **lives) as service:
+        service.fault("search", "empty_list", count=1)
+        assert service.price().status_code == service.price().status_code == 404
+        clock.ahead = 2
+
+        found = service.price()
+
+    assert found.status_code == 200
+    assert found.headers["Cache-Control"] == "max-age=600"
+
+
+def test_a_failed_fetch_is_answered_by_the_last_price_and_says_so(clock: Clock) -> None:
+    with LocalService(store=MemoryStore(clock=clock), cache_ttl=1) as service:
+        price = service.price()
+        service.fault("search", "html", "503")
+        clock.ahead = 2
+
+        stale = service.price()
+        forced = service.price(nocache="1")
+
+    assert (stale.status_code, stale.content) == (200, price.content)
+    assert stale.headers["X-Cache"] == "stale"
+    assert int(stale.headers["Age"]) >= 1
+    assert stale.headers["Cache-Control"] == "max-age=0"
+    assert (forced.status_code, forced.json["code"]) == (503, "amadeus-unavailable")
+
+
+def test_error_reply_of_amadeus_is_read_once(
+    service: LocalService, day: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, refusal_from = [], replies.refusal_from
+
+    def noted(status: int, document: dict[str, Any]) -> replies.Refusal:
+        read.append(status)
+        return refusal_from(status, document)
+
+    monkeypatch.setattr(replies, "refusal_from", noted)
+
+    answer = service.price(origin="XXX", date=day)
+
+    assert answer.json["code"] == "rejected-by-amadeus"
+    assert read == [400]

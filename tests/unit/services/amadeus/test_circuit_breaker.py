@@ -1,0 +1,182 @@
+"""The circuit breaker holds calls back after failures, and lets one call at a time probe."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from api.errors import AmadeusUnavailable
+from api.services.amadeus.circuit_breaker import (
+    FAILURES_TO_OPEN,
+    OPEN_SECONDS,
+    REMEMBERED_SECONDS,
+    CircuitBreaker,
+    Standing,
+)
+from api.telemetry import metrics
+from tests.support.processes import eventually
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def closed(clock: Clock) -> Iterator[CircuitBreaker]:
+    yield CircuitBreaker(clock=clock)
+    # All breakers of a process share one metric, so none changes it in the next test.
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.cancel()
+    metrics.BREAKER_OPEN.set(0)
+
+
+@pytest.fixture
+def opened(closed: CircuitBreaker) -> CircuitBreaker:
+    return fail(closed)
+
+
+def fail(breaker: CircuitBreaker) -> CircuitBreaker:
+    for _ in range(FAILURES_TO_OPEN):
+        breaker.report(Standing.FAILING, breaker.admit())
+    return breaker
+
+
+def open_workers() -> float:
+    (family,) = metrics.BREAKER_OPEN.collect()
+    return family.samples[0].value
+
+
+def admits(breaker: CircuitBreaker) -> bool:
+    try:
+        breaker.admit()
+    except AmadeusUnavailable:
+        return False
+    return True
+
+
+def test_call_of_another_worker_closes_no_circuit(opened: CircuitBreaker, clock: Clock) -> None:
+    opened.hear(Standing.QUOTA)
+    assert not admits(opened)
+    clock.now += OPEN_SECONDS
+    opened.report(Standing.OK, opened.admit())
+    opened.hear(Standing.QUOTA)
+    assert opened.standing is Standing.QUOTA
+
+
+def test_circuit_opens_only_after_failures_in_a_row(closed: CircuitBreaker) -> None:
+    for _ in range(FAILURES_TO_OPEN):
+        closed.report(Standing.FAILING, closed.admit())
+        closed.report(Standing.OK, closed.admit())
+    assert closed.standing is Standing.OK
+    assert fail(closed).standing is Standing.FAILING
+
+
+def test_open_circuit_says_when_to_come_back(opened: CircuitBreaker, clock: Clock) -> None:
+    clock.now += 2
+    with pytest.raises(AmadeusUnavailable) as refused:
+        opened.check()
+    assert refused.value.retry_after == OPEN_SECONDS - 2
+
+
+def test_metric_shows_the_end_of_the_open_time_although_nobody_calls() -> None:
+    breaker = fail(CircuitBreaker(open_seconds=0.5))
+    assert open_workers() == 1
+
+    eventually(lambda: open_workers() == 0)
+
+    assert breaker.standing is Standing.FAILING
+    assert admits(breaker)
+    metrics.BREAKER_OPEN.set(0)
+
+
+def test_metric_shows_an_open_circuit_while_a_call_probes(
+    opened: CircuitBreaker, clock: Clock
+) -> None:
+    clock.now += OPEN_SECONDS
+    opened.admit()
+
+    assert open_workers() == 1
+
+
+def test_old_observation_counts_for_nothing(opened: CircuitBreaker, clock: Clock) -> None:
+    clock.now += REMEMBERED_SECONDS + 1
+
+    assert opened.standing is Standing.OK
+
+
+@pytest.mark.parametrize("refusal", [Standing.MISCONFIGURED, Standing.QUOTA])
+def test_one_refusal_of_all_calls_is_enough(closed: CircuitBreaker, refusal: Standing) -> None:
+    closed.report(refusal, closed.admit())
+
+    assert closed.standing is refusal
+    assert admits(closed)
+
+
+def test_one_call_at_a_time_probes_however_long_it_takes(
+    opened: CircuitBreaker, clock: Clock
+) -> None:
+    clock.now += OPEN_SECONDS
+    opened.admit()
+    clock.now += 3 * OPEN_SECONDS
+
+    assert not admits(opened)
+
+
+def test_failed_probe_keeps_the_circuit_open_as_long_again(
+    opened: CircuitBreaker, clock: Clock
+) -> None:
+    clock.now += OPEN_SECONDS
+    opened.report(Standing.FAILING, opened.admit())
+    clock.now += OPEN_SECONDS - 0.001
+    assert not admits(opened)
+    clock.now += 0.001
+    assert admits(opened)
+
+
+def test_answered_probe_closes_the_circuit(opened: CircuitBreaker, clock: Clock) -> None:
+    clock.now += OPEN_SECONDS
+    opened.report(Standing.OK, opened.admit())
+
+    assert admits(opened)
+    assert admits(opened)
+
+
+def late_call(breaker: CircuitBreaker) -> int:
+    """A call that was admitted before the circuit opened."""
+    before, *admitted = [breaker.admit() for _ in range(FAILURES_TO_OPEN + 1)]
+    for each in admitted:
+        breaker.report(Standing.FAILING, each)
+    return before
+
+
+def test_late_report_lets_no_second_call_probe(closed: CircuitBreaker, clock: Clock) -> None:
+    before = late_call(closed)
+    clock.now += OPEN_SECONDS
+    closed.admit()
+
+    closed.report(Standing.OK, before)
+
+    assert not admits(closed)
+
+
+def test_late_failure_keeps_the_circuit_open_no_longer(
+    closed: CircuitBreaker, clock: Clock
+) -> None:
+    before = late_call(closed)
+    clock.now += OPEN_SECONDS
+
+    closed.report(Standing.FAILING, before)
+
+    assert admits(closed)

@@ -1,0 +1,38 @@
+"""How far apart the turns are, for calls that may be late."""
+
+from itertools import count
+
+import pytest
+
+from api.services.amadeus.pacing import interval
+from sandbox.config import RateLimit
+from sandbox.errors import AmadeusError
+from sandbox.state.rate_limits import Limits
+
+
+def refusals(limit: RateLimit, turn: float, late: float) -> int:
+    """How many of 400 calls are refused, of which each third arrives late."""
+    times = (number * turn + (number % 3 == 0) * late for number in count())
+    limits = Limits(limit, None, monotonic=lambda: next(times))
+    refused = 0
+    for _ in range(400):
+        try:
+            limits.admit("somebody")
+        except AmadeusError:
+            refused += 1
+    return refused
+
+
+@pytest.mark.parametrize(
+    ("limit", "rate", "late"), [("test", 10.0, 0.019), ("production", 40.0, 0.099)]
+)
+def test_a_call_that_is_a_little_late_comes_too_close_to_no_other(
+    limit: RateLimit, rate: float, late: float
+) -> None:
+    assert refusals(limit, interval(rate), late) == 0
+    assert refusals(limit, 1 / rate, late) > 0
+
+
+@pytest.mark.parametrize(("rate", "share"), [(0.5, 0.98), (5.0, 0.9), (10.0, 0.8), (40.0, 0.9)])
+def test_most_of_the_rate_is_used(rate: float, share: float) -> None:
+    assert share < 1 / interval(rate) / rate < 1

@@ -1,0 +1,94 @@
+"""What comes in the place of a token, or oddly with one, makes nobody ask again and again."""
+
+import pytest
+
+from api.errors import AmadeusMisconfigured, AmadeusUnavailable, UpstreamError
+from api.services.amadeus.replies import Reply
+from api.services.amadeus.token_provider import Credentials, TokenVault
+from api.services.amadeus.transport import Call
+from api.services.cache.memory_store import MemoryStore
+from api.services.cache.read_through import ReadThrough
+from api.services.deadline import Deadline
+
+MISCONFIGURED, BAD_ANSWER = "amadeus-misconfigured", "amadeus-bad-answer"
+REFUSALS: dict[str, tuple[Reply | UpstreamError, str]] = {
+    "wrong credentials": (Reply(401, "application/json", b"{}"), MISCONFIGURED),
+    "down": (AmadeusUnavailable("Amadeus reported an internal error."), "amadeus-unavailable"),
+    "a page": (Reply(200, "text/html", b"<p>Welcome!</p>"), BAD_ANSWER),
+    "nothing": (Reply(204, "application/json", b""), BAD_ANSWER),
+    "null": (Reply(200, "application/json", b"null"), BAD_ANSWER),
+    "a list": (Reply(200, "application/json", b"[]"), BAD_ANSWER),
+    "no token": (Reply(200, "application/json", b'{"expires_in": 1799}'), BAD_ANSWER),
+    "a null": (Reply(200, "application/json", b'{"access_token": null}'), BAD_ANSWER),
+    "two lines": (Reply(200, "application/json", rb'{"access_token": "a\r\nX: y"}'), BAD_ANSWER),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_the_first_minute_has_six_calls_whatever_the_traffic(refusal: str) -> None:
+    reply, code = REFUSALS[refusal]
+    now, called_at, told = 0.0, [], set()
+
+    def call(_call: Call, _deadline: Deadline) -> Reply:
+        called_at.append(now)
+        if isinstance(reply, UpstreamError):
+            raise reply
+        return reply
+
+    store = MemoryStore(clock=lambda: 1_800_000_000 + now)
+    credentials = Credentials("id", "of another host")
+    vault = TokenVault(store, ReadThrough(store, patience=5), call, "https://x", credentials)
+    while now < 60:
+        with pytest.raises(UpstreamError) as failed:
+            vault.token(Deadline(5))
+        assert failed.value.code == code
+        told.add(now + (failed.value.retry_after or 0))
+        now += 0.125
+
+    assert [int(at) for at in called_at] == [0, 1, 3, 7, 15, 31]
+    # Whoever came in a pause was told when it ends.
+    assert told == {at + 2**number for number, at in enumerate(called_at)}
+
+
+def test_corrected_secret_is_tried_at_once() -> None:
+    def call(call: Call, _deadline: Deadline) -> Reply:
+        if b"client_secret=right" in (call.body or b""):
+            return Reply(200, "application/json", b'{"access_token": "t", "expires_in": 1799}')
+        return Reply(401, "application/json", b"{}")
+
+    store = MemoryStore()
+
+    def vault(secret: str) -> TokenVault:
+        credentials = Credentials("id", secret)
+        return TokenVault(store, ReadThrough(store, patience=5), call, "https://x", credentials)
+
+    with pytest.raises(AmadeusMisconfigured):
+        vault("wrong").token(Deadline(5))
+    assert vault("right").token(Deadline(5)).value == "t"
+    with pytest.raises(AmadeusMisconfigured):  # its pause goes on
+        vault("wrong").token(Deadline(5))
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "calls"),
+    [
+        *(("", 1), (', "expires_in": null', 1), (', "expires_in": "1799"', 1)),
+        *((', "expires_in": "soon"', 1), (', "expires_in": "1e999"', 1), (', "expires_in": []', 1)),
+        *((', "expires_in": 5', 7), (', "expires_in": 0', 7), (', "expires_in": -1', 7)),
+    ],
+)
+def test_the_first_minute_of_a_token_of_odd_life_has_few_calls(expires_in: str, calls: int) -> None:
+    now, called_at = 0.0, []
+
+    def call(_call: Call, _deadline: Deadline) -> Reply:
+        called_at.append(now)
+        return Reply(200, "application/json", f'{{"access_token": "t"{expires_in}}}'.encode())
+
+    store = MemoryStore(clock=lambda: 1_800_000_000 + now)
+    credentials = Credentials("id", "secret")
+    vault = TokenVault(store, ReadThrough(store, patience=5), call, "https://x", credentials)
+    while now < 60:
+        assert vault.token(Deadline(5)).value == "t"
+        now += 0.125
+
+    assert called_at == [9 * number for number in range(calls)]

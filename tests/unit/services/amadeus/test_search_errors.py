@@ -1,0 +1,61 @@
+"""What Amadeus refuses a search for is told in the words that it was asked in."""
+
+import datetime as dt
+
+import pytest
+
+from api.errors import AmadeusMisconfigured, RejectedByAmadeus
+from api.models import PriceQuery
+from api.services.amadeus.replies import refusal_from
+from api.services.amadeus.search_errors import PARAMETERS, error_of
+
+QUERY = PriceQuery.model_construct(origin="JKF", destination="LAX", date=dt.date(2026, 12, 1))
+
+
+def said(*errors: tuple[int, str]) -> tuple[str, list[str]]:
+    """The sentence and the parameters for a reply that lists these codes and parameters."""
+    listed = [
+        {"code": code, "title": "INVALID THING", "source": {"parameter": name}}
+        for code, name in errors
+    ]
+    error = error_of(refusal_from(400, {"errors": listed}), QUERY)
+    assert isinstance(error, RejectedByAmadeus)
+    return error.detail, [fault.parameter for fault in error.faults]
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        (
+            [(4926, "originLocationCode")],
+            ("Amadeus does not know the city or airport JKF (4926).", ["origin"]),
+        ),
+        (
+            [(4926, "departureDate")],
+            ("Amadeus rejected the search: Invalid thing (4926). Check date.", ["date"]),
+        ),
+        (
+            [(425, "departureDate"), (425, "returnDate"), (477, "adults")],
+            (
+                "Amadeus rejected the search: Invalid thing (425). Check date and return_date.",
+                ["date", "return_date"],
+            ),
+        ),
+        ([(477, "max")], ("Amadeus rejected the search: Invalid thing (477).", [])),
+    ],
+    ids=str,
+)
+def test_a_refusal_names_our_parameters(
+    errors: list[tuple[int, str]], expected: tuple[str, list[str]]
+) -> None:
+    assert said(*errors) == expected
+
+
+def test_other_refusals_are_not_the_fault_of_a_parameter() -> None:
+    refusal = refusal_from(403, {"errors": [{"source": {"parameter": "adults"}}]})
+
+    assert isinstance(error_of(refusal, QUERY), AmadeusMisconfigured)
+
+
+def test_every_parameter_of_a_query_has_a_name_there() -> None:
+    assert set(PARAMETERS.values()) == set(PriceQuery.model_fields)

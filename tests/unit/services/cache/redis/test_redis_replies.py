@@ -1,0 +1,97 @@
+"""What Redis may answer, and when nothing is asked of it any more."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from api.services.cache.redis import redis_store
+from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable
+
+
+class Redis:
+    """Answers to everything with a number, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+        self.is_open = False
+
+    def run(self, key: str, *command: object) -> int:
+        self.asked.append((key, command))
+        self.meanwhile()
+        self.is_open = True
+        return 7
+
+    def home(self) -> "Redis":
+        return self
+
+    def time(self) -> object:
+        return self.run("", "TIME")[0]  # type: ignore[index] # as redis-py reads it
+
+    def close(self) -> None:
+        self.is_open = False
+
+    def meanwhile(self) -> None:
+        """What happens before it answers."""
+
+
+@pytest.fixture
+def redis() -> Redis:
+    return Redis()
+
+
+@pytest.fixture
+def store(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> RedisStore:
+    monkeypatch.setattr(redis_store, "connections_to", lambda _url: redis)
+    return RedisStore("redis://unused")
+
+
+CALLS: list[Callable[[RedisStore], object]] = [
+    RedisStore.time,
+    lambda store: store.get("key"),
+    lambda store: store.failure("key"),
+    lambda store: store.claim("key", "me", 0, 0, background=False),
+    lambda store: store.take_turn("key", 1, 1, 1),
+]
+NAMES = ["time", "get", "failure", "claim", "take-turn"]
+
+
+@pytest.mark.parametrize("call", CALLS, ids=NAMES)
+def test_reply_of_another_kind_is_an_outage_and_no_mistake_of_ours(
+    call: Callable[[RedisStore], object], store: RedisStore
+) -> None:
+    with pytest.raises(StoreUnavailable):
+        call(store)
+
+
+def test_store_that_is_closed_asks_redis_nothing_more(redis: Redis, store: RedisStore) -> None:
+    store.close()
+    with pytest.raises(StoreUnavailable):
+        store.get("key")
+    assert redis.asked == []
+
+
+def test_store_that_is_closed_in_the_middle_of_a_call_leaves_no_connection_open(
+    redis: Redis, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis, "meanwhile", store.close)
+    with pytest.raises(StoreUnavailable):
+        store.get("key")
+    assert not redis.is_open
+
+
+def test_time_that_arrives_late_sets_no_clock_back(
+    redis: Redis, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def behind_after(late: float) -> float:
+        def tell() -> tuple[int, int]:
+            told = time.time_ns() // 1000
+            time.sleep(late)
+            return divmod(told, 1_000_000)
+
+        monkeypatch.setattr(redis, "time", tell)
+        store.time()
+        return time.time() - store.now()
+
+    assert behind_after(0) < 0.01
+    assert behind_after(0.2) < 0.01

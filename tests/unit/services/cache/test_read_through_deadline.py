@@ -1,0 +1,48 @@
+"""What a caller gets whose time is over, and what is not begun for it."""
+
+import threading
+
+import pytest
+
+from api.errors import AmadeusTimeout
+from api.http.cache_headers import cache_status
+from api.services.cache.entries import Entry
+from api.services.cache.memory_store import MemoryStore
+from api.services.cache.read_through import ReadThrough
+from api.services.cache.requests import Fetched, Outcome, Question
+from api.services.deadline import Deadline
+
+
+def question(body: bytes = b"250") -> Question:
+    return Question("key", lambda _: Fetched(body, 600), lambda *_: None, stale_ttl=60)
+
+
+class SlowToConfirm(MemoryStore):
+    """Who puts something hears of it late."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def put(
+        self, key: str, owner: str, body: bytes, fetched_at: float, ttl: float, stale_ttl: float
+    ) -> Entry:
+        entry = super().put(key, owner, body, fetched_at, ttl, stale_ttl)
+        self.go_on.wait(5)
+        return entry
+
+
+def test_what_is_stored_in_the_last_moment_is_a_miss_and_not_stale() -> None:
+    store = SlowToConfirm()
+    answer = ReadThrough(store, patience=5).read(question(), Deadline(0.2))
+    store.go_on.set()
+    assert answer.outcome is Outcome.MISS
+    assert cache_status(answer, left=600) == "flight-price-api; fwd=miss; stored"
+
+
+def test_nothing_is_fetched_for_a_caller_whose_time_is_over() -> None:
+    reader = ReadThrough(MemoryStore(), patience=5)
+    with pytest.raises(AmadeusTimeout):
+        reader.read(question(b"for nobody"), Deadline(0))
+    answer = reader.read(question(b"for somebody"), Deadline(5))
+    assert answer.entry.body == b"for somebody"

@@ -1,0 +1,102 @@
+"""The read-through's rule, under random interleavings of everything that can happen to it.
+
+Each seed is a story of its own. Real threads run it, and `test_read_through_gevent.py` runs it
+again with greenlets; `test_read_through_redis.py` tells such stories of Redis.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from random import Random
+
+import pytest
+
+from api.errors import AmadeusTimeout, dump_upstream_error
+from api.services.cache.entries import Turn
+from api.services.cache.memory_store import MemoryStore
+from api.services.cache.read_through import ReadThrough
+from api.services.cache.requests import Fetched, Question
+from api.services.deadline import Deadline
+from tests.support.stories import READERS, Clock, Story, hurry, played
+
+# Stories mostly wait, so that several are told at once.
+SEEDS = [range(first, first + 3) for first in (0, 3, 6, 9)]
+# A store's time is far from zero, also where this machine was started a minute ago.
+EPOCH = 10_000_000.0
+
+
+@pytest.mark.parametrize("stepping", [False, True], ids=["steady clock", "stepping clock"])
+@pytest.mark.parametrize("seeds", SEEDS, ids=str)
+def test_the_rule_holds_however_readers_failures_and_deaths_interleave(
+    seeds: range, monkeypatch: pytest.MonkeyPatch, *, stepping: bool
+) -> None:
+    def begin(seed: int) -> Story:
+        clock = Clock(EPOCH)
+        store = MemoryStore(clock=clock.now)
+        return Story(Random(seed), clock, lambda: store)
+
+    hurry(monkeypatch)
+    with ThreadPoolExecutor() as threads:
+        stories = threads.map(lambda seed: played(partial(begin, seed), stepping=stepping), seeds)
+    for story in stories:
+        story.check_that_nobody_fetched_beside_another()
+        assert len(story.fetches) < READERS
+
+
+@pytest.mark.parametrize("step", [-3600.0, -5.0, 5.0, 3600.0])
+def test_a_step_of_the_store_s_clock_costs_a_fetch_and_no_answer(step: float) -> None:
+    offset = EPOCH
+    store = MemoryStore(clock=lambda: time.monotonic() + offset)
+    fetched = 0
+
+    def fetch(_deadline: Deadline) -> Fetched:
+        nonlocal fetched
+        fetched += 1
+        return Fetched(str(fetched).encode(), 600)
+
+    reader = ReadThrough(store, patience=1.0)
+    question = Question("key", fetch, observe=lambda _moment, _entry: None)
+    reader.read(question, Deadline(5))
+    offset += step
+    answers = [reader.read(question, Deadline(5)) for _ in range(20)]
+    forced = reader.read_forced(question, Deadline(5))
+    assert int(forced.entry.body) == fetched <= 3
+    assert all(0 <= answer.age < 600 for answer in answers)
+
+
+class RoundingStore(MemoryStore):
+    """Decides by whole microseconds, as a script in Redis does."""
+
+    claims = 0
+
+    def claim(
+        self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
+    ) -> Turn:
+        self.claims += 1
+        return super().claim(
+            key, owner, round(not_before, 6), round(arrived, 6), background=background
+        )
+
+
+@pytest.fixture
+def rounding() -> RoundingStore:
+    """The second time that it is asked is a fraction of a microsecond later than the first."""
+    times = [1_800_000_000.123456 + 3e-7, 1_800_000_000.123456]
+    return RoundingStore(clock=lambda: times.pop() if len(times) > 1 else times[0])
+
+
+def test_leader_takes_the_entry_of_a_store_that_rounds(rounding: RoundingStore) -> None:
+    question = Question("key", lambda _: Fetched(b"new", 0), lambda _moment, _entry: None)
+    rounding.put("key", "", b"old", 1_800_000_000.123456, 0, 60)
+
+    assert ReadThrough(rounding, 1).read(question, Deadline(0.5)).entry.body == b"old"
+    assert rounding.claims == 1
+
+
+def test_leader_takes_the_failure_of_a_store_that_rounds(rounding: RoundingStore) -> None:
+    question = Question("key", lambda _: Fetched(b"new", 0), lambda _moment, _entry: None)
+    rounding.fail("key", "", dump_upstream_error(AmadeusTimeout("too late")), 0, 1)
+
+    with pytest.raises(AmadeusTimeout, match="too late"):
+        ReadThrough(rounding, 1).read(question, Deadline(0.5))
+    assert rounding.claims == 1

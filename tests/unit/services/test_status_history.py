@@ -1,0 +1,103 @@
+"""The last minutes are written by whichever worker comes first, and outlive it."""
+
+import fcntl
+import threading
+from itertools import count
+from pathlib import Path
+
+import pytest
+import structlog
+
+from api.services import status_history
+from api.services.status_history import KEPT, STEP_SECONDS, Figures, History
+
+
+class Clock:
+    """Seconds that pass when told to."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(status_history, "time", clock)
+    return clock
+
+
+def worker(folder: Path) -> History:
+    numbers = count(1)
+    return History(folder, lambda: Figures(next(numbers)))
+
+
+def test_two_workers_write_one_point_a_step(tmp_path: Path, clock: Clock) -> None:
+    first, second = worker(tmp_path), worker(tmp_path)
+
+    for _ in range(3):
+        first.record_if_due()
+        second.record_if_due()
+        clock.now += STEP_SECONDS
+
+    assert [point.at for point in second.points()] == [1000.0, 1010.0, 1020.0]
+
+
+def test_another_worker_goes_on_where_one_died(tmp_path: Path, clock: Clock) -> None:
+    worker(tmp_path).record_if_due()
+    clock.now += STEP_SECONDS
+
+    worker(tmp_path).record_if_due()
+
+    assert len(worker(tmp_path).points()) == 2
+
+
+def test_only_the_last_minutes_are_kept(tmp_path: Path, clock: Clock) -> None:
+    recorder = worker(tmp_path)
+    for _ in range(KEPT + 5):
+        recorder.record_if_due()
+        clock.now += STEP_SECONDS
+
+    points = recorder.points()
+
+    assert len(points) == KEPT
+    assert points[-1].figures.lookups == KEPT + 5
+
+
+def test_nobody_waits_for_a_worker_that_is_writing(tmp_path: Path, clock: Clock) -> None:
+    del clock
+    with (tmp_path / "history.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        worker(tmp_path).record_if_due()
+
+    assert worker(tmp_path).points() == []
+
+
+def test_a_process_that_is_alone_has_no_history() -> None:
+    alone = History(None, Figures)
+
+    alone.record_if_due()
+
+    assert alone.points() == []
+
+
+def test_recording_outlives_an_error_and_tells_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status_history, "STEP_SECONDS", 0.01)
+    recorded, errors = threading.Event(), [OSError(24, "Too many open files")]
+
+    def figures() -> Figures:
+        if errors:
+            raise errors.pop()
+        recorded.set()
+        return Figures()
+
+    recorder = History(tmp_path, figures)
+    with structlog.testing.capture_logs() as said:
+        recorder.start()
+        assert recorded.wait(5)
+        recorder.stop()
+    assert [line["event"] for line in said] == ["history.failed"]

@@ -1,0 +1,60 @@
+"""A request's head, as it arrives piece by piece."""
+
+from collections.abc import Iterable
+from itertools import chain, repeat
+
+import gevent
+import pytest
+from gunicorn.config import Config
+from gunicorn.http.errors import LimitRequestHeaders
+from gunicorn.http.unreader import Unreader
+
+from api.serving.gunicorn_request import Request
+
+HERE = ("127.0.0.1", 8080)
+BEGINNING = b"GET / HTTP/1.1\r\nHost: x\r\nA:"
+
+
+class Client(Unreader):
+    """Has a piece ready whenever it is read."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        super().__init__()
+        self._pieces = iter(pieces)
+        self.reads = 0
+        self.taken = 0
+
+    def chunk(self, size_hint: int | None = None) -> bytes:  # noqa: ARG002
+        data = next(self._pieces, b"")
+        self.reads += 1
+        self.taken += len(data)
+        return data
+
+
+def read(client: Client) -> Request:
+    return Request(Config(), client, HERE)
+
+
+def test_time_limit_holds_for_head_in_single_bytes_and_reads_become_rare() -> None:
+    client = Client(chain([BEGINNING], repeat(b"\r", 10_000)))
+
+    with pytest.raises(gevent.Timeout), gevent.Timeout(0.1):
+        read(client)
+
+    assert client.reads < 20
+
+
+def test_head_that_goes_on_beyond_16_kilobytes_is_refused() -> None:
+    client = Client(chain([BEGINNING], repeat(b"\r" * 8192, 60)))
+
+    with pytest.raises(LimitRequestHeaders):
+        read(client)
+
+    assert client.taken < 32_768
+
+
+def test_requests_behind_a_head_do_not_count_towards_its_size() -> None:
+    lines = b"%s x\r\nB:%s\r\n" % (BEGINNING, b"x" * 8000)
+    client = Client([lines, b"C:%s\r\n" % (b"x" * 8000), b"\r\n" + b"GET / HTTP/1.1\r\n" * 400])
+
+    assert read(client).path == "/"

@@ -1,0 +1,68 @@
+"""Tracing needs packages that the service alone does not, and says so."""
+
+from contextvars import copy_context
+
+import pytest
+
+from api.settings import load_settings
+from api.telemetry import tracing
+
+URL = "http://collector:4318"
+
+
+def test_with_its_packages_a_collector_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", URL)
+
+    assert load_settings().otel_exporter_otlp_endpoint == URL
+
+
+def test_without_them_the_process_ends_with_the_line_that_installs_them(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", URL)
+    monkeypatch.setattr(tracing, "find_spec", lambda _: None)
+
+    with pytest.raises(SystemExit):
+        load_settings()
+
+    assert (
+        ".venv/bin/pip install --require-hashes -r requirements/tracing.txt"
+        in capsys.readouterr().err
+    )
+
+
+def test_without_a_collector_a_span_is_nothing() -> None:
+    headers: dict[str, str] = {}
+
+    with tracing.span("cache") as span, tracing.span("amadeus", is_call=True) as call:
+        span.set_attribute("cache.outcome", "hit")
+        call.set_attribute("http.response.status_code", 200)
+        tracing.inject(headers)
+
+    assert span is call
+    assert headers == {}
+
+
+class Full:
+    """A second that has had its traces."""
+
+    def take(self) -> bool:
+        return False
+
+
+def test_stranger_s_trace_that_is_not_collected_is_passed_on_as_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"
+    monkeypatch.setattr(tracing, "_beginnings", Full())
+    monkeypatch.setattr(tracing, "_tracer", object())
+
+    def asked() -> tuple[str | None, dict[str, str]]:
+        trace_id, _ = tracing.request_span("GET", {"traceparent": f"{theirs}03"}, trusted=False)
+        headers: dict[str, str] = {}
+        tracing.inject(headers)
+        return trace_id, headers
+
+    told = copy_context().run(asked)
+
+    assert told == ("0af7651916cd43dd8448eb211c80319c", {"traceparent": f"{theirs}02"})
