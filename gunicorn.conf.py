@@ -18,13 +18,13 @@ import gevent
 
 from api.serving.metrics_folder import (
     create_folder,
-    free_place,
-    leave_place,
+    free_slot,
+    release_slot,
     remove_folder,
-    take_place,
+    take_slot,
 )
-from api.serving.port_check import end_if_taken
-from api.serving.stop_signals import STOP_SIGNALS, hear_from_birth
+from api.serving.port_check import exit_if_port_in_use
+from api.serving.stop_signals import STOP_SIGNALS, install_fork_signal_handlers
 from api.settings import reload_settings
 from api.settings.environments import AmadeusEnvironment
 from api.settings.startup_summary import WANTED_FILES, summary
@@ -69,7 +69,7 @@ graceful_timeout = 20
 # The master kills what is left by then. So a worker cuts off sooner what outlives its grace: it
 # looks once a second, gives a second to that, and has locks to release. What it leaves is above
 # REQUEST_DEADLINE.
-cut_off_ahead = 4
+shutdown_margin_seconds = 4
 timeout = 30
 loglevel = settings.log_level
 logger_class = GunicornLogger
@@ -83,9 +83,9 @@ control_socket_disable = True
 
 def on_starting(server: "Arbiter") -> None:
     """Look whether there is a port to serve on, and make room for the metrics of all workers."""
-    end_if_taken(server.cfg.address)
+    exit_if_port_in_use(server.cfg.address)
     create_folder()
-    hear_from_birth()
+    install_fork_signal_handlers()
 
 
 def when_ready(_server: "Arbiter") -> None:
@@ -100,14 +100,14 @@ def on_reload(_server: "Arbiter") -> None:
 
 
 def pre_fork(server: "Arbiter", worker: Any) -> None:
-    """Give the worker its place among its siblings."""
+    """Give the worker a slot that no other worker has."""
     siblings: Iterable[Any] = server.WORKERS.values()
-    worker.place = free_place(sibling.place for sibling in siblings)
+    worker.slot = free_slot(sibling.slot for sibling in siblings)
 
 
 def post_fork(_server: "Arbiter", worker: Any) -> None:
     """Warm the worker up while it starts to serve."""
-    take_place(worker.place)
+    take_slot(worker.slot)
     from api.wsgi import application  # noqa: PLC0415 - after the fork, so that workers share nothing
 
     gc.freeze()
@@ -124,7 +124,9 @@ def post_worker_init(worker: Any) -> None:
 
     for number in STOP_SIGNALS:
         signal.signal(number, stop)
-    worker.cfg.set("graceful_timeout", max(0, worker.cfg.graceful_timeout - cut_off_ahead))
+    worker.cfg.set(
+        "graceful_timeout", max(0, worker.cfg.graceful_timeout - shutdown_margin_seconds)
+    )
 
 
 def pre_request(_worker: Any, _request: Any) -> None:
@@ -140,11 +142,11 @@ def worker_exit(_server: "Arbiter", _worker: Any) -> None:
 
 
 def child_exit(_server: "Arbiter", worker: Any) -> None:
-    """A worker is gone, however it went."""
-    leave_place(worker.place)
-    worker.leave_place()
+    """Release the dead worker's slot and gauges."""
+    release_slot(worker.slot)
+    worker.release_slot()
 
 
 def on_exit(_server: "Arbiter") -> None:
-    """All are."""
+    """Remove the metrics folder when the master exits."""
     remove_folder()

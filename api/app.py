@@ -9,7 +9,7 @@ import httpx2
 
 from api import __version__
 from api.access.gate import Gate, Rules
-from api.access.rate_limit import Allowance
+from api.access.rate_limit import ClientRateLimit
 from api.http.cors import cors
 from api.http.error_handlers import JSON_LINES, add_error_handlers
 from api.http.request_context import RequestContext
@@ -23,10 +23,10 @@ from api.resources.status import StatusResource
 from api.services.amadeus.circuit_breaker import CircuitBreaker
 from api.services.amadeus.gateway import AmadeusGateway
 from api.services.amadeus.pacing import Pacing
-from api.services.amadeus.sdk_adapter import SdkSeam
-from api.services.amadeus.token_provider import Credentials, TokenVault
+from api.services.amadeus.sdk_adapter import SdkHttpAdapter
+from api.services.amadeus.token_provider import Credentials, TokenProvider
 from api.services.amadeus.transport import KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Transport
-from api.services.amadeus.upstream_client import Upstream
+from api.services.amadeus.upstream_client import UpstreamClient
 from api.services.cache.layered_store import LayeredStore
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
@@ -35,7 +35,7 @@ from api.services.cache.store import CheckedStore
 from api.services.lifecycle import Lifecycle
 from api.services.prices import CacheTimes, Prices
 from api.services.status_history import History
-from api.services.status_report import Status, figures_now
+from api.services.status_report import Status, current_totals
 from api.settings import Settings
 from api.settings.environments import AmadeusEnvironment
 from api.telemetry import metrics, tracing
@@ -96,18 +96,25 @@ def create_app(
         store, f"{settings.base_url}|{client_id}", settings.calls_per_second, settings.workers
     )
     breaker = CircuitBreaker()
-    upstream = Upstream(upstream_transport, pacing, breaker, settings.amadeus_timeout)
+    upstream_client = UpstreamClient(upstream_transport, pacing, breaker, settings.amadeus_timeout)
     credentials = Credentials(client_id, client_secret, settings.amadeus_guest_office_id)
-    vault = TokenVault(store, read_through, upstream.fetch_token, settings.base_url, credentials)
+    token_provider = TokenProvider(
+        store, read_through, upstream_client.fetch_token, settings.base_url, credentials
+    )
     gateway = AmadeusGateway(
-        settings.base_url, client_id, client_secret, SdkSeam(vault, upstream.search)
+        settings.base_url,
+        client_id,
+        client_secret,
+        SdkHttpAdapter(token_provider, upstream_client.search),
     )
     times = CacheTimes(
         float(settings.cache_ttl), float(settings.cache_stale_ttl), float(settings.cache_empty_ttl)
     )
     prices = Prices(read_through, gateway, settings.provider, times)
-    history = History(metrics.folder(), figures_now)
-    lifecycle = Lifecycle(store, read_through, vault, breaker, history, upstream_transport.close)
+    history = History(metrics.folder(), current_totals)
+    lifecycle = Lifecycle(
+        store, read_through, token_provider, breaker, history, upstream_transport.close
+    )
     status = Status(
         settings.environment, lifecycle.readiness, history, uses_redis=not settings.in_memory
     )
@@ -146,14 +153,14 @@ def _routes(
 
 
 def _rules(settings: Settings, store: CheckedStore) -> Rules:
-    def allowance(name: str, per_minute: int | None) -> Allowance | None:
-        return Allowance(store, name, per_minute, settings.workers) if per_minute else None
+    def rate_limit(name: str, per_minute: int | None) -> ClientRateLimit | None:
+        return ClientRateLimit(store, name, per_minute, settings.workers) if per_minute else None
 
     return Rules(
         settings.api_keys,
         settings.operator_keys,
-        allowance("client", settings.client_rate_limit),
-        allowance("nocache", settings.nocache_rate_limit),
+        rate_limit("client", settings.client_rate_limit),
+        rate_limit("nocache", settings.nocache_rate_limit),
         settings.forwarded_allow_ips,
     )
 

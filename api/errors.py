@@ -44,20 +44,24 @@ class FlightPriceError(Exception):
     title: ClassVar[str]
 
     def __init__(
-        self, detail: str, faults: "Sequence[Fault]" = (), *, retry_after: float | None = None
+        self,
+        detail: str,
+        parameter_errors: "Sequence[ParameterError]" = (),
+        *,
+        retry_after: float | None = None,
     ) -> None:
-        """`faults`: each parameter that is wrong, where that is known.
+        """`parameter_errors`: each parameter that is wrong, where that is known.
 
         `retry_after`: seconds until another try makes sense, where that is known.
         """
         super().__init__(detail)
         self.detail = detail
-        self.faults = tuple(faults)
+        self.parameter_errors = tuple(parameter_errors)
         self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ParameterError:
     """One thing that is wrong with a request: the query parameter and what would be right."""
 
     parameter: str
@@ -65,7 +69,7 @@ class Fault:
 
 
 class InvalidRequest(FlightPriceError):
-    """The request is malformed; `faults` names everything that is wrong with it at once."""
+    """The request is malformed; `parameter_errors` names everything that is wrong with it."""
 
     status = HTTPStatus.BAD_REQUEST
     code = "invalid-request"
@@ -107,13 +111,13 @@ class UpstreamError(FlightPriceError):
     def __init__(
         self,
         detail: str,
-        faults: Sequence[Fault] = (),
+        parameter_errors: Sequence[ParameterError] = (),
         *,
         retry_after: float | None = None,
         may_pass: bool = False,
     ) -> None:
         """may_pass: one retry makes sense at once (docs/amadeus.md, section "Retries")."""
-        super().__init__(detail, faults, retry_after=retry_after)
+        super().__init__(detail, parameter_errors, retry_after=retry_after)
         self.may_pass = may_pass
 
 
@@ -180,8 +184,8 @@ CODES: Final = (
 
 def dump_upstream_error(error: UpstreamError) -> bytes:
     """The form in which the fleet shares a failure; `load_upstream_error` reads it."""
-    faults = [[fault.parameter, fault.detail] for fault in error.faults]
-    return json.dumps([error.code, error.detail, error.retry_after, *faults]).encode()
+    parameter_errors = [[item.parameter, item.detail] for item in error.parameter_errors]
+    return json.dumps([error.code, error.detail, error.retry_after, *parameter_errors]).encode()
 
 
 def load_upstream_error(raw: bytes) -> UpstreamError:
@@ -189,8 +193,8 @@ def load_upstream_error(raw: bytes) -> UpstreamError:
     with suppress(KeyError, TypeError, ValueError):
         # Unlike json, orjson takes no infinite number and no depth that Python cannot bear.
         match orjson.loads(raw):
-            case [str(code), str(detail), None | int() | float() as retry_after, *faults]:
-                refused = [Fault(*fault) for fault in faults]
+            case [str(code), str(detail), None | int() | float() as retry_after, *parameter_errors]:
+                refused = [ParameterError(*item) for item in parameter_errors]
                 return UPSTREAM_ERRORS[code](detail, refused, retry_after=retry_after)
     return AmadeusUnavailable("Amadeus failed a moment ago.")
 
@@ -212,9 +216,9 @@ def problem(
 def problem_of(error: FlightPriceError, request_id: str) -> dict[str, object]:
     """The problem document of one of our errors."""
     document = problem(error.status, error.code, error.title, error.detail, request_id)
-    if error.faults:
+    if error.parameter_errors:
         document["errors"] = [
-            {"parameter": fault.parameter, "detail": fault.detail} for fault in error.faults
+            {"parameter": item.parameter, "detail": item.detail} for item in error.parameter_errors
         ]
     return document
 

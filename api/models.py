@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from api.errors import Fault
+from api.errors import ParameterError
 
 MAX_DAYS_AHEAD: Final = 365
 MAX_SEATS: Final = 9
@@ -60,7 +60,7 @@ def _refuse(detail: str) -> NoReturn:
     raise PydanticCustomError("flight_price", "{detail}", {"detail": detail})
 
 
-def _place(value: object) -> str:
+def _airport(value: object) -> str:
     return _code(value) or _refuse("must be an IATA code of three letters, like JFK or LON")
 
 
@@ -102,7 +102,7 @@ def _cabin(value: object) -> Cabin:
 
 # What a validator of ours checks pydantic cannot tell in a schema, so it is told beside it.
 _CODE_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{3}$"})
-Place = Annotated[str, BeforeValidator(_place), _CODE_SCHEMA]
+Airport = Annotated[str, BeforeValidator(_airport), _CODE_SCHEMA]
 Currency = Annotated[str, BeforeValidator(_currency), _CODE_SCHEMA]
 Day = Annotated[dt.date, BeforeValidator(_day)]
 Seats = Annotated[int, Field(strict=True, ge=1, le=MAX_SEATS), BeforeValidator(_count)]
@@ -121,10 +121,10 @@ class PriceQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    origin: Place = Field(
+    origin: Airport = Field(
         description="IATA code of the city or airport of departure", examples=["JFK"]
     )
-    destination: Place = Field(
+    destination: Airport = Field(
         description="IATA code of the city or airport of arrival; must differ from origin",
         examples=["LAX"],
     )
@@ -221,10 +221,10 @@ def bookable_days() -> tuple[dt.date, dt.date]:
     return earliest, latest
 
 
-def faults_of(error: ValidationError) -> list[Fault]:
+def parameter_errors_of(error: ValidationError) -> list[ParameterError]:
     """Every fault that pydantic found, each with its parameter and what would be right."""
     return [
-        Fault(parameter=str(item["loc"][0]), detail=_what_would_be_right(item))
+        ParameterError(parameter=str(item["loc"][0]), detail=_what_would_be_right(item))
         for item in error.errors(include_url=False)
     ]
 
@@ -241,21 +241,23 @@ def _what_would_be_right(item: ErrorDetails) -> str:
             return f"must be a whole number from {low} to {MAX_SEATS}"
 
 
-def faults_of_unknown(names: Sequence[str]) -> list[Fault]:
+def faults_of_unknown(names: Sequence[str]) -> list[ParameterError]:
     """The first few of the parameters that are none, each with the one that was meant.
 
     A URL has room for hundreds, and to look up what they mean would cost more than an answer.
     """
-    faults = [Fault(_shortened(name), _unknown(name)) for name in names[:MAX_UNKNOWN_NAMED]]
+    errors = [
+        ParameterError(_shortened(name), _unknown(name)) for name in names[:MAX_UNKNOWN_NAMED]
+    ]
     known = f"valid parameters are {', '.join(PriceRequest.model_fields)}"
-    plain = [fault for fault in faults if fault.detail == UNKNOWN]
-    if len(names) > len(faults):
+    plain = [item for item in errors if item.detail == UNKNOWN]
+    if len(names) > len(errors):
         count = f"is one of {len(names)} unknown parameters; {known}"
-        faults.append(Fault(_shortened(names[len(faults)]), count))
+        errors.append(ParameterError(_shortened(names[len(errors)]), count))
     elif plain:  # the last of them says for all what is known
-        faults.remove(plain[-1])
-        faults.append(Fault(plain[-1].parameter, f"{UNKNOWN}; {known}"))
-    return faults
+        errors.remove(plain[-1])
+        errors.append(ParameterError(plain[-1].parameter, f"{UNKNOWN}; {known}"))
+    return errors
 
 
 def _shortened(name: str) -> str:

@@ -15,7 +15,7 @@ from tests.support.clients import plain_http
 from tests.support.processes import connections_of, eventually
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE_SECONDS = 10.0
+MAX_WAIT_SECONDS = 10.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -57,7 +57,7 @@ class Server:
         """Ask it to end, and see to it that it does."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(PATIENCE_SECONDS)
+            self.process.wait(MAX_WAIT_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

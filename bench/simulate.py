@@ -18,14 +18,14 @@ from api.models import PriceQuery
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.redis.redis_store import RedisStore
-from api.services.cache.requests import Fetched, Question
+from api.services.cache.requests import CacheRequest, FetchedValue
 from api.services.deadline import Deadline
 from api.services.prices import cache_key
 from bench.report import options, publish, table
 from bench.virtual_time import virtual_time
 from tests.support.servers.redis_server import RedisServer
 
-PATIENCE_SECONDS = 15.0
+FETCH_TIMEOUT_SECONDS = 15.0
 BODY = (
     b'{"data": {"origin": "JFK", "destination": "LAX", "departure_date": "2026-12-01",'
     b' "price": "477.65 EUR"}}\n'
@@ -71,17 +71,17 @@ def read_through_calls(workload: Workload) -> tuple[int, int]:
     calls = requests = 0
     with virtual_time() as clock:
         store = MemoryStore(max_bytes=2**40, clock=clock.now)
-        fleet = [ReadThrough(store, PATIENCE_SECONDS) for _ in range(workload.processes)]
+        fleet = [ReadThrough(store, FETCH_TIMEOUT_SECONDS) for _ in range(workload.processes)]
 
-        def fetch(_: Deadline) -> Fetched:
+        def fetch(_: Deadline) -> FetchedValue:
             nonlocal calls
             calls += 1
             clock.sleep(workload.latency)
-            return Fetched(BODY, workload.ttl)
+            return FetchedValue(BODY, workload.ttl)
 
         def ask(route: int, process: int) -> None:
-            question = Question(str(route), fetch, observe=lambda _moment, _entry: None)
-            fleet[process].read(question, Deadline(PATIENCE_SECONDS))
+            request = CacheRequest(str(route), fetch, observe=lambda _event, _entry: None)
+            fleet[process].read(request, Deadline(FETCH_TIMEOUT_SECONDS))
 
         arrivals = workload.requests()
 

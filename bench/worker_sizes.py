@@ -22,7 +22,7 @@ CONNECTIONS = (20, 100, 1000)
 BACKLOGS = (64, 512, 2048)
 KEEP_ALIVES = (1, 5, 15)
 CROWD = 900  # within the usual limit of 1024 open files
-PATIENCE_SECONDS = 10.0
+MAX_WAIT_SECONDS = 10.0
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def crowd(port: int) -> tuple[int, float]:
             client.connect_ex(("127.0.0.1", port))
             selector.register(client, selectors.EVENT_WRITE)
         last = began
-        while selector.get_map() and time.monotonic() < began + PATIENCE_SECONDS:
+        while selector.get_map() and time.monotonic() < began + MAX_WAIT_SECONDS:
             for key, ready in selector.select(0.1):
                 client = key.fileobj  # type: ignore[assignment]
                 if ready & selectors.EVENT_WRITE:

@@ -18,7 +18,7 @@ COUNTS = range(10**9 + 1)
 
 # The 99th percentile of the standard normal distribution.
 _Z99 = 2.326
-_LONGEST_WAIT = 600_000.0  # milliseconds
+_MAX_WAIT = 600_000.0  # milliseconds
 
 
 def whole_number(what: str, value: object, within: range) -> int:
@@ -54,7 +54,7 @@ class Latency:
             latency = cls(_milliseconds(p50), _milliseconds(p99))
         except ValueError:
             raise ValueError(
-                f"latency must be a number of milliseconds from 0 to {_LONGEST_WAIT:.0f}, "
+                f"latency must be a number of milliseconds from 0 to {_MAX_WAIT:.0f}, "
                 "or lognormal:P50,P99"
             ) from None
         if not latency.p99 or not 0 < latency.p50 <= latency.p99:
@@ -70,12 +70,12 @@ class Latency:
             return self.p50 / 1000
         sigma = math.log(self.p99 / self.p50) / _Z99
         drawn = random.lognormvariate(math.log(self.p50), sigma)
-        return min(drawn, _LONGEST_WAIT) / 1000
+        return min(drawn, _MAX_WAIT) / 1000
 
 
 def _milliseconds(text: str) -> float:
     number = float(text)
-    if not 0 <= number <= _LONGEST_WAIT:
+    if not 0 <= number <= _MAX_WAIT:
         raise ValueError
     return number
 

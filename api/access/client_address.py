@@ -12,7 +12,7 @@ TAKES: Final = "must be addresses or networks like 10.0.0.7 or 10.0.7.0/24, sepa
 _IPV6_CLIENT_PREFIX: Final = 64
 # Docker gives a network of containers as much; a network of more holds others than proxies.
 _MIN_PREFIX: Final = {4: 16, 6: 64}
-_LONGEST_HOP: Final = 64  # characters: an address, an interface's name and some blanks
+_MAX_HOP_LENGTH: Final = 64  # characters: an address, an interface's name and some blanks
 
 Network = IPv4Network | IPv6Network
 
@@ -37,13 +37,13 @@ class Proxies:
         Each proxy adds the address that it was called from at the right end. So that is read
         from there, and only as far as proxies of ours wrote it.
         """
-        here, is_proxy = _known(self.networks, peer)
+        here, is_proxy = _looked_up(self.networks, peer)
         before = forwarded_for or ""
         while before and is_proxy:
             before, _, hop = before.rpartition(",")
-            if len(hop) > _LONGEST_HOP:
+            if len(hop) > _MAX_HOP_LENGTH:
                 break
-            caller, is_proxy = _known(self.networks, hop)
+            caller, is_proxy = _looked_up(self.networks, hop)
             here = caller or here
         return here or peer
 
@@ -56,7 +56,7 @@ class Proxies:
         ]
 
     def __contains__(self, peer: str) -> bool:
-        return _known(self.networks, peer)[1]
+        return _looked_up(self.networks, peer)[1]
 
     def __str__(self) -> str:
         return ",".join(map(str, self.networks))
@@ -64,7 +64,7 @@ class Proxies:
 
 # By address, and not by header: of that a stranger could make as many and as long as it likes.
 @lru_cache(maxsize=4096)
-def _known(networks: tuple[Network, ...], text: str) -> tuple[str | None, bool]:
+def _looked_up(networks: tuple[Network, ...], text: str) -> tuple[str | None, bool]:
     """The client that an address is, None if it is no address, and whether it is a proxy."""
     try:
         address = ip_address(text.strip())

@@ -14,7 +14,7 @@ import falcon
 from api.access.api_keys import Keys
 from api.access.audience import Audience, audience_of
 from api.access.client_address import Proxies
-from api.access.rate_limit import WINDOW_SECONDS, Allowance, Balance
+from api.access.rate_limit import WINDOW_SECONDS, ClientRateLimit, RateLimitResult
 from api.errors import FlightPriceError, Forbidden, TooManyRequests, Unauthorized
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
@@ -32,13 +32,13 @@ class Rules:
 
     client_keys: Keys
     operator_keys: Keys
-    allowance: Allowance | None
-    nocache_allowance: Allowance | None
+    rate_limit: ClientRateLimit | None
+    nocache_rate_limit: ClientRateLimit | None
     proxies: Proxies
 
     def __bool__(self) -> bool:
         return bool(
-            self.client_keys or self.operator_keys or self.allowance or self.nocache_allowance
+            self.client_keys or self.operator_keys or self.rate_limit or self.nocache_rate_limit
         )
 
 
@@ -75,13 +75,13 @@ class Gate:
         holder = rules.client_keys.holder(key) if key else None
         # Whoever has no key is counted too, or guesses would cost nothing.
         client = holder or self._address(req)
-        if rules.allowance:
-            self._count(resp, client, rules.allowance, "")
+        if rules.rate_limit:
+            self._count(resp, client, rules.rate_limit, "")
         if rules.client_keys and holder is None:
             resp.set_header("WWW-Authenticate", BEARER)
-            raise _refusal(client, key, rules.operator_keys)
-        if rules.nocache_allowance and _asks_anew(req):
-            self._count(resp, client, rules.nocache_allowance, " with nocache")
+            raise _auth_error(client, key, rules.operator_keys)
+        if rules.nocache_rate_limit and _is_nocache(req):
+            self._count(resp, client, rules.nocache_rate_limit, " with nocache")
 
     def _admit_operator(self, req: falcon.Request, resp: falcon.Response, challenges: str) -> None:
         rules = self._rules
@@ -89,21 +89,23 @@ class Gate:
         if key is not None and rules.operator_keys.holder(key):
             return  # uncounted: a scraper spends nothing
         client = self._address(req)
-        if rules.allowance:
-            self._count(resp, client, rules.allowance, "")
+        if rules.rate_limit:
+            self._count(resp, client, rules.rate_limit, "")
         resp.set_header("WWW-Authenticate", challenges)
-        raise _refusal(client, key, rules.client_keys)
+        raise _auth_error(client, key, rules.client_keys)
 
-    def _count(self, resp: falcon.Response, client: str, allowance: Allowance, what: str) -> None:
-        balance = allowance.take(client)
-        _tell(resp, allowance, balance)
-        if balance.retry_after is not None:
-            requests = "request" if allowance.per_minute == 1 else "requests"
-            raise _refused(
+    def _count(
+        self, resp: falcon.Response, client: str, rate_limit: ClientRateLimit, what: str
+    ) -> None:
+        result = rate_limit.consume(client)
+        _set_rate_limit_headers(resp, rate_limit, result)
+        if result.retry_after is not None:
+            requests = "request" if rate_limit.per_minute == 1 else "requests"
+            raise _log_and_return(
                 client,
                 TooManyRequests(
-                    f"Rate limit exceeded: {allowance.per_minute} {requests}{what} per minute.",
-                    retry_after=balance.retry_after,
+                    f"Rate limit exceeded: {rate_limit.per_minute} {requests}{what} per minute.",
+                    retry_after=result.retry_after,
                 ),
             )
 
@@ -143,31 +145,33 @@ def _password(credentials: str) -> str | None:
         return None
 
 
-def _asks_anew(req: falcon.Request) -> bool:
+def _is_nocache(req: falcon.Request) -> bool:
     # Sooner than the query is checked, and so no stricter: a value that is wrong costs nothing.
     values = req.params.get("nocache", "")
     return isinstance(values, str) and values.lower() in ("1", "true")
 
 
-def _refusal(client: str, key: str | None, other_keys: Keys) -> FlightPriceError:
+def _auth_error(client: str, key: str | None, other_keys: Keys) -> FlightPriceError:
     if key is not None and other_keys.holder(key):
-        return _refused(client, Forbidden("This API key gives no access to this path."))
+        return _log_and_return(client, Forbidden("This API key gives no access to this path."))
     if key is not None:
-        return _refused(client, Unauthorized("Unknown API key."))
-    return _refused(
+        return _log_and_return(client, Unauthorized("Unknown API key."))
+    return _log_and_return(
         client,
         Unauthorized("API key required: send 'Authorization: Bearer <key>' or 'X-API-Key: <key>'."),
     )
 
 
-def _refused(client: str, error: FlightPriceError) -> FlightPriceError:
+def _log_and_return(client: str, error: FlightPriceError) -> FlightPriceError:
     log.warning(Event.CLIENT_REFUSED, client=client, code=error.code)
     return error
 
 
-def _tell(resp: falcon.Response, allowance: Allowance, balance: Balance) -> None:
+def _set_rate_limit_headers(
+    resp: falcon.Response, rate_limit: ClientRateLimit, result: RateLimitResult
+) -> None:
     """RateLimit headers (draft-ietf-httpapi-ratelimit-headers-10), one member for each limit."""
     resp.append_header(
-        "RateLimit-Policy", f'"{allowance.name}";q={allowance.per_minute};w={WINDOW_SECONDS}'
+        "RateLimit-Policy", f'"{rate_limit.name}";q={rate_limit.per_minute};w={WINDOW_SECONDS}'
     )
-    resp.append_header("RateLimit", f'"{allowance.name}";r={balance.remaining};t={balance.reset}')
+    resp.append_header("RateLimit", f'"{rate_limit.name}";r={result.remaining};t={result.reset}')

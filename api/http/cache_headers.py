@@ -5,22 +5,22 @@ from functools import lru_cache
 
 import falcon
 
-from api.services.cache.requests import Answer, Outcome
+from api.services.cache.requests import CacheResult, Outcome
 
 CACHE_NAME = "flight-price-api"
 
 
-def set_cache_headers(req: falcon.Request, resp: falcon.Response, answer: Answer) -> None:
+def set_cache_headers(req: falcon.Request, resp: falcon.Response, result: CacheResult) -> None:
     """X-Cache, Cache-Status (RFC 9211), Age, Cache-Control and ETag; 304 where that matches."""
-    left = max(0, int(answer.entry.ttl - answer.age))
+    left = max(0, int(result.entry.ttl - result.age))
     headers = {
-        "X-Cache": answer.outcome.value,
-        "Cache-Status": cache_status(answer, left),
-        "Age": str(int(answer.age)),
-        "Cache-Control": _cache_control(answer),
+        "X-Cache": result.outcome.value,
+        "Cache-Status": cache_status(result, left),
+        "Age": str(int(result.age)),
+        "Cache-Control": _cache_control(result),
     }
-    if answer.entry.body:
-        set_etag(req, resp, answer.entry.body)
+    if result.entry.body:
+        set_etag(req, resp, result.entry.body)
     resp.set_headers(headers)
 
 
@@ -39,29 +39,29 @@ def _etag_of(body: bytes) -> str:
     return hashlib.blake2b(body, digest_size=8).hexdigest()
 
 
-def cache_status(answer: Answer, left: int) -> str:
+def cache_status(result: CacheResult, left: int) -> str:
     """The Cache-Status header's value (RFC 9211, section 2)."""
-    match answer.outcome:
+    match result.outcome:
         case Outcome.HIT:
             status = f"hit; ttl={left}"
         case Outcome.STALE:
-            status = f"hit; ttl={int(answer.entry.ttl - answer.age)}; detail=stale-if-error"
+            status = f"hit; ttl={int(result.entry.ttl - result.age)}; detail=stale-if-error"
         case Outcome.BYPASS:
-            status = f"fwd=request{_stored(answer)}"
+            status = f"fwd=request{_stored(result)}"
         case Outcome.MISS:
-            status = f"fwd=miss{_stored(answer)}"
-    return f"{CACHE_NAME}; {status}{'; collapsed' if answer.coalesced else ''}"
+            status = f"fwd=miss{_stored(result)}"
+    return f"{CACHE_NAME}; {status}{'; collapsed' if result.coalesced else ''}"
 
 
-def _cache_control(answer: Answer) -> str:
-    match answer.outcome:
+def _cache_control(result: CacheResult) -> str:
+    match result.outcome:
         case Outcome.BYPASS:
             return "no-store"
         case Outcome.STALE:
             return "max-age=0"  # for clients too that do not look at Age
         case _:  # all of its life; caches subtract Age from it (RFC 9111, section 4.2)
-            return f"max-age={int(answer.entry.ttl)}"
+            return f"max-age={int(result.entry.ttl)}"
 
 
-def _stored(answer: Answer) -> str:
-    return "; stored" if answer.entry.ttl > 0 else ""
+def _stored(result: CacheResult) -> str:
+    return "; stored" if result.entry.ttl > 0 else ""

@@ -49,35 +49,37 @@ def add_error_handlers(app: falcon.App[Any, Any]) -> None:
     """Answer our own errors, Falcon's and unexpected ones with problem documents."""
     app.resp_options.media_handlers[PROBLEM_MEDIA_TYPE] = JSON_LINES
     app.set_error_reporter(_report)
-    app.add_error_handler(Exception, _unexpected)
-    app.add_error_handler(falcon.HTTPError, _of_falcon)
-    app.add_error_handler(FlightPriceError, _of_ours)
+    app.add_error_handler(Exception, _handle_unexpected)
+    app.add_error_handler(falcon.HTTPError, _handle_http_error)
+    app.add_error_handler(FlightPriceError, _handle_domain_error)
 
 
-def _of_ours(
+def _handle_domain_error(
     req: falcon.Request, resp: falcon.Response, error: FlightPriceError, _params: object
 ) -> None:
     retry_after = retry_after_seconds(error)
     if retry_after is not None:
         resp.set_header("Retry-After", str(retry_after))
-    _answer(resp, error.status, problem_of(error, req.context.request_id))
+    _write_response(resp, error.status, problem_of(error, req.context.request_id))
 
 
-def _of_falcon(
+def _handle_http_error(
     req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, _params: object
 ) -> None:
     status = HTTPStatus(error.status_code)
     if error.headers:
         resp.set_headers(error.headers)
     detail = {
-        HTTPStatus.NOT_FOUND: _nothing_at(req.path),
+        HTTPStatus.NOT_FOUND: _not_found_detail(req.path),
         HTTPStatus.METHOD_NOT_ALLOWED: f"{req.method} is not allowed for this path.",
     }.get(status, error.description or status.description)
     code = _CODES.get(status, "invalid-request")
-    _answer(resp, status, problem(status, code, status.phrase, detail, req.context.request_id))
+    _write_response(
+        resp, status, problem(status, code, status.phrase, detail, req.context.request_id)
+    )
 
 
-def _nothing_at(path: str) -> str:
+def _not_found_detail(path: str) -> str:
     near = get_close_matches(path, PATHS, n=1, cutoff=_LIKENESS)
     hint = f"; did you mean {near[0]}?" if near else "."
     return (
@@ -93,19 +95,19 @@ def _report(req: falcon.Request, error: Exception, params: object, handled: bool
         log.error(Event.HTTP_ERROR, exc_info=error)
 
 
-def _unexpected(
+def _handle_unexpected(
     req: falcon.Request, resp: falcon.Response, _error: Exception, _params: object
 ) -> None:
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     detail = "Internal error. Search the log for this request_id."
-    _answer(
+    _write_response(
         resp,
         status,
         problem(status, "internal-error", status.phrase, detail, req.context.request_id),
     )
 
 
-def _answer(resp: falcon.Response, status: HTTPStatus, document: dict[str, object]) -> None:
+def _write_response(resp: falcon.Response, status: HTTPStatus, document: dict[str, object]) -> None:
     metrics.problem_answered(str(document["code"]))
     resp.status = status
     resp.content_type = PROBLEM_MEDIA_TYPE

@@ -9,10 +9,10 @@ import falcon
 from pydantic import ValidationError
 
 from api.access.audience import Audience
-from api.errors import Fault, InvalidRequest
+from api.errors import InvalidRequest, ParameterError
 from api.http.cache_headers import set_cache_headers
-from api.models import PriceRequest, faults_of, faults_of_unknown
-from api.services.cache.requests import Outcome, Question
+from api.models import PriceRequest, faults_of_unknown, parameter_errors_of
+from api.services.cache.requests import CacheRequest, Outcome
 from api.services.deadline import Deadline
 from api.services.prices import Prices, labels_of, no_offers
 
@@ -20,15 +20,15 @@ QUOTES_HINT = (
     "Only origin was received. Quote the URL in a shell, because & ends the command:"
     " curl 'http://…/flights/price?origin=JFK&destination=LAX&date=…'"
 )
-MAX_KNOWN_QUERIES: Final = 4096
-MAX_KNOWN_LENGTH: Final = 256
+MAX_CACHED_QUERIES: Final = 4096
+MAX_CACHED_LENGTH: Final = 256
 
 
-class Asked(NamedTuple):
-    """What a query string says, and the question that it puts."""
+class ParsedQuery(NamedTuple):
+    """What a query string says, and the cache request that it becomes."""
 
     request: PriceRequest
-    question: Question
+    cache_request: CacheRequest
 
 
 class PriceResource:
@@ -41,47 +41,47 @@ class PriceResource:
         self._prices = prices
         self._environment = environment
         self._request_deadline = request_deadline
-        self._known = lru_cache(MAX_KNOWN_QUERIES)(self._read)
+        self._parsed = lru_cache(MAX_CACHED_QUERIES)(self._read)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         deadline = Deadline(self._request_deadline)
         resp.set_header("X-Amadeus-Environment", self._environment)
-        request, question = self._asked(req)
-        answer = self._prices.cheapest(question, deadline, forced=request.nocache)
-        set_cache_headers(req, resp, answer)
-        if answer.outcome is Outcome.HIT:
-            times = {"age": round(answer.age, 1), "ttl": answer.entry.ttl}
+        request, cache_request = self._parse_cached(req)
+        result = self._prices.cheapest(cache_request, deadline, forced=request.nocache)
+        set_cache_headers(req, resp, result)
+        if result.outcome is Outcome.HIT:
+            times = {"age": round(result.age, 1), "ttl": result.entry.ttl}
             req.context.cache_hit = labels_of(request) | times
-        if not answer.entry.body:
+        if not result.entry.body:
             raise no_offers(request)
-        resp.data = answer.entry.body
+        resp.data = result.entry.body
 
     on_head = on_get
 
-    def _asked(self, req: falcon.Request) -> Asked:
+    def _parse_cached(self, req: falcon.Request) -> ParsedQuery:
         """What was asked, read once an hour for each query string: checking costs as much as
         answering. Days begin and end on whole hours, so within one no date becomes wrong.
         """
-        read = self._known if len(req.query_string) <= MAX_KNOWN_LENGTH else self._read
+        read = self._parsed if len(req.query_string) <= MAX_CACHED_LENGTH else self._read
         return read(req.query_string, int(time.time() // 3600))
 
-    def _read(self, query_string: str, _hour: int) -> Asked:
+    def _read(self, query_string: str, _hour: int) -> ParsedQuery:
         request = parse(falcon.uri.parse_query_string(query_string, keep_blank=True))
-        return Asked(request, self._prices.question(request))
+        return ParsedQuery(request, self._prices.cache_request(request))
 
 
 def parse(params: Mapping[str, str | list[str]]) -> PriceRequest:
     """The query of a URL. Raises InvalidRequest, which names every fault of it at once."""
     known = {name: value for name, value in params.items() if name in PriceRequest.model_fields}
     repeated = [name for name, value in known.items() if isinstance(value, list)]
-    faults = [Fault(name, "must be given only once") for name in repeated]
+    errors = [ParameterError(name, "must be given only once") for name in repeated]
     try:
         request = PriceRequest.model_validate(known)
     except ValidationError as exc:
-        faults += [fault for fault in faults_of(exc) if fault.parameter not in repeated]
-    faults += faults_of_unknown([name for name in params if name not in known])
-    if not faults:
+        errors += [item for item in parameter_errors_of(exc) if item.parameter not in repeated]
+    errors += faults_of_unknown([name for name in params if name not in known])
+    if not errors:
         return request
     if set(params) == {"origin"}:
-        raise InvalidRequest(QUOTES_HINT, faults)
-    raise InvalidRequest("; ".join(f"{fault.parameter} {fault.detail}" for fault in faults), faults)
+        raise InvalidRequest(QUOTES_HINT, errors)
+    raise InvalidRequest("; ".join(f"{item.parameter} {item.detail}" for item in errors), errors)

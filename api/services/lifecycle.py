@@ -9,7 +9,7 @@ from typing import Final
 
 from api.errors import UpstreamError
 from api.services.amadeus.circuit_breaker import CircuitBreaker
-from api.services.amadeus.token_provider import TokenVault
+from api.services.amadeus.token_provider import TokenProvider
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.store import CheckedStore
 from api.services.deadline import Deadline
@@ -55,14 +55,14 @@ class Lifecycle:
         self,
         store: CheckedStore,
         read_through: ReadThrough,
-        vault: TokenVault,
+        token_provider: TokenProvider,
         breaker: CircuitBreaker,
         history: History,
         close_connections: Callable[[], None],
     ) -> None:
         self._store = store
         self._read_through = read_through
-        self._vault = vault
+        self._token_provider = token_provider
         self._breaker = breaker
         self._history = history
         self._close_connections = close_connections
@@ -81,11 +81,11 @@ class Lifecycle:
 
         Nothing is asked for it: each check tells what was last seen, and how long ago.
         """
-        store, token = self._store.is_up, self._vault.has_token
+        store, token = self._store.is_up, self._token_provider.has_token
         checks = {
             "cache": Check("ok" if store else "unavailable", _rounded(self._store.checked_ago)),
-            "token": Check("ok" if token else "missing", _rounded(self._vault.token_age)),
-            "amadeus": Check(self._breaker.standing, _rounded(self._breaker.heard_ago)),
+            "token": Check("ok" if token else "missing", _rounded(self._token_provider.token_age)),
+            "amadeus": Check(self._breaker.health, _rounded(self._breaker.last_seen_seconds)),
         }
         if self._phase is not Phase.SERVING:
             return Readiness(self._phase, can_serve=False, checks=checks)
@@ -102,7 +102,7 @@ class Lifecycle:
         """End the threads, give the locks back and close the connections."""
         self.prepare_to_stop()
         self._history.stop()
-        self._vault.stop()
+        self._token_provider.stop()
         self._read_through.release_locks()
         self._close_connections()  # before the store, in which a fetch would say that it failed
         self._store.close()
@@ -111,9 +111,9 @@ class Lifecycle:
         started = time.monotonic()
         self._store.start()
         try:
-            self._vault.token(Deadline(WARM_UP_SECONDS))
+            self._token_provider.token(Deadline(WARM_UP_SECONDS))
         except UpstreamError:
-            pass  # the vault said so in the log; the next request or refresh tries again
+            pass  # the token provider logged it; the next request or refresh tries again
         except SystemExit:
             return  # `stop` came sooner
         except Exception:
@@ -123,10 +123,10 @@ class Lifecycle:
                 self._phase = Phase.SERVING
         duration_ms = round((time.monotonic() - started) * 1000, 1)
         checks = self.readiness().checks
-        # Not how Amadeus is: its searches, by which that is known, were not asked for.
+        # Leave Amadeus out: no search has been made yet.
         cache, token = checks["cache"].status, checks["token"].status
         log.info(Event.SERVICE_WARMED, duration_ms=duration_ms, cache=cache, token=token)
-        self._vault.keep_fresh()
+        self._token_provider.keep_fresh()
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -8,7 +8,7 @@ from api.errors import NoOffers, RejectedByAmadeus, UpstreamError
 from api.models import FlightPrice, PriceQuery, format_price
 from api.services.cache.entries import Entry
 from api.services.cache.read_through import ReadThrough
-from api.services.cache.requests import Answer, Fetched, Outcome, Question
+from api.services.cache.requests import CacheRequest, CacheResult, FetchedValue, Outcome
 from api.services.deadline import Deadline
 from api.services.fares import Fare
 from api.telemetry import metrics
@@ -56,32 +56,34 @@ class Prices:
         self._provider = provider
         self._times = times
 
-    def cheapest(self, question: Question, deadline: Deadline, *, forced: bool = False) -> Answer:
-        """The cheapest price for a `question`; `forced`: one that is fetched from now on.
+    def cheapest(
+        self, cache_request: CacheRequest, deadline: Deadline, *, forced: bool = False
+    ) -> CacheResult:
+        """The cheapest price for a `cache_request`; `forced`: one that is fetched from now on.
 
         Raises UpstreamError.
         """
         read = self._read_through.read_forced if forced else self._read_through.read
         with span("cache") as found:
             try:
-                answer = read(question, deadline)
+                result = read(cache_request, deadline)
             except UpstreamError as error:
                 rejected = isinstance(error, RejectedByAmadeus)
                 metrics.LOOKUPS.labels("rejected" if rejected else "error").inc()
                 raise
-            found.set_attribute("cache.outcome", answer.outcome.value)
-        _LOOKUPS[answer.outcome].inc()
-        return answer
+            found.set_attribute("cache.outcome", result.outcome.value)
+        _LOOKUPS[result.outcome].inc()
+        return result
 
-    def question(self, query: PriceQuery) -> Question:
+    def cache_request(self, query: PriceQuery) -> CacheRequest:
         """What `cheapest` takes. It costs a little to make and may be asked any number of times."""
         labels = labels_of(query)
 
-        def fetch(deadline: Deadline) -> Fetched:
+        def fetch(deadline: Deadline) -> FetchedValue:
             fare = self._fares.cheapest(query, deadline)
             if fare is None:
-                return Fetched(NO_OFFERS, 0 if self._times.is_off else self._times.empty_ttl)
-            return Fetched(_body(query, fare), self._times.ttl)
+                return FetchedValue(NO_OFFERS, 0 if self._times.is_off else self._times.empty_ttl)
+            return FetchedValue(_body(query, fare), self._times.ttl)
 
         def observe(event: Event, entry: Entry | None) -> None:
             say = log.warning if event is Event.CACHE_STALE_SERVED else log.info
@@ -92,7 +94,7 @@ class Prices:
             say(event, **labels, **self._times_of(entry))
 
         stale_ttl = 0 if self._times.is_off else self._times.stale_ttl
-        return Question(cache_key(self._provider, query), fetch, observe, stale_ttl)
+        return CacheRequest(cache_key(self._provider, query), fetch, observe, stale_ttl)
 
     def _times_of(self, entry: Entry | None) -> dict[str, float]:
         if entry is None:
@@ -128,7 +130,7 @@ def labels_of(query: PriceQuery) -> dict[str, str]:
 
 
 def no_offers(query: PriceQuery) -> NoOffers:
-    """The error that says so."""
+    """The 404 for a search without offers."""
     return NoOffers(f"No flight offers from {query.origin} to {query.destination} on {query.date}.")
 
 

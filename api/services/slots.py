@@ -29,12 +29,12 @@ class Slots:
         self._usual_stay = 0.0
 
     @contextmanager
-    def one(self, patience: float | None = None) -> Iterator[None]:
-        """Keep one for the block. Raises Crowded where there is none within `patience` seconds.
+    def one(self, max_wait: float | None = None) -> Iterator[None]:
+        """Keep one for the block. Raises Crowded where there is none within `max_wait` seconds.
 
         That is said at once where it can be foreseen.
         """
-        self._take(patience)
+        self._take(max_wait)
         begun = time.monotonic()
         try:
             yield
@@ -43,23 +43,23 @@ class Slots:
             self._usual_stay += (stay - self._usual_stay) * (WEIGHT if self._usual_stay else 1)
             self._give_back()
 
-    def _take(self, patience: float | None) -> None:
+    def _take(self, max_wait: float | None) -> None:
         with self._lock:
             if self._free:
                 self._free -= 1
                 return
-            if patience is not None and self._wait() > patience:
+            if max_wait is not None and self._wait() > max_wait:
                 raise Crowded(self._wait())
             turn = threading.Event()
             self._line.append(turn)
         is_ours = False
         try:
-            is_ours = turn.wait(patience)
+            is_ours = turn.wait(max_wait)
         finally:
             if not is_ours:
                 self._leave(turn)
         if not is_ours:
-            raise Crowded(self._wait() or patience or 0.0)
+            raise Crowded(self._wait() or max_wait or 0.0)
 
     def _wait(self) -> float:
         """Seconds until those who are in line now have had their turn."""

@@ -1,4 +1,4 @@
-"""The last minutes of an instance in figures, kept where the metrics of its workers meet.
+"""The last minutes of an instance in numbers, kept where the metrics of its workers meet.
 
 Every worker looks every ten seconds whether the next point is due, and whoever comes first
 writes it; so it does not matter which workers live.
@@ -26,18 +26,19 @@ log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Totals:
     """What was counted from the start until a moment.
 
-    lookups: prices asked for. known: those that the cache had, if only a stale one. needed: those
-    that Amadeus was needed for. unmet: those of them that it gave no answer to. failed: calls
-    that brought no answer. seconds: what all calls took together.
+    lookups: prices asked for. cache_hits: those that the cache had, stale ones included.
+    upstream_needed: those that needed Amadeus. upstream_failed: those of them that got no
+    answer from it. calls: calls to Amadeus. failed: those without an answer. seconds: the
+    duration of all calls together.
     """
 
     lookups: float = 0
-    known: float = 0
-    needed: float = 0
-    unmet: float = 0
+    cache_hits: float = 0
+    upstream_needed: float = 0
+    upstream_failed: float = 0
     calls: float = 0
     failed: float = 0
     seconds: float = 0
@@ -45,19 +46,19 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Figures and their moment, on the clock that all processes of a machine share."""
+    """Totals and their time, on the clock that all processes of a machine share."""
 
     at: float
-    figures: Figures
+    totals: Totals
 
 
 class History:
     """Points in the order of time. Without a folder there are none."""
 
-    def __init__(self, folder: Path | None, figures: Callable[[], Figures]) -> None:
-        """`figures`: counts them, over all workers."""
+    def __init__(self, folder: Path | None, totals: Callable[[], Totals]) -> None:
+        """`totals`: counts them, over all workers."""
         self._folder = folder
-        self._figures = figures
+        self._totals = totals
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -77,7 +78,7 @@ class History:
             raw = orjson.loads((self._folder / "history.json").read_bytes())
         except FileNotFoundError:
             return []
-        return [Point(at, Figures(**figures)) for at, figures in raw]
+        return [Point(at, Totals(**totals)) for at, totals in raw]
 
     def record_if_due(self) -> None:
         """Write the next point, unless another worker has or does."""
@@ -91,9 +92,9 @@ class History:
             points, now = self.points(), time.monotonic()
             if points and now - points[-1].at < STEP_SECONDS - TOLERANCE_SECONDS:
                 return
-            points = [*points, Point(now, self._figures())][-KEPT:]
+            points = [*points, Point(now, self._totals())][-KEPT:]
             fresh = self._folder / "history.new"
-            fresh.write_bytes(orjson.dumps([(point.at, asdict(point.figures)) for point in points]))
+            fresh.write_bytes(orjson.dumps([(point.at, asdict(point.totals)) for point in points]))
             fresh.replace(self._folder / "history.json")
 
     def _keep(self) -> None:

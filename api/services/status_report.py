@@ -11,7 +11,7 @@ from prometheus_client.samples import Sample
 from api import __version__
 from api.services.amadeus.token_provider import REFRESH_FROM
 from api.services.lifecycle import Readiness
-from api.services.status_history import Figures, History, Point
+from api.services.status_history import History, Point, Totals
 from api.telemetry import metrics
 
 # Statuses of Amadeus that answer the question, be it with "none" or with "not like that".
@@ -19,7 +19,7 @@ ANSWERS: Final = frozenset({"200", "400", "404"})
 LAST_PROBLEMS: Final = 8
 
 
-class Counts:
+class MetricSnapshot:
     """The metrics of all workers at one moment."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
@@ -37,14 +37,14 @@ class Counts:
         """Their sum."""
         return sum(sample.value for sample in self.samples(name, **labels))
 
-    def figures(self) -> Figures:
+    def totals(self) -> Totals:
         """What the history keeps."""
         calls = self.samples("upstream_call_duration_seconds_count", call="search")
-        return Figures(
+        return Totals(
             lookups=self.total("cache_lookups_total"),
-            needed=self.total("cache_lookups_total") - self._lookups("hit"),
-            known=self._lookups("hit", "stale"),
-            unmet=self._lookups("stale", "error"),
+            upstream_needed=self.total("cache_lookups_total") - self._lookups("hit"),
+            cache_hits=self._lookups("hit", "stale"),
+            upstream_failed=self._lookups("stale", "error"),
             calls=sum(call.value for call in calls),
             failed=sum(call.value for call in calls if call.labels["status"] not in ANSWERS),
             seconds=self.total("upstream_call_duration_seconds_sum", call="search"),
@@ -54,9 +54,9 @@ class Counts:
         return sum(self.total("cache_lookups_total", outcome=outcome) for outcome in outcomes)
 
 
-def figures_now() -> Figures:
+def current_totals() -> Totals:
     """Over all workers."""
-    return Counts(metrics.collect()).figures()
+    return MetricSnapshot(metrics.collect()).totals()
 
 
 class Status:
@@ -77,29 +77,29 @@ class Status:
 
     def report(self) -> dict[str, Any]:
         """Everything that the page shows; durations and ages in seconds."""
-        counts = Counts(metrics.collect())
-        points = [*self._history.points(), Point(time.monotonic(), counts.figures())]
-        checks = _checks(counts, points)
+        snapshot = MetricSnapshot(metrics.collect())
+        points = [*self._history.points(), Point(time.monotonic(), snapshot.totals())]
+        checks = _checks(snapshot, points)
         return {
             "status": self._status(checks),
             "checks": checks,
             "environment": self._environment,
             "version": __version__,
-            "workers": counts.total("workers"),
-            "token": _token(counts),
-            "redis": _redis(counts) if self._uses_redis else None,
-            "since_start": _rates(Figures(), points[-1].figures),
+            "workers": snapshot.total("workers"),
+            "token": _token(snapshot),
+            "redis": _redis(snapshot) if self._uses_redis else None,
+            "since_start": _rates(Totals(), points[-1].totals),
             "lately": {
                 "seconds": round(points[-1].at - points[0].at),
-                **_rates(points[0].figures, points[-1].figures),
+                **_rates(points[0].totals, points[-1].totals),
             },
             "breaker": {
-                "open_workers": counts.total("breaker_open_workers"),
-                "opened": counts.total("breaker_opened_total"),
+                "open_workers": snapshot.total("breaker_open_workers"),
+                "opened": snapshot.total("breaker_opened_total"),
             },
-            "retries": counts.total("upstream_retries_total"),
-            "pacing": _pacing(counts),
-            "problems": _problems(counts),
+            "retries": snapshot.total("upstream_retries_total"),
+            "pacing": _pacing(snapshot),
+            "problems": _problems(snapshot),
             "history": [_step(before, after) for before, after in pairwise(points)],
         }
 
@@ -111,13 +111,13 @@ class Status:
         return "ready" if set(checks.values()) == {"ok"} else "degraded"
 
 
-def _checks(counts: Counts, points: list[Point]) -> dict[str, str]:
+def _checks(snapshot: MetricSnapshot, points: list[Point]) -> dict[str, str]:
     """What /readyz tells of one worker, for all of them."""
-    token = _token(counts)
+    token = _token(snapshot)
     has_token = token is not None and token["age"] < token["life"]
-    fails = counts.total("breaker_open_workers") > 0 or _failed_lately(points)
+    fails = snapshot.total("breaker_open_workers") > 0 or _failed_lately(points)
     return {
-        "cache": "unavailable" if counts.total("redis_down_workers") else "ok",
+        "cache": "unavailable" if snapshot.total("redis_down_workers") else "ok",
         "token": "ok" if has_token else "missing",
         "amadeus": "failing" if fails else "ok",
     }
@@ -126,67 +126,72 @@ def _checks(counts: Counts, points: list[Point]) -> dict[str, str]:
 def _failed_lately(points: list[Point]) -> bool:
     """Whether most prices that Amadeus was needed for last, in one step, got no answer."""
     for before, after in reversed(list(pairwise(points))):
-        needed = after.figures.needed - before.figures.needed
-        if needed:
-            return 2 * (after.figures.unmet - before.figures.unmet) > needed
+        upstream_needed = after.totals.upstream_needed - before.totals.upstream_needed
+        if upstream_needed:
+            return (
+                2 * (after.totals.upstream_failed - before.totals.upstream_failed) > upstream_needed
+            )
     return False
 
 
-def _rates(before: Figures, after: Figures) -> dict[str, float | None]:
+def _rates(before: Totals, after: Totals) -> dict[str, float | None]:
     """What happened between two moments; None where nothing did that a rate could be of."""
     lookups, calls = after.lookups - before.lookups, after.calls - before.calls
-    unmet, failed = after.unmet - before.unmet, after.failed - before.failed
+    upstream_failed, failed = (
+        after.upstream_failed - before.upstream_failed,
+        after.failed - before.failed,
+    )
     return {
         "lookups": lookups,
-        "needed": after.needed - before.needed,
-        "unmet": unmet,
+        "needed": after.upstream_needed - before.upstream_needed,
+        "unmet": upstream_failed,
         "calls": calls,
-        "calls_saved": max(0.0, (lookups - unmet) - (calls - failed)),
-        "hit_ratio": _ratio(after.known - before.known, lookups),
+        "calls_saved": max(0.0, (lookups - upstream_failed) - (calls - failed)),
+        "hit_ratio": _ratio(after.cache_hits - before.cache_hits, lookups),
         "latency": _ratio(after.seconds - before.seconds, calls),
         "error_rate": _ratio(failed, calls),
     }
 
 
 def _step(before: Point, after: Point) -> dict[str, float | None]:
-    rates = _rates(before.figures, after.figures)
+    rates = _rates(before.totals, after.totals)
     return {name: rates[name] for name in ("lookups", "calls", "latency", "error_rate")}
 
 
-def _token(counts: Counts) -> dict[str, float] | None:
-    fetched_at = counts.total("token_fetched_timestamp_seconds")
+def _token(snapshot: MetricSnapshot) -> dict[str, float] | None:
+    fetched_at = snapshot.total("token_fetched_timestamp_seconds")
     if not fetched_at:
         return None
-    life, age = counts.total("token_life_seconds"), time.time() - fetched_at
+    life, age = snapshot.total("token_life_seconds"), time.time() - fetched_at
     refresh_at = life * REFRESH_FROM
     return {"age": age, "life": life, "refresh_at": refresh_at, "refresh_in": refresh_at - age}
 
 
-def _redis(counts: Counts) -> dict[str, float]:
+def _redis(snapshot: MetricSnapshot) -> dict[str, float]:
     return {
-        "down_workers": counts.total("redis_down_workers"),
-        "errors": counts.total("redis_errors_total"),
+        "down_workers": snapshot.total("redis_down_workers"),
+        "errors": snapshot.total("redis_errors_total"),
     }
 
 
-def _pacing(counts: Counts) -> dict[str, float | None]:
-    waits = counts.total("upstream_paced_wait_seconds_count")
-    seconds = counts.total("upstream_paced_wait_seconds_sum")
+def _pacing(snapshot: MetricSnapshot) -> dict[str, float | None]:
+    waits = snapshot.total("upstream_paced_wait_seconds_count")
+    seconds = snapshot.total("upstream_paced_wait_seconds_sum")
     return {"waits": waits, "average": _ratio(seconds, waits)}
 
 
-def _problems(counts: Counts) -> list[dict[str, Any]]:
+def _problems(snapshot: MetricSnapshot) -> list[dict[str, Any]]:
     """The errors that were answered last, the newest first."""
     now = time.time()
     last = {
         sample.labels["code"]: sample.value
-        for sample in counts.samples("problem_last_timestamp_seconds")
+        for sample in snapshot.samples("problem_last_timestamp_seconds")
     }
     newest = sorted(last, key=lambda code: last[code], reverse=True)[:LAST_PROBLEMS]
     return [
         {
             "code": code,
-            "count": counts.total("problems_total", code=code),
+            "count": snapshot.total("problems_total", code=code),
             "ago": max(0.0, now - last[code]),
         }
         for code in newest

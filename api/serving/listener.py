@@ -16,39 +16,39 @@ from gevent.server import StreamServer
 from gunicorn.workers.ggevent import GeventWorker
 
 PAUSE_SECONDS: Final = 0.001
-PLACES: Final = 1024  # the most workers that there can be, those of two reloads beside them
+SLOTS: Final = 1024  # the most workers that there can be, those of two reloads beside them
 NOBODY: Final = 2**32 - 1
 
 # Made before the fork, and so the same in all workers.
-_connections: Final = memoryview(mmap.mmap(-1, 4 * PLACES)).cast("I")
-_connections[:] = memoryview(NOBODY.to_bytes(4, "little") * PLACES).cast("I")
+_connections: Final = memoryview(mmap.mmap(-1, 4 * SLOTS)).cast("I")
+_connections[:] = memoryview(NOBODY.to_bytes(4, "little") * SLOTS).cast("I")
 
 
 class SharingWorker(GeventWorker):
     """A GeventWorker whose connections are as many as its siblings'."""
 
-    place: int  # which no living sibling has; gunicorn.conf.py gives it before the fork
+    slot: int  # which no living sibling has; gunicorn.conf.py gives it before the fork
 
     def init_process(self) -> None:
-        _connections[self.place] = 0
+        _connections[self.slot] = 0
         # What gunicorn calls for each of its sockets; a function of ours knows its worker.
         self.server_class = self._listen  # type: ignore[assignment, misc]
         super().init_process()
 
-    def leave_place(self) -> None:
+    def release_slot(self) -> None:
         """Count for nobody any more; called in the master, once the worker is dead."""
-        _connections[self.place] = NOBODY
+        _connections[self.slot] = NOBODY
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        _connections[self.place] += 1
+        _connections[self.slot] += 1
         try:
             super().handle(listener, client, addr)
         finally:
-            _connections[self.place] -= 1
+            _connections[self.slot] -= 1
 
     def has_more_than_its_share(self) -> bool:
         """Whether a sibling has fewer connections, by more than the one in its hands."""
-        return _connections[self.place] > min(_connections.tolist()) + 1
+        return _connections[self.slot] > min(_connections.tolist()) + 1
 
     def _listen(self, listener: Any, *, spawn: Any, **_: Any) -> StreamServer:
         return _SharingServer(self, listener, partial(self.handle, listener), spawn)

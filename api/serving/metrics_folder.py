@@ -1,8 +1,8 @@
 """Where the metrics of all workers meet: a folder in memory, with files for each worker.
 
 prometheus-client names these files by process id, so that they grow in number with each worker
-that dies. Here they are named by a worker's place among its siblings: whoever takes the place of
-a dead worker goes on with its counts, and nothing is lost or left behind.
+that dies. Here they are named by the slot of a worker: the worker that takes over the slot of a
+dead one goes on with its counts, and nothing is lost or left behind.
 
 A master that is killed cannot remove its folder, so the next one does. Whether a master lives
 shows a lock in its folder, which the kernel holds for as long as the master or one of its workers
@@ -57,22 +57,22 @@ def remove_folder() -> None:
     shutil.rmtree(os.environ[_FOLDER], ignore_errors=True)
 
 
-def free_place(taken: Iterable[int]) -> int:
-    """The first place that no living worker has."""
+def free_slot(taken: Iterable[int]) -> int:
+    """The first slot that no living worker has."""
     occupied = set(taken)
-    return next(place for place in count() if place not in occupied)
+    return next(slot for slot in count() if slot not in occupied)
 
 
-def take_place(place: int) -> None:
-    """Count from here on in the files of this place; called in the worker, before any metric.
+def take_slot(slot: int) -> None:
+    """Count from here on in the files of this slot; called in the worker, before any metric.
 
     Raises RuntimeError where there are metrics already: they would count for nobody.
     """
     if "api.telemetry.metrics" in sys.modules:
         raise RuntimeError("api.telemetry.metrics must not be imported before the fork")
-    values.ValueClass = values.MultiProcessValue(lambda: place)  # type: ignore[no-untyped-call]
+    values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
 
 
-def leave_place(place: int) -> None:
-    """What a dead worker was (and not what it did) is no longer true."""
-    mark_process_dead(place)  # type: ignore[no-untyped-call]
+def release_slot(slot: int) -> None:
+    """Drop a dead worker's gauges; keep its counters."""
+    mark_process_dead(slot)  # type: ignore[no-untyped-call]

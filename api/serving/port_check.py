@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 
 
-def end_if_taken(addresses: Iterable[object]) -> None:
+def exit_if_port_in_use(addresses: Iterable[object]) -> None:
     """End the process with one line if one of gunicorn's addresses cannot be listened on.
 
     Those that are no host and port are left to gunicorn, and so are all where the sockets come
@@ -17,10 +17,10 @@ def end_if_taken(addresses: Iterable[object]) -> None:
         return
     for address in addresses:
         if isinstance(address, tuple):
-            _end_if_taken(*address)
+            _exit_if_in_use(*address)
 
 
-def _end_if_taken(host: str, port: int) -> None:
+def _exit_if_in_use(host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

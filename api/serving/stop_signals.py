@@ -12,7 +12,7 @@ from typing import Final
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
-def hear_from_birth() -> None:
+def install_fork_signal_handlers() -> None:
     """Do so for all workers of this process; to be called once."""
     os.register_at_fork(
         before=_hold_back, after_in_parent=_let_through, after_in_child=_end_at_once

@@ -55,7 +55,7 @@ _DETAILS: Final[Mapping[object, str]] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request body is too large; no path expects a body.",
 }
 # gunicorn's types do not know these two. What is wrong with an answer is our mistake.
-_OURS: Final = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)  # type: ignore[attr-defined]
+_RESPONSE_ERRORS: Final = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)  # type: ignore[attr-defined]
 
 log = get_logger()
 
@@ -92,7 +92,7 @@ class Worker(SharingWorker):
             return  # the worker ends
         current_trace_id.set(None)  # of the request before on the same connection
         request_id = uuid.uuid4().hex
-        if isinstance(exc, errors.ParseException) and not isinstance(exc, _OURS):
+        if isinstance(exc, errors.ParseException) and not isinstance(exc, _RESPONSE_ERRORS):
             status, code = _STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST), "invalid-request"
             log.warning(
                 Event.CLIENT_REFUSED,
@@ -110,7 +110,7 @@ class Worker(SharingWorker):
         metrics.problem_answered(code)
         general = _DETAILS.get(status, f"{status.description or status.phrase}.")
         detail = _DETAILS.get(type(exc), general)
-        head, body = _answer(problem(status, code, status.phrase, detail, request_id))
+        head, body = _error_response(problem(status, code, status.phrase, detail, request_id))
         request = req or getattr(exc, "request", None)
         is_head = request is not None and request.method == "HEAD"
         with suppress(OSError, gevent.Timeout), gevent.Timeout(LINGER_SECONDS):
@@ -121,7 +121,7 @@ class Worker(SharingWorker):
                 gevent.sleep(0)  # a client that never stops would hold the worker
 
 
-def _answer(document: Mapping[str, object]) -> tuple[bytes, bytes]:
+def _error_response(document: Mapping[str, object]) -> tuple[bytes, bytes]:
     body = json.dumps(document).encode() + b"\n"
     head = (
         f"HTTP/1.1 {document['status']} {document['title']}\r\n"

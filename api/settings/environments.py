@@ -1,4 +1,4 @@
-"""The Amadeus that there are: where each is, and how often it may be asked."""
+"""The Amadeus environments: host and rate limit of each."""
 
 from enum import StrEnum
 

@@ -9,7 +9,7 @@ from api.settings.validation import explain
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 
-_in_force: Settings | None = None
+_current: Settings | None = None
 
 log = get_logger()
 
@@ -23,21 +23,21 @@ def load_settings(before: Settings | None = None) -> Settings:
     try:
         return Settings(_env_file=DOTENV, _env_file_encoding="utf-8")
     except ValidationError as exc:
-        fault = explain(exc, Settings.model_fields)
+        explanation = explain(exc, Settings.model_fields)
     if before is not None:
-        log.error(Event.GUNICORN, message=f"SIGHUP did not change the settings: {fault}")
+        log.error(Event.GUNICORN, message=f"SIGHUP did not change the settings: {explanation}")
         return before
-    sys.stderr.write(f"flight-price-api: {fault}\n")
+    sys.stderr.write(f"flight-price-api: {explanation}\n")
     raise SystemExit(2)
 
 
 def reload_settings() -> Settings:
     """Load them for this process and those that it forks, at the start or anew."""
-    global _in_force  # noqa: PLW0603 - one for each process
-    _in_force = load_settings(before=_in_force)
-    return _in_force
+    global _current  # noqa: PLW0603 - one for each process
+    _current = load_settings(before=_current)
+    return _current
 
 
-def settings_in_force() -> Settings:
+def current_settings() -> Settings:
     """Those that were loaded last: a worker that comes later reads no file that is being edited."""
-    return _in_force or reload_settings()
+    return _current or reload_settings()

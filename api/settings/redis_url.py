@@ -56,7 +56,7 @@ class RedisUrl:
     sentinel_login: tuple[str | None, str | None] = (None, None)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where it is, without any secret; nothing for `memory`."""
         if self.addresses:
             return ",".join(f"{host}:{port}" for host, port in self.addresses)

@@ -9,7 +9,7 @@ from pydantic_settings import DotEnvSettingsSource
 from api.settings.environments import AmadeusEnvironment
 from api.settings.model import DOTENV, Settings
 from api.settings.redis_url import RedisUrl
-from api.settings.validation import strangers
+from api.settings.validation import unknown_settings
 
 # For 1000 clients of a worker, its connections to Redis and Amadeus, and what else it has open.
 NEEDED_FILES: Final = 4096
@@ -20,7 +20,7 @@ def summary(settings: Settings) -> dict[str, object]:
     """The fields of `service.started`: no secret, and no URL that may hold one."""
     is_sandbox = settings.environment is AmadeusEnvironment.SANDBOX
     redis_url = settings.redis_url.get_secret_value()
-    redis = RedisUrl.parse(redis_url).place
+    redis = RedisUrl.parse(redis_url).location
     keys = {"api_keys": settings.api_keys.names(), "operator_keys": settings.operator_keys.names()}
     notices = _notices(settings)
     return {
@@ -40,7 +40,7 @@ def summary(settings: Settings) -> dict[str, object]:
 def _notices(settings: Settings) -> list[str]:
     """What whoever starts it may not have meant."""
     of_file = DotEnvSettingsSource(Settings, env_file=DOTENV).env_vars
-    notices = strangers([*os.environ, *of_file], Settings.model_fields)
+    notices = unknown_settings([*os.environ, *of_file], Settings.model_fields)
     if settings.environment is AmadeusEnvironment.SANDBOX:
         notices.append("prices are invented; set AMADEUS_ENVIRONMENT for real prices")
     elif not settings.api_keys:

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 OUR_PREFIX: Final = "AMADEUS_"
 # OpenTelemetry's packages read many more of these than we do.
 _OTHERS_PREFIX: Final = "OTEL_"
-# What the SDK calls them, or others do, and no likeness of the names would tell.
+# Names used by the SDK or other tools that fuzzy matching would not find.
 _ALIASES: Final = {"HOSTNAME": "ENVIRONMENT", "HOST": "BASE_URL", "URL": "BASE_URL"}
 _SHOWN_LENGTH: Final = 60
 
@@ -36,12 +36,12 @@ def explain(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
     """One line that names each bad variable and what it takes."""
     return "; ".join(
         f"{variable} {detail}"
-        for variable, detail in (_variable_and_detail(fault, fields) for fault in error.errors())
+        for variable, detail in (_variable_and_detail(item, fields) for item in error.errors())
     )
 
 
-def strangers(given: Iterable[str], fields: Iterable[str]) -> list[str]:
-    """A sentence for each variable that looks like one of ours and is none."""
+def unknown_settings(given: Iterable[str], fields: Iterable[str]) -> list[str]:
+    """A sentence for each variable that has our prefix and is not a setting."""
     known = {name.upper() for name in fields}
     hints = {
         variable: _hint(variable, known)
@@ -96,7 +96,7 @@ def origins(value: str) -> str:
             lacks = "" if "://" in origin else ": https:// is missing"
             raise ValueError(
                 "must be origins like https://app.example,https://b.example, or * alone,"
-                f" not {_shown(origin)}{lacks}"
+                f" not {_quote(origin)}{lacks}"
             )
     return value
 
@@ -104,19 +104,19 @@ def origins(value: str) -> str:
 def office_id(value: str) -> str:
     """An office id. Raises ValueError."""
     if not re.fullmatch("[A-Za-z0-9]{1,32}", value):
-        raise ValueError(f"must be an office id of 1 to 32 letters and digits, not {_shown(value)}")
+        raise ValueError(f"must be an office id of 1 to 32 letters and digits, not {_quote(value)}")
     return value
 
 
-def _variable_and_detail(fault: ErrorDetails, fields: Mapping[str, FieldInfo]) -> tuple[str, str]:
-    context = fault.get("ctx", {})
+def _variable_and_detail(item: ErrorDetails, fields: Mapping[str, FieldInfo]) -> tuple[str, str]:
+    context = item.get("ctx", {})
     cause = context.get("error")
     if isinstance(cause, SettingError):
         return cause.variable, str(cause)
-    name = str(fault["loc"][0])
+    name = str(item["loc"][0])
     if isinstance(cause, ValueError):
         return name.upper(), str(cause)
-    shown = _shown(fault["input"])
+    shown = _quote(item["input"])
     if "expected" in context:
         words = str(context["expected"]).replace("'", "")
         return name.upper(), f"must be {words}, not {shown}"
@@ -137,7 +137,7 @@ def _range(field: FieldInfo) -> str:
     return "a valid value"
 
 
-def _shown(value: object) -> str:
+def _quote(value: object) -> str:
     text = str(value)
     return json.dumps(text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…")
 

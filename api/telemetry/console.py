@@ -38,7 +38,7 @@ class ConsoleRenderer:
         ]
         text = " ".join(filter(None, parts)).rstrip() + "\n"
         if exception:
-            rows = harmless(str(exception), "\n").splitlines()
+            rows = escape_control_characters(str(exception), "\n").splitlines()
             text += "".join(f"    {row}\n" for row in rows)
         return text.encode(errors="backslashreplace")
 
@@ -60,17 +60,17 @@ def _fields(line: EventDict) -> Iterable[str]:
         yield f"{origin}-{destination} {date}"
     for name, value in line.items():
         if value is not None:
-            yield f"{name}={_shown(value)}"
+            yield f"{name}={_quote(value)}"
 
 
-def _shown(value: object) -> str:
+def _quote(value: object) -> str:
     text = str(value)
     if not text or any(sign in text for sign in ' "='):  # else it could pass for several fields
         text = json.dumps(text, ensure_ascii=False)
-    return harmless(text)
+    return escape_control_characters(text)
 
 
-def harmless(text: str, kept: str = "") -> str:
+def escape_control_characters(text: str, kept: str = "") -> str:
     """A text with all that could move a cursor, end a line or turn the writing around escaped."""
     if text.isprintable():
         return text

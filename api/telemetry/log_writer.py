@@ -40,42 +40,42 @@ class QueuedWriter(Generic[T]):
 
     def _start(self) -> None:
         # Originals, not gevent's: this thread must block without stopping the greenlets.
-        self._said = get_original("queue", "SimpleQueue")()
+        self._queue = get_original("queue", "SimpleQueue")()
         self._finished = get_original("threading", "Event")()
         self._dropped = 0
         # Here and not at the first line: a request must not fail where no thread can be started.
         get_original("_thread", "start_new_thread")(self._drain, ())
 
-    def write(self, said: T) -> None:
+    def write(self, record: T) -> None:
         """Queue what becomes one line; drop and count it where the queue is full."""
-        if self._said.qsize() >= self._max_lines:
+        if self._queue.qsize() >= self._max_lines:
             self._dropped += 1
             return
-        self._said.put(said)
+        self._queue.put(record)
 
     def close(self) -> None:
         """Write what is queued, for at most FLUSH_SECONDS."""
-        self._said.put(None)
+        self._queue.put(None)
         self._finished.wait(FLUSH_SECONDS)
 
     def _drain(self) -> None:
         sleep = get_original("time", "sleep")
         batch = b""
-        said = self._said.get()
-        while said is not None:
-            line = self.render(said)
+        record = self._queue.get()
+        while record is not None:
+            line = self.render(record)
             if batch and len(batch) + len(line) > MAX_WRITE_BYTES:
                 self._write_out(batch)
                 batch = b""
             batch += line
-            if self._said.empty():
+            if self._queue.empty():
                 self._write_out(batch)
                 batch = b""
                 if self._dropped:
                     count, self._dropped = self._dropped, 0
                     structlog.get_logger().warning(Event.LOG_DROPPED, count=count)
                 sleep(GATHER_SECONDS)
-            said = self._said.get()
+            record = self._queue.get()
         self._write_out(batch)
         self._finished.set()
 

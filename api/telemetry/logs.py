@@ -22,7 +22,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
-from api.telemetry.console import ConsoleRenderer, harmless
+from api.telemetry.console import ConsoleRenderer, escape_control_characters
 from api.telemetry.events import Event
 from api.telemetry.log_writer import QueuedWriter
 
@@ -32,7 +32,7 @@ current_request_id: ContextVar[str | None] = ContextVar("current_request_id", de
 current_trace_id: ContextVar[str | None] = ContextVar("current_trace_id", default=None)
 
 
-class Said(NamedTuple):
+class LogRecord(NamedTuple):
     """What a line tells: when it was said (nanoseconds since the epoch), where, and the rest."""
 
     at: int
@@ -42,10 +42,10 @@ class Said(NamedTuple):
     event: EventDict
 
 
-class _Queue:
+class _QueueLogger:
     """Where structlog leaves what is said."""
 
-    def __init__(self, writer: QueuedWriter[Said]) -> None:
+    def __init__(self, writer: QueuedWriter[LogRecord]) -> None:
         self.debug = self.info = self.warning = self.error = self.critical = writer.write
 
 
@@ -92,9 +92,9 @@ def configure_logs(
     writer = _writer_to(stream.fileno())
     writer.render = renderer(console=console, colors=stream.isatty())
     structlog.configure(
-        processors=[note],
+        processors=[make_record],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: _Queue(writer),
+        logger_factory=lambda *_: _QueueLogger(writer),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(handlers=[_ToStructlog()], level=logging.WARNING, force=True)
@@ -106,7 +106,7 @@ def configure_logs(
 
 
 @cache
-def _writer_to(descriptor: int) -> QueuedWriter[Said]:
+def _writer_to(descriptor: int) -> QueuedWriter[LogRecord]:
     """One for each, since whoever logged before a reload goes on with the one from then."""
     writer = QueuedWriter(descriptor, renderer(console=False, colors=False))
     atexit.register(writer.close)
@@ -124,30 +124,36 @@ def _crashed_in_gevent(context: Any, _kind: Any, error: Any, _trace: Any) -> Non
     _crashed(getattr(context, "name", "gevent"), error)
 
 
-def note(
+def make_record(
     logger: WrappedLogger, level: str, event_dict: EventDict
-) -> tuple[tuple[Said], dict[str, Any]]:
+) -> tuple[tuple[LogRecord], dict[str, Any]]:
     """The one processor: keep what only the present knows, and leave the rest to the writer."""
     if "exc_info" in event_dict:
         event_dict = structlog.processors.format_exc_info(logger, level, event_dict)
-    said = Said(time.time_ns(), level, current_request_id.get(), current_trace_id.get(), event_dict)
-    return (said,), {}
+    record = LogRecord(
+        time.time_ns(), level, current_request_id.get(), current_trace_id.get(), event_dict
+    )
+    return (record,), {}
 
 
-def renderer(*, console: bool, colors: bool) -> Callable[[Said], bytes]:
+def renderer(*, console: bool, colors: bool) -> Callable[[LogRecord], bytes]:
     """What makes a line."""
     show = ConsoleRenderer(colors=colors) if console else _json
-    return lambda said: show(_line(said))
+    return lambda record: show(_line(record))
 
 
-def _line(said: Said) -> EventDict:
+def _line(record: LogRecord) -> EventDict:
     """A line's fields, begun with what every line has."""
-    line = {"timestamp": _timestamp(said.at), "level": said.level, "event": said.event["event"]}
-    if said.request_id is not None:
-        line["request_id"] = said.request_id
-    if said.trace_id is not None:
-        line["trace_id"] = said.trace_id
-    line.update(said.event)
+    line = {
+        "timestamp": _timestamp(record.at),
+        "level": record.level,
+        "event": record.event["event"],
+    }
+    if record.request_id is not None:
+        line["request_id"] = record.request_id
+    if record.trace_id is not None:
+        line["trace_id"] = record.trace_id
+    line.update(record.event)
     return line
 
 
@@ -169,4 +175,4 @@ def _json(line: EventDict) -> bytes:
     # JSON escapes the control characters of ASCII but one; a terminal obeys others as well.
     if text.isascii() and b"\x7f" not in text:
         return text
-    return harmless(text.decode(), "\n").encode()
+    return escape_control_characters(text.decode(), "\n").encode()

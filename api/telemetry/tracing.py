@@ -52,7 +52,7 @@ class _NoSpan:
         return False
 
 
-class _Beginnings:
+class _RateSampler:
     """Takes the first few traces of each second."""
 
     def __init__(self) -> None:
@@ -71,9 +71,9 @@ class _Beginnings:
 _NO_SPAN: Final = _NoSpan()
 _provider: "TracerProvider | None" = None
 _tracer: "Tracer | None" = None
-_beginnings: _Beginnings | None = None
+_sampler: _RateSampler | None = None
 # What a call hands on of a trace that nobody collects; None where somebody does.
-_left_out: ContextVar[Mapping[str, str] | None] = ContextVar("left_out", default=None)
+_unsampled_headers: ContextVar[Mapping[str, str] | None] = ContextVar("left_out", default=None)
 
 
 def is_installed() -> bool:
@@ -89,7 +89,7 @@ def start(endpoint: str, environment: str) -> None:
 
     What docs/observability.md names of the other OTEL_ variables, the SDK reads by itself.
     """
-    global _provider, _tracer, _beginnings  # noqa: PLW0603 - one for each process, like the log
+    global _provider, _tracer, _sampler  # noqa: PLW0603 - one for each process, like the log
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -107,7 +107,7 @@ def start(endpoint: str, environment: str) -> None:
     _provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     _provider.add_span_processor(BatchSpanProcessor(exporter))
     _tracer = _provider.get_tracer(SERVICE_NAME, __version__)
-    _beginnings = None if os.environ.get("OTEL_TRACES_SAMPLER") else _Beginnings()
+    _sampler = None if os.environ.get("OTEL_TRACES_SAMPLER") else _RateSampler()
 
 
 def stop() -> None:
@@ -121,7 +121,7 @@ def span(name: str, *, is_call: bool = False) -> AbstractContextManager[Span]:
 
     `is_call`: whether the work is a call to another service.
     """
-    if _tracer is None or _left_out.get() is not None:
+    if _tracer is None or _unsampled_headers.get() is not None:
         return _NO_SPAN
     from opentelemetry.trace import SpanKind
 
@@ -139,11 +139,13 @@ def request_span(
     It continues the trace of `headers`, where there is a `traceparent` (W3C Trace Context).
     `trusted`: whether that may ask for spans as often as it likes. Only after `start`.
     """
-    if _beginnings is not None:
+    if _sampler is not None:
         theirs = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
         flags = int(theirs[3], 16) if theirs else _SAMPLED
-        if not flags & _SAMPLED or not ((theirs and trusted) or _beginnings.take()):
-            _left_out.set({"traceparent": f"{theirs[1]}{flags & ~_SAMPLED:02x}"} if theirs else {})
+        if not flags & _SAMPLED or not ((theirs and trusted) or _sampler.take()):
+            _unsampled_headers.set(
+                {"traceparent": f"{theirs[1]}{flags & ~_SAMPLED:02x}"} if theirs else {}
+            )
             return theirs[2] if theirs else None, _NO_SPAN
 
     from opentelemetry import trace
@@ -153,7 +155,7 @@ def request_span(
     parent = TraceContextTextMapPropagator().extract(headers) if headers else None
     begun = _tracer.start_span(name, context=parent, kind=trace.SpanKind.SERVER)
     context = begun.get_span_context()
-    _left_out.set({} if context.is_valid and not context.trace_flags.sampled else None)
+    _unsampled_headers.set({} if context.is_valid and not context.trace_flags.sampled else None)
     trace_id = trace.format_trace_id(context.trace_id) if context.is_valid else None
     return trace_id, trace.use_span(begun, end_on_exit=True)
 
@@ -171,5 +173,5 @@ def inject(headers: MutableMapping[str, str]) -> None:
         return
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-    headers.update(_left_out.get() or {})
+    headers.update(_unsampled_headers.get() or {})
     TraceContextTextMapPropagator().inject(headers)

@@ -6,7 +6,7 @@ monkey.patch_all()
 
 from typing import Any
 
-from api.serving.metrics_folder import free_place
+from api.serving.metrics_folder import free_slot
 
 worker_class = "api.serving.worker.Worker"
 worker_connections = 1000
@@ -17,13 +17,13 @@ control_socket_disable = True
 
 
 def pre_fork(server: Any, worker: Any) -> None:
-    """Give the worker its place among its siblings, as the service does."""
-    worker.place = free_place(sibling.place for sibling in server.WORKERS.values())
+    """Give the worker a slot, as the service does."""
+    worker.slot = free_slot(sibling.slot for sibling in server.WORKERS.values())
 
 
 def child_exit(_server: Any, worker: Any) -> None:
     """Take it back."""
-    worker.leave_place()
+    worker.release_slot()
 
 
 def pre_request(_worker: object, _request: object) -> None:

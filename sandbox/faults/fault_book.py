@@ -93,7 +93,7 @@ class Fault:
         """How narrowly it is aimed."""
         return (self.origin is not None) + (self.destination is not None)
 
-    def place(self) -> tuple[str, str | None, str | None]:
+    def target(self) -> tuple[str, str | None, str | None]:
         """What it is for; of two faults for the same, the later replaces the earlier."""
         return (self.leg, self.origin, self.destination)
 
@@ -115,9 +115,9 @@ class FaultBook:
             self.set(Fault.parse(text))
 
     def set(self, fault: Fault) -> None:
-        """Add it, in the place of one for the same leg and route."""
+        """Add it; it replaces one for the same leg and route."""
         with self._lock:
-            self._faults[fault.place()] = fault
+            self._faults[fault.target()] = fault
 
     def clear(self) -> None:
         """Play nothing any more."""
@@ -139,7 +139,7 @@ class FaultBook:
                 return None
             fault = max(hits, key=Fault.precision)
             if fault.count == 1:
-                del self._faults[fault.place()]
+                del self._faults[fault.target()]
             elif fault.count is not None:
-                self._faults[fault.place()] = replace(fault, count=fault.count - 1)
+                self._faults[fault.target()] = replace(fault, count=fault.count - 1)
             return fault

@@ -25,7 +25,7 @@ SEARCH_PATH = "/v2/shopping/flight-offers"
 
 _CONTENT_FAULTS = {**BODY_FAULTS, **OFFER_FAULTS, **TOKEN_FAULTS}
 # What is longer is cut, which no JSON survives.
-_MOST_BODY = 1_000_000
+_MAX_BODY = 1_000_000
 _ERRORS_FROM = 400
 
 
@@ -128,9 +128,9 @@ def keep_body(environ: Environ) -> None:
     """
     stated = environ.get("CONTENT_LENGTH")
     if stated:
-        length = min(int(stated), _MOST_BODY) if stated.isdigit() else 0
+        length = min(int(stated), _MAX_BODY) if stated.isdigit() else 0
     else:
-        length = _MOST_BODY if environ.get("wsgi.input_terminated") else 0
+        length = _MAX_BODY if environ.get("wsgi.input_terminated") else 0
     body = environ["wsgi.input"].read(length) if length else b""
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))

@@ -13,7 +13,7 @@ from sandbox.request.post_search import search_from_body
 from sandbox.state.controls import Controls
 from sandbox.state.tokens import Token, Tokens
 
-_MOST_CLIENT_ID = 200
+_MAX_CLIENT_ID = 200
 
 
 class TokenResource:
@@ -35,7 +35,7 @@ class TokenResource:
         client_id = form.get("client_id", "")
         if not self._controls.knows(client_id, form.get("client_secret", "")):
             raise TokenError("invalid_client", "Client credentials are invalid", status=401)
-        text = self._tokens.issue(client_id[:_MOST_CLIENT_ID], self._controls.token_life)
+        text = self._tokens.issue(client_id[:_MAX_CLIENT_ID], self._controls.token_life)
         token = self._tokens.read(text)
         assert token is not None  # noqa: S101 - it has just been made
         _send(resp, token_info(text, token, token.life, "approved"), TOKEN_TYPE)
@@ -70,7 +70,7 @@ class SearchResource:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Search by query parameters."""
         self._admit(req)
-        search = search_from_query(req.query_string, self._controls.now(), self._offers.places)
+        search = search_from_query(req.query_string, self._controls.now(), self._offers.airports)
         found = self._offers.find(search)
         found["meta"]["links"] = {"self": req.url}
         _send(resp, found, SEARCH_TYPE)
@@ -81,7 +81,7 @@ class SearchResource:
         if (req.get_header("X-HTTP-Method-Override") or "GET").upper() != "GET":
             raise AmadeusError(477, "GET, or left out", parameter="X-HTTP-Method-Override")
         body = req.bounded_stream.read()
-        search = search_from_body(body, self._controls.now(), self._offers.places)
+        search = search_from_body(body, self._controls.now(), self._offers.airports)
         _send(resp, self._offers.find(search), SEARCH_TYPE)
 
     def _admit(self, req: falcon.Request) -> None:

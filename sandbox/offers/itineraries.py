@@ -6,19 +6,19 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from sandbox.request.search import Bound
-from sandbox.world.airports import Airport, Places
+from sandbox.request.search import Direction
+from sandbox.world.airports import Airport, Airports
 from sandbox.world.clocks import Clocks, SteadyClocks, ZoneClocks, steady_offset
-from sandbox.world.network import Flight, Network, Way
+from sandbox.world.network import Flight, Network, Routing
 
-_LEAST_CHANGE = 55 * 60  # seconds
-_LONGEST_CHANGE = 14 * 3600
+_MIN_CHANGE = 55 * 60  # seconds
+_MAX_CHANGE = 14 * 3600
 _DAY = 86_400
 _SOME_DAY = dt.date(1970, 1, 1).toordinal()
 # City codes stand for several airports: so many pairs of them are looked at, the busiest first.
-_MOST_PAIRS = 6
+_MAX_PAIRS = 6
 # Of the day's flights, so many are tried as the first of a journey with changes.
-_MOST_STARTS = 2
+_MAX_STARTS = 2
 
 
 class Departure(NamedTuple):
@@ -71,32 +71,32 @@ class Itinerary(NamedTuple):
 class Itineraries:
     """Finds journeys. Safe to share; it remembers the latest answers."""
 
-    def __init__(self, network: Network, places: Places) -> None:
+    def __init__(self, network: Network, airports: Airports) -> None:
         self._network = network
-        self._places = places
+        self._airports = airports
         self._on_day = lru_cache(maxsize=32)(self._find)
         self._on_steady_day = lru_cache(maxsize=128)(self._find_steady)
 
-    def find(self, bound: Bound) -> list[Itinerary]:
+    def find(self, direction: Direction) -> list[Itinerary]:
         """All journeys that fit this bound."""
         found = [
             itinerary
-            for origin, destination in self._pairs(bound)
-            for days in bound.days
-            for itinerary in self._on_day(origin, destination, bound.date.toordinal() + days)
+            for origin, destination in self._pairs(direction)
+            for days in direction.days
+            for itinerary in self._on_day(origin, destination, direction.date.toordinal() + days)
         ]
-        if bound.via or bound.not_via or bound.minutes or bound.arrival:
-            return [itinerary for itinerary in found if _fits(itinerary, bound)]
+        if direction.via or direction.not_via or direction.minutes or direction.arrival:
+            return [itinerary for itinerary in found if _fits(itinerary, direction)]
         return found
 
-    def _pairs(self, bound: Bound) -> list[tuple[Airport, Airport]]:
+    def _pairs(self, direction: Direction) -> list[tuple[Airport, Airport]]:
         ends = [
-            [airport for code in codes for airport in self._places.airports_of(code)]
-            for codes in (bound.origins, bound.destinations)
+            [airport for code in codes for airport in self._airports.airports_of(code)]
+            for codes in (direction.origins, direction.destinations)
         ]
         pairs = list(dict.fromkeys(product(*ends)))
         pairs.sort(key=lambda pair: -pair[0].rank - pair[1].rank)
-        return [(origin, destination) for origin, destination in pairs[:_MOST_PAIRS]]
+        return [(origin, destination) for origin, destination in pairs[:_MAX_PAIRS]]
 
     def _find(self, origin: Airport, destination: Airport, day: int) -> list[Itinerary]:
         zones = self._network.zones(origin, destination)
@@ -119,8 +119,8 @@ class Itineraries:
     ) -> list[Itinerary]:
         km = origin.km_to(destination)
         found = []
-        for way in self._network.ways(origin, destination):
-            for departures in self._chains(way, day, clocks):
+        for routing in self._network.routings(origin, destination):
+            for departures in self._chains(routing, day, clocks):
                 longest = max(departures, key=lambda one: one.flight.block)
                 flights = [one.flight for one in departures]
                 found.append(
@@ -135,11 +135,13 @@ class Itineraries:
                 )
         return found
 
-    def _chains(self, way: Way, day: int, clocks: Clocks) -> Iterator[tuple[Departure, ...]]:
-        starts = self._network.flights(way[0])
-        for flight in starts if len(way) == 1 else starts[:_MOST_STARTS]:
+    def _chains(
+        self, routing: Routing, day: int, clocks: Clocks
+    ) -> Iterator[tuple[Departure, ...]]:
+        starts = self._network.flights(routing[0])
+        for flight in starts if len(routing) == 1 else starts[:_MAX_STARTS]:
             chain = [_on(flight, day, clocks)]
-            for hop in way[1:]:
+            for hop in routing[1:]:
                 following = _next(self._network.flights(hop), chain[-1].arrives, clocks)
                 if following is None:
                     break
@@ -162,9 +164,9 @@ def _next(flights: tuple[Flight, ...], landed: int, clocks: Clocks) -> Departure
                 continue
             departure = _on(flight, day, clocks)
             wait = departure.leaves - landed
-            if wait > _LONGEST_CHANGE:
+            if wait > _MAX_CHANGE:
                 return None
-            if wait >= _LEAST_CHANGE:
+            if wait >= _MIN_CHANGE:
                 return departure
     return None
 
@@ -174,13 +176,15 @@ def _on(flight: Flight, day: int, clocks: Clocks) -> Departure:
     return Departure(flight, leaves, leaves + flight.block * 60)
 
 
-def _fits(itinerary: Itinerary, bound: Bound) -> bool:
+def _fits(itinerary: Itinerary, direction: Direction) -> bool:
     changes = {one.flight.origin.code for one in itinerary.departures[1:]}
-    if bound.via and not changes & bound.via:
+    if direction.via and not changes & direction.via:
         return False
-    if changes & bound.not_via:
+    if changes & direction.not_via:
         return False
     first, last = itinerary.departures[0].flight, itinerary.departures[-1].flight
-    if bound.minutes and not bound.minutes[0] <= first.minute <= bound.minutes[1]:
+    if direction.minutes and not direction.minutes[0] <= first.minute <= direction.minutes[1]:
         return False
-    return not bound.arrival or bound.arrival.holds(local(itinerary.arrives, last.destination))
+    return not direction.arrival or direction.arrival.holds(
+        local(itinerary.arrives, last.destination)
+    )

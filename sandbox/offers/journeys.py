@@ -9,11 +9,11 @@ from sandbox.offers.itineraries import Itinerary
 
 # While bounds are put in a row, so many of the cheapest beginnings are kept: by each carrier
 # alone, and by several together.
-_MOST_ALONE, _MOST_MIXED = 8, 24
+_MAX_ALONE, _MAX_MIXED = 8, 24
 # Several bounds by one carrier cost that much less.
 _LOYALTY = 0.92
 # From landing to the departure of the next bound, in seconds.
-_LEAST_STAY = 3600
+_MIN_STAY = 3600
 
 
 class Journey(NamedTuple):
@@ -37,12 +37,15 @@ class Journey(NamedTuple):
 
 
 def journeys(
-    bounds: list[list[Itinerary]],
+    directions: list[list[Itinerary]],
     fare: Callable[[Itinerary], float],
     taxes: Callable[[Itinerary], float],
 ) -> list[Journey]:
     """All journeys for one bound; for several the cheapest, by one carrier and by more."""
-    steps = [[Journey(fare(one), taxes(one), (one,), one.km) for one in bound] for bound in bounds]
+    steps = [
+        [Journey(fare(one), taxes(one), (one,), one.km) for one in direction]
+        for direction in directions
+    ]
     if len(steps) == 1:
         return steps[0]
     by_carrier: list[dict[str, list[Journey]]] = []
@@ -55,9 +58,9 @@ def journeys(
         journey._replace(fare=journey.fare * _LOYALTY)
         for carrier in by_carrier[0]
         if all(carrier in groups for groups in by_carrier)
-        for journey in _in_a_row([groups[carrier] for groups in by_carrier], _MOST_ALONE)
+        for journey in _in_a_row([groups[carrier] for groups in by_carrier], _MAX_ALONE)
     ]
-    mixed = _in_a_row(steps, _MOST_MIXED)
+    mixed = _in_a_row(steps, _MAX_MIXED)
     return alone + [one for one in mixed if len({leg.carrier for leg in one.itineraries}) > 1]
 
 
@@ -83,7 +86,7 @@ def _joined(row: Journey, step: Journey) -> Journey:
 
 def _late(row: Journey, step: Journey) -> bool:
     """Whether the step leaves late enough after the row."""
-    return row.itineraries[-1].arrives + _LEAST_STAY <= step.itineraries[0].leaves
+    return row.itineraries[-1].arrives + _MIN_STAY <= step.itineraries[0].leaves
 
 
 def _cheapest(choice: Iterable[Journey], most: int) -> list[Journey]:

@@ -14,7 +14,7 @@ from sandbox.world.airlines import ANYWHERE
 # What ANYWHERE charges for issuing a ticket, in cents. It shows in `grandTotal` alone.
 _TICKETING_FEE = 350
 
-Choice = tuple[Journey, Product]
+Combination = tuple[Journey, Product]
 
 
 class Amounts(NamedTuple):
@@ -58,16 +58,16 @@ class Pricing:
 
         `products` go from the cheapest to the dearest.
         """
-        offers = [self._offer(*choice) for choice in self._shortlist(journeys, products)]
+        offers = [self._offer(*combination) for combination in self._shortlist(journeys, products)]
         offers.sort(key=lambda offer: (offer.grand_total, offer.journey.seconds))
         return offers[: self._search.most]
 
     def _shortlist(
         self, journeys: Sequence[Journey], products: Sequence[Product]
-    ) -> Iterator[Choice]:
+    ) -> Iterator[Combination]:
         """All that can be among the cheapest: exact prices of all would take too long."""
         sold_from = max((one.least_km for one in products), default=0)
-        choices = [
+        combinations = [
             (
                 journey,
                 products
@@ -76,8 +76,10 @@ class Pricing:
             )
             for journey in journeys
         ]
-        limit = self._limit([self._estimate(journey, sold[0]) for journey, sold in choices if sold])
-        for journey, sold in choices:
+        limit = self._limit(
+            [self._estimate(journey, sold[0]) for journey, sold in combinations if sold]
+        )
+        for journey, sold in combinations:
             for product in sold:
                 if self._estimate(journey, product) > limit:
                     break

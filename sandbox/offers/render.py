@@ -14,7 +14,7 @@ from sandbox.world.airports import Airport
 
 # An offer can be ticketed for so long after the search.
 _TICKETING_DAYS = 3
-_MOST_TERMINALS = 5
+_MAX_TERMINALS = 5
 _BUSY = 2
 
 
@@ -135,7 +135,7 @@ class _Renderer:
         return pricings
 
     def _fare_details(self, offer: Offer, segment: str) -> dict[str, Any]:
-        trip = "RT" if len(self._search.bounds) > 1 else "OW"
+        trip = "RT" if len(self._search.directions) > 1 else "OW"
         return {
             "segmentId": segment,
             "cabin": offer.product.cabin,
@@ -158,7 +158,7 @@ def render(offers: Sequence[Offer], search: Search, today: dt.date, fares: Fares
 
 @cache
 def _terminal(code: str, carrier: str) -> str:
-    return str(1 + sum(map(ord, code + carrier)) % _MOST_TERMINALS)
+    return str(1 + sum(map(ord, code + carrier)) % _MAX_TERMINALS)
 
 
 @cache

@@ -9,8 +9,8 @@ from sandbox.offers.journeys import journeys
 from sandbox.offers.pricing import Pricing
 from sandbox.offers.render import render
 from sandbox.offers.tariff import PRODUCTS, Fares, Product, Tariff, at_least
-from sandbox.request.search import MOST_CHANGES, Search
-from sandbox.world.airports import Places
+from sandbox.request.search import MAX_CHANGES, Search
+from sandbox.world.airports import Airports
 from sandbox.world.dice import Dice
 from sandbox.world.network import Network
 
@@ -22,8 +22,8 @@ class Offers:
         self._dice = Dice(seed)
         self._tariff = Tariff(self._dice)
         self._clock = clock
-        self.places = Places()
-        self._itineraries = Itineraries(Network(self._dice, self.places), self.places)
+        self.airports = Airports()
+        self._itineraries = Itineraries(Network(self._dice, self.airports), self.airports)
 
     def find(self, search: Search) -> dict[str, Any]:
         """The body of the answer: `meta`, `data`, and, if there is anything, `dictionaries`."""
@@ -31,11 +31,13 @@ class Offers:
         today = dt.datetime.fromtimestamp(now, dt.UTC).date()
         fares = Fares(self._tariff, today)
         products = [product for product in PRODUCTS if _wanted(product, search)]
-        still = [_still_there(self._itineraries.find(bound), now) for bound in search.bounds]
-        bounds = [_allowed(found, search, fares) for found in still]
+        still = [
+            _still_there(self._itineraries.find(direction), now) for direction in search.directions
+        ]
+        directions = [_allowed(found, search, fares) for found in still]
         found = [
             journey
-            for together in _ends_meeting(bounds, search)
+            for together in _ends_meeting(directions, search)
             for journey in journeys(together, fares.fare, fares.taxes)
         ]
         offers = Pricing(search).cheapest(found, products)
@@ -44,7 +46,7 @@ class Offers:
 
 def _wanted(product: Product, search: Search) -> bool:
     return (
-        all(at_least(product, bound.cabin) for bound in search.bounds)
+        all(at_least(product, direction.cabin) for direction in search.directions)
         and (product.bags > 0 or not search.checked_bags)
         and (product.refundable or not search.refundable)
     )
@@ -61,7 +63,7 @@ def _allowed(found: list[Itinerary], search: Search, fares: Fares) -> list[Itine
     seats = search.seats
     if seats > 1:
         found = [one for one in found if fares.seats(one) >= seats]
-    if search.most_changes < MOST_CHANGES:
+    if search.most_changes < MAX_CHANGES:
         found = [one for one in found if len(one.departures) - 1 <= search.most_changes]
     if search.included or search.excluded:
         found = [one for one in found if _flown_by_right(one, search)]
@@ -71,11 +73,11 @@ def _allowed(found: list[Itinerary], search: Search, fares: Fares) -> list[Itine
     return found
 
 
-def _ends_meeting(bounds: list[list[Itinerary]], search: Search) -> list[list[list[Itinerary]]]:
+def _ends_meeting(directions: list[list[Itinerary]], search: Search) -> list[list[list[Itinerary]]]:
     """The bounds to be put in a row: all, or apart for each airport to come back to."""
-    if not search.same_airport or len(bounds) == 1:
-        return [bounds]
-    first, *others, last = bounds
+    if not search.same_airport or len(directions) == 1:
+        return [directions]
+    first, *others, last = directions
     airports = {one.departures[0].flight.origin for one in first}
     return [
         [

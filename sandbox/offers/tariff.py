@@ -21,7 +21,7 @@ _WEEKDAYS = (1.0, 0.93, 0.92, 0.98, 1.12, 1.0, 1.14)  # from Monday
 _MONTHS = (0.9, 0.9, 0.97, 1.03, 1.0, 1.1, 1.2, 1.18, 1.0, 0.97, 0.92, 1.12)
 _CHANGES = (1.12, 0.93, 0.88)
 _OFF_PEAK = 0.95
-_MOST_REMEMBERED = 5_000
+_MAX_REMEMBERED = 5_000
 _PEAK_MINUTES = range(9 * 60, 19 * 60)
 
 
@@ -77,7 +77,7 @@ class Tariff:
         """The fare of an average day, in cents."""
         fare = self._by_name.get(itinerary.name)
         if fare is None:
-            if len(self._by_name) >= _MOST_REMEMBERED:
+            if len(self._by_name) >= _MAX_REMEMBERED:
                 self._by_name.clear()
             fare = self._by_name[itinerary.name] = self._worked_out(itinerary)
         return fare

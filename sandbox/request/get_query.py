@@ -12,22 +12,22 @@ from urllib.parse import parse_qs
 from sandbox.errors import AmadeusError, RefusedSearch
 from sandbox.request.search import (
     CABINS,
-    MOST_DAYS_AHEAD,
-    MOST_OFFERS,
-    MOST_SEATS,
-    Bound,
+    MAX_DAYS_AHEAD,
+    MAX_OFFERS,
+    MAX_SEATS,
     Cabin,
+    Direction,
     Search,
     Traveler,
 )
-from sandbox.world.airports import Places
+from sandbox.world.airports import Airports
 from sandbox.world.currencies import CURRENCIES, Currency
 
 _CODE = re.compile(r"[A-Z]{3}")
 _AIRLINE = re.compile(r"[0-9A-Z]{2}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _WHOLE = re.compile(r"[0-9]{1,100}")
-_MOST_AIRLINES = 99
+_MAX_AIRLINES = 99
 
 _NAMES = (
     "originLocationCode", "destinationLocationCode", "departureDate", "returnDate", "adults",
@@ -41,27 +41,27 @@ NO_AIRLINES: frozenset[str] = frozenset()
 T = TypeVar("T")
 
 
-def search_from_query(query: str, now: float, places: Places) -> Search:
+def search_from_query(query: str, now: float, airports: Airports) -> Search:
     """The search that a query string asks for, on the day of `now` (seconds since the epoch).
 
     Raises RefusedSearch with every fault in it.
     """
-    return _Query(query, now, places).search()
+    return _Query(query, now, airports).search()
 
 
 def dates_allowed(now: float) -> tuple[dt.date, dt.date]:
     """The first and last date of departure: no place on Earth is earlier than UTC-12."""
     today = dt.datetime.fromtimestamp(now, dt.UTC)
     first = (today - dt.timedelta(hours=12)).date()
-    last = (today + dt.timedelta(hours=14)).date() + dt.timedelta(days=MOST_DAYS_AHEAD)
+    last = (today + dt.timedelta(hours=14)).date() + dt.timedelta(days=MAX_DAYS_AHEAD)
     return first, last
 
 
 class _Query:
-    def __init__(self, query: str, now: float, places: Places) -> None:
+    def __init__(self, query: str, now: float, airports: Airports) -> None:
         self._values = parse_qs(query, keep_blank_values=True)
         self._first, self._last = dates_allowed(now)
-        self._places = places
+        self._airports = airports
         self._errors: list[AmadeusError] = []
 
     def search(self) -> Search:
@@ -79,9 +79,9 @@ class _Query:
         departure = self._read("departureDate", self._date, None)
         back = self._read("returnDate", self._date, None)
         people = [
-            self._read("adults", _whole(1, MOST_SEATS), 1),
-            self._read("children", _whole(0, MOST_SEATS), 0),
-            self._read("infants", _whole(0, MOST_SEATS), 0),
+            self._read("adults", _whole(1, MAX_SEATS), 1),
+            self._read("children", _whole(0, MAX_SEATS), 0),
+            self._read("infants", _whole(0, MAX_SEATS), 0),
         ]
         cabin: Cabin = self._read("travelClass", _cabin, "ECONOMY")
         currency = self._read("currencyCode", _currency, CURRENCIES["EUR"])
@@ -89,19 +89,19 @@ class _Query:
         excluded = self._read("excludedAirlineCodes", _airlines, NO_AIRLINES)
         non_stop = self._read("nonStop", _flag, default=False)
         most_price = self._read("maxPrice", _whole(1), None)
-        most = self._read("max", _whole(1), MOST_OFFERS)
+        most = self._read("max", _whole(1), MAX_OFFERS)
 
         self._check_together(people, departure, back)
         if self._errors or departure is None:
             raise RefusedSearch(self._errors)
-        bounds = [Bound("1", (origin,), (destination,), departure, cabin)]
+        directions = [Direction("1", (origin,), (destination,), departure, cabin)]
         if back is not None:
-            bounds.append(Bound("2", (destination,), (origin,), back, cabin))
+            directions.append(Direction("2", (destination,), (origin,), back, cabin))
         return Search(
-            bounds=tuple(bounds),
+            directions=tuple(directions),
             travelers=_travelers(*people),
             currency=currency,
-            most=min(most, MOST_OFFERS),
+            most=min(most, MAX_OFFERS),
             most_changes=0 if non_stop else 2,
             included=included,
             excluded=excluded,
@@ -112,8 +112,8 @@ class _Query:
         self, people: list[int], departure: dt.date | None, back: dt.date | None
     ) -> None:
         adults, children, infants = people
-        if adults + children > MOST_SEATS:
-            self._refuse(10661, f"at most {MOST_SEATS} seated travelers", "children")
+        if adults + children > MAX_SEATS:
+            self._refuse(10661, f"at most {MAX_SEATS} seated travelers", "children")
         if infants > adults:
             self._refuse(2668, "more infants than adults", "infants")
         if departure and back and back < departure:
@@ -143,7 +143,7 @@ class _Query:
     def _place(self, text: str) -> str:
         if not _CODE.fullmatch(text):
             raise AmadeusError(477, "a city or airport code is three letters from A to Z")
-        if not self._places.airports_of(text):
+        if not self._airports.airports_of(text):
             raise AmadeusError(4926, "unknown city or airport code")
         return text
 
@@ -162,7 +162,7 @@ def read_date(text: str, first: dt.date, last: dt.date) -> dt.date:
     if date < first:
         raise AmadeusError(425, "Date/Time is in the past")
     if date > last:
-        raise AmadeusError(425, f"more than {MOST_DAYS_AHEAD} days ahead")
+        raise AmadeusError(425, f"more than {MAX_DAYS_AHEAD} days ahead")
     return date
 
 
@@ -199,8 +199,8 @@ def _currency(text: str) -> Currency:
 
 def _airlines(text: str) -> frozenset[str]:
     codes = text.split(",")
-    if len(codes) > _MOST_AIRLINES:
-        raise AmadeusError(10661, f"at most {_MOST_AIRLINES} airlines")
+    if len(codes) > _MAX_AIRLINES:
+        raise AmadeusError(10661, f"at most {_MAX_AIRLINES} airlines")
     if not all(_AIRLINE.fullmatch(code) for code in codes):
         raise AmadeusError(477, "airline codes of two characters, separated by commas")
     return frozenset(codes)

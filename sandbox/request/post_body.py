@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic.alias_generators import to_camel
 
 from sandbox.errors import AmadeusError, RefusedSearch
-from sandbox.request.search import MOST_OFFERS, Cabin, TravelerType
+from sandbox.request.search import MAX_OFFERS, Cabin, TravelerType
 
 _SEARCH_CODES = {
     "missing": (32171, "missing mandatory field"),
@@ -109,7 +109,7 @@ class PricingOptions(_Model):
 class SearchCriteria(_Model):
     """Everything that narrows the search."""
 
-    max_flight_offers: Annotated[Count, Field(ge=1, le=MOST_OFFERS)] = MOST_OFFERS
+    max_flight_offers: Annotated[Count, Field(ge=1, le=MAX_OFFERS)] = MAX_OFFERS
     max_price: Annotated[int, Field(ge=1)] | None = None
     pricing_options: PricingOptions = PricingOptions()
     flight_filters: FlightFilters = FlightFilters()

@@ -8,31 +8,31 @@ from sandbox.request.get_query import dates_allowed, read_date
 from sandbox.request.post_body import DateTimeRange, FlightOffersQuery, OriginDestination, read_body
 from sandbox.request.search import (
     CABINS,
+    MAX_SEATS,
     MINUTES_OF_DAY,
-    MOST_SEATS,
-    Bound,
     Cabin,
+    Direction,
     Search,
     Traveler,
     Window,
 )
-from sandbox.world.airports import Places
+from sandbox.world.airports import Airports
 from sandbox.world.currencies import CURRENCIES
 
 
-def search_from_body(body: bytes, now: float, places: Places) -> Search:
+def search_from_body(body: bytes, now: float, airports: Airports) -> Search:
     """The search that a body asks for, on the day of `now` (seconds since the epoch).
 
     Raises RefusedSearch with every fault in it.
     """
-    return _Posted(read_body(body), now, places).search()
+    return _PostSearch(read_body(body), now, airports).search()
 
 
-class _Posted:
-    def __init__(self, query: FlightOffersQuery, now: float, places: Places) -> None:
+class _PostSearch:
+    def __init__(self, query: FlightOffersQuery, now: float, airports: Airports) -> None:
         self._query = query
         self._first, self._last = dates_allowed(now)
-        self._places = places
+        self._airports = airports
         self._errors: list[AmadeusError] = []
 
     def search(self) -> Search:
@@ -40,9 +40,9 @@ class _Posted:
         filters = criteria.flight_filters
         carriers = filters.carrier_restrictions
         cabins = self._cabins()
-        directions = self._query.origin_destinations
-        bounds = [self._bound(n, one, cabins[one.id]) for n, one in enumerate(directions)]
-        self._check_order(bounds)
+        wanted = self._query.origin_destinations
+        directions = [self._direction(n, one, cabins[one.id]) for n, one in enumerate(wanted)]
+        self._check_order(directions)
         self._check_travelers()
         if self._query.currency_code not in CURRENCIES:
             self._refuse(4926, "unknown currency", "/currencyCode")
@@ -56,7 +56,7 @@ class _Posted:
             raise RefusedSearch(self._errors)
         fares = criteria.pricing_options
         return Search(
-            bounds=tuple(bounds),
+            directions=tuple(directions),
             travelers=tuple(
                 Traveler(one.id, one.traveler_type, one.associated_adult_id)
                 for one in self._query.travelers
@@ -73,7 +73,7 @@ class _Posted:
             same_airport=filters.return_to_departure_airport,
         )
 
-    def _bound(self, number: int, wanted: OriginDestination, cabin: Cabin) -> Bound:
+    def _direction(self, number: int, wanted: OriginDestination, cabin: Cabin) -> Direction:
         pointer = f"/originDestinations/{number}"
         origins = [wanted.origin_location_code, *wanted.alternative_origins_codes]
         destinations = [wanted.destination_location_code, *wanted.alternative_destinations_codes]
@@ -88,11 +88,11 @@ class _Posted:
         leaving, arriving = wanted.departure_date_time_range, wanted.arrival_date_time_range
         self._check_radius(wanted, pointer)
         date = self._date(leaving.date, f"{pointer}/departureDateTimeRange/date")
-        return Bound(
+        return Direction(
             id=wanted.id,
-            origins=tuple(origins + self._places.near(origins[0], wanted.origin_radius)),
+            origins=tuple(origins + self._airports.near(origins[0], wanted.origin_radius)),
             destinations=tuple(
-                destinations + self._places.near(destinations[0], wanted.destination_radius)
+                destinations + self._airports.near(destinations[0], wanted.destination_radius)
             ),
             date=date,
             cabin=cabin,
@@ -149,8 +149,8 @@ class _Posted:
                 cabins[bound_id] = restriction.cabin
         return cabins
 
-    def _check_order(self, bounds: list[Bound]) -> None:
-        dates = [bound.date for bound in bounds]
+    def _check_order(self, directions: list[Direction]) -> None:
+        dates = [direction.date for direction in directions]
         if dates != sorted(dates) and not self._errors:
             self._refuse(425, "the directions are not in the order of time", "/originDestinations")
 
@@ -162,8 +162,8 @@ class _Posted:
         )
         if len(types) < len(people):
             self._refuse(2668, "two travelers have the same id", "/travelers")
-        if len(people) - laps.total() > MOST_SEATS:
-            self._refuse(10661, f"at most {MOST_SEATS} seated travelers", "/travelers")
+        if len(people) - laps.total() > MAX_SEATS:
+            self._refuse(10661, f"at most {MAX_SEATS} seated travelers", "/travelers")
         for number, one in enumerate(people):
             pointer = f"/travelers/{number}/associatedAdultId"
             adult = one.associated_adult_id
@@ -177,7 +177,7 @@ class _Posted:
                 self._refuse(2668, "more than one infant with one adult", pointer)
 
     def _check_known(self, code: str, pointer: str) -> None:
-        if not self._places.airports_of(code):
+        if not self._airports.airports_of(code):
             self._refuse(4926, "unknown city or airport code", pointer)
 
     def _refuse(self, code: int, detail: str, pointer: str) -> None:

@@ -13,10 +13,10 @@ TravelerType = Literal[
     "ADULT", "CHILD", "SENIOR", "YOUNG", "HELD_INFANT", "SEATED_INFANT", "STUDENT"
 ]
 
-MOST_OFFERS = 250
-MOST_CHANGES = 2
-MOST_SEATS = 9
-MOST_DAYS_AHEAD = 365
+MAX_OFFERS = 250
+MAX_CHANGES = 2
+MAX_SEATS = 9
+MAX_DAYS_AHEAD = 365
 MINUTES_OF_DAY = 24 * 60
 
 
@@ -44,7 +44,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class Direction:
     """One direction of the journey: from one of these places to one of those, on a local day."""
 
     id: str
@@ -67,11 +67,11 @@ class Bound:
 class Search:
     """A valid search."""
 
-    bounds: tuple[Bound, ...]
+    directions: tuple[Direction, ...]
     travelers: tuple[Traveler, ...]
     currency: Currency
-    most: int = MOST_OFFERS
-    most_changes: int = MOST_CHANGES
+    most: int = MAX_OFFERS
+    most_changes: int = MAX_CHANGES
     included: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
     most_price: int | None = None

@@ -7,7 +7,7 @@ from typing import Any
 from sandbox.errors import Leg
 
 # So that a long soak cannot fill the memory; what comes later is counted under "other".
-_MOST_SEARCHES = 10_000
+_MAX_SEARCHES = 10_000
 _LEGS: tuple[Leg, ...] = ("token", "search")
 
 
@@ -38,7 +38,7 @@ class Counters:
         with self._lock:
             self._calls[leg] += 1
             if search is not None:
-                known = search in self._searches or len(self._searches) < _MOST_SEARCHES
+                known = search in self._searches or len(self._searches) < _MAX_SEARCHES
                 self._searches[search if known else "other"] += 1
             self._active += 1
             self._most = max(self._most, self._active)

@@ -23,7 +23,7 @@ class _Rule(NamedTuple):
 
 
 _RULES: dict[RateLimit, _Rule] = {"test": _Rule(1, 0.1), "production": _Rule(40, 1.0)}
-_MOST_CLIENTS = 10_000
+_MAX_CLIENTS = 10_000
 
 
 class Limits:
@@ -65,7 +65,7 @@ class Limits:
         if rule is None:
             return
         now = self._monotonic()
-        if client_id not in self._recent and len(self._recent) >= _MOST_CLIENTS:
+        if client_id not in self._recent and len(self._recent) >= _MAX_CLIENTS:
             self._recent.clear()
         recent = self._recent.setdefault(client_id, deque())
         while recent and now - recent[0] > rule.seconds:

@@ -49,7 +49,7 @@ class Airport(NamedTuple):
         return _EARTH_KM * math.acos(max(-1.0, min(1.0, dot)))
 
 
-class Places:
+class Airports:
     """Looks up codes. Reads nothing until the first look-up."""
 
     _lock = threading.Lock()
@@ -79,10 +79,10 @@ class Places:
     @cached_property
     def _tables(self) -> tuple[dict[str, Airport], dict[str, list[str]]]:
         # One copy a process, however many sandboxes there are.
-        with Places._lock:
-            if Places._loaded is None:
-                Places._loaded = _load()
-            return Places._loaded
+        with Airports._lock:
+            if Airports._loaded is None:
+                Airports._loaded = _load()
+            return Airports._loaded
 
 
 def _load() -> tuple[dict[str, Airport], dict[str, list[str]]]:

@@ -11,36 +11,36 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sandbox.world.airlines import AIRLINES, ANYWHERE, FLEETS, REGIONAL, Airline
-from sandbox.world.airports import Airport, Places
+from sandbox.world.airports import Airport, Airports
 from sandbox.world.dice import Dice
 
-_NEAREST_KM = 120
-_FARTHEST_KM = 15_500
+_MIN_KM = 120
+_MAX_KM = 15_500
 # The chance that a carrier serves a place from its hub: by the place's rank, up to so many km.
 _ABROAD: dict[int, tuple[tuple[float, float], ...]] = {
-    3: ((9_000, 0.95), (_FARTHEST_KM, 0.7)),
-    2: ((2_500, 0.9), (6_000, 0.6), (10_500, 0.45), (_FARTHEST_KM, 0.15)),
+    3: ((9_000, 0.95), (_MAX_KM, 0.7)),
+    2: ((2_500, 0.9), (6_000, 0.6), (10_500, 0.45), (_MAX_KM, 0.15)),
     1: ((2_500, 0.6), (6_000, 0.25)),
     0: ((900, 0.35),),
 }
 _AT_HOME: dict[int, tuple[tuple[float, float], ...]] = {
-    3: ((_FARTHEST_KM, 1.0),),
-    2: ((_FARTHEST_KM, 0.95),),
-    1: ((_FARTHEST_KM, 0.9),),
+    3: ((_MAX_KM, 1.0),),
+    2: ((_MAX_KM, 0.95),),
+    1: ((_MAX_KM, 0.9),),
     0: ((1_500, 0.8), (3_500, 0.35)),
 }
 _REGIONAL_KM = 700
 # ANYWHERE flies between two airports of these ranks, up to so many km.
 _BUSY = 2
-_ANYWHERE_KM = {4: 9_000, 5: 12_000, 6: _FARTHEST_KM}
+_ANYWHERE_KM = {4: 9_000, 5: 12_000, 6: _MAX_KM}
 # How much farther than the great circle a change of plane may take one: a factor, or some km.
 _DETOUR, _DETOUR_KM = 1.6, 800
 _LONG_DETOUR, _LONG_DETOUR_KM = 2.2, 2_000
 # With so few ways of at most one change, those with two are looked for.
-_FEW_WAYS = 3
-_MOST_LONG_WAYS = 8
+_FEW_ROUTINGS = 3
+_MAX_LONG_ROUTINGS = 8
 # No seller shows every possible change: these many, the least roundabout.
-_MOST_WAYS = 16
+_MAX_ROUTINGS = 16
 _SPEED_KM_PER_MINUTE = 13.5
 _TAXI_MINUTES = 35
 _FIRST_DEPARTURE, _LAST_DEPARTURE = 6 * 60, 22 * 60 + 30
@@ -73,7 +73,7 @@ class Hop(NamedTuple):
     destination: Airport
 
 
-Way = tuple[Hop, ...]
+Routing = tuple[Hop, ...]
 
 
 class _Spoke(NamedTuple):
@@ -84,15 +84,15 @@ class _Spoke(NamedTuple):
 class Network:
     """The timetable of an invented world. Safe to share; it remembers the latest answers."""
 
-    def __init__(self, dice: Dice, places: Places) -> None:
+    def __init__(self, dice: Dice, airports: Airports) -> None:
         self._dice = dice
-        self._places = places
-        self.ways = lru_cache(maxsize=512)(self._ways)
+        self._airports = airports
+        self.routings = lru_cache(maxsize=512)(self._routings)
         self.zones = lru_cache(maxsize=512)(self._zones)
         self.spokes = lru_cache(maxsize=256)(self._spokes)
         self.flights = lru_cache(maxsize=4096)(self._flights)
 
-    def _ways(self, origin: Airport, destination: Airport) -> tuple[Way, ...]:
+    def _routings(self, origin: Airport, destination: Airport) -> tuple[Routing, ...]:
         """All ways to go, without dates: direct, with one change, and if need be with two."""
         if origin.city == destination.city:
             return ()
@@ -110,20 +110,24 @@ class Network:
         carriers |= {code for code, hub in there if hub == origin.code}
         hops = (Hop(code, origin, destination) for code in sorted({*carriers, ANYWHERE}))
         direct = [(hop,) for hop in hops if self._operator(hop)]
-        short = (*direct, *_shortest(changing, _MOST_WAYS))
-        return short if len(short) > _FEW_WAYS else short + self._long_ways(origin, destination)
+        short = (*direct, *_shortest(changing, _MAX_ROUTINGS))
+        return (
+            short
+            if len(short) > _FEW_ROUTINGS
+            else short + self._long_routings(origin, destination)
+        )
 
     def _zones(self, origin: Airport, destination: Airport) -> tuple[ZoneInfo, ...]:
         """The time zones that come up on the way."""
-        hops = [hop for way in self.ways(origin, destination) for hop in way]
+        hops = [hop for routing in self.routings(origin, destination) for hop in routing]
         return tuple(dict.fromkeys(hop.origin.zone for hop in hops))
 
-    def _long_ways(self, origin: Airport, destination: Airport) -> tuple[Way, ...]:
+    def _long_routings(self, origin: Airport, destination: Airport) -> tuple[Routing, ...]:
         """Ways with two changes: from the hubs of one carrier to those of the same or another."""
         farthest = self._farthest(origin, destination, _LONG_DETOUR, _LONG_DETOUR_KM)
         # Two small airports are on one ticket only if one carrier goes all the way.
         alone = not origin.rank and not destination.rank
-        ways: list[tuple[float, Way]] = []
+        routings: list[tuple[float, Routing]] = []
         spokes = self.spokes(origin).items(), self.spokes(destination).items()
         for ((first, _), (near, first_km)), ((last, _), (far, last_km)) in product(*spokes):
             if len({origin.code, near.code, far.code, destination.code}) < 4:  # noqa: PLR2004
@@ -134,17 +138,17 @@ class Network:
             for middle in dict.fromkeys((first, last)):
                 hop = Hop(middle, near, far)
                 if self._operator(hop):
-                    way = (Hop(first, origin, near), hop, Hop(last, far, destination))
-                    ways.append((length + (first != last) * _LONG_DETOUR_KM, way))
+                    routing = (Hop(first, origin, near), hop, Hop(last, far, destination))
+                    routings.append((length + (first != last) * _LONG_DETOUR_KM, routing))
                     break
-        return _shortest(ways, _MOST_LONG_WAYS)
+        return _shortest(routings, _MAX_LONG_ROUTINGS)
 
     def _spokes(self, airport: Airport) -> dict[tuple[str, str], _Spoke]:
         """The hubs that this airport is served from, by carrier and hub."""
         found = {}
         for airline in AIRLINES.values():
             for code in airline.hubs:
-                hub = self._places.airport(code)
+                hub = self._airports.airport(code)
                 if self._operator(Hop(airline.code, hub, airport)):
                     found[airline.code, code] = _Spoke(hub, hub.km_to(airport))
         return found
@@ -198,30 +202,30 @@ class Network:
             km = origin.km_to(destination)
             busy = min(origin.rank, destination.rank) >= _BUSY
             reach = _ANYWHERE_KM.get(origin.rank + destination.rank, 0)
-            return ANYWHERE if busy and _NEAREST_KM <= km <= reach else None
+            return ANYWHERE if busy and _MIN_KM <= km <= reach else None
         # Between two hubs of one carrier it is the same in both directions.
-        for hub, place in sorted(((origin, destination), (destination, origin)), key=_first_code):
+        for hub, airport in sorted(((origin, destination), (destination, origin)), key=_first_code):
             if hub.code in airline.hubs:
-                return self._serves(airline, hub, place)
+                return self._serves(airline, hub, airport)
         return None
 
-    def _serves(self, airline: Airline, hub: Airport, place: Airport) -> str | None:
+    def _serves(self, airline: Airline, hub: Airport, airport: Airport) -> str | None:
         """Who operates this carrier's flights between its hub and the place, if there are any."""
-        km = hub.km_to(place)
-        if km < _NEAREST_KM or hub.city == place.city:
+        km = hub.km_to(airport)
+        if km < _MIN_KM or hub.city == airport.city:
             return None
-        chances = (_AT_HOME if place.country == airline.country else _ABROAD)[place.rank]
+        chances = (_AT_HOME if airport.country == airline.country else _ABROAD)[airport.rank]
         chance = next((chance for limit, chance in chances if km <= limit), 0.0)
-        pair = sorted((hub.code, place.code))
+        pair = sorted((hub.code, airport.code))
         if not chance or self._dice.roll("serves", airline.code, *pair) >= chance:
             return None
-        return REGIONAL if place.rank == 0 and km <= _REGIONAL_KM * 2 else airline.code
+        return REGIONAL if airport.rank == 0 and km <= _REGIONAL_KM * 2 else airline.code
 
 
-def _shortest(ways: Iterable[tuple[float, Way]], most: int) -> tuple[Way, ...]:
+def _shortest(routings: Iterable[tuple[float, Routing]], most: int) -> tuple[Routing, ...]:
     """Of ways with their lengths, the shortest; those as long by carrier."""
-    by_length = sorted(ways, key=lambda rated: (rated[0], [hop.carrier for hop in rated[1]]))
-    return tuple(way for _, way in by_length[:most])
+    by_length = sorted(routings, key=lambda rated: (rated[0], [hop.carrier for hop in rated[1]]))
+    return tuple(routing for _, routing in by_length[:most])
 
 
 def _first_code(ends: tuple[Airport, Airport]) -> str:

@@ -23,7 +23,7 @@ def service() -> Any:
     return yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["api"]
 
 
-def test_each_worker_may_have_all_its_threads(service: Any) -> None:
+def test_pid_limit_allows_every_worker_all_its_threads(service: Any) -> None:
     limits: list[Any] = Settings.model_fields["web_concurrency"].metadata
     (workers,) = [cast("int", limit.le) for limit in limits if isinstance(limit, Le)]
     # The main one, the log's, and those that look names up.

@@ -78,7 +78,7 @@ def test_the_search_for_what_is_logged_finds_it() -> None:
     assert only_logged_by_name() == {*Event} - observed - others
 
 
-def test_what_is_logged_is_on_the_page() -> None:
+def test_logged_events_and_fields_are_documented() -> None:
     page = rows()
     missing = []
     for place, level, event, fields in logged():
@@ -89,7 +89,7 @@ def test_what_is_logged_is_on_the_page() -> None:
     assert missing == []
 
 
-def test_what_is_on_the_page_is_logged() -> None:
+def test_documented_events_and_fields_are_logged() -> None:
     page = rows()
     for event in only_logged_by_name():
         lines = [(level, fields) for _, level, name, fields in logged() if name == event]

@@ -48,7 +48,7 @@ def samples(metric: Histogram) -> set[tuple[str, ...]]:
 
 def test_a_metric_that_was_made_too_early_is_noticed() -> None:
     with pytest.raises(RuntimeError, match="before the fork"):
-        metrics_folder.take_place(0)
+        metrics_folder.take_slot(0)
 
 
 def test_file_that_another_worker_has_just_created_is_left_out(

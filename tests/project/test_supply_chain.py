@@ -73,7 +73,7 @@ def test_the_licence_of_each_package_is_listed() -> None:
     assert [name for name in everywhere if not is_agreed(listed[name])] == []
 
 
-def test_what_spans_take_is_under_licences_that_were_agreed_to() -> None:
+def test_tracing_packages_have_agreed_licences() -> None:
     for name in pinned("requirements/tracing.txt").keys() - pinned("requirements.txt").keys():
         stated = metadata(name).json
         licence = str(stated.get("license_expression") or stated["license"])

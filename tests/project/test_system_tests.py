@@ -24,5 +24,5 @@ def test_a_system_test_imports_nothing_of_the_product(source: Path) -> None:
     assert imported.isdisjoint({"api", "sandbox"})
 
 
-def test_there_are_system_tests() -> None:
+def test_system_tests_exist() -> None:
     assert SYSTEM

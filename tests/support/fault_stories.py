@@ -199,7 +199,7 @@ def hurry() -> None:
         (redis_store, "HEARTBEAT_SECONDS", 0.3),
         (layered_store, "PROBE_SECONDS", 0.1),
         (token_provider, "REFRESH_FROM", 0.02),
-        (token_provider, "LEAST_SLEEP_SECONDS", 0.05),
+        (token_provider, "MIN_SLEEP_SECONDS", 0.05),
     ):
         setattr(module, name, seconds)
 

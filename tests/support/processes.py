@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import httpx2
 
-PATIENCE_SECONDS = 20.0
+MAX_WAIT_SECONDS = 20.0
 T = TypeVar("T")
 # Below the ports that the kernel gives to outgoing connections, for one of them could take a port
 # before its server does. Each process that runs tests has a stretch of its own, and two runs of
@@ -58,7 +58,7 @@ def has_ended(pid: int) -> bool:
         return True
 
 
-def eventually(what: Callable[[], T | None], within: float = PATIENCE_SECONDS) -> T:
+def eventually(what: Callable[[], T | None], within: float = MAX_WAIT_SECONDS) -> T:
     """The first true value that `what` returns. Fails if there is none within that many seconds.
 
     An AssertionError of it, or one of the network, counts as not yet.

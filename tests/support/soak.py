@@ -36,7 +36,7 @@ TOLERANCE_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Disturbance:
     """Something that goes wrong for a while.
 
     may: the statuses that it excuses, besides 200; 0 is a connection that broke.
@@ -62,7 +62,7 @@ class Window:
     began, ended: between which it was there for certain.
     """
 
-    fault: Fault
+    fault: Disturbance
     since: float
     began: float
     ended: float
@@ -193,7 +193,7 @@ class Soak:
             eventually(lambda: len(load.outcomes) > 2 * PER_SECOND)
             self._suffer(self._reload())
             while rounds < 2 or time.monotonic() - began < seconds:
-                for fault in self._faults():
+                for fault in self._disturbances():
                     self._suffer(fault)
                 self._measure()
                 rounds += 1
@@ -215,12 +215,12 @@ class Soak:
             mistakes=[line for line in self._service.log_text.splitlines() if _is_mistake(line)],
         )
 
-    def _faults(self) -> Iterator[Fault]:
+    def _disturbances(self) -> Iterator[Disturbance]:
         redis, sandbox = self._redis, self._sandbox
-        yield Fault("worker killed", self._kill_youngest, may=(0,), orphans=True)
-        yield Fault("Redis killed", redis.kill, redis.start, orphans=True)
-        yield Fault("Redis frozen", redis.freeze, redis.thaw, orphans=True)
-        yield Fault("tokens revoked", sandbox.revoke_tokens)
+        yield Disturbance("worker killed", self._kill_youngest, may=(0,), orphans=True)
+        yield Disturbance("Redis killed", redis.kill, redis.start, orphans=True)
+        yield Disturbance("Redis frozen", redis.freeze, redis.thaw, orphans=True)
+        yield Disturbance("tokens revoked", sandbox.revoke_tokens)
         # Once one has failed ten times, whatever way, a worker holds back calls for a while: 503.
         yield self._of_amadeus("status", 500, may=(503,))
         hung = SETTINGS["amadeus_timeout"] + 1
@@ -230,21 +230,21 @@ class Soak:
         # A worker that held back calls tries one at a time, which now takes longer.
         yield self._of_amadeus("latency", 700, may=(503,))
 
-    def _of_amadeus(self, name: str, arg: float | None = None, **rest: Any) -> Fault:
+    def _of_amadeus(self, name: str, arg: float | None = None, **rest: Any) -> Disturbance:
         def begin() -> None:
             self._sandbox.fault("search", name, arg)
 
-        return Fault(f"Amadeus: {name}", begin, self._sandbox.clear, **rest)
+        return Disturbance(f"Amadeus: {name}", begin, self._sandbox.clear, **rest)
 
-    def _reload(self) -> Fault:
+    def _reload(self) -> Disturbance:
         def begin() -> None:
             before = set(self._service.workers())
             self._service.process.send_signal(signal.SIGHUP)
             eventually(lambda: not before & set(self._service.workers()))
 
-        return Fault("SIGHUP", begin)
+        return Disturbance("SIGHUP", begin)
 
-    def _suffer(self, fault: Fault) -> None:
+    def _suffer(self, fault: Disturbance) -> None:
         since = time.monotonic()
         fault.begin()
         began = time.monotonic()

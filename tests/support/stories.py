@@ -20,10 +20,10 @@ import pytest
 
 from api.errors import AmadeusTimeout, AmadeusUnavailable
 from api.services.cache import lifetimes, memory_store, read_through
-from api.services.cache.entries import Entry, Failure, Granted
+from api.services.cache.entries import Entry, FailureMarker, LockAcquired
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.redis import redis_store
-from api.services.cache.requests import Answer, Fetched, Outcome, Question
+from api.services.cache.requests import CacheRequest, CacheResult, FetchedValue, Outcome
 from api.services.cache.store import Store
 from api.services.deadline import Deadline
 from tests.support.processes import eventually
@@ -32,7 +32,7 @@ KEYS: Final = ("one", "other")
 READERS: Final = 60
 PROCESSES: Final = 3
 TTL, STALE_TTL = 0.15, 0.2
-PATIENCE: Final = 1.0
+FETCH_TIMEOUT: Final = 1.0
 LOCK_SECONDS: Final = 0.5
 SLACK: Final = 0.5  # what a busy machine may add
 # A fetch may outlast the first, and the slack as well; never the second.
@@ -89,7 +89,7 @@ class Process:
 
     def __init__(self, story: "Story") -> None:
         self.is_dead = False
-        self.reader = ReadThrough(cast("Store", self), PATIENCE)
+        self.reader = ReadThrough(cast("Store", self), FETCH_TIMEOUT)
         self._story = story
         self._store = story.open_store()
 
@@ -102,7 +102,7 @@ class Process:
             if self.is_dead and name != "now":  # to tell the time is to reach nobody
                 raise Died
             result = getattr(self._store, name)(*args, **options)
-            if isinstance(result, Granted):
+            if isinstance(result, LockAcquired):
                 self._may_die(holding=args[0])
             if name == "fail":
                 self._story.failures.append((args[0], result))
@@ -127,7 +127,7 @@ class Story:
     open_store: Callable[[], Store]
     """A process's way to the store that all share."""
     fetches: list[Fetch] = field(default_factory=list)
-    failures: list[tuple[str, Failure]] = field(default_factory=list)
+    failures: list[tuple[str, FailureMarker]] = field(default_factory=list)
     orphaned: list[tuple[str, float]] = field(default_factory=list)
     """The keys of locks whose owner died, and when."""
     late: list[str] = field(default_factory=list)
@@ -143,10 +143,10 @@ class Story:
                 self.fleet.append(Process(self))
             return self.random.choice(self.fleet)
 
-    def question(self, key: str, process: Process) -> Question:
+    def request(self, key: str, process: Process) -> CacheRequest:
         asked = time.monotonic()
 
-        def fetch(_deadline: Deadline) -> Fetched:
+        def fetch(_deadline: Deadline) -> FetchedValue:
             with self.lock:
                 fate = self.random.random()
                 is_slow = self.random.random() < 0.05
@@ -164,13 +164,13 @@ class Story:
                 raise Died
             if fate < 0.3:
                 raise AmadeusUnavailable("as the story goes")
-            return Fetched(str(number).encode(), TTL)
+            return FetchedValue(str(number).encode(), TTL)
 
-        return Question(key, fetch, observe=lambda _moment, _entry: None, stale_ttl=STALE_TTL)
+        return CacheRequest(key, fetch, observe=lambda _event, _entry: None, stale_ttl=STALE_TTL)
 
     def read(self, key: str) -> None:
         process, fate = self.some_process(), self.random.random()
-        question, known = self.question(key, process), None
+        request, known = self.request(key, process), None
         seconds = DEADLINES[self.random.random() < 0.8]
         is_forced = fate < 0.25
         try:
@@ -178,11 +178,11 @@ class Story:
                 known = process.get(key)
             arrived, deadline = time.monotonic(), Deadline(seconds)
             if is_forced:
-                answer = process.reader.read_forced(question, deadline)
+                answer = process.reader.read_forced(request, deadline)
             elif known is not None:
-                answer = process.reader.read_newer(question, known.fetched_at, deadline)
+                answer = process.reader.read_newer(request, known.fetched_at, deadline)
             else:
-                answer = process.reader.read(question, deadline)
+                answer = process.reader.read(request, deadline)
         except Died:
             return
         except AmadeusTimeout:
@@ -219,7 +219,7 @@ class Story:
         )
 
     def _judge(
-        self, answer: Answer, key: str, arrived: float, is_forced: bool, known: Entry | None
+        self, answer: CacheResult, key: str, arrived: float, is_forced: bool, known: Entry | None
     ) -> None:
         entry, fetch, slack = answer.entry, self._told(answer.entry), self.clock.precision
         # By each offset that the store's clock had since the caller came.
@@ -256,9 +256,9 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let all that the stores and the read-through wait for pass about ten times as fast."""
     for store in (memory_store, redis_store):
         monkeypatch.setattr(store, "LOCK_SECONDS", LOCK_SECONDS)
-        monkeypatch.setattr(store, "MARK_SECONDS", 0.5)
+        monkeypatch.setattr(store, "MARKER_SECONDS", 0.5)
         monkeypatch.setattr(store, "HANDOVER_SECONDS", 0.5)
-    monkeypatch.setattr(lifetimes, "MARK_SECONDS", 0.5)
+    monkeypatch.setattr(lifetimes, "MARKER_SECONDS", 0.5)
     monkeypatch.setattr(read_through, "LOCK_RENEWAL_SECONDS", 0.05)
     monkeypatch.setattr(read_through, "POLL_SECONDS", (0.004, 0.008))
 

@@ -10,13 +10,13 @@ Ask = Callable[..., httpx2.Response]
 
 
 @pytest.mark.parametrize("path", ["/flights/ping", "/flights/ping/", "/ping", "/ping/"])
-def test_it_answers_ping_with_pong(http: httpx2.Client, path: str) -> None:
+def test_ping_answers_pong_from_outside(http: httpx2.Client, path: str) -> None:
     answer = http.get(path)
 
     assert (answer.status_code, answer.json()) == (200, {"data": "pong"})
 
 
-def test_it_tells_the_cheapest_price_of_a_day(price: Ask, day: str) -> None:
+def test_price_endpoint_returns_the_cheapest_price_of_a_day(price: Ask, day: str) -> None:
     answer = price(date=day)
 
     data = answer.json()["data"]
@@ -26,14 +26,14 @@ def test_it_tells_the_cheapest_price_of_a_day(price: Ask, day: str) -> None:
     assert re.fullmatch(r"\d+(\.\d+)? [A-Z]{3}", data["price"])
 
 
-def test_it_remembers_a_price(price: Ask, day: str) -> None:
+def test_second_request_is_a_hit(price: Ask, day: str) -> None:
     first, second = price(date=day), price(date=day)
 
     assert second.headers["X-Cache"] == "hit"
     assert second.content == first.content
 
 
-def test_it_fetches_anew_when_asked_to(price: Ask, day: str) -> None:
+def test_nocache_fetches_a_new_price(price: Ask, day: str) -> None:
     price(date=day)
 
     forced, after = price(date=day, nocache="1"), price(date=day)
@@ -42,7 +42,7 @@ def test_it_fetches_anew_when_asked_to(price: Ask, day: str) -> None:
     assert (after.headers["X-Cache"], after.content) == ("hit", forced.content)
 
 
-def test_it_takes_codes_in_either_case(price: Ask, day: str) -> None:
+def test_codes_are_accepted_in_either_case(price: Ask, day: str) -> None:
     assert price(date=day, origin="jfk", destination="lax").content == price(date=day).content
 
 
@@ -52,13 +52,13 @@ def test_every_price_carries_its_headers(price: Ask, day: str) -> None:
     assert expected | {"x-amadeus-environment"} <= set(price(date=day).headers)
 
 
-def test_it_says_which_of_two_requests_is_which(http: httpx2.Client) -> None:
+def test_request_id_tells_two_requests_apart(http: httpx2.Client) -> None:
     answer = http.get("/flights/ping", headers={"X-Request-ID": "my-own-id"})
 
     assert answer.headers["X-Request-ID"] == "my-own-id"
 
 
-def test_it_names_every_fault_of_a_question(price: Ask) -> None:
+def test_bad_request_names_every_wrong_parameter(price: Ask) -> None:
     answer = price(origin="J", date="yesterday", adults="0")
 
     assert answer.status_code == 400
@@ -69,24 +69,24 @@ def test_it_names_every_fault_of_a_question(price: Ask) -> None:
 
 
 @pytest.mark.parametrize(("path", "code"), [("/nope", "not-found"), ("/", "not-found")])
-def test_it_has_no_other_pages(http: httpx2.Client, path: str, code: str) -> None:
+def test_unknown_paths_are_not_found(http: httpx2.Client, path: str, code: str) -> None:
     answer = http.get(path)
 
     assert (answer.status_code, answer.json()["code"]) == (404, code)
 
 
-def test_it_refuses_other_methods(http: httpx2.Client) -> None:
+def test_other_methods_get_405(http: httpx2.Client) -> None:
     answer = http.post("/flights/price")
 
     assert (answer.status_code, answer.json()["code"]) == (405, "method-not-allowed")
 
 
-def test_it_describes_itself_to_programs_and_people(http: httpx2.Client) -> None:
+def test_service_describes_itself_to_programs_and_people(http: httpx2.Client) -> None:
     assert "/flights/price" in http.get("/openapi.json").json()["paths"]
     assert http.get("/docs").headers["Content-Type"].startswith("text/html")
 
 
-def test_it_is_alive_and_ready_and_knows_its_version(http: httpx2.Client) -> None:
+def test_service_is_alive_and_ready_and_knows_its_version(http: httpx2.Client) -> None:
     assert http.get("/healthz").status_code == 200
     assert http.get("/readyz").status_code == 200
     assert http.get("/version").json()["version"]

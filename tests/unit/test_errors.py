@@ -10,10 +10,10 @@ from api.errors import (
     AmadeusMisconfigured,
     AmadeusQuota,
     AmadeusUnavailable,
-    Fault,
     FlightPriceError,
     InvalidRequest,
     NoOffers,
+    ParameterError,
     RejectedByAmadeus,
     TooManyRequests,
     UpstreamError,
@@ -22,7 +22,7 @@ from api.errors import (
     problem_of,
     retry_after_seconds,
 )
-from api.services.cache.entries import Failure
+from api.services.cache.entries import FailureMarker
 
 TABLE = {
     "invalid-request": 400,
@@ -67,9 +67,12 @@ def test_a_problem_has_the_fields_of_rfc_9457_and_ours() -> None:
 
 
 def test_the_problem_of_bad_input_lists_every_fault() -> None:
-    faults = [Fault("origin", "is required"), Fault("adults", "must be fewer")]
+    parameter_errors = [
+        ParameterError("origin", "is required"),
+        ParameterError("adults", "must be fewer"),
+    ]
 
-    assert problem_of(InvalidRequest("Bad.", faults), "some-id")["errors"] == [
+    assert problem_of(InvalidRequest("Bad.", parameter_errors), "some-id")["errors"] == [
         {"parameter": "origin", "detail": "is required"},
         {"parameter": "adults", "detail": "must be fewer"},
     ]
@@ -87,11 +90,13 @@ def test_a_failure_that_the_fleet_shares_comes_back_as_it_was(code: str) -> None
 def test_a_failure_that_is_shared_later_tells_what_is_left_of_the_longer_wait() -> None:
     used_up = dump_upstream_error(AmadeusQuota("Used up.", retry_after=3600))
 
-    assert Failure(used_up, failed_at=100, pause=1, tries=1).error(now=160).retry_after == 3540
+    assert (
+        FailureMarker(used_up, failed_at=100, pause=1, tries=1).error(now=160).retry_after == 3540
+    )
 
 
-def test_what_a_search_is_refused_for_is_shared_as_well() -> None:
-    error = RejectedByAmadeus("Not like that.", [Fault("origin", "is unknown")])
+def test_shared_failure_keeps_the_rejected_parameters() -> None:
+    error = RejectedByAmadeus("Not like that.", [ParameterError("origin", "is unknown")])
 
     shared = load_upstream_error(dump_upstream_error(error))
 
@@ -110,7 +115,7 @@ def test_every_upstream_error_can_be_shared() -> None:
         b'["amadeus-quota", {}, 5]',
     ],
 )
-def test_of_what_is_no_failure_of_ours_only_the_fact_is_taken(raw: bytes) -> None:
+def test_unreadable_failure_marker_becomes_unavailable(raw: bytes) -> None:
     assert isinstance(load_upstream_error(raw), AmadeusUnavailable)
 
 

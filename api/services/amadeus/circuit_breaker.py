@@ -19,8 +19,8 @@ REMEMBERED_SECONDS: Final = 600.0
 log = get_logger()
 
 
-class Standing(StrEnum):
-    """How Amadeus takes our calls: every one but FAILING is an answer.
+class UpstreamHealth(StrEnum):
+    """The health of Amadeus, as our calls show it: every value but FAILING is an answer.
 
     MISCONFIGURED: it refuses what we are, not what we ask. QUOTA: the month's calls are used up.
     """
@@ -47,22 +47,22 @@ class CircuitBreaker:
         self._open_until: float | None = None
         self._is_probing = False
         self._openings = 0
-        self._heard = Standing.OK
-        self._heard_at: float | None = None
+        self._last_seen = UpstreamHealth.OK
+        self._last_seen_at: float | None = None
 
     @property
-    def standing(self) -> Standing:
+    def health(self) -> UpstreamHealth:
         """As it was seen last; OK if that is long ago, and FAILING after ten failures alone."""
-        if self.heard_ago is None or self.heard_ago > REMEMBERED_SECONDS:
-            return Standing.OK
+        if self.last_seen_seconds is None or self.last_seen_seconds > REMEMBERED_SECONDS:
+            return UpstreamHealth.OK
         if self._failures >= FAILURES_TO_OPEN:
-            return Standing.FAILING
-        return Standing.OK if self._heard is Standing.FAILING else self._heard
+            return UpstreamHealth.FAILING
+        return UpstreamHealth.OK if self._last_seen is UpstreamHealth.FAILING else self._last_seen
 
     @property
-    def heard_ago(self) -> float | None:
+    def last_seen_seconds(self) -> float | None:
         """Seconds since a call last showed how Amadeus is; None before the first."""
-        return None if self._heard_at is None else self._clock() - self._heard_at
+        return None if self._last_seen_at is None else self._clock() - self._last_seen_at
 
     def check(self) -> None:
         """Raises AmadeusUnavailable where `admit` would, and takes no part."""
@@ -80,24 +80,24 @@ class CircuitBreaker:
             metrics.BREAKER_OPEN.set(self._is_probing)
             return self._openings
 
-    def hear(self, standing: Standing) -> None:
+    def record(self, health: UpstreamHealth) -> None:
         """How Amadeus took another worker's call, which says nothing of this circuit."""
         with self._lock:
-            self._heard, self._heard_at = standing, self._clock()
+            self._last_seen, self._last_seen_at = health, self._clock()
 
-    def report(self, standing: Standing, admitted: int) -> None:
+    def report(self, health: UpstreamHealth, admitted: int) -> None:
         """How Amadeus took the call that was so admitted."""
         with self._lock:
             # A call of before the circuit opened tells nothing new, and is not the probe.
             if admitted != self._openings:
                 return
-            self._heard, self._heard_at = standing, self._clock()
+            self._last_seen, self._last_seen_at = health, self._clock()
             self._is_probing = False
             was_open = self._open_until is not None
-            self._failures = self._failures + 1 if standing is Standing.FAILING else 0
+            self._failures = self._failures + 1 if health is UpstreamHealth.FAILING else 0
             is_open = self._failures >= FAILURES_TO_OPEN
             self._openings += is_open
-            self._open_until = self._heard_at + self._open_seconds if is_open else None
+            self._open_until = self._last_seen_at + self._open_seconds if is_open else None
             metrics.BREAKER_OPEN.set(is_open)
             if self._open_until is not None:
                 self._await_end(self._open_until)

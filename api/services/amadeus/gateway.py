@@ -15,7 +15,7 @@ import amadeus
 from api.errors import AmadeusBadAnswer, UpstreamError
 from api.models import PriceQuery
 from api.services.amadeus.sdk_adapter import SdkReply, SearchRefused
-from api.services.amadeus.search_errors import PARAMETERS, error_of
+from api.services.amadeus.search_errors import PARAMETERS, to_domain_error
 from api.services.deadline import Deadline, current_deadline
 from api.services.fares import Fare, cheapest_fare
 from api.telemetry.events import Event
@@ -70,9 +70,9 @@ class AmadeusGateway:
         except UpstreamError:
             raise
         except SearchRefused as exc:
-            if exc.refusal.is_no_offers:
+            if exc.error_reply.is_no_offers:
                 return None
-            raise error_of(exc.refusal, query) from None
+            raise to_domain_error(exc.error_reply, query) from None
         except Exception as exc:  # noqa: BLE001 - the SDK fails in more ways than it says
             # Where it happened, and not its message, which may quote a header.
             stack = "".join(traceback.format_tb(exc.__traceback__))

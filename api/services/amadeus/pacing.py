@@ -48,13 +48,13 @@ class Pacing:
         Raises AmadeusUnavailable where the turn comes too late for the deadline, with the
         seconds until the queue is empty, and AmadeusQuota while the quota is used up.
         """
-        self._heed_quota()
+        self._raise_if_quota_exhausted()
         if self._interval is None:
             return
         left = deadline.remaining()
-        patience = max(left / 2, left - call_seconds)
-        wait, _ = self._store.take_turn(self._turn_key, self._interval, patience, self._workers)
-        if wait > patience:
+        max_wait = max(left / 2, left - call_seconds)
+        wait, _ = self._store.take_turn(self._turn_key, self._interval, max_wait, self._workers)
+        if wait > max_wait:
             raise AmadeusUnavailable(
                 "Too many searches are waiting for Amadeus's rate limit.", retry_after=wait
             )
@@ -62,15 +62,15 @@ class Pacing:
             metrics.PACED.observe(wait)
             log.info(Event.AMADEUS_PACED, wait_ms=round(wait * 1000))
             time.sleep(wait)
-            self._heed_quota()  # whose turn was earlier may have learned of it meanwhile
+            self._raise_if_quota_exhausted()  # an earlier caller may have met it meanwhile
 
-    def hold(self, error: AmadeusQuota) -> None:
+    def pause_for_quota(self, error: AmadeusQuota) -> None:
         """The quota is used up: nobody in the fleet calls for as long as the error says."""
         body = dump_upstream_error(error)
         self._store.fail(self._quota_key, "", body, error.retry_after or 0.0, 1)
 
-    def _heed_quota(self) -> None:
-        mark = self._store.failure(self._quota_key)
+    def _raise_if_quota_exhausted(self) -> None:
+        marker = self._store.failure_marker(self._quota_key)
         now = self._store.now()
-        if mark is not None and mark.answers(now):
-            raise mark.error(now)
+        if marker is not None and marker.answers(now):
+            raise marker.error(now)

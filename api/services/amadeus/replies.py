@@ -30,14 +30,14 @@ NO_RESPONSE_CODE: Final = "1797"
 PACE_PAUSE_SECONDS: Final = 1.0
 # For a reply that does not say how long its token lives, or says what cannot be.
 ASSUMED_LIFE_SECONDS: Final = 300.0
-LEAST_LIFE_SECONDS: Final = 10.0
-LONGEST_LIFE_SECONDS: Final = 24 * 3600.0
+MIN_LIFE_SECONDS: Final = 10.0
+MAX_LIFE_SECONDS: Final = 24 * 3600.0
 # What a header can carry (RFC 6750, 2.1, and what gateways really send).
 _BEARER: Final = re.compile(r"[!-~]{1,4096}")
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ErrorReply:
     """Status, code and words of an error reply; what it did not say is empty.
 
     parameters: those that it names, of all errors in it that have this code.
@@ -67,7 +67,7 @@ class Refusal:
         )
 
     def error(self) -> UpstreamError:
-        """What the refusal means to a caller."""
+        """What the error reply means to a caller."""
         if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return AmadeusUnavailable("Amadeus reported an internal error.", may_pass=True)
         if self.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -102,10 +102,10 @@ class Reply:
     body: bytes
 
     @cached_property
-    def refusal(self) -> Refusal | None:
+    def error_reply(self) -> ErrorReply | None:
         """What an error reply says; None for a reply that is none."""
         is_error = self.status >= HTTPStatus.BAD_REQUEST
-        return refusal_from(self.status, self._document()) if is_error else None
+        return parse_error_document(self.status, self._document()) if is_error else None
 
     def result(self) -> dict[str, Any]:
         """The JSON object of a successful reply. Raises AmadeusBadAnswer where there is none."""
@@ -124,14 +124,14 @@ class Reply:
         return document if isinstance(document, dict) else {}
 
 
-def refusal_from(status: int, document: dict[str, Any]) -> Refusal:
+def parse_error_document(status: int, document: dict[str, Any]) -> ErrorReply:
     """What the document of an error reply says: a list of errors, or one in OAuth's shape."""
     listed = document.get("errors")
     errors = listed if isinstance(listed, list) and listed else [document]
     first = errors[0] if isinstance(errors[0], dict) else {}
     code = _word(first.get("code"))
     alike = [one for one in errors if isinstance(one, dict) and _word(one.get("code")) == code]
-    return Refusal(
+    return ErrorReply(
         status=status,
         code=code,
         title=_word(first.get("title")) or _word(first.get("error")),
@@ -150,8 +150,10 @@ def token_of(reply: Reply) -> tuple[str, float]:
 
     Raises AmadeusMisconfigured and AmadeusBadAnswer where there is none.
     """
-    if refusal := reply.refusal:
-        said = " ".join(filter(None, (str(refusal.status), refusal.code, refusal.title)))
+    if error_reply := reply.error_reply:
+        said = " ".join(
+            filter(None, (str(error_reply.status), error_reply.code, error_reply.title))
+        )
         raise AmadeusMisconfigured(f"Amadeus did not issue an access token ({said}).")
     document = reply.result()
     value = document.get("access_token")
@@ -175,4 +177,4 @@ def _life(expires_in: object) -> float:
         return ASSUMED_LIFE_SECONDS
     if not math.isfinite(life):
         return ASSUMED_LIFE_SECONDS
-    return min(max(life, LEAST_LIFE_SECONDS), LONGEST_LIFE_SECONDS)
+    return min(max(life, MIN_LIFE_SECONDS), MAX_LIFE_SECONDS)

@@ -1,8 +1,8 @@
 """What the Amadeus SDK calls in the place of urlopen: its `http=` option.
 
 The SDK believes that it fetches and refreshes its token itself, and that it opens a connection a
-call. Here the vault answers its token requests, the pool carries its data calls, and every reply
-gets a shape that its parser survives (docs/amadeus.md, section "The http option").
+call. Here the token provider answers its token requests, the pool carries its data calls, and
+every reply gets a shape that its parser survives (docs/amadeus.md, section "The http option").
 """
 
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from urllib.request import Request
 
 import orjson
 
-from api.services.amadeus.replies import Refusal, Reply
-from api.services.amadeus.token_provider import TOKEN_PATH, TokenVault
+from api.services.amadeus.replies import ErrorReply, Reply
+from api.services.amadeus.token_provider import TOKEN_PATH, TokenProvider
 from api.services.amadeus.transport import Call
 from api.services.deadline import Deadline, current_deadline
 from api.telemetry import metrics
@@ -21,8 +21,8 @@ from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 
 # A life within the SDK's own buffer of 10 s makes it ask for the token before each call, so that
-# the vault's clock is the only one.
-HANDED_OUT_LIFE: Final = 0
+# the token provider's clock is the only one.
+SDK_TOKEN_EXPIRES_IN: Final = 0
 
 log = get_logger()
 
@@ -44,33 +44,35 @@ class SdkReply:
 
 
 class SearchRefused(Exception):
-    """Amadeus refused a search; `refusal` is what it said."""
+    """Amadeus refused a search; `error_reply` is what it said."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, error_reply: ErrorReply) -> None:
         super().__init__()
-        self.refusal = refusal
+        self.error_reply = error_reply
 
 
-class SdkSeam:
+class SdkHttpAdapter:
     """Callable with a `urllib.request.Request`.
 
     Raises UpstreamError and SearchRefused, which the SDK lets pass.
     """
 
-    def __init__(self, vault: TokenVault, search: Callable[[Call, Deadline], Reply]) -> None:
+    def __init__(
+        self, token_provider: TokenProvider, search: Callable[[Call, Deadline], Reply]
+    ) -> None:
         """`search`: makes one data call."""
-        self._vault = vault
+        self._token_provider = token_provider
         self._search = search
 
     def __call__(self, request: Request) -> SdkReply:
         deadline = current_deadline.get()
         if urlsplit(request.full_url).path == TOKEN_PATH:
-            token = self._vault.token(deadline).value
-            document = {"access_token": token, "expires_in": HANDED_OUT_LIFE}
+            token = self._token_provider.token(deadline).value
+            document = {"access_token": token, "expires_in": SDK_TOKEN_EXPIRES_IN}
             return SdkReply(200, orjson.dumps(document))
         reply = self._send(request, deadline)
-        if reply.refusal:
-            raise SearchRefused(reply.refusal)
+        if reply.error_reply:
+            raise SearchRefused(reply.error_reply)
         return SdkReply(reply.status, reply.body)
 
     def _send(self, request: Request, deadline: Deadline) -> Reply:
@@ -78,13 +80,13 @@ class SdkSeam:
         headers = dict(request.header_items())
         token = headers["Authorization"].removeprefix("Bearer ")
         reply = self._search(_call(request, headers), deadline)
-        if reply.refusal is None:
-            self._vault.accepted(token)
-        if reply.refusal is None or not reply.refusal.wants_new_token:
+        if reply.error_reply is None:
+            self._token_provider.accepted(token)
+        if reply.error_reply is None or not reply.error_reply.wants_new_token:
             return reply
         metrics.TOKENS_REJECTED.inc()
-        log.warning(Event.TOKEN_REJECTED, code=reply.refusal.code)
-        token = self._vault.replace(token, deadline).value
+        log.warning(Event.TOKEN_REJECTED, code=reply.error_reply.code)
+        token = self._token_provider.replace(token, deadline).value
         return self._search(
             _call(request, headers | {"Authorization": f"Bearer {token}"}), deadline
         )

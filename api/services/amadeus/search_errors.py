@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from api.errors import Fault, RejectedByAmadeus, UpstreamError
+from api.errors import ParameterError, RejectedByAmadeus, UpstreamError
 from api.models import PriceQuery
-from api.services.amadeus.replies import Refusal
+from api.services.amadeus.replies import ErrorReply
 
 # Amadeus's name for each parameter (docs/amadeus.md, section "Flight offers search"), and ours.
 PARAMETERS: Final = {
@@ -28,19 +28,19 @@ _KINDS: Final = {
 }
 
 
-def error_of(refusal: Refusal, query: PriceQuery) -> UpstreamError:
-    """What the refusal of a search means to whoever asked for it."""
-    error = refusal.error()
-    named = [PARAMETERS[name] for name in refusal.parameters if name in PARAMETERS]
+def to_domain_error(error_reply: ErrorReply, query: PriceQuery) -> UpstreamError:
+    """What the error reply to a search means to a client."""
+    error = error_reply.error()
+    named = [PARAMETERS[name] for name in error_reply.parameters if name in PARAMETERS]
     if not isinstance(error, RejectedByAmadeus) or not named:
         return error
-    if refusal.code == UNKNOWN_CODE and _KINDS.keys() >= set(named):
+    if error_reply.code == UNKNOWN_CODE and _KINDS.keys() >= set(named):
         unknown = " or ".join(f"the {_KINDS[name]} {getattr(query, name)}" for name in named)
         return RejectedByAmadeus(
-            f"Amadeus does not know {unknown} ({refusal.code}).",
-            [Fault(name, "is unknown to Amadeus") for name in named],
+            f"Amadeus does not know {unknown} ({error_reply.code}).",
+            [ParameterError(name, "is unknown to Amadeus") for name in named],
         )
     return RejectedByAmadeus(
         f"{error.detail} Check {' and '.join(named)}.",
-        [Fault(name, "was rejected by Amadeus") for name in named],
+        [ParameterError(name, "was rejected by Amadeus") for name in named],
     )

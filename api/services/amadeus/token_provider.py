@@ -1,4 +1,4 @@
-"""One access token for the whole fleet, of which nobody has to think.
+"""One access token for the whole fleet: fetched, shared, refreshed and replaced.
 
 The token is an answer like any other: it is read through the store that all workers share,
 fetched by one of them, and refreshed ahead. Here are only its life and its secrecy.
@@ -22,7 +22,7 @@ from api.services.amadeus.replies import Reply, token_of
 from api.services.amadeus.transport import Call
 from api.services.cache.entries import Entry
 from api.services.cache.read_through import ReadThrough
-from api.services.cache.requests import Fetched, Question
+from api.services.cache.requests import CacheRequest, FetchedValue
 from api.services.cache.store import Store
 from api.services.deadline import Deadline
 from api.telemetry import metrics
@@ -38,10 +38,10 @@ SAFETY_SECONDS: Final = 10.0
 REFRESH_FROM: Final = 0.8
 # A token that was fetched in the place of a rejected one and is rejected itself, so soon, shows
 # that another one will not help. With each that is, it takes twice as long until one is tried.
-REPAIR_SECONDS: Final = 10.0
-LONGEST_PAUSE_SECONDS: Final = 60.0
-LEAST_SLEEP_SECONDS: Final = 1.0
-LONGEST_SLEEP_SECONDS: Final = 30.0
+REJECTION_WINDOW_SECONDS: Final = 10.0
+MAX_PAUSE_SECONDS: Final = 60.0
+MIN_SLEEP_SECONDS: Final = 1.0
+MAX_SLEEP_SECONDS: Final = 30.0
 HINT: Final = (
     "AMADEUS_CLIENT_ID or AMADEUS_CLIENT_SECRET is wrong for this host, or no longer valid"
 )
@@ -73,17 +73,16 @@ class Credentials:
 class Token:
     """An access token, and the entry that it came in.
 
-    repairs: how many rejected ones in a row it comes after, of which the first may have been
-    accepted before.
+    consecutive_rejections: number of rejected tokens just before this one.
     """
 
     value: str
     entry: Entry
-    repairs: int
+    consecutive_rejections: int
 
 
-class TokenVault:
-    """Has a token that is good: from memory, else from the store, else from Amadeus."""
+class TokenProvider:
+    """Provides a valid token: from memory, else from the store, else from Amadeus."""
 
     def __init__(
         self,
@@ -137,11 +136,11 @@ class TokenVault:
         if token is not None:
             return token
         deadline = _bounded(deadline)
-        question = self._question()
-        entry = self._read_through.read_newer(question, self._rejected_at(), deadline).entry
+        request = self._cache_request()
+        entry = self._read_through.read_newer(request, self._rejected_at(), deadline).entry
         token = self._take(entry)
         if token is None:
-            entry = self._read_through.read_newer(question, entry.fetched_at, deadline).entry
+            entry = self._read_through.read_newer(request, entry.fetched_at, deadline).entry
             token = self._take(entry)
         if token is None:
             raise AmadeusBadAnswer("The shared access token cannot be read.")
@@ -159,8 +158,8 @@ class TokenVault:
         token = self._token
         if token is not None and token.value == rejected:
             fetched_at = token.entry.fetched_at
-            pause = _growing_pause(token.repairs, REPAIR_SECONDS)
-            if token.repairs and self._store.now() < fetched_at + pause:
+            pause = _growing_pause(token.consecutive_rejections, REJECTION_WINDOW_SECONDS)
+            if token.consecutive_rejections and self._store.now() < fetched_at + pause:
                 raise AmadeusMisconfigured("Amadeus rejected two access tokens in a row.")
             self._rejected, self._token = token, None
             metrics.token_taken(0, 0)
@@ -183,17 +182,17 @@ class TokenVault:
         try:
             token = self.token(Deadline(FETCH_SECONDS))
         except UpstreamError:
-            return  # the fetch said so, and its mark tells when to try again
+            return  # the fetch said so, and its failure marker tells when to try again
         if self._refresh_due(token) <= self._store.now():
-            self._read_through.refresh(self._question(), token.entry)
+            self._read_through.refresh(self._cache_request(), token.entry)
 
     def _seconds_to_refresh(self) -> float:
         """At least a second: whoever comes too late to refresh looks again for what came of it."""
         token = self._token
         if token is None:
-            return LEAST_SLEEP_SECONDS
+            return MIN_SLEEP_SECONDS
         due_in = self._refresh_due(token) - self._store.now()
-        return min(LONGEST_SLEEP_SECONDS, max(LEAST_SLEEP_SECONDS, due_in))
+        return min(MAX_SLEEP_SECONDS, max(MIN_SLEEP_SECONDS, due_in))
 
     @staticmethod
     def _refresh_due(token: Token) -> float:
@@ -229,8 +228,8 @@ class TokenVault:
             log.info(Event.TOKEN_SHARED, age=age, ttl=round(entry.ttl))
         return token
 
-    def _question(self) -> Question:
-        return Question(
+    def _cache_request(self) -> CacheRequest:
+        return CacheRequest(
             self._key,
             self._fetch,
             observe=lambda _event, _entry: None,
@@ -239,7 +238,7 @@ class TokenVault:
             waits_in_line=False,  # those who have their turn wait for it
         )
 
-    def _fetch(self, deadline: Deadline) -> Fetched:
+    def _fetch(self, deadline: Deadline) -> FetchedValue:
         started = time.monotonic()
         call = Call(
             "POST",
@@ -261,11 +260,15 @@ class TokenVault:
             expires_in=round(life),
             duration_ms=round((time.monotonic() - started) * 1000, 1),
         )
-        repairs, rejected = 0, self._rejected
+        consecutive_rejections, rejected = 0, self._rejected
         if self._token is None and rejected is not None:
-            repairs = 1 if rejected.value == self._accepted else rejected.repairs + 1
-        body = orjson.dumps({"access_token": value, "repairs": repairs})
-        return Fetched(self._fernet.encrypt(body), max(life * USED_LIFE, life - SAFETY_SECONDS))
+            consecutive_rejections = (
+                1 if rejected.value == self._accepted else rejected.consecutive_rejections + 1
+            )
+        body = orjson.dumps({"access_token": value, "repairs": consecutive_rejections})
+        return FetchedValue(
+            self._fernet.encrypt(body), max(life * USED_LIFE, life - SAFETY_SECONDS)
+        )
 
 
 def _hint(error: UpstreamError, url: str) -> str | None:
@@ -279,7 +282,7 @@ def _hint(error: UpstreamError, url: str) -> str | None:
 
 def _growing_pause(tries: int, first: float = 1.0) -> float:
     """1 s or so, doubling to 60 s."""
-    return min(LONGEST_PAUSE_SECONDS, first * 2.0 ** min(tries - 1, 10))
+    return min(MAX_PAUSE_SECONDS, first * 2.0 ** min(tries - 1, 10))
 
 
 def _bounded(deadline: Deadline) -> Deadline:

@@ -8,7 +8,7 @@ from random import uniform
 from typing import Final
 
 from api.errors import AmadeusMisconfigured, AmadeusQuota, AmadeusTimeout, UpstreamError
-from api.services.amadeus.circuit_breaker import CircuitBreaker, Standing
+from api.services.amadeus.circuit_breaker import CircuitBreaker, UpstreamHealth
 from api.services.amadeus.pacing import Pacing
 from api.services.amadeus.replies import Reply
 from api.services.amadeus.transport import Call, Transport
@@ -21,12 +21,12 @@ from api.telemetry.tracing import inject, span
 
 RETRY_JITTER_SECONDS: Final = (0.1, 0.4)
 # With less time than this left, a second try would only end in a timeout.
-LEAST_RETRY_SECONDS: Final = 1.0
+MIN_RETRY_SECONDS: Final = 1.0
 
 log = get_logger()
 
 
-class Upstream:
+class UpstreamClient:
     """Makes calls to Amadeus with discipline.
 
     Its methods return a reply of any status that says something definite. They raise
@@ -49,7 +49,7 @@ class Upstream:
             return self._guarded(call, deadline)
         except UpstreamError as error:
             pause = (error.retry_after or 0.0) + uniform(*RETRY_JITTER_SECONDS)  # noqa: S311
-            if not error.may_pass or deadline.remaining() < pause + LEAST_RETRY_SECONDS:
+            if not error.may_pass or deadline.remaining() < pause + MIN_RETRY_SECONDS:
                 raise
             metrics.RETRIES.inc()
             log.warning(Event.AMADEUS_RETRY, reason=error.detail, pause_ms=round(pause * 1000))
@@ -68,26 +68,26 @@ class Upstream:
         try:
             self._pacing.await_turn(deadline, self._timeout)
         except AmadeusQuota:
-            self._breaker.hear(Standing.QUOTA)
+            self._breaker.record(UpstreamHealth.QUOTA)
             raise
         if not deadline.remaining():
             raise AmadeusTimeout("The request ran out of time before Amadeus was called.")
         admitted = self._breaker.admit()
-        standing = Standing.FAILING
+        health = UpstreamHealth.FAILING
         try:
             reply = self._attempt("search", call, deadline, _check_offers)
-            standing = _standing(reply)
+            health = _health_of(reply)
         except AmadeusQuota:
-            standing = Standing.QUOTA
+            health = UpstreamHealth.QUOTA
             raise
         finally:
-            self._breaker.report(standing, admitted)
+            self._breaker.report(health, admitted)
         return reply
 
     def _attempt(
         self, kind: str, call: Call, deadline: Deadline, check: Callable[[Reply], object]
     ) -> Reply:
-        """`check`: raises AmadeusBadAnswer where a reply that is no refusal is no answer."""
+        """`check`: raises AmadeusBadAnswer where a reply without an error is no answer."""
         seconds = min(self._timeout, deadline.remaining())
         started = time.monotonic()
         status = None
@@ -96,7 +96,7 @@ class Upstream:
                 reply = self._transport.send(self._traceable(call), seconds)
                 status = reply.status
                 spanned.set_attribute("http.response.status_code", status)
-            if reply.refusal is None:
+            if reply.error_reply is None:
                 check(reply)
         except UpstreamError as error:
             metrics.called(kind, error.code, time.monotonic() - started)
@@ -104,14 +104,14 @@ class Upstream:
             _log_call(log.warning, started, status, error=reason)
             raise
         metrics.called(kind, reply.status, time.monotonic() - started)
-        if reply.refusal is None:
+        if reply.error_reply is None:
             _log_call(log.info, started, reply.status)
         else:
-            refused = reply.refusal.error()
-            say = log.info if reply.refusal.is_answer else log.warning
-            _log_call(say, started, reply.status, code=reply.refusal.code)
+            refused = reply.error_reply.error()
+            say = log.info if reply.error_reply.is_answer else log.warning
+            _log_call(say, started, reply.status, code=reply.error_reply.code)
             if isinstance(refused, AmadeusQuota):
-                self._pacing.hold(refused)
+                self._pacing.pause_for_quota(refused)
             if refused.may_pass or isinstance(refused, AmadeusQuota):
                 raise refused
         return reply
@@ -129,9 +129,11 @@ def _check_offers(reply: Reply) -> None:
     cheapest_fare(reply.result().get("data"), None)
 
 
-def _standing(reply: Reply) -> Standing:
-    is_ours = reply.refusal and isinstance(reply.refusal.error(), AmadeusMisconfigured)
-    return Standing.MISCONFIGURED if is_ours else Standing.OK
+def _health_of(reply: Reply) -> UpstreamHealth:
+    is_misconfigured = reply.error_reply and isinstance(
+        reply.error_reply.error(), AmadeusMisconfigured
+    )
+    return UpstreamHealth.MISCONFIGURED if is_misconfigured else UpstreamHealth.OK
 
 
 def _log_call(say: Callable[..., None], started: float, status: int | None, **fields: str) -> None:

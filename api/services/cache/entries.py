@@ -1,4 +1,4 @@
-"""What a store holds: answers with their age, and the marks that failed fetches leave.
+"""What a store holds: entries with their age, and the failure markers of failed fetches.
 
 All times are the store's, in seconds since the epoch.
 """
@@ -9,14 +9,14 @@ from typing import Final
 from api.errors import UpstreamError, load_upstream_error
 
 # The smallest step that a store's clock can tell.
-TICK: Final = 0.000_001
+CLOCK_RESOLUTION_SECONDS: Final = 0.000_001
 # Clocks that are in step differ by less; what is further ahead comes from a wrong one.
 CLOCK_TOLERANCE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An answer: when its fetch was begun, when it was there for others, and its life."""
+    """A cached answer: when its fetch started, when it was stored, and its time to live."""
 
     body: bytes
     fetched_at: float
@@ -31,17 +31,17 @@ class Entry:
         return now - self.ttl < self.fetched_at <= now + CLOCK_TOLERANCE_SECONDS
 
     def serves(self, not_before: float, arrived: float) -> bool:
-        """The rule. Whoever was waiting when it was stored is served, however long that took."""
+        """The rule. A caller that was waiting when the entry was stored is served, too."""
         return self.fetched_at >= not_before and (
             self.fetched_at + self.ttl > arrived or self.stored_at >= arrived
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """The mark of a failed fetch: its error, and for how long nobody is to try again.
+class FailureMarker:
+    """The record of a failed fetch: its error, and for how long nobody tries again.
 
-    tries: how many fetches failed in a row, this one included.
+    tries: number of consecutive failed fetches, this one included.
     """
 
     body: bytes
@@ -65,7 +65,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Granted:
+class LockAcquired:
     """The caller holds the lock and is to fetch; `at` is the store's time of that moment.
 
     tries: how many fetches have failed in a row until now.
@@ -76,9 +76,9 @@ class Granted:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class LockHeld:
     """Somebody else is fetching, or it is not yet time to try again."""
 
 
-Turn = Entry | Failure | Granted | Waiting
-WAITING: Final = Waiting()
+Claim = Entry | FailureMarker | LockAcquired | LockHeld
+LOCK_HELD: Final = LockHeld()

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from cachetools import LRUCache
 
-from api.services.cache.entries import Entry, Failure, Turn
+from api.services.cache.entries import Claim, Entry, FailureMarker
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable
 from api.services.cache.store import Store
@@ -67,7 +67,7 @@ class LayeredStore:
 
     def start(self) -> None:
         """See whether Redis works, and follow what the fleet stores."""
-        with self._mistakes_logged():
+        with self._bugs_logged():
             self._try(self._shared.check, lambda: None)
         self._checked_at = time.monotonic()
         threading.Thread(target=self._follow, name="announcements", daemon=True).start()
@@ -90,12 +90,12 @@ class LayeredStore:
                 return entry
         return self._try(lambda: self._get_shared(key), lambda: self._copy.get(key))
 
-    def failure(self, key: str) -> Failure | None:
-        return self._either(lambda store: store.failure(key))
+    def failure_marker(self, key: str) -> FailureMarker | None:
+        return self._either(lambda store: store.failure_marker(key))
 
     def claim(
         self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
-    ) -> Turn:
+    ) -> Claim:
         return self._either(
             lambda store: store.claim(key, owner, not_before, arrived, background=background)
         )
@@ -127,19 +127,19 @@ class LayeredStore:
         self._copy.release(key, owner)  # in case Redis failed when it was asked for the lock
         return entry
 
-    def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> Failure:
-        failure = self._either(lambda store: store.fail(key, owner, body, pause, tries))
+    def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> FailureMarker:
+        marker = self._either(lambda store: store.fail(key, owner, body, pause, tries))
         self._copy.release(key, owner)
-        return failure
+        return marker
 
     def drop(self, key: str, fetched_at: float) -> None:
         self._copy.drop(key, fetched_at)
         self._try(lambda: self._shared.drop(key, fetched_at), lambda: None)
 
     def take_turn(
-        self, key: str, interval: float, patience: float, sharers: int
+        self, key: str, interval: float, max_wait: float, worker_count: int
     ) -> tuple[float, float]:
-        return self._either(lambda store: store.take_turn(key, interval, patience, sharers))
+        return self._either(lambda store: store.take_turn(key, interval, max_wait, worker_count))
 
     def _get_shared(self, key: str) -> Entry | None:
         generation = self._generation
@@ -186,7 +186,7 @@ class LayeredStore:
         self._generation += 1
 
     @contextmanager
-    def _mistakes_logged(self) -> Iterator[None]:
+    def _bugs_logged(self) -> Iterator[None]:
         """Whatever goes wrong, the thread that watches Redis lives on."""
         try:
             yield
@@ -198,7 +198,7 @@ class LayeredStore:
         since = self._shared.now()
         while not self._closed.wait(PROBE_SECONDS):
             self._checked_at = time.monotonic()
-            with self._mistakes_logged(), suppress(StoreUnavailable):
+            with self._bugs_logged(), suppress(StoreUnavailable):
                 self._shared.check()
                 self._share_what_redis_missed()
                 self._is_down = False
@@ -220,7 +220,7 @@ class LayeredStore:
     def _follow(self) -> None:
         """Keep the copy coherent, from one subscription to the next."""
         while not self._closed.is_set():
-            with self._mistakes_logged():
+            with self._bugs_logged():
                 try:
                     if not self._is_down:
                         self._follow_one_subscription()

@@ -9,18 +9,18 @@ from cachetools import LRUCache
 
 from api.services.cache.entries import (
     CLOCK_TOLERANCE_SECONDS,
-    WAITING,
+    LOCK_HELD,
+    Claim,
     Entry,
-    Failure,
-    Granted,
-    Turn,
+    FailureMarker,
+    LockAcquired,
 )
 from api.services.cache.lifetimes import (
     BACKGROUND_PAUSE_SECONDS,
     HANDOVER_SECONDS,
     LOCK_SECONDS,
-    MARK_SECONDS,
-    mark_seconds,
+    MARKER_SECONDS,
+    marker_seconds,
 )
 from api.telemetry import metrics
 
@@ -45,7 +45,7 @@ class MemoryStore:
         self._entries: LRUCache[str, tuple[Entry, float]] = LRUCache(
             max_bytes, getsizeof=lambda item: len(item[0].body) + _OVERHEAD_BYTES
         )
-        self._failures: LRUCache[str, tuple[Failure, float]] = LRUCache(10_000)
+        self._markers: LRUCache[str, tuple[FailureMarker, float]] = LRUCache(10_000)
         self._locks: dict[str, tuple[str, float]] = {}
         # When the next turn is and when the last one was given.
         self._turns: LRUCache[str, tuple[float, float]] = LRUCache(10_000)
@@ -78,40 +78,40 @@ class MemoryStore:
         metrics.reads("process", key.partition("|")[0], found=entry is not None).inc()
         return entry
 
-    def failure(self, key: str) -> Failure | None:
+    def failure_marker(self, key: str) -> FailureMarker | None:
         with self._lock:
-            return self._failure(key, self._clock())
+            return self._marker(key, self._clock())
 
     def claim(
         self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
-    ) -> Turn:
+    ) -> Claim:
         with self._lock:
             now = self._clock()
             entry = self._entry(key, now)
             if entry is not None and entry.serves(not_before, arrived):
                 return entry
-            failure = self._failure(key, now)
-            if failure is not None:
+            marker = self._marker(key, now)
+            if marker is not None:
                 if background:
-                    pause = max(failure.pause, BACKGROUND_PAUSE_SECONDS)
-                    if now < failure.failed_at + pause:
-                        return WAITING
-                elif failure.answers(arrived):
-                    return failure
+                    pause = max(marker.pause, BACKGROUND_PAUSE_SECONDS)
+                    if now < marker.failed_at + pause:
+                        return LOCK_HELD
+                elif marker.answers(arrived):
+                    return marker
             # One that ends later than any lock does is from before the clock was set back.
             _, held_until = self._locks.get(key, ("", now))
             if now < held_until <= now + LOCK_SECONDS:
-                return WAITING
+                return LOCK_HELD
             self._locks[key] = (owner, now + LOCK_SECONDS)
-            self._keep_mark(key, now)
-            return Granted(now, failure.tries if failure else 0)
+            self._keep_marker(key, now)
+            return LockAcquired(now, marker.tries if marker else 0)
 
     def renew(self, key: str, owner: str) -> None:
         with self._lock:
             now = self._clock()
             if self._holds(key, owner):
                 self._locks[key] = (owner, now + LOCK_SECONDS)
-                self._keep_mark(key, now)
+                self._keep_marker(key, now)
 
     def release(self, key: str, owner: str) -> None:
         with self._lock:
@@ -122,28 +122,28 @@ class MemoryStore:
     ) -> Entry:
         with self._lock:
             self._unlock(key, owner)
-            self._failures.pop(key, None)
+            self._markers.pop(key, None)
             entry = Entry(body, fetched_at, self._clock(), ttl)
             return self._keep(key, entry, stale_ttl)
 
     def clear(self) -> None:
-        """Forget every entry and mark; locks stay."""
+        """Forget every entry and failure marker; locks stay."""
         with self._lock:
             self._entries.clear()
-            self._failures.clear()
+            self._markers.clear()
 
     def keep(self, key: str, entry: Entry, stale_ttl: float) -> Entry:
         """Take over an entry of another store unless the one here is newer."""
         with self._lock:
             return self._keep(key, entry, stale_ttl)
 
-    def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> Failure:
+    def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> FailureMarker:
         with self._lock:
             self._unlock(key, owner)
             now = self._clock()
-            failure = Failure(body, now, pause, tries)
-            self._failures[key] = (failure, now + mark_seconds(pause))
-            return failure
+            marker = FailureMarker(body, now, pause, tries)
+            self._markers[key] = (marker, now + marker_seconds(pause))
+            return marker
 
     def drop(self, key: str, fetched_at: float) -> None:
         with self._lock:
@@ -152,17 +152,17 @@ class MemoryStore:
                 del self._entries[key]
 
     def take_turn(
-        self, key: str, interval: float, patience: float, sharers: int
+        self, key: str, interval: float, max_wait: float, worker_count: int
     ) -> tuple[float, float]:
-        """As in `Store`: turns are `interval` times `sharers` apart."""
-        spacing = interval * sharers
+        """As in `Store`: turns are `interval` times `worker_count` apart."""
+        spacing = interval * worker_count
         with self._lock:
             now = self._clock()
             next_turn, given_at = self._turns.get(key, (0.0, 0.0))
             # One that was given in the future is from before the clock was set back.
             counts = given_at <= now + CLOCK_TOLERANCE_SECONDS
             turn = max(now, next_turn) if counts else now
-            if turn - now <= patience:
+            if turn - now <= max_wait:
                 self._turns[key] = (turn + spacing, now)
             return turn - now, spacing
 
@@ -172,17 +172,17 @@ class MemoryStore:
             return None
         return entry
 
-    def _failure(self, key: str, now: float) -> Failure | None:
-        failure, expires = self._failures.get(key, (None, 0.0))
-        if failure is None or now >= expires or failure.failed_at > now + CLOCK_TOLERANCE_SECONDS:
+    def _marker(self, key: str, now: float) -> FailureMarker | None:
+        marker, expires = self._markers.get(key, (None, 0.0))
+        if marker is None or now >= expires or marker.failed_at > now + CLOCK_TOLERANCE_SECONDS:
             return None
-        return failure
+        return marker
 
-    def _keep_mark(self, key: str, now: float) -> None:
-        """Whoever tries again keeps the last failure's mark alive, so that nobody waits for it."""
-        failure, expires = self._failures.get(key, (None, 0.0))
-        if failure is not None and now < expires:
-            self._failures[key] = (failure, max(expires, now + MARK_SECONDS))
+    def _keep_marker(self, key: str, now: float) -> None:
+        """Keep the failure marker alive while somebody retries, so that nobody waits for it."""
+        marker, expires = self._markers.get(key, (None, 0.0))
+        if marker is not None and now < expires:
+            self._markers[key] = (marker, max(expires, now + MARKER_SECONDS))
 
     def _keep(self, key: str, entry: Entry, stale_ttl: float) -> Entry:
         now = self._clock()

@@ -6,12 +6,11 @@
 `not_before` is 0 for an ordinary read, the arrival for a forced one (nocache), and just after
 the present `fetched_at` for a refresh ahead and for a rejected token.
 
-There are two rings. In the process, the callers of a key share one `Flight`. Across processes,
-the flight's leader holds the store's lock, or polls until the entry is there or the lock free.
-A failure is never kept as an answer. It leaves a short mark in the store that answers all who
-were already waiting; while the mark stands, a stale entry is served at once.
-
-Neither Redis nor Amadeus is known here.
+There are two rings. In the process, the callers of a key share one `PendingFetch`. Across
+processes, its leader holds the store's lock, or polls until the entry is there or the lock
+is free. A failure is never kept as an answer. It leaves a short-lived failure marker in the
+store, which answers all callers that were already waiting; until it expires, a stale entry
+is served at once.
 """
 
 import threading
@@ -33,9 +32,17 @@ from api.errors import (
     UpstreamError,
     dump_upstream_error,
 )
-from api.services.cache.entries import TICK, WAITING, Entry, Failure, Granted, Turn, Waiting
-from api.services.cache.requests import Answer, Outcome, Question
-from api.services.cache.single_flight import Flight, Landing
+from api.services.cache.entries import (
+    CLOCK_RESOLUTION_SECONDS,
+    LOCK_HELD,
+    Claim,
+    Entry,
+    FailureMarker,
+    LockAcquired,
+    LockHeld,
+)
+from api.services.cache.requests import CacheRequest, CacheResult, Outcome
+from api.services.cache.single_flight import FetchOutcome, PendingFetch
 from api.services.cache.store import Store
 from api.services.deadline import Deadline
 from api.services.slots import Crowded, Slots
@@ -56,14 +63,14 @@ log = get_logger()
 class ReadThrough:
     """Answers from a store, or fetched by one for all.
 
-    patience: seconds that a fetch may take, whoever waits for it.
+    fetch_timeout: seconds that a fetch may take.
     """
 
-    def __init__(self, store: Store, patience: float) -> None:
+    def __init__(self, store: Store, fetch_timeout: float) -> None:
         self._store = store
-        self._patience = patience
+        self._fetch_timeout = fetch_timeout
         self._lock = threading.Lock()
-        self._flights: dict[str, Flight] = {}
+        self._pending: dict[str, PendingFetch] = {}
         self._refreshed_lately: TTLCache[str, bool] = TTLCache(10_000, REFRESH_PAUSE_SECONDS)
         self._slots = Slots(FETCHES_AT_ONCE)
         self._refreshes = threading.BoundedSemaphore(REFRESHES_AT_ONCE)
@@ -75,223 +82,229 @@ class ReadThrough:
         for owner, key in list(self._held.items()):
             self._store.release(key, owner)
 
-    def read(self, question: Question, deadline: Deadline) -> Answer:
+    def read(self, request: CacheRequest, deadline: Deadline) -> CacheResult:
         """The answer: what the store has, else what is fetched, else a stale entry.
 
         Raises UpstreamError: the fetch's own, or AmadeusTimeout if the deadline passes first.
         """
-        entry = self._store.get(question.key)
+        entry = self._store.get(request.key)
         # Only now: the first thing that a store is asked for tells it the time, too.
         arrived = self._store.now()
         if entry is not None:
             if entry.is_fresh(arrived):
-                return self._hit(question, entry, arrived)
-            failure = self._store.failure(question.key)
-            if failure is not None and _may_stand_in(
-                question, entry, failure.error(arrived), arrived
-            ):
-                self._refresh_in_background(question, entry)
-                return self._stale(question, entry, arrived)
-        question.observe(Event.CACHE_MISS, None)
-        return self._shared(question, deadline, Outcome.MISS, 0.0, arrived)
+                return self._hit(request, entry, arrived)
+            marker = self._store.failure_marker(request.key)
+            if marker is not None and _may_stand_in(request, entry, marker.error(arrived), arrived):
+                self._refresh_in_background(request, entry)
+                return self._stale(request, entry, arrived)
+        request.observe(Event.CACHE_MISS, None)
+        return self._fetch_shared(request, deadline, Outcome.MISS, 0.0, arrived)
 
-    def read_forced(self, question: Question, deadline: Deadline) -> Answer:
+    def read_forced(self, request: CacheRequest, deadline: Deadline) -> CacheResult:
         """An answer whose fetch began after this call; raises as `read`, and is never stale."""
         arrived = self._store.time()
-        question.observe(Event.CACHE_BYPASS, None)
-        return self._shared(question, deadline, Outcome.BYPASS, arrived, arrived)
+        request.observe(Event.CACHE_BYPASS, None)
+        return self._fetch_shared(request, deadline, Outcome.BYPASS, arrived, arrived)
 
-    def read_newer(self, question: Question, fetched_at: float, deadline: Deadline) -> Answer:
+    def read_newer(
+        self, request: CacheRequest, fetched_at: float, deadline: Deadline
+    ) -> CacheResult:
         """An answer newer than the one of `fetched_at`; raises as `read`."""
         arrived = self._store.now()
-        return self._shared(question, deadline, Outcome.MISS, fetched_at + TICK, arrived)
+        return self._fetch_shared(
+            request, deadline, Outcome.MISS, fetched_at + CLOCK_RESOLUTION_SECONDS, arrived
+        )
 
-    def refresh(self, question: Question, entry: Entry) -> None:
+    def refresh(self, request: CacheRequest, entry: Entry) -> None:
         """Fetch the successor of an entry in this thread, unless somebody does so already.
 
-        A failure is not raised; its mark stands in the store.
+        A failure is not raised; its marker is in the store.
         """
-        flight, leads = self._board(question.key)
-        if leads:
-            not_before, now = entry.fetched_at + TICK, self._store.now()
-            self._fly(question, flight, not_before, now, background=True)
+        pending, is_leader = self._join_or_lead(request.key)
+        if is_leader:
+            not_before, now = entry.fetched_at + CLOCK_RESOLUTION_SECONDS, self._store.now()
+            self._run_fetch(request, pending, not_before, now, background=True)
 
     def age_of(self, entry: Entry) -> float:
         """Seconds since the entry was fetched."""
         return max(0.0, self._store.now() - entry.fetched_at)
 
-    def _hit(self, question: Question, entry: Entry, arrived: float) -> Answer:
-        if arrived >= entry.fetched_at + entry.ttl * question.refresh_from:
-            self._refresh_in_background(question, entry)
-        return Answer(entry, Outcome.HIT, age=max(0.0, arrived - entry.fetched_at))
+    def _hit(self, request: CacheRequest, entry: Entry, arrived: float) -> CacheResult:
+        if arrived >= entry.fetched_at + entry.ttl * request.refresh_from:
+            self._refresh_in_background(request, entry)
+        return CacheResult(entry, Outcome.HIT, age=max(0.0, arrived - entry.fetched_at))
 
-    def _stale(self, question: Question, entry: Entry, now: float) -> Answer:
-        question.observe(Event.CACHE_STALE_SERVED, entry)
-        return Answer(entry, Outcome.STALE, age=now - entry.fetched_at)
+    def _stale(self, request: CacheRequest, entry: Entry, now: float) -> CacheResult:
+        request.observe(Event.CACHE_STALE_SERVED, entry)
+        return CacheResult(entry, Outcome.STALE, age=now - entry.fetched_at)
 
-    def _shared(
+    def _fetch_shared(
         self,
-        question: Question,
+        request: CacheRequest,
         deadline: Deadline,
         outcome: Outcome,
         not_before: float,
         arrived: float,
-    ) -> Answer:
-        """Start a flight or join the one under way, until one brings what serves this caller."""
+    ) -> CacheResult:
+        """Start a fetch or join the one under way, until an outcome serves this caller."""
         while deadline.remaining():
-            flight, leads = self._board(question.key)
-            if leads:
-                self._take_off(question, flight, not_before, arrived)
-            with nullcontext() if leads else span("lock wait"):
-                landing = flight.wait(deadline)
-            if landing is None:
+            pending, is_leader = self._join_or_lead(request.key)
+            if is_leader:
+                self._start_fetch(request, pending, not_before, arrived)
+            with nullcontext() if is_leader else span("lock wait"):
+                fetched = pending.wait(deadline)
+            if fetched is None:
                 break
-            if landing.mistake is not None:
-                raise landing.mistake
-            found = landing.found
+            if fetched.bug is not None:
+                raise fetched.bug
+            found = fetched.found
             # The store decided for the leader by its own clock, which counts in whole microseconds.
-            if found is None or not (leads or _is_for(found, not_before, arrived)):
+            if found is None or not (is_leader or _is_for(found, not_before, arrived)):
                 continue
-            coalesced = not leads or landing.by_another_process
+            coalesced = not is_leader or fetched.by_another_process
             if coalesced:
-                question.observe(Event.CACHE_COALESCED, None)
-            if isinstance(found, Failure):
-                return self._instead_of_answer(question, found.error(self._store.now()), not_before)
-            return Answer(found, outcome, self.age_of(found), coalesced)
-        return self._instead_of_answer(question, _too_late(), not_before)
+                request.observe(Event.CACHE_COALESCED, None)
+            if isinstance(found, FailureMarker):
+                return self._stale_or_raise(request, found.error(self._store.now()), not_before)
+            return CacheResult(found, outcome, self.age_of(found), coalesced)
+        return self._stale_or_raise(request, _too_late(), not_before)
 
-    def _instead_of_answer(
-        self, question: Question, error: UpstreamError, not_before: float
-    ) -> Answer:
-        """The stale entry where any entry will do and it is better than the error; else that."""
+    def _stale_or_raise(
+        self, request: CacheRequest, error: UpstreamError, not_before: float
+    ) -> CacheResult:
+        """Return a stale entry if the caller accepts one; otherwise raise the error."""
         if not not_before:
-            entry = self._store.get(question.key)
+            entry = self._store.get(request.key)
             now = self._store.now()
             if entry is not None and entry.is_fresh(now):  # it came in this very moment
-                return Answer(entry, Outcome.MISS, age=max(0.0, now - entry.fetched_at))
-            if entry is not None and _may_stand_in(question, entry, error, now):
-                return self._stale(question, entry, now)
+                return CacheResult(entry, Outcome.MISS, age=max(0.0, now - entry.fetched_at))
+            if entry is not None and _may_stand_in(request, entry, error, now):
+                return self._stale(request, entry, now)
         raise error
 
-    def _board(self, key: str) -> tuple[Flight, bool]:
-        """The key's flight, and whether the caller leads it."""
+    def _join_or_lead(self, key: str) -> tuple[PendingFetch, bool]:
+        """The fetch under way for a key, and whether this caller leads it."""
         with self._lock:
-            flight = self._flights.get(key)
-            if flight is not None:
-                return flight, False
-            flight = self._flights[key] = Flight()
-            return flight, True
+            pending = self._pending.get(key)
+            if pending is not None:
+                return pending, False
+            pending = self._pending[key] = PendingFetch()
+            return pending, True
 
-    def _take_off(
-        self, question: Question, flight: Flight, not_before: float, arrived: float
+    def _start_fetch(
+        self, request: CacheRequest, pending: PendingFetch, not_before: float, arrived: float
     ) -> None:
-        """Let a thread of its own fly, so that nobody's deadline but the fetch's own cuts it short.
+        """Fetch in a thread of its own, so that only the fetch's own timeout ends it.
 
-        The context goes along: the log tells for which request the flight was started.
+        The context goes along: the log names the request that started the fetch.
         """
-        fly = partial(self._fly, question, flight, not_before, arrived, background=False)
-        threading.Thread(target=copy_context().run, args=(fly,), name="flight", daemon=True).start()
+        run = partial(self._run_fetch, request, pending, not_before, arrived, background=False)
+        threading.Thread(target=copy_context().run, args=(run,), name="fetch", daemon=True).start()
 
-    def _fly(
+    def _run_fetch(
         self,
-        question: Question,
-        flight: Flight,
+        request: CacheRequest,
+        pending: PendingFetch,
         not_before: float,
         arrived: float,
         *,
         background: bool,
     ) -> None:
-        """Fly a flight to its end."""
-        deadline = Deadline(self._patience)
+        """Fetch, and hand the outcome to all waiters."""
+        deadline = Deadline(self._fetch_timeout)
         try:
             # Half of the time is for the line, the other half for the fetch.
-            with self._slots.one(self._patience / 2) if question.waits_in_line else nullcontext():
-                landing = self._obtain(
-                    question, deadline, not_before, arrived, background=background
+            with (
+                self._slots.one(self._fetch_timeout / 2) if request.waits_in_line else nullcontext()
+            ):
+                fetched = self._claim_and_fetch(
+                    request, deadline, not_before, arrived, background=background
                 )
         except Crowded as crowd:
-            landing = Landing(self._refusal(crowd))
-        except BaseException as mistake:  # noqa: BLE001 - each who waits raises it
-            landing = Landing(mistake=mistake)
+            fetched = FetchOutcome(self._refusal(crowd))
+        except BaseException as bug:  # noqa: BLE001 - each who waits raises it
+            fetched = FetchOutcome(bug=bug)
         with self._lock:
-            del self._flights[question.key]
-        flight.land(landing)
+            del self._pending[request.key]
+        pending.resolve(fetched)
 
-    def _refusal(self, crowd: Crowded) -> Failure:
+    def _refusal(self, crowd: Crowded) -> FailureMarker:
         """What all get who wait for a fetch that would come too late."""
         error = AmadeusUnavailable(
             "Too many searches are under way already.", retry_after=crowd.seconds
         )
-        return Failure(dump_upstream_error(error), self._store.now(), pause=0.0, tries=1)
+        return FailureMarker(dump_upstream_error(error), self._store.now(), pause=0.0, tries=1)
 
-    def _obtain(
+    def _claim_and_fetch(
         self,
-        question: Question,
+        request: CacheRequest,
         deadline: Deadline,
         not_before: float,
         arrived: float,
         *,
         background: bool,
-    ) -> Landing:
+    ) -> FetchOutcome:
         """What the store answers, or what is fetched once it grants the lock.
 
         In the background nobody waits for a lock that somebody else holds.
         """
         owner = uuid.uuid4().hex
         claim = partial(
-            self._store.claim, question.key, owner, not_before, arrived, background=background
+            self._store.claim, request.key, owner, not_before, arrived, background=background
         )
-        turn, waited = claim(), False
-        if isinstance(turn, Waiting) and not background:
+        claimed, waited = claim(), False
+        if isinstance(claimed, LockHeld) and not background:
             with span("lock wait"):
-                turn, waited = self._poll(claim), True
-        if isinstance(turn, Granted):
-            return Landing(self._fetch(question, owner, turn, deadline, background=background))
-        return Landing() if isinstance(turn, Waiting) else Landing(turn, waited)
+                claimed, waited = self._poll(claim), True
+        if isinstance(claimed, LockAcquired):
+            return FetchOutcome(
+                self._fetch(request, owner, claimed, deadline, background=background)
+            )
+        return FetchOutcome() if isinstance(claimed, LockHeld) else FetchOutcome(claimed, waited)
 
-    def _poll(self, claim: Callable[[], Turn]) -> Turn:
+    def _poll(self, claim: Callable[[], Claim]) -> Claim:
         """Claim until there is an answer or the lock, for as long as a fetch may take."""
-        deadline = Deadline(self._patience)
+        deadline = Deadline(self._fetch_timeout)
         while deadline.remaining():
             time.sleep(uniform(*POLL_SECONDS))  # noqa: S311
-            turn = claim()
-            if not isinstance(turn, Waiting):
-                return turn
-        return WAITING
+            claimed = claim()
+            if not isinstance(claimed, LockHeld):
+                return claimed
+        return LOCK_HELD
 
     def _fetch(
         self,
-        question: Question,
+        request: CacheRequest,
         owner: str,
-        grant: Granted,
+        lock: LockAcquired,
         deadline: Deadline,
         *,
         background: bool,
-    ) -> Entry | Failure:
-        key = question.key
+    ) -> Entry | FailureMarker:
+        key = request.key
         with self._lock_kept(key, owner):
             try:
-                fetched = question.fetch(deadline)
+                fetched = request.fetch(deadline)
             except UpstreamError as error:
-                return self._fail(question, owner, grant, error)
+                return self._fail(request, owner, lock, error)
             except Exception:
-                # A mistake of ours is shared like a failure of theirs, or each waiter repeats it.
+                # A bug is shared like an upstream failure; otherwise every waiter would repeat it.
                 log.exception(Event.CACHE_FETCH_FAILED, key=key)
                 unread = AmadeusBadAnswer("Amadeus's answer could not be processed.")
-                return self._fail(question, owner, grant, unread)
+                return self._fail(request, owner, lock, unread)
             entry = self._store.put(
-                key, owner, fetched.body, grant.at, fetched.ttl, question.stale_ttl
+                key, owner, fetched.body, lock.at, fetched.ttl, request.stale_ttl
             )
         if entry.ttl:  # without one it is for those alone who waited
-            question.observe(Event.CACHE_REFRESHED if background else Event.CACHE_STORED, entry)
+            request.observe(Event.CACHE_REFRESHED if background else Event.CACHE_STORED, entry)
         return entry
 
     def _fail(
-        self, question: Question, owner: str, grant: Granted, error: UpstreamError
-    ) -> Failure:
-        tries = grant.tries + 1
-        mark = dump_upstream_error(error)
-        return self._store.fail(question.key, owner, mark, question.pause(tries), tries)
+        self, request: CacheRequest, owner: str, lock: LockAcquired, error: UpstreamError
+    ) -> FailureMarker:
+        tries = lock.tries + 1
+        body = dump_upstream_error(error)
+        return self._store.fail(request.key, owner, body, request.pause(tries), tries)
 
     @contextmanager
     def _lock_kept(self, key: str, owner: str) -> Iterator[None]:
@@ -310,31 +323,33 @@ class ReadThrough:
             done.set()
             del self._held[owner]
 
-    def _refresh_in_background(self, question: Question, entry: Entry) -> None:
+    def _refresh_in_background(self, request: CacheRequest, entry: Entry) -> None:
         with self._lock:
-            if question.key in self._flights or question.key in self._refreshed_lately:
+            if request.key in self._pending or request.key in self._refreshed_lately:
                 return
             if not self._refreshes.acquire(blocking=False):
                 return
-            self._refreshed_lately[question.key] = True
+            self._refreshed_lately[request.key] = True
 
         def work() -> None:
             try:
-                self.refresh(question, entry)
+                self.refresh(request, entry)
             finally:
                 self._refreshes.release()
 
         threading.Thread(target=work, name="refresh", daemon=True).start()
 
 
-def _is_for(found: Entry | Failure, not_before: float, arrived: float) -> bool:
+def _is_for(found: Entry | FailureMarker, not_before: float, arrived: float) -> bool:
     return (
-        found.answers(arrived) if isinstance(found, Failure) else found.serves(not_before, arrived)
+        found.answers(arrived)
+        if isinstance(found, FailureMarker)
+        else found.serves(not_before, arrived)
     )
 
 
-def _may_stand_in(question: Question, entry: Entry, error: UpstreamError, now: float) -> bool:
-    return error.stale_helps and now < entry.fetched_at + entry.ttl + question.stale_ttl
+def _may_stand_in(request: CacheRequest, entry: Entry, error: UpstreamError, now: float) -> bool:
+    return error.stale_helps and now < entry.fetched_at + entry.ttl + request.stale_ttl
 
 
 def _too_late() -> AmadeusTimeout:

@@ -1,4 +1,4 @@
-"""What a read-through is asked, and what it answers."""
+"""What a read-through is asked for, and what it returns."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """What a fetch brings home, and for how many seconds it is good."""
+class FetchedValue:
+    """What a fetch returns, and for how many seconds it is fresh."""
 
     body: bytes
     ttl: float
@@ -32,11 +32,13 @@ def no_pause(_tries: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked, and how its answer is found.
+class CacheRequest:
+    """What to look up, and how to fetch it.
 
+    key: everything that tells one entry from another.
     fetch: asks the upstream; raises UpstreamError.
-    observe: told of each event (a miss, a bypass, what was stored and so on) as it happens, with
+    observe: called with each event (a miss, a bypass, what was stored and so on) as it happens,
+    with
         the entry where there is one.
     stale_ttl: seconds beyond its TTL in which an entry may stand in for a failure.
     pause: seconds in which nobody tries again, by the number of failures in a row.
@@ -44,7 +46,7 @@ class Question:
     """
 
     key: str
-    fetch: Callable[[Deadline], Fetched]
+    fetch: Callable[[Deadline], FetchedValue]
     observe: Callable[[Event, Entry | None], None]
     stale_ttl: float = 0.0
     refresh_from: float = 0.9
@@ -53,8 +55,8 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An entry, how it was come by, and its age in seconds."""
+class CacheResult:
+    """An entry, how the caller was served, and the entry's age in seconds."""
 
     entry: Entry
     outcome: Outcome

@@ -1,39 +1,39 @@
-"""One search for an answer, shared by all in this process who want it."""
+"""Single flight: concurrent callers for one key share one fetch in this process."""
 
 import threading
 from dataclasses import dataclass
 
-from api.services.cache.entries import Entry, Failure
+from api.services.cache.entries import Entry, FailureMarker
 from api.services.deadline import Deadline
 
 
 @dataclass(frozen=True, slots=True)
-class Landing:
-    """What a flight brought; without it, whoever needs an answer starts anew.
+class FetchOutcome:
+    """What a fetch found; if nothing, its waiters start again.
 
-    by_another_process: whether it was fetched elsewhere while this flight waited for it.
-    mistake: what ended the flight instead, and should not have.
+    by_another_process: whether it was fetched elsewhere while this fetch waited for it.
+    bug: the unexpected exception that ended the fetch.
     """
 
-    found: Entry | Failure | None = None
+    found: Entry | FailureMarker | None = None
     by_another_process: bool = False
-    mistake: BaseException | None = None
+    bug: BaseException | None = None
 
 
-class Flight:
-    """One search for an answer under way in this process, for all who wait for it."""
+class PendingFetch:
+    """A fetch under way in this process, and the callers that wait for it."""
 
-    __slots__ = ("_landed", "_landing")
+    __slots__ = ("_is_resolved", "_outcome")
 
     def __init__(self) -> None:
-        self._landed = threading.Event()
-        self._landing = Landing()
+        self._is_resolved = threading.Event()
+        self._outcome = FetchOutcome()
 
-    def land(self, landing: Landing) -> None:
-        """Let all who wait go on."""
-        self._landing = landing
-        self._landed.set()
+    def resolve(self, outcome: FetchOutcome) -> None:
+        """Hand the outcome to all waiters."""
+        self._outcome = outcome
+        self._is_resolved.set()
 
-    def wait(self, deadline: Deadline) -> Landing | None:
-        """What it brought; None if the deadline passes first."""
-        return self._landing if self._landed.wait(deadline.remaining()) else None
+    def wait(self, deadline: Deadline) -> FetchOutcome | None:
+        """The outcome; None if the deadline passes first."""
+        return self._outcome if self._is_resolved.wait(deadline.remaining()) else None

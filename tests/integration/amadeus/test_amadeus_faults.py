@@ -287,7 +287,7 @@ def test_a_broken_token_call_becomes_a_row_of_the_error_table(
         assert sandbox.counters()["search"]["calls"] == 0
 
 
-def test_what_amadeus_does_not_know_is_named_as_it_was_asked_for(service: Service) -> None:
+def test_unknown_code_is_named_as_the_client_wrote_it(service: Service) -> None:
     places = service.price(origin="QQQ", destination="QQZ", currency="USD")
     currency = service.price(currency="QQQ")
 
@@ -326,7 +326,7 @@ def test_a_token_that_amadeus_no_longer_takes_is_replaced_within_the_request(
     assert counters["refusals"] == {str(code): 1}
 
 
-def test_amadeus_refusing_every_token_is_told_after_one_repair(sandbox: SandboxServer) -> None:
+def test_rejection_of_every_token_is_reported_after_one_replacement(sandbox: SandboxServer) -> None:
     with worker_of(sandbox.url) as worker:
         price(worker)
         sandbox.clear()

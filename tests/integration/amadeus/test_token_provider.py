@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from api.services.amadeus.replies import Reply
-from api.services.amadeus.token_provider import Credentials, TokenVault
+from api.services.amadeus.token_provider import Credentials, TokenProvider
 from api.services.cache.layered_store import LayeredStore
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.redis import redis_store
@@ -122,15 +122,15 @@ def test_a_replica_whose_clock_is_wrong_shares_the_token(
 ) -> None:
     replies = [Reply(200, "application/json", b'{"access_token": "the-token"}')]
 
-    def vault_on(store: LayeredStore) -> TokenVault:
-        reader, ours = ReadThrough(store, patience=5), Credentials("id", "secret")
-        return TokenVault(store, reader, lambda *_: replies.pop(), "https://x", ours)
+    def provider_on(store: LayeredStore) -> TokenProvider:
+        reader, ours = ReadThrough(store, fetch_timeout=5), Credentials("id", "secret")
+        return TokenProvider(store, reader, lambda *_: replies.pop(), "https://x", ours)
 
     with closing(LayeredStore(RedisStore(redis_server.url), 3600)) as store:
-        right = vault_on(store)
+        right = provider_on(store)
         monkeypatch.setattr(redis_store, "steady_time", lambda: time.time() + hours * 3600)
         with closing(LayeredStore(RedisStore(redis_server.url), 3600)) as another:
-            wrong = vault_on(another)
+            wrong = provider_on(another)
             for vault in (wrong, right, wrong):
                 assert vault.token(Deadline(5)).value == "the-token"
             assert wrong.has_token

@@ -78,7 +78,7 @@ def test_a_failure_that_will_not_pass_is_not(
     assert sandbox.counters()["search"]["calls"] == 1
 
 
-def test_what_failed_together_is_not_tried_again_together(
+def test_simultaneous_failures_are_retried_at_different_times(
     impatient: Service, sandbox: SandboxServer
 ) -> None:
     before = len(impatient.log("amadeus.retry"))
@@ -90,7 +90,7 @@ def test_what_failed_together_is_not_tried_again_together(
     assert all(100 <= pause <= 400 for pause in pauses)
 
 
-def test_nothing_is_tried_again_without_time_for_it(slow: Service, sandbox: SandboxServer) -> None:
+def test_retry_needs_enough_time_left(slow: Service, sandbox: SandboxServer) -> None:
     sandbox.fault("search", "status", 500)
     sandbox.settings(latency=3200)
     try:
@@ -100,7 +100,7 @@ def test_nothing_is_tried_again_without_time_for_it(slow: Service, sandbox: Sand
     assert sandbox.calls("search") == 1
 
 
-def test_what_is_tried_again_ends_with_the_deadline(slow: Service, sandbox: SandboxServer) -> None:
+def test_retry_ends_with_the_deadline(slow: Service, sandbox: SandboxServer) -> None:
     before = len(slow.log("amadeus.call"))
     sandbox.fault("search", "hang")
     sandbox.fault("search", "status", 500, count=1, origin="JFK", destination="LAX")
@@ -212,9 +212,7 @@ def test_a_queue_that_is_too_long_is_said_with_a_truthful_retry_after(slow: Serv
         assert {reply.status for reply in ask_at_once(some_prices(slow, 7))} == {200}
 
 
-def test_whoever_is_let_into_the_queue_has_time_left_for_the_call(
-    slow: Service, sandbox: SandboxServer
-) -> None:
+def test_queued_caller_has_time_left_for_its_call(slow: Service, sandbox: SandboxServer) -> None:
     sandbox.fault("search", "latency", 1500)
     statuses = [reply.status for reply in ask_at_once(some_prices(slow, 30))]
     assert set(statuses) == {200, 503}
@@ -231,7 +229,7 @@ def test_whoever_is_let_into_the_queue_has_time_left_for_the_call(
         ("RPUSH", ["a"]),
     ],
 )
-def test_a_turn_that_is_none_of_ours_is_counted_anew(
+def test_unreadable_turn_in_redis_is_replaced(
     slow: Service, redis_server: RedisServer, command: str, value: list[str]
 ) -> None:
     slow.price(date=some_day(next(DAYS)))
@@ -283,7 +281,7 @@ def service_connections(amadeus: SandboxServer) -> int:
     return opened
 
 
-def test_it_starts_in_time_when_amadeus_is_down() -> None:
+def test_service_starts_in_time_when_amadeus_is_down() -> None:
     started = time.monotonic()
     down = {"amadeus_client_id": "id", "amadeus_client_secret": "secret"}
     with Service(amadeus_base_url="http://127.0.0.1:1", **down) as service:

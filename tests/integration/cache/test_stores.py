@@ -10,7 +10,13 @@ import structlog
 
 from api.errors import AmadeusTimeout, dump_upstream_error
 from api.services.cache import lifetimes
-from api.services.cache.entries import TICK, Entry, Failure, Granted, Waiting
+from api.services.cache.entries import (
+    CLOCK_RESOLUTION_SECONDS,
+    Entry,
+    FailureMarker,
+    LockAcquired,
+    LockHeld,
+)
 from api.services.cache.layered_store import LayeredStore
 from api.services.cache.lifetimes import LOCK_SECONDS
 from api.services.cache.memory_store import MemoryStore
@@ -19,13 +25,13 @@ from api.services.cache.redis import redis_store
 from api.services.cache.redis.encoding import (
     entry_key,
     lock_key,
-    mark_key,
+    marker_key,
     turn_key,
     unpack_entry,
-    unpack_failure,
+    unpack_marker,
 )
 from api.services.cache.redis.redis_store import RedisStore
-from api.services.cache.requests import Fetched, Question
+from api.services.cache.requests import CacheRequest, FetchedValue
 from api.services.cache.store import Store
 from api.services.deadline import Deadline
 from tests.support.processes import eventually, free_port
@@ -54,17 +60,17 @@ def claim(store: Store, owner: str, not_before: float = 0.0, *, background: bool
     return store.claim("key", owner, not_before, store.time(), background=background)
 
 
-def grant(store: Store, owner: str = "me") -> Granted:
-    granted = claim(store, owner)
-    assert isinstance(granted, Granted)
-    return granted
+def acquire(store: Store, owner: str = "me") -> LockAcquired:
+    acquired = claim(store, owner)
+    assert isinstance(acquired, LockAcquired)
+    return acquired
 
 
 def stored(store: Store, body: bytes = b"body", ttl: float = 600.0) -> Entry:
-    return store.put("key", "me", body, grant(store).at, ttl, 60.0)
+    return store.put("key", "me", body, acquire(store).at, ttl, 60.0)
 
 
-def test_what_was_put_is_got(store: Store) -> None:
+def test_stored_entry_can_be_read(store: Store) -> None:
     entry = stored(store, b"a body\nof two lines \x00\xff")
     assert store.get("key") == entry
     assert entry.body == b"a body\nof two lines \x00\xff"
@@ -73,43 +79,45 @@ def test_what_was_put_is_got(store: Store) -> None:
 
 
 def test_a_lock_has_one_owner(store: Store) -> None:
-    grant(store, "me")
-    assert isinstance(claim(store, "another"), Waiting)
+    acquire(store, "me")
+    assert isinstance(claim(store, "another"), LockHeld)
 
 
 def test_a_lock_that_is_released_is_free(store: Store) -> None:
-    grant(store, "me")
+    acquire(store, "me")
     store.release("key", "another")
-    assert isinstance(claim(store, "another"), Waiting)
+    assert isinstance(claim(store, "another"), LockHeld)
     store.release("key", "me")
-    assert isinstance(claim(store, "another"), Granted)
+    assert isinstance(claim(store, "another"), LockAcquired)
 
 
 def test_a_lock_that_nobody_renews_is_free_after_three_seconds(store: Store) -> None:
-    end = grant(store, "the dead").at + LOCK_SECONDS
+    end = acquire(store, "the dead").at + LOCK_SECONDS
     asked = store.time()
-    while isinstance(turn := claim(store, "another"), Waiting):
+    while isinstance(claimed := claim(store, "another"), LockHeld):
         assert asked < end
         time.sleep(0.05)
         asked = store.time()
-    assert isinstance(turn, Granted)
+    assert isinstance(claimed, LockAcquired)
     # Redis counts a key's life in whole milliseconds.
-    assert turn.at > end - 0.002
+    assert claimed.at > end - 0.002
 
 
 def test_a_lock_that_is_renewed_stays(store: Store) -> None:
-    grant(store, "me")
+    acquire(store, "me")
     until = time.monotonic() + 4
     while time.monotonic() < until:
         store.renew("key", "me")
-        assert isinstance(claim(store, "another"), Waiting)
+        assert isinstance(claim(store, "another"), LockHeld)
         time.sleep(0.5)
 
 
 def test_a_put_gives_the_lock_back_and_serves_the_next(store: Store) -> None:
     entry = stored(store)
     assert claim(store, "another") == entry
-    assert isinstance(claim(store, "another", entry.fetched_at + TICK), Granted)
+    assert isinstance(
+        claim(store, "another", entry.fetched_at + CLOCK_RESOLUTION_SECONDS), LockAcquired
+    )
 
 
 def test_an_older_entry_never_replaces_a_newer_one(store: Store) -> None:
@@ -129,60 +137,60 @@ def test_an_expired_entry_is_there_but_not_fresh(store: Store) -> None:
     entry = stored(store, ttl=0.2)
     eventually(lambda: not entry.is_fresh(store.now()))
     assert store.get("key") == entry
-    assert isinstance(claim(store, "me"), Granted)
+    assert isinstance(claim(store, "me"), LockAcquired)
 
 
-def test_whoever_waited_gets_even_what_is_past_its_ttl(store: Store) -> None:
+def test_waiter_gets_an_entry_that_has_outlived_its_ttl(store: Store) -> None:
     arrived = store.time()
     entry = store.put("key", "slow", b"body", arrived - 10, 1, 0)
     assert store.claim("key", "waiter", 0, arrived, background=False) == entry
 
 
 def test_a_failure_answers_those_who_waited_and_nobody_after(store: Store) -> None:
-    grant(store)
+    acquire(store)
     arrived = store.time()
-    failure = store.fail("key", "me", ERROR, 0.0, 1)
-    assert store.claim("key", "waiter", 0, arrived, background=False) == failure
-    assert store.failure("key") == failure
-    assert isinstance(failure.error(store.now()), AmadeusTimeout)
-    eventually(lambda: store.time() > failure.failed_at)
-    assert isinstance(claim(store, "next"), Granted)
+    marker = store.fail("key", "me", ERROR, 0.0, 1)
+    assert store.claim("key", "waiter", 0, arrived, background=False) == marker
+    assert store.failure_marker("key") == marker
+    assert isinstance(marker.error(store.now()), AmadeusTimeout)
+    eventually(lambda: store.time() > marker.failed_at)
+    assert isinstance(claim(store, "next"), LockAcquired)
 
 
 def test_a_failure_with_a_pause_answers_everybody_until_it_ends(store: Store) -> None:
-    grant(store)
-    failure = store.fail("key", "me", ERROR, 1.0, 3)
-    assert isinstance(claim(store, "next"), Failure)
-    eventually(lambda: store.time() > failure.failed_at + 1)
-    granted = claim(store, "next")
-    assert isinstance(granted, Granted)
-    assert granted.tries == 3
+    acquire(store)
+    marker = store.fail("key", "me", ERROR, 1.0, 3)
+    assert isinstance(claim(store, "next"), FailureMarker)
+    eventually(lambda: store.time() > marker.failed_at + 1)
+    acquired = claim(store, "next")
+    assert isinstance(acquired, LockAcquired)
+    assert acquired.tries == 3
 
 
-def test_nobody_refreshes_in_the_background_within_a_second_of_a_failure(store: Store) -> None:
-    grant(store)
-    failure = store.fail("key", "me", ERROR, 0.0, 1)
-    assert isinstance(claim(store, "refresher", background=True), Waiting)
-    eventually(lambda: store.time() > failure.failed_at + 1)
-    assert isinstance(claim(store, "refresher", background=True), Granted)
+def test_background_refresh_waits_a_second_after_a_failure(store: Store) -> None:
+    acquire(store)
+    marker = store.fail("key", "me", ERROR, 0.0, 1)
+    assert isinstance(claim(store, "refresher", background=True), LockHeld)
+    eventually(lambda: store.time() > marker.failed_at + 1)
+    assert isinstance(claim(store, "refresher", background=True), LockAcquired)
 
 
 def test_a_success_forgets_the_failure(store: Store) -> None:
-    grant(store)
+    acquire(store)
     store.fail("key", "me", ERROR, 0.0, 1)
     stored(store)
-    assert store.failure("key") is None
+    assert store.failure_marker("key") is None
 
 
-def test_a_mark_stands_for_as_long_as_somebody_tries(
+def test_failure_marker_lives_while_somebody_retries(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifetimes, "MARK_SECONDS", 0.5)  # of a mark's life so much is left
-    grant(store)
-    failure = store.fail("key", "me", ERROR, 0.0, 1)
-    eventually(lambda: isinstance(claim(store, "the next to try"), Granted))
-    eventually(lambda: store.time() > failure.failed_at + 0.6)
-    assert store.failure("key") == failure
+    monkeypatch.setattr(lifetimes, "MARKER_SECONDS", 0.5)  # of a mark's life so much is left
+    acquire(store)
+    marker = store.fail("key", "me", ERROR, 0.0, 1)
+    eventually(lambda: isinstance(claim(store, "the next to try"), LockAcquired))
+    eventually(lambda: store.time() > marker.failed_at + 0.6)
+    assert store.failure_marker("key") == marker
 
 
 def test_drop_deletes_that_entry_and_no_other(store: Store) -> None:
@@ -194,12 +202,12 @@ def test_drop_deletes_that_entry_and_no_other(store: Store) -> None:
     eventually(lambda: store.get("key") is None, within=1)
 
 
-def assert_turns_apart(store: MemoryStore, seconds: list[float], sharers: int = 1) -> None:
+def assert_turns_apart(store: MemoryStore, seconds: list[float], worker_count: int = 1) -> None:
     """The turns given to who waits 10 s at most are at these distances from the first."""
     earliest, latest = [], []
     for _ in seconds:
         asked = time.monotonic()
-        wait, _ = store.take_turn("pace", 1.0, 10, sharers)
+        wait, _ = store.take_turn("pace", 1.0, 10, worker_count)
         earliest.append(asked + wait)
         latest.append(time.monotonic() + wait)
     # How long the calls took is in between; clocks tell microseconds.
@@ -223,7 +231,7 @@ def test_a_turn_that_comes_too_late_is_not_taken(store: MemoryStore) -> None:
         assert 9 - (time.monotonic() - asked) - 0.001 < wait < 9 - (before - taken) + 0.001
 
 
-def test_turns_from_before_the_clock_was_set_back_hold_nobody_up() -> None:
+def test_turns_from_the_future_delay_nobody() -> None:
     times = [1_800_000_000.0]
     store = MemoryStore(clock=lambda: times[-1])
     assert store.take_turn("pace", 1.0, 10, 1) == (0, 1)
@@ -232,7 +240,7 @@ def test_turns_from_before_the_clock_was_set_back_hold_nobody_up() -> None:
 
 
 def test_without_redis_each_worker_takes_its_share_of_the_turns() -> None:
-    assert_turns_apart(MemoryStore(), [0, 4, 8], sharers=4)
+    assert_turns_apart(MemoryStore(), [0, 4, 8], worker_count=4)
 
 
 def test_a_redis_that_ends_with_the_worker_is_no_outage() -> None:
@@ -246,9 +254,9 @@ def test_a_redis_that_ends_with_the_worker_is_no_outage() -> None:
 def test_a_lock_is_given_back_with_what_was_stored_in_an_outage(redis_server: RedisServer) -> None:
     store = LayeredStore(RedisStore(redis_server.url), stale_ttl=60)
     store.start()
-    granted = grant(store)
+    acquired = acquire(store)
     redis_server.client.replicaof("127.0.0.1", "1")  # which refuses all that is written
-    store.put("key", "me", b"body", granted.at, 600, 60)
+    store.put("key", "me", b"body", acquired.at, 600, 60)
     redis_server.client.replicaof("NO", "ONE")
     eventually(lambda: redis_server.keys(entry_key("key")))
     assert not redis_server.keys(lock_key("key"))
@@ -261,21 +269,21 @@ def test_a_replica_with_a_slow_clock_serves_nothing_expired_before_it_knows_the_
     with closing(RedisStore(redis_server.url)) as right:
         right.put("key", "", b"expired", right.time() - 10, 5, 60)
     monkeypatch.setattr(redis_store, "steady_time", lambda: time.time() - 1800)
-    question = Question("key", lambda _: Fetched(b"new", 600), lambda *_: None)
+    request = CacheRequest("key", lambda _: FetchedValue(b"new", 600), lambda *_: None)
     with closing(RedisStore(redis_server.url)) as slow:
-        answer = ReadThrough(slow, patience=5).read(question, Deadline(5))
-    assert answer.entry.body == b"new"
+        result = ReadThrough(slow, fetch_timeout=5).read(request, Deadline(5))
+    assert result.entry.body == b"new"
 
 
-def test_a_lock_and_a_mark_from_before_redis_clock_was_set_back_are_nobodys(
+def test_lock_and_marker_from_the_future_are_ignored(
     redis_server: RedisServer,
 ) -> None:
-    mark = b"1 %.6f 0.000000 1\n" % (time.time() + 3600) + ERROR
-    redis_server.client.set(mark_key("key"), mark, ex=3600)
+    marker = b"1 %.6f 0.000000 1\n" % (time.time() + 3600) + ERROR
+    redis_server.client.set(marker_key("key"), marker, ex=3600)
     redis_server.client.set(lock_key("key"), "the dead", ex=3600)
     with closing(RedisStore(redis_server.url)) as store:
-        assert store.failure("key") is None
-        assert isinstance(claim(store, "me"), Granted)
+        assert store.failure_marker("key") is None
+        assert isinstance(claim(store, "me"), LockAcquired)
 
 
 ODD_NUMBERS = [
@@ -288,7 +296,7 @@ ODD_NUMBERS = [
 def test_scripts_and_python_take_the_same_values_for_ours(
     redis_server: RedisServer, place: int
 ) -> None:
-    kinds = ((entry_key("key"), unpack_entry), (mark_key("key"), unpack_failure))
+    kinds = ((entry_key("key"), unpack_entry), (marker_key("key"), unpack_marker))
     with closing(RedisStore(redis_server.url)) as store:
         for number, (key, unpack) in product(ODD_NUMBERS, kinds):
             numbers = ["1.0", "2.0", "3.0"]
@@ -308,7 +316,7 @@ def test_turn_that_is_not_ours_holds_nobody_up(redis_server: RedisServer, wrong:
 
 
 def test_mark_that_is_not_ours_is_deleted(redis_server: RedisServer) -> None:
-    redis_server.client.set(mark_key("key"), b"1 1.0 inf 1\n" + ERROR)
+    redis_server.client.set(marker_key("key"), b"1 1.0 inf 1\n" + ERROR)
     with closing(RedisStore(redis_server.url)) as store:
-        assert store.failure("key") is None
-    assert not redis_server.client.exists(mark_key("key"))
+        assert store.failure_marker("key") is None
+    assert not redis_server.client.exists(marker_key("key"))

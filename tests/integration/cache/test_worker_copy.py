@@ -73,7 +73,7 @@ def subscriptions(server: RedisServer) -> set[str]:
     return {client["id"] for client in server.client.client_list(_type="pubsub")}
 
 
-def test_a_late_reply_brings_back_no_price_whose_successor_was_not_heard_of(
+def test_late_reply_does_not_overwrite_a_newer_price(
     store: LayeredStore, shared: EventfulRedis, server: RedisServer
 ) -> None:
     def lose_the_news() -> None:
@@ -104,13 +104,13 @@ def test_a_failure_before_a_success_is_forgotten_in_an_outage_as_well(
             eventually(lambda: store.is_up and answers_itself(store, server))
         store.put("key", "me", b"body", store.time(), 600, 60)
         server.kill()
-        assert store.failure("key") is None
+        assert store.failure_marker("key") is None
 
     fail_and_succeed_before_an_outage()
     fail_and_succeed_before_an_outage()
 
 
-def test_redis_is_followed_and_used_again_after_what_nobody_thought_of(
+def test_redis_is_used_again_after_an_unexpected_error(
     shared: EventfulRedis, server: RedisServer
 ) -> None:
     with closing(LayeredStore(shared, 3600)) as store:

@@ -71,7 +71,7 @@ NOT_FOUND = [
 
 
 @pytest.mark.parametrize("path", SPELLINGS + NOT_FOUND)
-def test_no_other_spelling_of_the_path_leads_past_the_gate(keyed: Service, path: str) -> None:
+def test_no_other_spelling_of_the_path_bypasses_the_gate(keyed: Service, path: str) -> None:
     with Wire(keyed) as wire:  # byte by byte: a client library would spell the path in its own way
         received = wire.ask(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 
@@ -86,7 +86,7 @@ def test_refusals_are_logged_with_a_name_for_the_client_and_never_the_key(keyed:
     assert not re.search(f"{OLD}|{NEW}|{OPERATOR}|not-a-key", keyed.log_text)
 
 
-def test_an_allowance_holds_for_all_workers_of_all_replicas(redis_server: RedisServer) -> None:
+def test_rate_limit_holds_for_all_workers_of_all_replicas(redis_server: RedisServer) -> None:
     settings = {"client_rate_limit": 20, "redis_url": redis_server.url, "web_concurrency": 2}
     with Service(**settings) as one, Service(**settings) as other:
         began = time.monotonic()
@@ -109,7 +109,7 @@ def test_every_count_in_redis_expires(redis_server: RedisServer, client: httpx2.
     assert 0 < redis_server.client.pttl(key) <= 61_000
 
 
-def test_without_redis_each_replica_gives_the_whole_allowance_and_pace(
+def test_without_redis_each_replica_applies_its_own_rate_limit_and_pace(
     sandbox: SandboxServer,
 ) -> None:
     no_redis = f"redis://127.0.0.1:{free_port()}/0"

@@ -53,9 +53,7 @@ TOO_LARGE = {
 
 
 @pytest.mark.parametrize(("sent", "status"), TOO_LARGE.values(), ids=TOO_LARGE)
-def test_what_is_too_large_is_refused_as_a_problem(
-    service: Service, sent: bytes, status: int
-) -> None:
+def test_oversized_request_gets_a_problem(service: Service, sent: bytes, status: int) -> None:
     received = ask(service, sent)
 
     head, _, body = received.partition(b"\r\n\r\n")
@@ -179,7 +177,7 @@ AMBIGUOUS = {
 
 
 @pytest.mark.parametrize("sent", AMBIGUOUS.values(), ids=AMBIGUOUS)
-def test_what_two_readers_could_read_in_two_ways_is_answered_once_and_the_connection_closed(
+def test_ambiguous_request_is_answered_once_and_the_connection_closed(
     service: Service, sent: bytes
 ) -> None:
     received = ask(service, sent)
@@ -214,7 +212,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("sent", UNREADABLE.values(), ids=UNREADABLE)
-def test_what_cannot_be_read_is_repeated_to_nobody(service: Service, sent: bytes) -> None:
+def test_malformed_input_is_not_echoed(service: Service, sent: bytes) -> None:
     before = len(service.log("client.refused"))
 
     received = ask(service, sent)

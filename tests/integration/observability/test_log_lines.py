@@ -26,7 +26,7 @@ def service(sandbox: SandboxServer) -> Iterator[Service]:
         yield service
 
 
-def test_nothing_secret_is_written_at_any_level(sandbox: SandboxServer) -> None:
+def test_log_holds_no_secret_at_any_level(sandbox: SandboxServer) -> None:
     ending = token_ending(sandbox)
     secrets = [CLIENT_SECRET, "redis-password", ending]
 
@@ -71,7 +71,7 @@ def test_every_line_is_json_under_a_listed_event_gunicorns_too(service: Service)
     assert any(message.startswith("Listening at") for message in messages)
 
 
-def test_one_request_id_goes_through_all_lines_of_a_request(service: Service) -> None:
+def test_all_lines_of_a_request_carry_its_id(service: Service) -> None:
     query = {"origin": "JFK", "destination": "LAX", "date": some_day(40)}
     service.http.get("/flights/price", params=query, headers={"X-Request-ID": "mine"})
     eventually(lambda: service.log("http.request", request_id="mine"))

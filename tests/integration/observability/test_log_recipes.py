@@ -111,7 +111,7 @@ def test_every_line_is_json_with_a_known_event_level_and_fields(eventful: Path) 
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"])
 
 
-def test_much_has_happened(eventful: Path) -> None:
+def test_scenario_logged_most_events(eventful: Path) -> None:
     """Or the test above would show little."""
     happened = {line["event"] for line in lines(eventful.read_text())}
 
@@ -137,7 +137,7 @@ def test_gunicorn_tells_of_workers_that_came_and_went(eventful: Path) -> None:
     assert "Shutting down" in told
 
 
-def test_what_nobody_caught_in_a_worker_is_a_line_as_well(eventful: Path) -> None:
+def test_unhandled_exception_in_a_worker_is_logged(eventful: Path) -> None:
     crashes = [line for line in lines(eventful.read_text()) if line["event"] == "service.crashed"]
 
     told = {crash["thread"]: crash["exception"] for crash in crashes}
@@ -145,7 +145,7 @@ def test_what_nobody_caught_in_a_worker_is_a_line_as_well(eventful: Path) -> Non
     assert "KeyError: 'lost'" in told["gevent"]
 
 
-def test_what_nobody_caught_in_a_thread_is_a_line_as_well() -> None:
+def test_unhandled_exception_in_a_thread_is_logged() -> None:
     crash = """
 import threading
 from api.telemetry.logs import configure_logs

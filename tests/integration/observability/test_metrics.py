@@ -289,7 +289,7 @@ def test_errors_are_counted_by_code_with_the_time_of_the_last(
     assert value(service, "problem_last_timestamp_seconds", code="invalid-request") >= began
 
 
-def test_what_has_not_happened_yet_has_a_count_that_can_rise(plain: Service) -> None:
+def test_counters_exist_before_their_first_event(plain: Service) -> None:
     calls = [sample.labels for sample in samples(plain, f"flight_price_{CALLS}")]
 
     assert {"call": "search", "status": "200"} in calls

@@ -27,7 +27,7 @@ def test_workers_that_come_and_go_leave_no_files(service: Service) -> None:
         eventually(lambda: killed not in service.workers() and len(service.workers()) == 2)  # noqa: B023
     eventually(lambda: value(service, "workers") == 2)
 
-    # Of each kind one a place, some made later than others; and the history that all share.
+    # Of each kind one a slot, some made later than others; and the history that all share.
     known = re.compile(r"(counter|histogram|gauge_[a-z]+)_[01]\.db|history\.(json|lock)|lock")
     assert [
         file for file in metric_folder(service).iterdir() if not known.fullmatch(file.name)
@@ -42,7 +42,7 @@ def test_the_files_end_with_the_service() -> None:
     assert not folder.exists()
 
 
-def test_those_of_a_killed_service_end_with_the_next_one_and_no_others(service: Service) -> None:
+def test_metrics_folder_of_a_killed_service_is_removed_at_next_start(service: Service) -> None:
     with Service() as killed:
         left, workers = metric_folder(killed), killed.workers()
         killed.process.kill()

@@ -100,7 +100,7 @@ def test_a_request_is_one_trace_from_the_client_to_amadeus(
     assert call.parent_span_id == cache.span_id
 
 
-def test_what_its_client_leaves_out_is_left_out_all_the_way(
+def test_unsampled_trace_stays_unsampled_all_the_way(
     service: Service, collector: Collector, trace_id: str, day: str
 ) -> None:
     service.http.headers["traceparent"] = traceparent(trace_id, flags="00")
@@ -132,7 +132,7 @@ def test_a_span_tells_what_came_of_it(
     assert collector.services == {"flight-price-api"}
 
 
-def test_whoever_waits_for_another_shows_it(
+def test_waiting_for_another_caller_has_a_span(
     service: Service, collector: Collector, sandbox: SandboxServer, trace_id: str, day: str
 ) -> None:
     sandbox.fault("search", "latency", 400, count=1)
@@ -146,7 +146,7 @@ def test_whoever_waits_for_another_shows_it(
     assert len(collector.named("amadeus search", trace_id)) == 1
 
 
-def test_whoever_waits_for_another_process_shows_it(
+def test_waiting_for_another_process_has_a_span(
     service: Service,
     collector: Collector,
     sandbox: SandboxServer,
@@ -186,7 +186,7 @@ def test_the_log_tells_the_trace(service: Service, trace_id: str, day: str) -> N
         assert line["trace_id"] == trace_id
 
 
-def test_what_is_refused_is_no_part_of_the_trace_before(service: Service) -> None:
+def test_refused_request_does_not_join_the_previous_trace(service: Service) -> None:
     trace_id = uuid4().hex
     traced = PING[:-2] + f"traceparent: {traceparent(trace_id)}\r\n\r\n".encode()
 
@@ -246,7 +246,7 @@ def test_variables_of_opentelemetry_have_their_meaning(spans: Collector) -> None
     assert (spans.services, spans.keys) == ({"fares"}, {"of the collector"})
 
 
-def test_of_the_traces_that_begin_here_a_second_has_so_many(
+def test_new_traces_are_sampled_up_to_a_limit_a_second(
     service: Service, collector: Collector
 ) -> None:
     """Asked until there were more than that, however slow the machine is."""
@@ -291,7 +291,7 @@ def test_balancer_passes_no_trace_of_a_client_on(service: Service, collector: Co
     assert trace_id not in {span.trace_id.hex() for span in collector.spans}
 
 
-def test_who_has_begun_a_trace_is_not_left_out(
+def test_trace_begun_by_the_client_is_always_collected(
     service: Service, collector: Collector, trace_id: str
 ) -> None:
     asked = TRACES_A_SECOND * 2

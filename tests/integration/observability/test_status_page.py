@@ -191,13 +191,13 @@ def test_the_sandbox_is_named_loudly(calm: Service, chrome: Chrome) -> None:
     assert "invented" in banner.text
 
 
-def test_one_worker_is_no_workers(calm: Service, chrome: Chrome) -> None:
+def test_single_worker_is_shown_in_the_singular(calm: Service, chrome: Chrome) -> None:
     look(chrome, calm)
 
     assert (text(chrome, "workers"), text(chrome, "workers-word")) == ("1", "worker")
 
 
-def test_it_refreshes_itself(service: Service, chrome: Chrome) -> None:
+def test_status_page_refreshes_itself(service: Service, chrome: Chrome) -> None:
     look(chrome, service)
     before = int(value(service, "cache_lookups_total"))
     eventually(lambda: text(chrome, "lookups").endswith(f" {before} in all"))
@@ -207,7 +207,7 @@ def test_it_refreshes_itself(service: Service, chrome: Chrome) -> None:
     eventually(lambda: text(chrome, "lookups").endswith(f" {before + 1} in all"))
 
 
-def test_what_fails_at_amadeus_shows(
+def test_amadeus_failures_show_on_the_status_page(
     troubled: Service, chrome: Chrome, sandbox: SandboxServer
 ) -> None:
     sandbox.fault("search", "status", "500")
@@ -233,7 +233,7 @@ def test_no_prices_is_not_well(
     assert report["since_start"]["calls_saved"] == 0
 
 
-def test_one_worker_that_holds_calls_back_is_not_well_whichever_is_asked(
+def test_open_circuit_in_one_worker_shows_in_all(
     sandbox: SandboxServer, redis_server: RedisServer
 ) -> None:
     with two_workers(sandbox, redis_server) as service:

@@ -45,7 +45,7 @@ def test_clients_that_come_at_once_are_spread_over_the_workers(service: Service)
 
 
 @pytest.mark.alone
-def test_nobody_waits_for_the_workers_before_a_reload(service: Service) -> None:
+def test_workers_from_before_a_reload_delay_no_connection(service: Service) -> None:
     before = set(service.workers())
     service.process.send_signal(signal.SIGHUP)
     eventually(lambda: len(service.workers()) == 2 and not before & set(service.workers()))
@@ -69,7 +69,7 @@ def test_the_connections_of_a_dead_worker_count_for_nothing(service: Service) ->
     assert served_at_once(service) == {b"HTTP/1.1 200"}
 
 
-def test_everybody_is_served_however_often_many_come_at_once(service: Service) -> None:
+def test_repeated_bursts_of_connections_are_all_served(service: Service) -> None:
     for _ in range(60):
         assert served_at_once(service) == {b"HTTP/1.1 200"}
 

@@ -123,7 +123,7 @@ def test_idle_clients_hold_the_end_up_for_five_seconds_at_most(service: Service)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_cleanly_however_early_it_is_told_to(
+def test_service_ends_cleanly_however_early_it_is_stopped(
     sandbox: SandboxServer, number: signal.Signals
 ) -> None:
     for line in ("Listening at", "Booting worker", "service.warmed"):

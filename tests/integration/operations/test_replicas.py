@@ -56,7 +56,7 @@ def test_no_answer_of_the_balancer_names_software(way_in: Balancer) -> None:
     assert not {"server", "via"} & {name for answer in answers for name in answer.headers}
 
 
-def test_the_balancer_cuts_off_who_sends_drop_by_drop(way_in: Balancer) -> None:
+def test_balancer_cuts_off_slow_senders(way_in: Balancer) -> None:
     started = time.monotonic()
     with Wire(way_in) as head, Wire(way_in) as body:
         body.send(b"POST /flights/ping HTTP/1.1\r\nHost: x\r\nContent-Length: 4096\r\n\r\n")

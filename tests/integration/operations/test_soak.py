@@ -50,7 +50,7 @@ def test_no_key_lives_for_ever(soaked: Findings) -> None:
     assert soaked.endless_keys == set()
 
 
-def test_no_lock_is_left_by_who_took_it(soaked: Findings) -> None:
+def test_no_lock_outlives_its_owner(soaked: Findings) -> None:
     assert soaked.forgotten_locks == set()
 
 
@@ -62,5 +62,5 @@ def test_memory_and_open_files_are_flat(soaked: Findings, process: str) -> None:
     assert growth.last.files - growth.first.files < FILES
 
 
-def test_the_service_made_no_mistake(soaked: Findings) -> None:
+def test_service_logged_no_bug(soaked: Findings) -> None:
     assert soaked.mistakes == []

@@ -181,7 +181,7 @@ def test_wrong_credentials_are_named_as_what_they_are() -> None:
     assert (answer.status_code, answer.json()["code"]) == (502, "amadeus-misconfigured")
 
 
-def test_whoever_runs_on_the_sandbox_is_told_so_until_it_ends() -> None:
+def test_sandbox_is_named_at_the_start_and_in_every_answer() -> None:
     with Service() as service:
         [started] = service.log("service.started")
         answer = service.price()

@@ -67,7 +67,7 @@ def test_sizes_are_compared() -> None:
     assert "| 2048 | 900 |" in report
 
 
-def test_what_redis_needs_is_measured() -> None:
+def test_redis_memory_is_measured() -> None:
     assert "1,000 prices in Redis" in measured("sizing", "--prices", "1000")
 
 

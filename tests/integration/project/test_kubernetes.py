@@ -69,7 +69,7 @@ def test_a_misspelt_field_would_be_noticed(field: str, deployment: Document, sch
         schemas.validate(deployment, VERSIONS[0], strict=True)
 
 
-def test_they_speak_of_the_same_pods(documents: list[Document], deployment: Document) -> None:
+def test_manifests_select_the_same_pods(documents: list[Document], deployment: Document) -> None:
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert deployment["spec"]["selector"]["matchLabels"] == labels
     assert only(documents, "Service")["spec"]["selector"] == labels
@@ -120,7 +120,7 @@ def config(documents: list[Document]) -> dict[str, str]:
     return data
 
 
-def test_allowances_and_proxies_are_there_to_be_filled_in(
+def test_rate_limits_and_proxies_are_there_to_be_filled_in(
     documents: list[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AMADEUS_CLIENT_ID", "an-id")
@@ -194,5 +194,5 @@ def of_gunicorn(setting: str) -> int:
     return int(said)
 
 
-def test_it_is_the_image_of_this_version(pod: Any) -> None:
+def test_image_has_the_version_of_the_code(pod: Any) -> None:
     assert pod["containers"][0]["image"].endswith(f"/flight-price-api:{__version__}")

@@ -9,7 +9,7 @@ import pytest
 import redis
 from redis.crc import key_slot
 
-from api.services.cache.entries import Granted
+from api.services.cache.entries import LockAcquired
 from api.services.cache.redis import cluster
 from api.services.cache.redis.connections import connections_to
 from api.services.cache.redis.encoding import entry_key
@@ -90,19 +90,19 @@ def test_a_key_that_has_moved_ahead_of_its_slot_is_found(
     assert found.body == b"known"
 
 
-def test_a_question_whose_keys_are_being_moved_waits_until_they_are(
+def test_command_waits_while_its_keys_are_being_moved(
     servers: RedisCluster, store: RedisStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "PATIENCE_SECONDS", 10)
+    monkeypatch.setattr(cluster, "REDIRECT_TIMEOUT_SECONDS", 10)
     with ThreadPoolExecutor() as threads:
         with slot_on_the_move(servers) as (_, taker):
             before = refusals(taker)
             turn = threads.submit(claim, store)
             eventually(lambda: refusals(taker) > before + 1)
-        assert isinstance(turn.result(), Granted)
+        assert isinstance(turn.result(), LockAcquired)
 
 
-def test_it_does_not_wait_for_longer_than_for_a_silent_server(
+def test_redirects_take_no_longer_than_a_silent_server(
     servers: RedisCluster, store: RedisStore
 ) -> None:
     with slot_on_the_move(servers), pytest.raises(StoreUnavailable, match=r"TryAgain|AskError"):
@@ -131,7 +131,7 @@ def test_a_slot_that_was_moved_is_looked_for_once(servers: RedisCluster, store: 
     assert refusals(giver) == before + 1
 
 
-def test_a_node_that_left_the_cluster_is_no_place_to_listen(servers: RedisCluster) -> None:
+def test_node_that_left_the_cluster_is_not_listened_to(servers: RedisCluster) -> None:
     replica = next(server for server in servers.servers if server not in servers.masters())
     with closing(connections_to(servers.url)) as connections:
         connections.check_hears(replica.client)

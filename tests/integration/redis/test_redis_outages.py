@@ -115,7 +115,7 @@ def test_every_request_is_answered_in_an_outage_which_is_said_once(
     assert outages(service)[before:] == OUTAGE
 
 
-def test_what_was_fetched_in_an_outage_is_shared_after_it(
+def test_prices_fetched_in_an_outage_are_shared_after_it(
     service: Service, own_redis: RedisServer, sandbox: SandboxServer
 ) -> None:
     day, before = some_day(next(unasked)), len(outages(service))

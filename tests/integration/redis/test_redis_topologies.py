@@ -85,7 +85,7 @@ def test_sentinels_name_a_new_master_under_load_and_every_request_is_answered(
 
 
 @pytest.mark.parametrize("topology", [RedisCluster, SentinelRedis])
-def test_after_a_fail_over_a_nocache_answer_is_still_everybodys(
+def test_nocache_price_reaches_every_worker_after_a_failover(
     topology: type[RedisCluster | SentinelRedis], sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     with (

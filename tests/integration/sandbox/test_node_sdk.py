@@ -35,7 +35,7 @@ def modules(pytestconfig: pytest.Config) -> Path:
     return folder / "node_modules"
 
 
-def test_it_searches_and_is_refused(modules: Path, authority: Authority) -> None:
+def test_node_sdk_searches_and_gets_an_error(modules: Path, authority: Authority) -> None:
     date = str(dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30))
     trust = {"NODE_PATH": str(modules), "NODE_EXTRA_CA_CERTS": str(authority.path)}
     with SandboxServer("--certfile", str(authority.certificate())) as server:

@@ -53,14 +53,14 @@ def search(server: SandboxServer) -> Any:
     return client(server).shopping.flight_offers_search.get(**SEARCH)
 
 
-def test_it_searches_by_get(server: SandboxServer) -> None:
+def test_sdk_searches_by_get(server: SandboxServer) -> None:
     answer = search(server)
     assert answer.status_code == 200
     assert len(answer.data) == 2
     assert float(answer.data[0]["price"]["grandTotal"]) > 0
 
 
-def test_it_searches_by_post(server: SandboxServer) -> None:
+def test_sdk_searches_by_post(server: SandboxServer) -> None:
     body = {
         "originDestinations": [
             {
@@ -78,14 +78,14 @@ def test_it_searches_by_post(server: SandboxServer) -> None:
     assert answer.data == search(server).data
 
 
-def test_it_keeps_its_token(server: SandboxServer) -> None:
+def test_sdk_keeps_its_token(server: SandboxServer) -> None:
     one = client(server)
     for _ in range(3):
         one.shopping.flight_offers_search.get(**SEARCH)
     assert server.counters()["token"]["calls"] == 1
 
 
-def test_it_names_a_wrong_parameter(server: SandboxServer) -> None:
+def test_sdk_names_a_wrong_parameter(server: SandboxServer) -> None:
     with pytest.raises(ClientError) as caught:
         client(server).shopping.flight_offers_search.get(**SEARCH | {"adults": 0})
     assert "[adults]" in str(caught.value)
@@ -227,14 +227,14 @@ def test_a_token_that_is_missing_is_sent_as_none(server: SandboxServer) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_it_follows_a_redirect(server: SandboxServer, status: int) -> None:
+def test_sdk_follows_a_redirect(server: SandboxServer, status: int) -> None:
     query = "&".join(f"{name}={value}" for name, value in SEARCH.items())
     server.fault("search", "redirect", f"{status}:/v2/shopping/flight-offers?{query}", count=1)
     assert len(search(server).data) == 2
     assert server.counters()["search"]["calls"] == 2
 
 
-def test_it_gives_up_on_a_circle(server: SandboxServer) -> None:
+def test_sdk_gives_up_on_a_redirect_loop(server: SandboxServer) -> None:
     query = "&".join(f"{name}={value}" for name, value in SEARCH.items())
     server.fault("search", "redirect", f"/v2/shopping/flight-offers?{query}")
     with pytest.raises(ParserError):

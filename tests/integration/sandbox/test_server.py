@@ -46,7 +46,7 @@ def run(*options: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize("how", ["terminate", "interrupt"])
-def test_it_says_one_line_and_ends_cleanly(how: str) -> None:
+def test_server_prints_one_line_and_ends_cleanly(how: str) -> None:
     command = [sys.executable, "-m", "sandbox", "--port", "0"]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -59,7 +59,7 @@ def test_it_says_one_line_and_ends_cleanly(how: str) -> None:
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
-def test_it_ends_at_once_with_requests_in_progress() -> None:
+def test_server_ends_at_once_with_requests_in_progress() -> None:
     with (
         SandboxServer("--fault", "search:hang") as server,
         plain_http.client() as http,
@@ -142,7 +142,7 @@ def test_the_help_is_there() -> None:
         assert option in done.stdout
 
 
-def test_all_options_at_once() -> None:
+def test_options_can_be_combined() -> None:
     options = (
         *("--seed", "x", "--token-life", "60", "--client-id", "me", "--client-secret", "secret"),
         *("--rate-limit", "test", "--quota", "3", "--latency", "lognormal:1,2"),
@@ -176,7 +176,7 @@ def test_a_connection_serves_many_requests(server: SandboxServer) -> None:
     assert eventually(lambda: server.counters()["connections"]["open"] == 0)
 
 
-def test_it_serves_many_at_once(server: SandboxServer) -> None:
+def test_server_serves_many_clients_at_once(server: SandboxServer) -> None:
     server.settings(latency=300)
     with client(server) as http, concurrent.futures.ThreadPoolExecutor(20) as pool:
         list(pool.map(lambda _: http.get(SEARCH), range(20)))
@@ -192,7 +192,7 @@ def test_a_fault_holds_up_nobody_else(server: SandboxServer) -> None:
         assert isinstance(hanging.exception(), httpx2.ReadTimeout)
 
 
-def test_who_leaves_ends_the_hanging(server: SandboxServer) -> None:
+def test_client_that_leaves_ends_its_hanging_request(server: SandboxServer) -> None:
     server.fault("search", "hang")
     with client(server) as http, pytest.raises(httpx2.ReadTimeout):
         http.get(SEARCH, timeout=0.2)
@@ -216,7 +216,7 @@ ARGUMENTS = {
 
 
 @pytest.mark.parametrize("name", sorted(names_for("search") | names_for("token")))
-def test_it_survives_every_fault_that_it_plays(server: SandboxServer, name: str) -> None:
+def test_server_survives_every_fault_that_it_plays(server: SandboxServer, name: str) -> None:
     with client(server) as http:
         url = f"{SEARCH}?{JFK_TO_LAX.replace('2099-01-01', some_day())}&max=2"
         for leg in ("search", "token"):
@@ -232,14 +232,14 @@ def test_it_survives_every_fault_that_it_plays(server: SandboxServer, name: str)
         assert http.post(TOKEN, data=CREDENTIALS).status_code == 200
 
 
-def test_what_is_no_http_is_refused_and_survived(server: SandboxServer) -> None:
+def test_non_http_input_is_refused_and_survived(server: SandboxServer) -> None:
     with socket.create_connection((server.host, server.port), 20) as raw:
         raw.sendall(b"hello\r\n\r\n")
         assert raw.recv(100).startswith(b"HTTP/1.1 400")
     assert server.counters()["search"]["calls"] == 0
 
 
-def test_what_it_refuses_is_no_trouble_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+def test_refused_connection_logs_no_error_of_the_server(capfd: pytest.CaptureFixture[str]) -> None:
     many = "".join(f"X-{n}: 1\r\n" for n in range(2000))
     with (
         SandboxServer() as server,
@@ -250,7 +250,7 @@ def test_what_it_refuses_is_no_trouble_of_its_own(capfd: pytest.CaptureFixture[s
     assert capfd.readouterr().err == ""
 
 
-def test_it_serves_tls_and_counts_the_handshakes(authority: Authority) -> None:
+def test_server_serves_tls_and_counts_handshakes(authority: Authority) -> None:
     trust = ssl.create_default_context(cafile=str(authority.path))
     with SandboxServer("--certfile", str(authority.certificate()), admin=False) as server:
         assert server.url.startswith("https://127.0.0.1:")

@@ -12,7 +12,7 @@ from tests.support.clients import plain_http
 from tests.support.processes import eventually
 from tests.support.servers.service import Service
 
-PATIENCE_SECONDS = 60.0
+MAX_WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def logged(replicas: Sequence[Service], replies: list[Reply], event: str) -> lis
 
 async def _ask_all(urls: list[str]) -> list[Reply]:
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
-    async with plain_http.async_client(limits=limits, timeout=PATIENCE_SECONDS) as client:
+    async with plain_http.async_client(limits=limits, timeout=MAX_WAIT_SECONDS) as client:
         return await asyncio.gather(*(_ask(client, url) for url in urls))
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 from tests.support.servers.service import some_day
 
-PATIENCE_SECONDS = 30.0
+MAX_WAIT_SECONDS = 30.0
 AIRPORTS = ("JFK", "LAX", "LHR", "CDG", "FRA", "MAD", "SIN", "SYD")
 
 
@@ -102,7 +102,7 @@ class Load:
         started = time.monotonic()
         status, cache, age, problem = 0, "", 0, ""
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(MAX_WAIT_SECONDS):
                 status, headers = await client.get(f"/flights/price?{urlencode(question)}")
             cache, age = headers.get("x-cache", ""), int(headers.get("age", 0))
         except (OSError, EOFError) as exc:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from tests.support.processes import PATIENCE_SECONDS, eventually
+from tests.support.processes import MAX_WAIT_SECONDS, eventually
 from tests.support.servers.balancer import Balancer
 from tests.support.servers.service import Service
 
@@ -27,7 +27,7 @@ class Wire:
         self._socket = socket.socket()
         if receive_buffer is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self._socket.settimeout(PATIENCE_SECONDS)
+        self._socket.settimeout(MAX_WAIT_SECONDS)
         self._socket.connect(("127.0.0.1", service.port))
         self.port: int = self._socket.getsockname()[1]
 
@@ -53,7 +53,7 @@ class Wire:
             while True:
                 self._socket.sendall(data)
         except TimeoutError:
-            self._socket.settimeout(PATIENCE_SECONDS)
+            self._socket.settimeout(MAX_WAIT_SECONDS)
 
     def segments(self) -> int:
         """How many times the network brought bytes from the service. Linux only."""
@@ -79,7 +79,7 @@ class Wire:
     def drip_fast_until_cut_off(self) -> None:
         """Send thousands of bytes a second, each by itself, until the service has closed."""
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        give_up = time.monotonic() + PATIENCE_SECONDS
+        give_up = time.monotonic() + MAX_WAIT_SECONDS
         with suppress(OSError):
             while time.monotonic() < give_up:
                 self.send(b"\r")

@@ -16,7 +16,7 @@ from typing import Any, Self
 import httpx2
 
 from tests.support.clients import plain_http
-from tests.support.processes import PATIENCE_SECONDS, eventually, free_port
+from tests.support.processes import MAX_WAIT_SECONDS, eventually, free_port
 from tests.support.servers.sandbox_server import SandboxServer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,7 +57,7 @@ class Service:
         self._log = Path(self._folder.name) / "log"
         self.http = plain_http.client(
             base_url=self.url,
-            timeout=PATIENCE_SECONDS,
+            timeout=MAX_WAIT_SECONDS,
             event_hooks={"response": [self._remember]},
         )
         self._awaited_line = ""
@@ -117,7 +117,7 @@ class Service:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            return self.process.wait(2 * PATIENCE_SECONDS)
+            return self.process.wait(2 * MAX_WAIT_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

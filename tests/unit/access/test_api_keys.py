@@ -10,7 +10,7 @@ from api.access.api_keys import Keys
 OLD, NEW = "the-old-key-of-the-client", "the-new-key-of-the-client"
 
 
-def test_each_of_several_keys_opens_and_is_told_from_the_others() -> None:
+def test_several_keys_are_accepted_and_told_apart() -> None:
     keys = Keys.parse(f"{OLD},{NEW}")
 
     assert keys.holder(OLD)
@@ -19,7 +19,7 @@ def test_each_of_several_keys_opens_and_is_told_from_the_others() -> None:
 
 
 @pytest.mark.parametrize("key", ["", OLD[:-1], f"{OLD} ", OLD.upper(), "ключ-ключ-ключ-ключ"])
-def test_nothing_else_opens(key: str) -> None:
+def test_unknown_keys_are_refused(key: str) -> None:
     assert Keys.parse(OLD).holder(key) is None
 
 
@@ -35,7 +35,7 @@ def test_keys_stand_in_one_line_or_one_a_line(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["short", f"{OLD},short", f"{OLD};{NEW}", "quoted-'key'-of-a-client", "k" * 257, ","]
 )
-def test_what_is_no_key_is_refused_and_not_repeated(text: str) -> None:
+def test_malformed_key_is_refused_and_not_echoed(text: str) -> None:
     with pytest.raises(ValueError, match="16 to 256 letters") as refusal:
         Keys.parse(text)
 
@@ -43,7 +43,7 @@ def test_what_is_no_key_is_refused_and_not_repeated(text: str) -> None:
     assert "quoted" not in str(refusal.value)
 
 
-def test_nothing_in_memory_holds_a_key() -> None:
+def test_memory_holds_no_key_in_plain_text() -> None:
     keys = Keys.parse(secrets.token_urlsafe(32))
 
     held = {type(thing) for thing in (keys.digests, *keys.digests)}

@@ -49,7 +49,7 @@ def traced() -> Iterator[None]:
 
 @pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("peer", [CLIENT, "10.1.2.3"])
-def test_what_strangers_write_is_not_kept(peer: str) -> None:
+def test_untrusted_forwarded_for_is_not_cached(peer: str) -> None:
     before = held_bytes()
     for number in range(1000):
         PROXIES.client(peer, f"{number:08000}")

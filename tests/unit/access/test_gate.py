@@ -8,7 +8,7 @@ from api.access.api_keys import Keys
 from api.access.audience import Audience
 from api.access.client_address import Proxies
 from api.access.gate import Gate, Rules
-from api.access.rate_limit import Allowance
+from api.access.rate_limit import ClientRateLimit
 from api.http.error_handlers import add_error_handlers
 from api.http.request_context import RequestContext
 from api.services.cache.memory_store import MemoryStore
@@ -33,9 +33,9 @@ class OperatorResource(SilentResource):
 
 def client_of(*, keys: bool, per_minute: int | None = None) -> TestClient:
     store = MemoryStore()
-    allowance = Allowance(store, "client", per_minute, 1) if per_minute else None
+    rate_limit = ClientRateLimit(store, "client", per_minute, 1) if per_minute else None
     client_keys = Keys.parse(CLIENT_KEY) if keys else Keys()
-    rules = Rules(client_keys, Keys.parse(OPERATOR_KEY), allowance, None, Proxies())
+    rules = Rules(client_keys, Keys.parse(OPERATOR_KEY), rate_limit, None, Proxies())
     app = falcon.App(middleware=[RequestContext()])
     app.add_middleware(Gate(rules))
     add_error_handlers(app)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.access.rate_limit import Allowance
+from api.access.rate_limit import ClientRateLimit
 from api.services.cache.memory_store import MemoryStore
 
 
@@ -19,27 +19,27 @@ def clock() -> Clock:
     return Clock()
 
 
-def allowance(clock: Clock, per_minute: int, workers: int = 1) -> Allowance:
-    return Allowance(MemoryStore(clock=clock), "client", per_minute, workers)
+def rate_limit(clock: Clock, per_minute: int, workers: int = 1) -> ClientRateLimit:
+    return ClientRateLimit(MemoryStore(clock=clock), "client", per_minute, workers)
 
 
-def granted(limit: Allowance, client: str, times: int) -> int:
-    return sum(limit.take(client).retry_after is None for _ in range(times))
+def granted(limit: ClientRateLimit, client: str, times: int) -> int:
+    return sum(limit.consume(client).retry_after is None for _ in range(times))
 
 
 @pytest.mark.parametrize("per_minute", [1, 7, 60, 999])
 def test_a_minutes_requests_may_come_at_once_and_no_more(clock: Clock, per_minute: int) -> None:
-    assert granted(allowance(clock, per_minute), "a", 2 * per_minute) == per_minute
+    assert granted(rate_limit(clock, per_minute), "a", 2 * per_minute) == per_minute
 
 
-def test_each_client_has_its_own(clock: Clock) -> None:
-    limit = allowance(clock, 3)
+def test_clients_have_separate_limits(clock: Clock) -> None:
+    limit = rate_limit(clock, 3)
 
     assert (granted(limit, "a", 5), granted(limit, "b", 5)) == (3, 3)
 
 
-def test_it_comes_back_one_by_one(clock: Clock) -> None:
-    limit = allowance(clock, 6)
+def test_requests_are_granted_again_one_by_one(clock: Clock) -> None:
+    limit = rate_limit(clock, 6)
     granted(limit, "a", 6)
 
     clock.now += 20  # two turns of ten seconds
@@ -48,33 +48,33 @@ def test_it_comes_back_one_by_one(clock: Clock) -> None:
 
 
 def test_a_refused_client_is_told_when_to_come_back_and_then_served(clock: Clock) -> None:
-    limit = allowance(clock, 6)
+    limit = rate_limit(clock, 6)
     granted(limit, "a", 6)
-    wait = limit.take("a").retry_after or 0
+    wait = limit.consume("a").retry_after or 0
 
     assert wait == pytest.approx(9, abs=0.1)
     clock.now += wait - 0.1
-    assert limit.take("a").retry_after is not None
+    assert limit.consume("a").retry_after is not None
     clock.now += 0.2
-    assert limit.take("a").retry_after is None
+    assert limit.consume("a").retry_after is None
 
 
-def test_what_is_left_is_told(clock: Clock) -> None:
-    limit = allowance(clock, 6)
+def test_remaining_requests_are_reported(clock: Clock) -> None:
+    limit = rate_limit(clock, 6)
 
-    told = [(standing.remaining, standing.reset) for standing in (limit.take("a") for _ in "123")]
+    told = [(result.remaining, result.reset) for result in (limit.consume("a") for _ in "123")]
 
     assert told == [(5, 10), (4, 20), (3, 30)]
 
 
 @pytest.mark.parametrize("workers", [1, 4, 7])
-def test_what_is_told_to_be_left_is_granted_and_no_more(clock: Clock, workers: int) -> None:
-    limit = allowance(clock, 60, workers)
+def test_reported_remainder_is_exactly_what_is_granted(clock: Clock, workers: int) -> None:
+    limit = rate_limit(clock, 60, workers)
 
-    told = limit.take("a").remaining
+    told = limit.consume("a").remaining
 
     assert granted(limit, "a", 60) == told
 
 
 def test_workers_that_cannot_see_each_other_take_a_share_each(clock: Clock) -> None:
-    assert granted(allowance(clock, 60, workers=4), "a", 60) == 15
+    assert granted(rate_limit(clock, 60, workers=4), "a", 60) == 15

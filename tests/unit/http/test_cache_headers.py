@@ -6,7 +6,7 @@ from falcon.testing import create_req
 
 from api.http.cache_headers import set_cache_headers
 from api.services.cache.entries import Entry
-from api.services.cache.requests import Answer, Outcome
+from api.services.cache.requests import CacheResult, Outcome
 
 CASES = {
     "price that was just fetched": (Outcome.MISS, b"{}", 600, 0.1, "max-age=600", "0"),
@@ -25,7 +25,7 @@ def test_cache_control_is_the_whole_life_and_age_what_is_over(
     outcome, body, ttl, age, cache_control, told_age = case
     resp = falcon.Response()
 
-    set_cache_headers(create_req(), resp, Answer(Entry(body, 0, 0, ttl), outcome, age))
+    set_cache_headers(create_req(), resp, CacheResult(Entry(body, 0, 0, ttl), outcome, age))
 
     assert resp.get_header("Cache-Control") == cache_control
     assert resp.get_header("Age") == told_age

@@ -88,7 +88,7 @@ def test_gzip_is_left_to_the_proxy(service: LocalService) -> None:
 
 
 @pytest.mark.parametrize("path", ["/ping", "/healthz", "/readyz", "/version"])
-def test_what_a_probe_saw_is_for_no_cache(service: LocalService, path: str) -> None:
+def test_probe_answers_are_not_cacheable(service: LocalService, path: str) -> None:
     assert service.get(path).headers["Cache-Control"] == "no-store"
 
 
@@ -148,7 +148,9 @@ def test_every_answer_tells_browsers_to_be_careful(service: LocalService, path: 
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
 
 
-def test_nothing_inline_and_nothing_from_elsewhere_is_allowed(service: LocalService) -> None:
+def test_content_security_policy_allows_nothing_inline_and_no_other_host(
+    service: LocalService,
+) -> None:
     policy = service.get("/status").headers["Content-Security-Policy"]
 
     assert policy.startswith("default-src 'none'")

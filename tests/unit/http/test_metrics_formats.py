@@ -14,7 +14,7 @@ def service() -> Iterator[LocalService]:
         yield service
 
 
-def test_openmetrics_is_there_for_who_asks(service: LocalService) -> None:
+def test_openmetrics_is_served_on_request(service: LocalService) -> None:
     accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 
     response = service.get("/metrics", {"Accept": accept})
@@ -23,7 +23,7 @@ def test_openmetrics_is_there_for_who_asks(service: LocalService) -> None:
     assert list(text_string_to_metric_families(response.text))  # type: ignore[no-untyped-call]
 
 
-def test_openmetrics_is_not_there_for_who_would_rather_not(service: LocalService) -> None:
+def test_openmetrics_is_not_served_to_clients_that_prefer_text(service: LocalService) -> None:
     accept = "text/plain, application/openmetrics-text;q=0"
 
     response = service.get("/metrics", {"Accept": accept})

@@ -253,13 +253,13 @@ def test_a_failed_fetch_is_answered_by_the_last_price_and_says_so(clock: Clock) 
 def test_error_reply_of_amadeus_is_read_once(
     service: LocalService, day: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, refusal_from = [], replies.refusal_from
+    read, parse_error_document = [], replies.parse_error_document
 
-    def noted(status: int, document: dict[str, Any]) -> replies.Refusal:
+    def noted(status: int, document: dict[str, Any]) -> replies.ErrorReply:
         read.append(status)
-        return refusal_from(status, document)
+        return parse_error_document(status, document)
 
-    monkeypatch.setattr(replies, "refusal_from", noted)
+    monkeypatch.setattr(replies, "parse_error_document", noted)
 
     answer = service.price(origin="XXX", date=day)
 

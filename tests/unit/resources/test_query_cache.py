@@ -23,7 +23,7 @@ def asked(client: TestClient, date: str, more: str = "") -> Result:
     return client.simulate_get("/flights/price", query_string=query)
 
 
-def test_a_day_that_has_ended_everywhere_is_refused_though_its_query_is_known(
+def test_past_day_is_refused_although_its_query_was_cached(
     client: TestClient,
 ) -> None:
     with time_machine.travel("2026-11-21T11:59:59Z", tick=False):
@@ -32,7 +32,7 @@ def test_a_day_that_has_ended_everywhere_is_refused_though_its_query_is_known(
         assert asked(client, "2026-11-20").status_code == 400
 
 
-def test_a_day_that_comes_within_reach_is_accepted_though_its_query_was_refused(
+def test_day_that_becomes_bookable_is_accepted_after_a_refusal(
     client: TestClient,
 ) -> None:
     with time_machine.travel("2026-11-21T09:59:59Z", tick=False):
@@ -42,7 +42,7 @@ def test_a_day_that_comes_within_reach_is_accepted_though_its_query_was_refused(
 
 
 @time_machine.travel("2026-11-21T12:00:00Z", tick=False)
-def test_a_known_query_with_nocache_still_bypasses_the_cache(client: TestClient) -> None:
+def test_cached_query_with_nocache_still_bypasses_the_cache(client: TestClient) -> None:
     outcomes = [
         asked(client, "2026-12-01", more).headers["X-Cache"]
         for more in ("", "&nocache=1", "", "&nocache=1")
@@ -53,7 +53,7 @@ def test_a_known_query_with_nocache_still_bypasses_the_cache(client: TestClient)
 
 @pytest.fixture
 def two_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(price, "MAX_KNOWN_QUERIES", 2)
+    monkeypatch.setattr(price, "MAX_CACHED_QUERIES", 2)
 
 
 @time_machine.travel("2026-11-21T12:00:00Z", tick=False)

@@ -43,7 +43,7 @@ def test_a_bad_fault_is_refused_with_a_reason(
     assert sandbox.http.get("/admin/faults").json() == {"faults": []}
 
 
-def test_what_is_not_json_is_refused_with_a_reason(sandbox: InProcess) -> None:
+def test_non_json_body_is_refused_with_a_reason(sandbox: InProcess) -> None:
     answer = sandbox.http.put("/admin/settings", content=b"\xff{")
     assert answer.status_code == 400
     assert "must be JSON" in answer.json()["error"]

@@ -62,7 +62,7 @@ def test_each_documented_400_is_given_as_specified(
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
-def test_all_other_errors_have_the_default_form(sandbox: InProcess, status: int) -> None:
+def test_undocumented_errors_have_the_default_form(sandbox: InProcess, status: int) -> None:
     sandbox.fault("search", "status", status)
     answer = sandbox.search()
     assert answer.status_code == status

@@ -20,7 +20,7 @@ def statuses(sandbox: InProcess, apart: float, number: int) -> list[int]:
 
 
 # An empty search is counted like any other; it is then refused with 400.
-def test_there_is_no_limit_by_default(sandbox: InProcess) -> None:
+def test_requests_are_unlimited_by_default(sandbox: InProcess) -> None:
     assert statuses(sandbox, 0, 100) == [400] * 100
 
 
@@ -30,7 +30,7 @@ def test_in_test_two_searches_are_more_than_100_ms_apart(apart: float) -> None:
 
 
 @pytest.mark.parametrize(("limit", "apart"), [("test", 0.106), ("production", 0.0265)])
-def test_who_paces_a_few_percent_below_the_limit_is_never_refused(limit: str, apart: float) -> None:
+def test_client_a_few_percent_below_the_limit_is_never_refused(limit: str, apart: float) -> None:
     assert statuses(InProcess(rate_limit=limit), apart, 200) == [400] * 200
 
 
@@ -80,7 +80,7 @@ def test_in_test_no_second_sees_more_than_ten() -> None:
     assert most == 10
 
 
-def test_each_client_has_its_own_limit() -> None:
+def test_clients_have_separate_rate_limits() -> None:
     sandbox = InProcess(rate_limit="test")
     other = sandbox.ask_token(client_id="other").json()["access_token"]
     assert sandbox.get({}).status_code == sandbox.get({}, other).status_code == 400

@@ -97,13 +97,15 @@ def test_the_ticket_is_bought_soon_and_before_departure(honest: InProcess) -> No
 
 
 @pytest.mark.parametrize("adults", [1, 5, 9])
-def test_there_is_a_seat_for_each_who_needs_one(honest: InProcess, adults: int) -> None:
+def test_offers_have_a_seat_for_each_passenger_who_needs_one(
+    honest: InProcess, adults: int
+) -> None:
     seats = [one["numberOfBookableSeats"] for one in honest.offers(adults=adults, infants=1)]
     assert seats
     assert adults <= min(seats) <= max(seats) <= 9
 
 
-def test_what_has_left_is_not_sold() -> None:
+def test_departed_flights_are_not_sold() -> None:
     sydney = {"originLocationCode": "SYD", "destinationLocationCode": "MEL"}
     clock = Clock(dt.datetime(2026, 11, 21, 1, 33, tzinfo=dt.UTC).timestamp())
     sandbox = InProcess(clock)
@@ -232,7 +234,7 @@ def test_july_is_dearer_than_february() -> None:
     assert average(dt.date(2027, 7, 15)) > 1.2 * average(dt.date(2027, 2, 11))  # both Thursdays
 
 
-def test_one_flight_is_the_same_whoever_asks(honest: InProcess) -> None:
+def test_same_flight_appears_in_different_searches(honest: InProcess) -> None:
     def flights(**search: str) -> set[tuple[str, ...]]:
         offers = honest.offers(nonStop="true", **search)
         parts = [offer["itineraries"][0]["segments"][0] for offer in offers]

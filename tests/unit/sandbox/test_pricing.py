@@ -5,7 +5,7 @@ from sandbox.offers.journeys import Journey
 from sandbox.offers.pricing import Pricing
 from sandbox.offers.tariff import PRODUCTS, Tariff
 from sandbox.request.search import Search, Traveler
-from sandbox.world.airports import Places
+from sandbox.world.airports import Airports
 from sandbox.world.currencies import CURRENCIES
 from sandbox.world.dice import Dice
 from sandbox.world.network import Flight
@@ -21,7 +21,7 @@ def test_a_change_of_plane_makes_it_cheaper() -> None:
 
 
 def journey(fare: float, taxes: float) -> Journey:
-    a, b = Places().airport("JFK"), Places().airport("LAX")
+    a, b = Airports().airport("JFK"), Airports().airport("LAX")
     flight = Flight("AC", "AC", "1", a, b, 600, 300, "320", 4000.0, "AC1JFKLAX")
     itinerary = Itinerary((Departure(flight, 0, 18_000),), 1, "AC", 4000.0, 4000.0, "AC1JFKLAX")
     return Journey(fare, taxes, (itinerary,), 4000.0)

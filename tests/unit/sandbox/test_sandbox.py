@@ -16,7 +16,7 @@ from sandbox.http.server import url_of
 from sandbox.state.counters import Counters
 from sandbox.world.airlines import AIRLINES
 from sandbox.world.airport_sizes import RANKS
-from sandbox.world.airports import Places
+from sandbox.world.airports import Airports
 from sandbox.world.dice import Dice
 from sandbox.world.network import Network
 from tests.support.clients.sandbox_client import InProcess
@@ -37,7 +37,7 @@ def run(code: str, **environment: str) -> str:
     return done.stdout.strip()
 
 
-def test_it_imports_nothing_of_the_service() -> None:
+def test_sandbox_imports_nothing_of_the_service() -> None:
     code = "import sys, sandbox; print([name for name in sys.modules if name.split('.')[0]=='api'])"
     assert run(code) == "[]"
 
@@ -51,12 +51,12 @@ print(monkey.is_module_patched('socket'))
     assert run(code) == "False"
 
 
-def test_it_is_made_without_reading_airports() -> None:
+def test_creating_a_sandbox_reads_no_airports() -> None:
     code = """
 import sandbox
-from sandbox.world.airports import Places
+from sandbox.world.airports import Airports
 sandbox.create_app()
-print(Places._loaded)
+print(Airports._loaded)
 """
     assert run(code) == "None"
 
@@ -69,7 +69,7 @@ print(InProcess().search(max=20).text)
     assert run(code, PYTHONHASHSEED="1") == honest.search(max=20).text
 
 
-def test_it_weighs_little() -> None:
+def test_sandbox_uses_little_memory() -> None:
     code = """
 import resource, falcon, gevent, httpx2, orjson, pydantic
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -104,12 +104,12 @@ def test_the_page_does_not_repeat_what_a_host_header_smuggles_in(sandbox: InProc
 
 
 def test_between_busy_airports_there_are_always_flights() -> None:
-    places = Places()
-    network = Network(Dice("amadeus"), places)
-    busy = [places.airport(code) for code, rank in RANKS.items() if rank == 3]
+    airports = Airports()
+    network = Network(Dice("amadeus"), airports)
+    busy = [airports.airport(code) for code, rank in RANKS.items() if rank == 3]
     for origin in busy:
         for destination in busy:
-            assert origin.city == destination.city or network.ways(origin, destination)
+            assert origin.city == destination.city or network.routings(origin, destination)
 
 
 def test_a_fixed_latency_is_what_it_says() -> None:
@@ -180,9 +180,9 @@ def test_threads_can_share_it(sandbox: InProcess) -> None:
 
 
 def test_every_airport_of_the_tables_is_known() -> None:
-    places = Places()
+    airports = Airports()
     hubs = {hub for airline in AIRLINES.values() for hub in airline.hubs}
-    assert [code for code in {*RANKS, *hubs} if not places.airports_of(code)] == []
+    assert [code for code in {*RANKS, *hubs} if not airports.airports_of(code)] == []
 
 
 @pytest.mark.parametrize(

@@ -69,13 +69,13 @@ def test_a_token_expires(sandbox: InProcess) -> None:
     assert refusals(sandbox.search()) == [(38192, "")]
 
 
-def test_its_life_can_be_set() -> None:
+def test_token_lifetime_can_be_set() -> None:
     sandbox = InProcess(token_life=60)
     assert sandbox.ask_token().json()["expires_in"] == 60
 
 
 @pytest.mark.parametrize("text", ["", "ü", "A", "====", "a b"])
-def test_what_is_no_token_at_all_is_refused(text: str) -> None:
+def test_malformed_token_is_refused(text: str) -> None:
     with pytest.raises(AmadeusError, match="38190"):
         Tokens("seed", Clock()).check(text)
 
@@ -98,7 +98,7 @@ def test_revoked_tokens_are_refused_as_told(sandbox: InProcess, code: int) -> No
     assert sandbox.get({}, new).status_code == 400
 
 
-def test_what_a_token_is_can_be_asked() -> None:
+def test_token_can_be_inspected() -> None:
     clock = Clock()
     sandbox = InProcess(clock)
     path = f"/v1/security/oauth2/token/{sandbox.token}"

@@ -76,7 +76,7 @@ def test_an_offer_with_an_odd_price_does_not_count(odd: object) -> None:
 @pytest.mark.parametrize(
     "odd", [None, 1, [], {}, "offer", {"price": None}, {"price": []}], ids=repr
 )
-def test_what_is_no_offer_does_not_count(odd: object) -> None:
+def test_malformed_offers_are_ignored(odd: object) -> None:
     assert cheapest_fare([odd, offer("300.00")], None) == Fare("300.00", "EUR")
 
 
@@ -89,7 +89,7 @@ def test_an_empty_list_means_no_offers() -> None:
 
 
 @pytest.mark.parametrize("offers", [None, {}, "text", 5], ids=repr)
-def test_what_is_no_list_is_a_bad_answer_and_not_no_offers(offers: object) -> None:
+def test_non_list_data_is_a_bad_answer(offers: object) -> None:
     with pytest.raises(AmadeusBadAnswer, match="no list of offers"):
         cheapest_fare(offers, None)
 

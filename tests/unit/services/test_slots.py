@@ -61,7 +61,7 @@ def test_wait_that_is_foreseen_to_be_too_long_is_refused_at_once() -> None:
 
     with crowd(21, stay):
         begun = time.monotonic()
-        with pytest.raises(Crowded) as refused, slots.one(patience=0.5):
+        with pytest.raises(Crowded) as refused, slots.one(max_wait=0.5):
             pass
         assert time.monotonic() - begun < 0.1
         end.set()
@@ -70,7 +70,7 @@ def test_wait_that_is_foreseen_to_be_too_long_is_refused_at_once() -> None:
 
 def test_slot_that_does_not_come_is_waited_for_no_longer_than_said() -> None:
     slots = Slots(1)
-    with slots.one(), pytest.raises(Crowded), slots.one(patience=0.05):
+    with slots.one(), pytest.raises(Crowded), slots.one(max_wait=0.05):
         pass
-    with slots.one(patience=0):
+    with slots.one(max_wait=0):
         pass

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from api.services import status_history
-from api.services.status_history import KEPT, STEP_SECONDS, Figures, History
+from api.services.status_history import KEPT, STEP_SECONDS, History, Totals
 
 
 class Clock:
@@ -30,7 +30,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def worker(folder: Path) -> History:
     numbers = count(1)
-    return History(folder, lambda: Figures(next(numbers)))
+    return History(folder, lambda: Totals(next(numbers)))
 
 
 def test_two_workers_write_one_point_a_step(tmp_path: Path, clock: Clock) -> None:
@@ -62,10 +62,10 @@ def test_only_the_last_minutes_are_kept(tmp_path: Path, clock: Clock) -> None:
     points = recorder.points()
 
     assert len(points) == KEPT
-    assert points[-1].figures.lookups == KEPT + 5
+    assert points[-1].totals.lookups == KEPT + 5
 
 
-def test_nobody_waits_for_a_worker_that_is_writing(tmp_path: Path, clock: Clock) -> None:
+def test_busy_lock_on_the_history_delays_no_worker(tmp_path: Path, clock: Clock) -> None:
     del clock
     with (tmp_path / "history.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -76,7 +76,7 @@ def test_nobody_waits_for_a_worker_that_is_writing(tmp_path: Path, clock: Clock)
 
 
 def test_a_process_that_is_alone_has_no_history() -> None:
-    alone = History(None, Figures)
+    alone = History(None, Totals)
 
     alone.record_if_due()
 
@@ -89,13 +89,13 @@ def test_recording_outlives_an_error_and_tells_of_it(
     monkeypatch.setattr(status_history, "STEP_SECONDS", 0.01)
     recorded, errors = threading.Event(), [OSError(24, "Too many open files")]
 
-    def figures() -> Figures:
+    def totals() -> Totals:
         if errors:
             raise errors.pop()
         recorded.set()
-        return Figures()
+        return Totals()
 
-    recorder = History(tmp_path, figures)
+    recorder = History(tmp_path, totals)
     with structlog.testing.capture_logs() as said:
         recorder.start()
         assert recorded.wait(5)

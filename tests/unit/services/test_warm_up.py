@@ -7,14 +7,14 @@ import structlog
 
 from api.services.amadeus.circuit_breaker import CircuitBreaker
 from api.services.amadeus.replies import Reply
-from api.services.amadeus.token_provider import Credentials, TokenVault
+from api.services.amadeus.token_provider import Credentials, TokenProvider
 from api.services.amadeus.transport import Call, Transport
-from api.services.cache.entries import Turn
+from api.services.cache.entries import Claim
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.deadline import Deadline
 from api.services.lifecycle import Lifecycle
-from api.services.status_history import Figures, History
+from api.services.status_history import History, Totals
 from api.telemetry.events import Event
 from tests.support.processes import eventually
 
@@ -26,28 +26,30 @@ class OnceMistakenStore(MemoryStore):
 
     def claim(
         self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
-    ) -> Turn:
+    ) -> Claim:
         if self.is_mistaken:
             self.is_mistaken = False
             raise ValueError("nobody thought of this")
         return super().claim(key, owner, not_before, arrived, background=background)
 
 
-def test_a_token_is_fetched_even_if_the_warm_up_meets_what_nobody_thought_of() -> None:
+def test_token_is_fetched_even_if_the_warm_up_hits_an_unexpected_error() -> None:
     store, token = OnceMistakenStore(), b'{"access_token": "token", "expires_in": 1799}'
-    reader = ReadThrough(store, patience=5)
+    reader = ReadThrough(store, fetch_timeout=5)
     reply = Reply(200, "application/json", token)
-    vault = TokenVault(store, reader, lambda *_: reply, "https://x", Credentials("id", "secret"))
-    history = History(None, Figures)
-    worker = Lifecycle(store, reader, vault, CircuitBreaker(), history, lambda: None)
+    provider = TokenProvider(
+        store, reader, lambda *_: reply, "https://x", Credentials("id", "secret")
+    )
+    history = History(None, Totals)
+    worker = Lifecycle(store, reader, provider, CircuitBreaker(), history, lambda: None)
     worker.warm_up()
     eventually(lambda: worker.readiness().status == "ready")
     worker.stop()
 
 
-def test_a_stop_in_the_middle_of_the_warm_up_is_no_mistake_to_log() -> None:
+def test_stop_during_the_warm_up_logs_no_error() -> None:
     store = MemoryStore()
-    reader, history = ReadThrough(store, patience=5), History(None, Figures)
+    reader, history = ReadThrough(store, fetch_timeout=5), History(None, Totals)
     transport = Transport(httpx2.MockTransport(lambda _: httpx2.Response(200)))
     asked, goes_on = threading.Event(), threading.Event()
 
@@ -56,8 +58,8 @@ def test_a_stop_in_the_middle_of_the_warm_up_is_no_mistake_to_log() -> None:
         goes_on.wait(5)
         return transport.send(call, 5)
 
-    vault = TokenVault(store, reader, fetch, "https://x", Credentials("id", "secret"))
-    worker = Lifecycle(store, reader, vault, CircuitBreaker(), history, transport.close)
+    provider = TokenProvider(store, reader, fetch, "https://x", Credentials("id", "secret"))
+    worker = Lifecycle(store, reader, provider, CircuitBreaker(), history, transport.close)
     with structlog.testing.capture_logs() as said:
         worker.warm_up()
         assert asked.wait(5)

@@ -194,7 +194,7 @@ def test_a_bad_setting_is_named_with_what_it_takes_and_repeated_unless_it_may_ho
     assert not any(part in said for part in ("hush", "money", "hidden", "nine", "quoted"))
 
 
-def test_what_a_bad_setting_is_told_reads_like_a_sentence(refusal: Any) -> None:
+def test_error_for_a_bad_setting_reads_like_a_sentence(refusal: Any) -> None:
     assert refusal(PORT="abc", LOG_LEVEL="loud") == (
         'flight-price-api: PORT must be a whole number from 1 to 65535, not "abc"'
         " (TCP port to listen on);"
@@ -264,7 +264,7 @@ def test_the_custom_environment_needs_a_base_url_and_the_others_have_theirs(refu
     assert both.startswith("flight-price-api: AMADEUS_BASE_URL needs AMADEUS_ENVIRONMENT=custom")
 
 
-def test_the_log_learns_nothing_secret_of_the_settings(loaded: Any) -> None:
+def test_startup_summary_holds_no_secret(loaded: Any) -> None:
     settings = loaded(
         AMADEUS_ENVIRONMENT="test", REDIS_URL="redis://:hidden@localhost:6379/0", **CREDENTIALS
     )
@@ -285,11 +285,11 @@ def test_the_log_learns_nothing_secret_of_the_settings(loaded: Any) -> None:
         ("memory://", None),
     ],
 )
-def test_the_log_learns_which_redis_it_is(loaded: Any, url: str, place: str | None) -> None:
+def test_startup_summary_names_the_redis(loaded: Any, url: str, place: str | None) -> None:
     assert summary(loaded(REDIS_URL=url)).get("redis") == place
 
 
-def test_whoever_runs_on_the_sandbox_is_told_so() -> None:
+def test_startup_notice_names_the_sandbox() -> None:
     assert "invented" in str(summary(Settings())["notice"])
 
 
@@ -446,7 +446,7 @@ def test_a_file_without_a_secret_is_refused(
     assert complaint in refusal(API_KEYS_FILE=str(file))
 
 
-def test_what_is_wrong_with_the_content_of_a_file_is_told_without_it(
+def test_error_about_a_secret_file_does_not_repeat_its_content(
     refusal: Any, tmp_path: Path
 ) -> None:
     file = tmp_path / "keys"

@@ -57,7 +57,7 @@ def test_without_colors_there_are_none() -> None:
     assert "\033" not in line(event=Event.TOKEN_FAILED, level="error")
 
 
-def test_what_a_client_sends_cannot_break_or_color_the_line() -> None:
+def test_client_input_cannot_break_or_color_a_log_line() -> None:
     shown = line(colors=False, event=Event.HTTP_REQUEST, path="/x\n\033[31mcache.hit \ud800")
 
     assert shown.count("\n") == 1
@@ -65,7 +65,7 @@ def test_what_a_client_sends_cannot_break_or_color_the_line() -> None:
 
 
 @pytest.mark.parametrize("path", ['/a" status=500 x="', '/a"status=500', "/a=b", "/ a", ""])
-def test_what_a_client_sends_cannot_pass_for_a_field(path: str) -> None:
+def test_client_input_cannot_pass_for_a_log_field(path: str) -> None:
     shown = line(event=Event.HTTP_REQUEST, path=path, status=404)
 
     quoted = re.search(r'path=(".*") status=404\n', shown)

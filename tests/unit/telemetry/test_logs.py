@@ -16,7 +16,7 @@ import time_machine
 
 from api.telemetry.events import Event
 from api.telemetry.log_writer import QueuedWriter
-from api.telemetry.logs import current_request_id, note, renderer
+from api.telemetry.logs import current_request_id, make_record, renderer
 from tests.support.processes import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -59,8 +59,8 @@ def test_the_scan_sees_an_event_that_is_not_listed(tmp_path: Path) -> None:
 
 def rendered(*, console: bool = False, **event: object) -> str:
     """The line that an event becomes."""
-    (said,), _ = note(None, str(event.get("level", "info")), event)
-    return renderer(console=console, colors=False)(said).decode()
+    (record,), _ = make_record(None, str(event.get("level", "info")), event)
+    return renderer(console=console, colors=False)(record).decode()
 
 
 @time_machine.travel("2026-11-21T12:00:00.5Z", tick=False)
@@ -75,7 +75,7 @@ def test_a_line_is_one_json_object_that_tells_time_level_event_and_request_first
     )
 
 
-def test_what_json_cannot_say_becomes_text_and_a_line_stays_one_line() -> None:
+def test_values_unknown_to_json_become_text_on_one_line() -> None:
     line = rendered(
         event=Event.LIBRARY, message="two\nlines", when=dt.timedelta(1), path=Path("/x")
     )
@@ -84,7 +84,7 @@ def test_what_json_cannot_say_becomes_text_and_a_line_stays_one_line() -> None:
     assert json.loads(line)["when"] == "1 day, 0:00:00"
 
 
-def test_not_even_what_utf_8_cannot_say_costs_a_line() -> None:
+def test_invalid_unicode_costs_no_line() -> None:
     line = rendered(event=Event.LIBRARY, message="half a pair: \ud800", number=2**70)
 
     assert json.loads(line)["number"] == 2**70
@@ -166,15 +166,15 @@ def test_a_reader_that_stalls_costs_lines_that_are_counted_and_no_time(
 
     def read_on() -> bool:
         received.extend(os.read(reader, 65536))
-        return bool(said)
+        return bool(record)
 
-    with structlog.testing.capture_logs() as said:
+    with structlog.testing.capture_logs() as record:
         eventually(read_on)
     writer.close()
     os.close(descriptor)
     received += os.read(reader, 65536)
 
-    assert said == [
+    assert record == [
         {"event": "log.dropped", "log_level": "warning", "count": 1000 - len(received) // 1024}
     ]
     assert len(received) >= 100 * 1024
@@ -212,7 +212,7 @@ def test_no_character_of_a_client_moves_the_cursor_ends_a_line_or_turns_it_aroun
 
 
 @pytest.mark.parametrize("character", HOSTILE.values(), ids=HOSTILE)
-def test_what_is_escaped_in_json_is_still_there(character: str) -> None:
+def test_escaped_json_text_decodes_to_the_original(character: str) -> None:
     line = rendered(event=Event.HTTP_REQUEST, path=f"/é{character}")
 
     assert json.loads(line)["path"] == f"/é{character}"

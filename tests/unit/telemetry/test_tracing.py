@@ -10,13 +10,15 @@ from api.telemetry import tracing
 URL = "http://collector:4318"
 
 
-def test_with_its_packages_a_collector_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_collector_can_be_set_where_the_packages_are_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", URL)
 
     assert load_settings().otel_exporter_otlp_endpoint == URL
 
 
-def test_without_them_the_process_ends_with_the_line_that_installs_them(
+def test_missing_tracing_packages_are_named_with_their_installation(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", URL)
@@ -54,7 +56,7 @@ def test_stranger_s_trace_that_is_not_collected_is_passed_on_as_left_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"
-    monkeypatch.setattr(tracing, "_beginnings", Full())
+    monkeypatch.setattr(tracing, "_sampler", Full())
     monkeypatch.setattr(tracing, "_tracer", object())
 
     def asked() -> tuple[str | None, dict[str, str]]:

@@ -20,7 +20,7 @@ from api.services.deadline import within
 from api.settings.redis_url import Address
 
 # For how long a request follows from node to node, and waits for keys that are being moved.
-PATIENCE_SECONDS: Final = 0.2
+REDIRECT_TIMEOUT_SECONDS: Final = 0.2
 PAUSE_SECONDS: Final = 0.01
 # For how long one server is asked for what another one tells as well.
 EACH_SECONDS: Final = 0.1
@@ -41,7 +41,7 @@ class Cluster:
         self._owners: dict[int, Address] = {}
 
     def run(self, key: str, *command: object) -> Any:
-        give_up = time.monotonic() + PATIENCE_SECONDS
+        give_up = time.monotonic() + REDIRECT_TIMEOUT_SECONDS
         slot = key_slot(key.encode())
         node, is_asking = self._owner(slot), False
         while True:
@@ -55,7 +55,7 @@ class Cluster:
                 node, is_asking = self._address(asked, node), True
                 answer = asked
             except TryAgainError as busy:
-                # Some of the question's keys are on their way from one node to another, which
+                # Some of the entry's keys are on their way from one node to another, which
                 # takes milliseconds. Nothing was done yet.
                 time.sleep(PAUSE_SECONDS)
                 node, is_asking = self._owner(slot), False
@@ -74,7 +74,7 @@ class Cluster:
 
     def refresh(self) -> None:
         """Ask one node after the other until one tells who holds what."""
-        if not self._refreshing.acquire(timeout=PATIENCE_SECONDS):
+        if not self._refreshing.acquire(timeout=REDIRECT_TIMEOUT_SECONDS):
             raise redis.TimeoutError("the nodes of the cluster are still being discovered")
         try:
             self._learn_owners()

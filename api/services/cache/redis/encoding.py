@@ -1,10 +1,10 @@
-"""How entries, marks and announcements stand in Redis; the scripts in lua/ write them."""
+"""How entries, failure markers and announcements are encoded in Redis; lua/ writes them."""
 
 import re
 from dataclasses import dataclass
 from typing import Final
 
-from api.services.cache.entries import Entry, Failure
+from api.services.cache.entries import Entry, FailureMarker
 
 _HEAD: Final = re.compile(rb"1 ([0-9]+\.[0-9]+) ([0-9]+\.[0-9]+) ([0-9]+\.?[0-9]*)\n")
 # No number of ours is as large: the third century from now begins there.
@@ -22,7 +22,7 @@ class Announcement:
     entry: Entry | None
 
 
-# The braces keep the keys of one question in one slot of a Redis Cluster.
+# The braces keep the keys of one entry in one slot of a Redis Cluster.
 def entry_key(key: str) -> str:
     return f"{_PREFIX}{{{key}}}"
 
@@ -31,7 +31,7 @@ def lock_key(key: str) -> str:
     return f"{_PREFIX}{{{key}}}:lock"
 
 
-def mark_key(key: str) -> str:
+def marker_key(key: str) -> str:
     return f"{_PREFIX}{{{key}}}:mark"
 
 
@@ -57,12 +57,12 @@ def unpack_entry(raw: bytes) -> Entry | None:
     return Entry(*parts) if parts else None
 
 
-def unpack_failure(raw: bytes) -> Failure | None:
+def unpack_marker(raw: bytes) -> FailureMarker | None:
     parts = _unpack(raw)
     if parts is None:
         return None
     body, failed_at, pause, tries = parts
-    return Failure(body, failed_at, pause, int(tries))
+    return FailureMarker(body, failed_at, pause, int(tries))
 
 
 def unpack_announcement(raw: bytes) -> Announcement | None:

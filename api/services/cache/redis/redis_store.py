@@ -18,18 +18,18 @@ from redis.exceptions import NoScriptError
 
 from api.services.cache.entries import (
     CLOCK_TOLERANCE_SECONDS,
-    WAITING,
+    LOCK_HELD,
+    Claim,
     Entry,
-    Failure,
-    Granted,
-    Turn,
+    FailureMarker,
+    LockAcquired,
 )
 from api.services.cache.lifetimes import (
     BACKGROUND_PAUSE_SECONDS,
     HANDOVER_SECONDS,
     LOCK_SECONDS,
-    MARK_SECONDS,
-    mark_seconds,
+    MARKER_SECONDS,
+    marker_seconds,
 )
 from api.services.cache.memory_store import steady_time
 from api.services.cache.redis.connections import MAX_CONNECTIONS, connections_to
@@ -39,11 +39,11 @@ from api.services.cache.redis.encoding import (
     check_key,
     entry_key,
     lock_key,
-    mark_key,
+    marker_key,
     turn_key,
     unpack_announcement,
     unpack_entry,
-    unpack_failure,
+    unpack_marker,
 )
 from api.services.deadline import within
 from api.services.slots import Slots
@@ -75,7 +75,7 @@ class RedisStore:
         self._clock = _RedisClock()
         self._is_closed = False
         self._slots = Slots(MAX_CONNECTIONS)
-        self._failures = 0
+        self._markers = 0
         self._scripts = {name: _script(name) for name in SCRIPTS}
 
     def now(self) -> float:
@@ -109,11 +109,11 @@ class RedisStore:
             confirmed = self._guarded(lambda: subscription.get_message(timeout=None))
             if confirmed is None or confirmed["type"] != "subscribe":
                 raise StoreUnavailable("the subscription was not confirmed")
-            yield self._heard(server, subscription)
+            yield self._messages(server, subscription)
         finally:
             subscription.close()
 
-    def _heard(
+    def _messages(
         self, server: "redis.Redis", subscription: "redis.client.PubSub"
     ) -> Iterator["Announcement | None"]:
         alive_at = checked_at = time.monotonic()
@@ -149,18 +149,18 @@ class RedisStore:
             return None
         return entry
 
-    def failure(self, key: str) -> Failure | None:
-        failure = self._read(mark_key(key), unpack_failure)
-        if failure is not None and failure.failed_at > self.now() + CLOCK_TOLERANCE_SECONDS:
+    def failure_marker(self, key: str) -> FailureMarker | None:
+        marker = self._read(marker_key(key), unpack_marker)
+        if marker is not None and marker.failed_at > self.now() + CLOCK_TOLERANCE_SECONDS:
             return None
-        return failure
+        return marker
 
     def claim(
         self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
-    ) -> Turn:
+    ) -> Claim:
         now, kind, value = self._run(
             "claim",
-            [entry_key(key), lock_key(key), mark_key(key)],
+            [entry_key(key), lock_key(key), marker_key(key)],
             owner,
             f"{not_before:.6f}",
             f"{arrived:.6f}",
@@ -168,25 +168,25 @@ class RedisStore:
             _ms(LOCK_SECONDS),
             BACKGROUND_PAUSE_SECONDS,
             CLOCK_TOLERANCE_SECONDS,
-            _ms(MARK_SECONDS),
+            _ms(MARKER_SECONDS),
         )
         match kind:
             case b"entry":
-                return _certain(unpack_entry(value))
+                return _require(unpack_entry(value))
             case b"failure":
-                return _certain(unpack_failure(value))
+                return _require(unpack_marker(value))
             case b"granted":
-                return Granted(now, int(value))
+                return LockAcquired(now, int(value))
             case _:
-                return WAITING
+                return LOCK_HELD
 
     def renew(self, key: str, owner: str) -> None:
         self._run(
             "renew",
-            [lock_key(key), mark_key(key)],
+            [lock_key(key), marker_key(key)],
             owner,
             _ms(LOCK_SECONDS),
-            _ms(MARK_SECONDS),
+            _ms(MARKER_SECONDS),
         )
 
     def release(self, key: str, owner: str) -> None:
@@ -197,7 +197,7 @@ class RedisStore:
     ) -> Entry:
         _, _, value = self._run(
             "put",
-            [entry_key(key), lock_key(key), mark_key(key)],
+            [entry_key(key), lock_key(key), marker_key(key)],
             owner,
             body,
             f"{fetched_at:.6f}",
@@ -208,33 +208,33 @@ class RedisStore:
             CHANNEL,
             key,
         )
-        return _certain(unpack_entry(value))
+        return _require(unpack_entry(value))
 
-    def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> Failure:
+    def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> FailureMarker:
         _, _, value = self._run(
             "fail",
-            [lock_key(key), mark_key(key)],
+            [lock_key(key), marker_key(key)],
             owner,
             body,
             f"{pause:.6f}",
             tries,
-            _ms(mark_seconds(pause)),
+            _ms(marker_seconds(pause)),
         )
-        return _certain(unpack_failure(value))
+        return _require(unpack_marker(value))
 
     def drop(self, key: str, fetched_at: float) -> None:
         self._run("drop", [entry_key(key)], f"{fetched_at:.6f}", CHANNEL, key)
 
     def take_turn(
-        self, key: str, interval: float, patience: float, sharers: int
+        self, key: str, interval: float, max_wait: float, worker_count: int
     ) -> tuple[float, float]:
-        """As in `Store`: turns are `interval` apart, since all `sharers` ask the same Redis."""
-        del sharers
+        """As in `Store`: turns are `interval` apart, since all workers ask the same Redis."""
+        del worker_count
         _, _, value = self._run(
             "take_turn",
             [turn_key(key)],
             f"{interval:.6f}",
-            f"{patience:.6f}",
+            f"{max_wait:.6f}",
             CLOCK_TOLERANCE_SECONDS,
         )
         return float(value), interval
@@ -281,14 +281,14 @@ class RedisStore:
 
     def _in_turn(self, call: Callable[[], Any]) -> Any:
         """What a call brings once a connection is free for it, unless one before it failed."""
-        failures = self._failures
+        failures = self._markers
         with self._slots.one():
-            if self._failures != failures:
+            if self._markers != failures:
                 raise StoreUnavailable("another call just failed")
             try:
                 return self._guarded(call)
             except StoreUnavailable:
-                self._failures += 1
+                self._markers += 1
                 raise
 
     def _guarded(self, call: Callable[[], Any], seconds: float = CALL_SECONDS) -> Any:
@@ -324,7 +324,7 @@ def _script(name: str) -> _Script:
 
 
 class _WrongType(Exception):
-    """Under a key of ours stands something that is no string."""
+    """One of our keys holds a value that is not a string."""
 
 
 class _RedisClock:
@@ -357,7 +357,7 @@ def _told(seconds: str, microseconds: str, kind: bytes, value: bytes) -> tuple[f
     return int(seconds) + int(microseconds) / 1_000_000, kind, value
 
 
-def _certain(value: T | None) -> T:
+def _require(value: T | None) -> T:
     if value is None:
         raise StoreUnavailable("a script returned an unexpected reply")
     return value

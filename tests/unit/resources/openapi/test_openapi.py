@@ -40,7 +40,7 @@ def document(service: LocalService) -> dict[str, Any]:
     return found
 
 
-def test_it_is_openapi_3_1(document: dict[str, Any]) -> None:
+def test_document_is_openapi_3_1(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1.")
 
 
@@ -100,7 +100,7 @@ def codes(document: dict[str, Any], responses: dict[str, Any]) -> set[tuple[int,
 
 
 @pytest.mark.parametrize("key", [CLIENT, OPERATOR, "the-key-of-nobody"])
-def test_what_each_key_gets_is_in_the_document(
+def test_document_says_what_each_key_opens(
     keyed: LocalService, document: dict[str, Any], key: str
 ) -> None:
     for path, operations in document["paths"].items():
@@ -112,14 +112,14 @@ def test_what_each_key_gets_is_in_the_document(
         assert not is_refused or "security" in operations["get"], path
 
 
-def test_every_path_tells_what_befalls_what_is_no_proper_http(document: dict[str, Any]) -> None:
+def test_every_path_documents_the_errors_of_malformed_http(document: dict[str, Any]) -> None:
     befalls = {str(status.value) for status in worker._STATUSES.values()} | {"400"}  # noqa: SLF001
 
     for path, operations in document["paths"].items():
         assert operations["get"]["responses"].keys() >= befalls, path
 
 
-def test_every_route_is_in_the_document_but_what_pages_load(document: dict[str, Any]) -> None:
+def test_document_has_every_route_except_page_assets(document: dict[str, Any]) -> None:
     routed = {route.path for route in inspect_routes(create_app(Settings())._wsgi)}  # noqa: SLF001
 
     assert routed - {path for path in routed if path.endswith((".css", ".js"))} == {*PATHS}

@@ -11,7 +11,7 @@ from api.services.amadeus.circuit_breaker import (
     OPEN_SECONDS,
     REMEMBERED_SECONDS,
     CircuitBreaker,
-    Standing,
+    UpstreamHealth,
 )
 from api.telemetry import metrics
 from tests.support.processes import eventually
@@ -49,7 +49,7 @@ def opened(closed: CircuitBreaker) -> CircuitBreaker:
 
 def fail(breaker: CircuitBreaker) -> CircuitBreaker:
     for _ in range(FAILURES_TO_OPEN):
-        breaker.report(Standing.FAILING, breaker.admit())
+        breaker.report(UpstreamHealth.FAILING, breaker.admit())
     return breaker
 
 
@@ -67,20 +67,20 @@ def admits(breaker: CircuitBreaker) -> bool:
 
 
 def test_call_of_another_worker_closes_no_circuit(opened: CircuitBreaker, clock: Clock) -> None:
-    opened.hear(Standing.QUOTA)
+    opened.record(UpstreamHealth.QUOTA)
     assert not admits(opened)
     clock.now += OPEN_SECONDS
-    opened.report(Standing.OK, opened.admit())
-    opened.hear(Standing.QUOTA)
-    assert opened.standing is Standing.QUOTA
+    opened.report(UpstreamHealth.OK, opened.admit())
+    opened.record(UpstreamHealth.QUOTA)
+    assert opened.health is UpstreamHealth.QUOTA
 
 
 def test_circuit_opens_only_after_failures_in_a_row(closed: CircuitBreaker) -> None:
     for _ in range(FAILURES_TO_OPEN):
-        closed.report(Standing.FAILING, closed.admit())
-        closed.report(Standing.OK, closed.admit())
-    assert closed.standing is Standing.OK
-    assert fail(closed).standing is Standing.FAILING
+        closed.report(UpstreamHealth.FAILING, closed.admit())
+        closed.report(UpstreamHealth.OK, closed.admit())
+    assert closed.health is UpstreamHealth.OK
+    assert fail(closed).health is UpstreamHealth.FAILING
 
 
 def test_open_circuit_says_when_to_come_back(opened: CircuitBreaker, clock: Clock) -> None:
@@ -96,7 +96,7 @@ def test_metric_shows_the_end_of_the_open_time_although_nobody_calls() -> None:
 
     eventually(lambda: open_workers() == 0)
 
-    assert breaker.standing is Standing.FAILING
+    assert breaker.health is UpstreamHealth.FAILING
     assert admits(breaker)
     metrics.BREAKER_OPEN.set(0)
 
@@ -113,18 +113,20 @@ def test_metric_shows_an_open_circuit_while_a_call_probes(
 def test_old_observation_counts_for_nothing(opened: CircuitBreaker, clock: Clock) -> None:
     clock.now += REMEMBERED_SECONDS + 1
 
-    assert opened.standing is Standing.OK
+    assert opened.health is UpstreamHealth.OK
 
 
-@pytest.mark.parametrize("refusal", [Standing.MISCONFIGURED, Standing.QUOTA])
-def test_one_refusal_of_all_calls_is_enough(closed: CircuitBreaker, refusal: Standing) -> None:
-    closed.report(refusal, closed.admit())
+@pytest.mark.parametrize("error_reply", [UpstreamHealth.MISCONFIGURED, UpstreamHealth.QUOTA])
+def test_one_rejection_of_all_calls_is_reported(
+    closed: CircuitBreaker, error_reply: UpstreamHealth
+) -> None:
+    closed.report(error_reply, closed.admit())
 
-    assert closed.standing is refusal
+    assert closed.health is error_reply
     assert admits(closed)
 
 
-def test_one_call_at_a_time_probes_however_long_it_takes(
+def test_only_one_call_at_a_time_probes_an_open_circuit(
     opened: CircuitBreaker, clock: Clock
 ) -> None:
     clock.now += OPEN_SECONDS
@@ -138,7 +140,7 @@ def test_failed_probe_keeps_the_circuit_open_as_long_again(
     opened: CircuitBreaker, clock: Clock
 ) -> None:
     clock.now += OPEN_SECONDS
-    opened.report(Standing.FAILING, opened.admit())
+    opened.report(UpstreamHealth.FAILING, opened.admit())
     clock.now += OPEN_SECONDS - 0.001
     assert not admits(opened)
     clock.now += 0.001
@@ -147,7 +149,7 @@ def test_failed_probe_keeps_the_circuit_open_as_long_again(
 
 def test_answered_probe_closes_the_circuit(opened: CircuitBreaker, clock: Clock) -> None:
     clock.now += OPEN_SECONDS
-    opened.report(Standing.OK, opened.admit())
+    opened.report(UpstreamHealth.OK, opened.admit())
 
     assert admits(opened)
     assert admits(opened)
@@ -157,7 +159,7 @@ def late_call(breaker: CircuitBreaker) -> int:
     """A call that was admitted before the circuit opened."""
     before, *admitted = [breaker.admit() for _ in range(FAILURES_TO_OPEN + 1)]
     for each in admitted:
-        breaker.report(Standing.FAILING, each)
+        breaker.report(UpstreamHealth.FAILING, each)
     return before
 
 
@@ -166,7 +168,7 @@ def test_late_report_lets_no_second_call_probe(closed: CircuitBreaker, clock: Cl
     clock.now += OPEN_SECONDS
     closed.admit()
 
-    closed.report(Standing.OK, before)
+    closed.report(UpstreamHealth.OK, before)
 
     assert not admits(closed)
 
@@ -177,6 +179,6 @@ def test_late_failure_keeps_the_circuit_open_no_longer(
     before = late_call(closed)
     clock.now += OPEN_SECONDS
 
-    closed.report(Standing.FAILING, before)
+    closed.report(UpstreamHealth.FAILING, before)
 
     assert admits(closed)

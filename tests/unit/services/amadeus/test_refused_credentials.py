@@ -4,7 +4,7 @@ import pytest
 
 from api.errors import AmadeusMisconfigured, AmadeusUnavailable, UpstreamError
 from api.services.amadeus.replies import Reply
-from api.services.amadeus.token_provider import Credentials, TokenVault
+from api.services.amadeus.token_provider import Credentials, TokenProvider
 from api.services.amadeus.transport import Call
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
@@ -24,9 +24,9 @@ REFUSALS: dict[str, tuple[Reply | UpstreamError, str]] = {
 }
 
 
-@pytest.mark.parametrize("refusal", REFUSALS)
-def test_the_first_minute_has_six_calls_whatever_the_traffic(refusal: str) -> None:
-    reply, code = REFUSALS[refusal]
+@pytest.mark.parametrize("error_reply", REFUSALS)
+def test_the_first_minute_has_six_calls_whatever_the_traffic(error_reply: str) -> None:
+    reply, code = REFUSALS[error_reply]
     now, called_at, told = 0.0, [], set()
 
     def call(_call: Call, _deadline: Deadline) -> Reply:
@@ -37,10 +37,12 @@ def test_the_first_minute_has_six_calls_whatever_the_traffic(refusal: str) -> No
 
     store = MemoryStore(clock=lambda: 1_800_000_000 + now)
     credentials = Credentials("id", "of another host")
-    vault = TokenVault(store, ReadThrough(store, patience=5), call, "https://x", credentials)
+    provider = TokenProvider(
+        store, ReadThrough(store, fetch_timeout=5), call, "https://x", credentials
+    )
     while now < 60:
         with pytest.raises(UpstreamError) as failed:
-            vault.token(Deadline(5))
+            provider.token(Deadline(5))
         assert failed.value.code == code
         told.add(now + (failed.value.retry_after or 0))
         now += 0.125
@@ -58,15 +60,17 @@ def test_corrected_secret_is_tried_at_once() -> None:
 
     store = MemoryStore()
 
-    def vault(secret: str) -> TokenVault:
+    def provider(secret: str) -> TokenProvider:
         credentials = Credentials("id", secret)
-        return TokenVault(store, ReadThrough(store, patience=5), call, "https://x", credentials)
+        return TokenProvider(
+            store, ReadThrough(store, fetch_timeout=5), call, "https://x", credentials
+        )
 
     with pytest.raises(AmadeusMisconfigured):
-        vault("wrong").token(Deadline(5))
-    assert vault("right").token(Deadline(5)).value == "t"
+        provider("wrong").token(Deadline(5))
+    assert provider("right").token(Deadline(5)).value == "t"
     with pytest.raises(AmadeusMisconfigured):  # its pause goes on
-        vault("wrong").token(Deadline(5))
+        provider("wrong").token(Deadline(5))
 
 
 @pytest.mark.parametrize(
@@ -86,9 +90,11 @@ def test_the_first_minute_of_a_token_of_odd_life_has_few_calls(expires_in: str, 
 
     store = MemoryStore(clock=lambda: 1_800_000_000 + now)
     credentials = Credentials("id", "secret")
-    vault = TokenVault(store, ReadThrough(store, patience=5), call, "https://x", credentials)
+    provider = TokenProvider(
+        store, ReadThrough(store, fetch_timeout=5), call, "https://x", credentials
+    )
     while now < 60:
-        assert vault.token(Deadline(5)).value == "t"
+        assert provider.token(Deadline(5)).value == "t"
         now += 0.125
 
     assert called_at == [9 * number for number in range(calls)]

@@ -6,8 +6,8 @@ import pytest
 
 from api.errors import AmadeusMisconfigured, RejectedByAmadeus
 from api.models import PriceQuery
-from api.services.amadeus.replies import refusal_from
-from api.services.amadeus.search_errors import PARAMETERS, error_of
+from api.services.amadeus.replies import parse_error_document
+from api.services.amadeus.search_errors import PARAMETERS, to_domain_error
 
 QUERY = PriceQuery.model_construct(origin="JKF", destination="LAX", date=dt.date(2026, 12, 1))
 
@@ -18,9 +18,9 @@ def said(*errors: tuple[int, str]) -> tuple[str, list[str]]:
         {"code": code, "title": "INVALID THING", "source": {"parameter": name}}
         for code, name in errors
     ]
-    error = error_of(refusal_from(400, {"errors": listed}), QUERY)
+    error = to_domain_error(parse_error_document(400, {"errors": listed}), QUERY)
     assert isinstance(error, RejectedByAmadeus)
-    return error.detail, [fault.parameter for fault in error.faults]
+    return error.detail, [item.parameter for item in error.parameter_errors]
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_a_refusal_names_our_parameters(
     assert said(*errors) == expected
 
 
-def test_other_refusals_are_not_the_fault_of_a_parameter() -> None:
-    refusal = refusal_from(403, {"errors": [{"source": {"parameter": "adults"}}]})
+def test_unrelated_rejections_name_no_parameter() -> None:
+    error_reply = parse_error_document(403, {"errors": [{"source": {"parameter": "adults"}}]})
 
-    assert isinstance(error_of(refusal, QUERY), AmadeusMisconfigured)
+    assert isinstance(to_domain_error(error_reply, QUERY), AmadeusMisconfigured)
 
 
 def test_every_parameter_of_a_query_has_a_name_there() -> None:

@@ -9,7 +9,7 @@ from api.errors import AmadeusUnavailable, UpstreamError
 from api.services.cache.entries import Entry
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
-from api.services.cache.requests import Fetched, Question
+from api.services.cache.requests import CacheRequest, FetchedValue
 from api.services.deadline import Deadline
 from api.telemetry.events import Event
 from tests.support.processes import eventually
@@ -18,23 +18,23 @@ CALLERS = 8
 
 
 @pytest.mark.parametrize("error", [None, AmadeusUnavailable("no")], ids=["answer", "failure"])
-def test_all_but_one_waited_for_the_one_that_fetched(error: UpstreamError | None) -> None:
+def test_waiters_are_told_that_they_waited(error: UpstreamError | None) -> None:
     seen: list[Event] = []
     go_on = threading.Event()
 
-    def fetch(_deadline: Deadline) -> Fetched:
+    def fetch(_deadline: Deadline) -> FetchedValue:
         go_on.wait(5)
         if error:
             raise error
-        return Fetched(b"250", 600)
+        return FetchedValue(b"250", 600)
 
     def observe(event: Event, _entry: Entry | None) -> None:
         seen.append(event)
 
-    reader = ReadThrough(MemoryStore(), patience=5)
-    question = Question("key", fetch, observe)
+    reader = ReadThrough(MemoryStore(), fetch_timeout=5)
+    request = CacheRequest("key", fetch, observe)
     with ThreadPoolExecutor(CALLERS) as crowd:
-        asked = [crowd.submit(reader.read, question, Deadline(5)) for _ in range(CALLERS)]
+        asked = [crowd.submit(reader.read, request, Deadline(5)) for _ in range(CALLERS)]
         eventually(lambda: seen.count(Event.CACHE_MISS) == CALLERS)
         go_on.set()
 

@@ -9,12 +9,12 @@ from api.http.cache_headers import cache_status
 from api.services.cache.entries import Entry
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
-from api.services.cache.requests import Fetched, Outcome, Question
+from api.services.cache.requests import CacheRequest, FetchedValue, Outcome
 from api.services.deadline import Deadline
 
 
-def question(body: bytes = b"250") -> Question:
-    return Question("key", lambda _: Fetched(body, 600), lambda *_: None, stale_ttl=60)
+def request(body: bytes = b"250") -> CacheRequest:
+    return CacheRequest("key", lambda _: FetchedValue(body, 600), lambda *_: None, stale_ttl=60)
 
 
 class SlowToConfirm(MemoryStore):
@@ -32,17 +32,17 @@ class SlowToConfirm(MemoryStore):
         return entry
 
 
-def test_what_is_stored_in_the_last_moment_is_a_miss_and_not_stale() -> None:
+def test_entry_stored_at_the_deadline_is_a_miss_and_not_stale() -> None:
     store = SlowToConfirm()
-    answer = ReadThrough(store, patience=5).read(question(), Deadline(0.2))
+    answer = ReadThrough(store, fetch_timeout=5).read(request(), Deadline(0.2))
     store.go_on.set()
     assert answer.outcome is Outcome.MISS
     assert cache_status(answer, left=600) == "flight-price-api; fwd=miss; stored"
 
 
-def test_nothing_is_fetched_for_a_caller_whose_time_is_over() -> None:
-    reader = ReadThrough(MemoryStore(), patience=5)
+def test_expired_deadline_starts_no_fetch() -> None:
+    reader = ReadThrough(MemoryStore(), fetch_timeout=5)
     with pytest.raises(AmadeusTimeout):
-        reader.read(question(b"for nobody"), Deadline(0))
-    answer = reader.read(question(b"for somebody"), Deadline(5))
+        reader.read(request(b"for nobody"), Deadline(0))
+    answer = reader.read(request(b"for somebody"), Deadline(5))
     assert answer.entry.body == b"for somebody"

@@ -12,10 +12,10 @@ from random import Random
 import pytest
 
 from api.errors import AmadeusTimeout, dump_upstream_error
-from api.services.cache.entries import Turn
+from api.services.cache.entries import Claim
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
-from api.services.cache.requests import Fetched, Question
+from api.services.cache.requests import CacheRequest, FetchedValue
 from api.services.deadline import Deadline
 from tests.support.stories import READERS, Clock, Story, hurry, played
 
@@ -49,17 +49,17 @@ def test_a_step_of_the_store_s_clock_costs_a_fetch_and_no_answer(step: float) ->
     store = MemoryStore(clock=lambda: time.monotonic() + offset)
     fetched = 0
 
-    def fetch(_deadline: Deadline) -> Fetched:
+    def fetch(_deadline: Deadline) -> FetchedValue:
         nonlocal fetched
         fetched += 1
-        return Fetched(str(fetched).encode(), 600)
+        return FetchedValue(str(fetched).encode(), 600)
 
-    reader = ReadThrough(store, patience=1.0)
-    question = Question("key", fetch, observe=lambda _moment, _entry: None)
-    reader.read(question, Deadline(5))
+    reader = ReadThrough(store, fetch_timeout=1.0)
+    request = CacheRequest("key", fetch, observe=lambda _event, _entry: None)
+    reader.read(request, Deadline(5))
     offset += step
-    answers = [reader.read(question, Deadline(5)) for _ in range(20)]
-    forced = reader.read_forced(question, Deadline(5))
+    answers = [reader.read(request, Deadline(5)) for _ in range(20)]
+    forced = reader.read_forced(request, Deadline(5))
     assert int(forced.entry.body) == fetched <= 3
     assert all(0 <= answer.age < 600 for answer in answers)
 
@@ -71,7 +71,7 @@ class RoundingStore(MemoryStore):
 
     def claim(
         self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
-    ) -> Turn:
+    ) -> Claim:
         self.claims += 1
         return super().claim(
             key, owner, round(not_before, 6), round(arrived, 6), background=background
@@ -86,17 +86,17 @@ def rounding() -> RoundingStore:
 
 
 def test_leader_takes_the_entry_of_a_store_that_rounds(rounding: RoundingStore) -> None:
-    question = Question("key", lambda _: Fetched(b"new", 0), lambda _moment, _entry: None)
+    request = CacheRequest("key", lambda _: FetchedValue(b"new", 0), lambda _event, _entry: None)
     rounding.put("key", "", b"old", 1_800_000_000.123456, 0, 60)
 
-    assert ReadThrough(rounding, 1).read(question, Deadline(0.5)).entry.body == b"old"
+    assert ReadThrough(rounding, 1).read(request, Deadline(0.5)).entry.body == b"old"
     assert rounding.claims == 1
 
 
 def test_leader_takes_the_failure_of_a_store_that_rounds(rounding: RoundingStore) -> None:
-    question = Question("key", lambda _: Fetched(b"new", 0), lambda _moment, _entry: None)
+    request = CacheRequest("key", lambda _: FetchedValue(b"new", 0), lambda _event, _entry: None)
     rounding.fail("key", "", dump_upstream_error(AmadeusTimeout("too late")), 0, 1)
 
     with pytest.raises(AmadeusTimeout, match="too late"):
-        ReadThrough(rounding, 1).read(question, Deadline(0.5))
+        ReadThrough(rounding, 1).read(request, Deadline(0.5))
     assert rounding.claims == 1

@@ -49,7 +49,7 @@ def store(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> RedisStore:
 CALLS: list[Callable[[RedisStore], object]] = [
     RedisStore.time,
     lambda store: store.get("key"),
-    lambda store: store.failure("key"),
+    lambda store: store.failure_marker("key"),
     lambda store: store.claim("key", "me", 0, 0, background=False),
     lambda store: store.take_turn("key", 1, 1, 1),
 ]

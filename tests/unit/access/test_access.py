@@ -86,7 +86,7 @@ def basic(password: str) -> str:
     ],
     ids=["bearer", "another key", "X-API-Key", "basic"],
 )
-def test_whoever_brings_a_key_gets_prices(keyed: LocalService, headers: dict[str, str]) -> None:
+def test_valid_key_gets_prices(keyed: LocalService, headers: dict[str, str]) -> None:
     assert ask(keyed, **headers).status_code == 200
 
 
@@ -105,7 +105,7 @@ def test_whoever_brings_a_key_gets_prices(keyed: LocalService, headers: dict[str
     ],
     ids=str,
 )
-def test_whoever_brings_none_is_told_how_to(keyed: LocalService, headers: dict[str, str]) -> None:
+def test_missing_key_is_explained(keyed: LocalService, headers: dict[str, str]) -> None:
     answer = keyed.get("/flights/price", headers)
 
     assert refusal(answer) == (401, "unauthorized")
@@ -156,7 +156,7 @@ def test_without_any_setting_nobody_is_asked_or_counted() -> None:
         assert answer.headers["cache-control"] == "max-age=600"
 
 
-def test_who_asks_too_fast_is_told_when_to_come_back(client: Client) -> None:
+def test_client_over_its_rate_limit_is_told_when_to_retry(client: Client) -> None:
     answers = [client.get(PRICE) for _ in range(4)]
 
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
@@ -168,7 +168,7 @@ def test_who_asks_too_fast_is_told_when_to_come_back(client: Client) -> None:
     ]  # fmt: skip
 
 
-def test_nocache_has_a_stricter_allowance(client: Client) -> None:
+def test_nocache_has_a_stricter_rate_limit(client: Client) -> None:
     answers = [client.get(f"{PRICE}&nocache={value}") for value in ("1", "True", "0")]
 
     assert [answer.status_code for answer in answers] == [200, 429, 200]
@@ -177,7 +177,7 @@ def test_nocache_has_a_stricter_allowance(client: Client) -> None:
     assert answers[2].headers["ratelimit"].startswith('"client";r=0;')
 
 
-def test_each_key_has_its_own_allowance_and_strangers_have_their_address() -> None:
+def test_rate_limits_count_per_key_and_without_a_key_per_address() -> None:
     with LocalService(api_keys=f"{OLD},{NEW}", client_rate_limit=1) as service:
         statuses = [
             ask(service, X_API_Key=key).status_code
@@ -195,7 +195,7 @@ def test_guesses_at_the_operators_key_count_and_its_holder_does_not(client: Clie
     assert statuses(*[OPERATOR] * 5) == [200] * 5
 
 
-def test_behind_a_trusted_proxy_each_client_has_its_own_allowance(proxied: LocalService) -> None:
+def test_clients_behind_a_trusted_proxy_have_separate_rate_limits(proxied: LocalService) -> None:
     statuses = [
         ask(proxied, X_Forwarded_For=addresses).status_code
         for addresses in (
@@ -213,7 +213,7 @@ def test_a_browser_may_ask_for_the_options_without_a_key(keyed: LocalService) ->
     assert keyed.client.simulate_options("/flights/price").status_code == 200
 
 
-def test_what_names_no_lifetime_gets_none_with_a_key(keyed: LocalService) -> None:
+def test_response_without_cache_control_gets_none_with_a_key(keyed: LocalService) -> None:
     answer = keyed.client.simulate_options("/flights/price")
 
     assert answer.status_code == 200

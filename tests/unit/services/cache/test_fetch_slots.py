@@ -12,11 +12,11 @@ from api.errors import AmadeusUnavailable
 from api.services.cache import read_through
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
-from api.services.cache.requests import Fetched, Outcome, Question
+from api.services.cache.requests import CacheRequest, FetchedValue, Outcome
 from api.services.deadline import Deadline
 
 PATIENCE = 1.0
-Fetch = Callable[[Deadline], Fetched]
+Fetch = Callable[[Deadline], FetchedValue]
 
 
 @pytest.fixture
@@ -26,14 +26,14 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> ReadThrough:
     return ReadThrough(MemoryStore(), PATIENCE)
 
 
-def question(key: str, fetch: Fetch, *, waits_in_line: bool = True) -> Question:
-    return Question(
+def request(key: str, fetch: Fetch, *, waits_in_line: bool = True) -> CacheRequest:
+    return CacheRequest(
         key, fetch, lambda *_: None, stale_ttl=60, refresh_from=9, waits_in_line=waits_in_line
     )
 
 
-def at_once(_: Deadline) -> Fetched:
-    return Fetched(b"250", 600)
+def at_once(_: Deadline) -> FetchedValue:
+    return FetchedValue(b"250", 600)
 
 
 @contextmanager
@@ -41,14 +41,14 @@ def two_under_way(reader: ReadThrough) -> Iterator[threading.Event]:
     """Two fetches that take until the event, or the end of the `with`."""
     begun, end = threading.Semaphore(0), threading.Event()
 
-    def slow(_: Deadline) -> Fetched:
+    def slow(_: Deadline) -> FetchedValue:
         begun.release()
         end.wait(5)
-        return Fetched(b"late", 600)
+        return FetchedValue(b"late", 600)
 
     with ThreadPoolExecutor(2) as threads:
         for key in ("one", "other"):
-            threads.submit(reader.read, question(key, slow), Deadline(5))
+            threads.submit(reader.read, request(key, slow), Deadline(5))
             begun.acquire(timeout=5)
         yield end
         end.set()
@@ -58,15 +58,15 @@ def test_fetches_under_way_are_bounded(reader: ReadThrough) -> None:
     places = threading.Semaphore(2)
     had_place = list[bool]()
 
-    def fetch(_: Deadline) -> Fetched:
+    def fetch(_: Deadline) -> FetchedValue:
         had_place.append(places.acquire(blocking=False))
         time.sleep(0.02)
         places.release()
-        return Fetched(b"250", 600)
+        return FetchedValue(b"250", 600)
 
     with ThreadPoolExecutor(10) as threads:
         for key in range(10):
-            threads.submit(reader.read, question(str(key), fetch), Deadline(5))
+            threads.submit(reader.read, request(str(key), fetch), Deadline(5))
     assert had_place == [True] * 10
 
 
@@ -74,32 +74,32 @@ def test_fetch_that_would_come_too_late_is_refused_with_the_time_to_come_back(
     reader: ReadThrough,
 ) -> None:
     with two_under_way(reader), pytest.raises(AmadeusUnavailable) as refused:
-        reader.read(question("third", at_once), Deadline(5))
+        reader.read(request("third", at_once), Deadline(5))
     assert 0 < (refused.value.retry_after or 0) <= PATIENCE / 2
 
 
 def test_fetch_that_waited_in_line_has_half_of_its_time_left(reader: ReadThrough) -> None:
     left = list[float]()
 
-    def fetch(deadline: Deadline) -> Fetched:
+    def fetch(deadline: Deadline) -> FetchedValue:
         left.append(deadline.remaining())
-        return Fetched(b"250", 600)
+        return FetchedValue(b"250", 600)
 
     with two_under_way(reader) as end:
         threading.Timer(0.3 * PATIENCE, end.set).start()
-        reader.read(question("third", fetch), Deadline(5))
+        reader.read(request("third", fetch), Deadline(5))
     assert PATIENCE / 2 <= left[0] < 0.75 * PATIENCE
 
 
 def test_last_known_price_stands_in_for_a_fetch_that_is_refused(reader: ReadThrough) -> None:
-    reader.read(question("third", lambda _: Fetched(b"250", 0.01)), Deadline(5))
+    reader.read(request("third", lambda _: FetchedValue(b"250", 0.01)), Deadline(5))
     time.sleep(0.02)
     with two_under_way(reader):
-        answer = reader.read(question("third", at_once), Deadline(5))
+        answer = reader.read(request("third", at_once), Deadline(5))
     assert answer.outcome is Outcome.STALE
 
 
-def test_what_others_need_for_their_fetch_waits_in_no_line(reader: ReadThrough) -> None:
+def test_fetch_that_others_wait_for_joins_no_line(reader: ReadThrough) -> None:
     with two_under_way(reader):
-        answer = reader.read(question("token", at_once, waits_in_line=False), Deadline(5))
+        answer = reader.read(request("token", at_once, waits_in_line=False), Deadline(5))
     assert answer.entry.body == b"250"
