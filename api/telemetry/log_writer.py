@@ -41,7 +41,9 @@ class QueuedWriter(Generic[T]):
     def _start(self) -> None:
         # Originals, not gevent's: this thread must block without stopping the greenlets.
         self._queue = get_original("queue", "SimpleQueue")()
-        self._finished = get_original("threading", "Event")()
+        # Not an Event: its lock would be gevent's, so waiting for it would run greenlets at exit.
+        self._running = get_original("_thread", "allocate_lock")()
+        self._running.acquire()
         self._dropped = 0
         # Here and not at the first line: a request must not fail where no thread can be started.
         get_original("_thread", "start_new_thread")(self._drain, ())
@@ -56,7 +58,8 @@ class QueuedWriter(Generic[T]):
     def close(self) -> None:
         """Write what is queued, for at most FLUSH_SECONDS."""
         self._queue.put(None)
-        self._finished.wait(FLUSH_SECONDS)
+        if self._running.acquire(timeout=FLUSH_SECONDS):
+            self._running.release()
 
     def _drain(self) -> None:
         sleep = get_original("time", "sleep")
@@ -77,7 +80,7 @@ class QueuedWriter(Generic[T]):
                 sleep(GATHER_SECONDS)
             record = self._queue.get()
         self._write_out(batch)
-        self._finished.set()
+        self._running.release()
 
     def _write_out(self, data: bytes) -> None:
         while data:

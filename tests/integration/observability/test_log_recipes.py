@@ -166,6 +166,26 @@ raise KeyError("lost")
     assert (run.stderr, run.returncode) == ("", 1)
 
 
+def test_exit_writes_the_last_lines_and_runs_no_greenlet() -> None:
+    end = """
+from gevent import monkey
+monkey.patch_all()
+import atexit
+import os
+import gevent
+from api.telemetry.logs import configure_logs, get_logger
+configure_logs("info", "json")
+atexit.register(gevent.spawn, os.write, 2, b"a greenlet ran")
+get_logger().info("gunicorn", message="the last line")
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", end], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert [line.get("message") for line in lines(run.stdout)] == ["the last line"]
+    assert run.stderr == ""
+
+
 def test_without_docker_the_log_is_a_file_with_every_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
     (command,) = re.findall(r"`(LOG_FORMAT=json make run .*)`", PAGE)
