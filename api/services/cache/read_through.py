@@ -55,7 +55,7 @@ LOCK_RENEWAL_SECONDS: Final = 1.0
 REFRESH_PAUSE_SECONDS: Final = 1.0
 REFRESHES_AT_ONCE: Final = 32
 # By measurement (docs/adr/0015-a-busy-worker.md).
-FETCHES_AT_ONCE: Final = 128
+MAX_FETCHES: Final = 128
 
 log = get_logger()
 
@@ -63,16 +63,17 @@ log = get_logger()
 class ReadThrough:
     """Answers from a store, or fetched by one for all.
 
-    fetch_timeout: seconds that a fetch may take.
+    fetch_timeout: seconds that a fetch may take, its wait for a slot included.
+    max_fetches: how many fetches may be under way at once.
     """
 
-    def __init__(self, store: Store, fetch_timeout: float) -> None:
+    def __init__(self, store: Store, fetch_timeout: float, max_fetches: int = MAX_FETCHES) -> None:
         self._store = store
         self._fetch_timeout = fetch_timeout
         self._lock = threading.Lock()
         self._pending: dict[str, PendingFetch] = {}
         self._refreshed_lately: TTLCache[str, bool] = TTLCache(10_000, REFRESH_PAUSE_SECONDS)
-        self._slots = Slots(FETCHES_AT_ONCE)
+        self._slots = Slots(max_fetches)
         self._refreshes = threading.BoundedSemaphore(REFRESHES_AT_ONCE)
         # The keys of the locks that are held here, by their owner's name.
         self._held: dict[str, str] = {}

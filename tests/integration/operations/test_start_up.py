@@ -116,6 +116,7 @@ def test_the_warm_up_fetches_the_token_before_anybody_asks() -> None:
     assert "amadeus" not in warmed  # nothing was asked that would show how it is
 
 
+@pytest.mark.alone
 def test_a_hung_amadeus_delays_no_worker_and_kills_none() -> None:
     with SandboxServer("--fault", "token:hang") as sandbox:
         launched = time.monotonic()

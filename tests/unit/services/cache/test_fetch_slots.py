@@ -1,4 +1,4 @@
-"""How many answers are fetched at once, and what becomes of those who wait."""
+"""How many fetches are under way at once, and what happens to those that wait."""
 
 import threading
 import time
@@ -9,21 +9,25 @@ from contextlib import contextmanager
 import pytest
 
 from api.errors import AmadeusUnavailable
-from api.services.cache import read_through
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, FetchedValue, Outcome
 from api.services.deadline import Deadline
 
-PATIENCE = 1.0
+FETCH_TIMEOUT = 10.0
 Fetch = Callable[[Deadline], FetchedValue]
 
 
 @pytest.fixture
-def reader(monkeypatch: pytest.MonkeyPatch) -> ReadThrough:
-    """One that fetches two answers at once, and gives a fetch a second."""
-    monkeypatch.setattr(read_through, "FETCHES_AT_ONCE", 2)
-    return ReadThrough(MemoryStore(), PATIENCE)
+def reader() -> ReadThrough:
+    """A read-through with two fetches at once."""
+    return ReadThrough(MemoryStore(), FETCH_TIMEOUT, max_fetches=2)
+
+
+@pytest.fixture
+def hasty_reader() -> ReadThrough:
+    """The same, which gives a fetch a second."""
+    return ReadThrough(MemoryStore(), 1.0, max_fetches=2)
 
 
 def request(key: str, fetch: Fetch, *, waits_in_line: bool = True) -> CacheRequest:
@@ -71,11 +75,11 @@ def test_fetches_under_way_are_bounded(reader: ReadThrough) -> None:
 
 
 def test_fetch_that_would_come_too_late_is_refused_with_the_time_to_come_back(
-    reader: ReadThrough,
+    hasty_reader: ReadThrough,
 ) -> None:
-    with two_under_way(reader), pytest.raises(AmadeusUnavailable) as refused:
-        reader.read(request("third", at_once), Deadline(5))
-    assert 0 < (refused.value.retry_after or 0) <= PATIENCE / 2
+    with two_under_way(hasty_reader), pytest.raises(AmadeusUnavailable) as refused:
+        hasty_reader.read(request("third", at_once), Deadline(5))
+    assert 0 < (refused.value.retry_after or 0) <= 0.5
 
 
 def test_fetch_that_waited_in_line_has_half_of_its_time_left(reader: ReadThrough) -> None:
@@ -86,16 +90,18 @@ def test_fetch_that_waited_in_line_has_half_of_its_time_left(reader: ReadThrough
         return FetchedValue(b"250", 600)
 
     with two_under_way(reader) as end:
-        threading.Timer(0.3 * PATIENCE, end.set).start()
-        reader.read(request("third", fetch), Deadline(5))
-    assert PATIENCE / 2 <= left[0] < 0.75 * PATIENCE
+        threading.Timer(0.3, end.set).start()
+        reader.read(request("third", fetch), Deadline(FETCH_TIMEOUT))
+    assert FETCH_TIMEOUT / 2 <= left[0] < FETCH_TIMEOUT - 0.2
 
 
-def test_last_known_price_stands_in_for_a_fetch_that_is_refused(reader: ReadThrough) -> None:
-    reader.read(request("third", lambda _: FetchedValue(b"250", 0.01)), Deadline(5))
+def test_last_known_price_stands_in_for_a_fetch_that_is_refused(
+    hasty_reader: ReadThrough,
+) -> None:
+    hasty_reader.read(request("third", lambda _: FetchedValue(b"250", 0.01)), Deadline(5))
     time.sleep(0.02)
-    with two_under_way(reader):
-        answer = reader.read(request("third", at_once), Deadline(5))
+    with two_under_way(hasty_reader):
+        answer = hasty_reader.read(request("third", at_once), Deadline(5))
     assert answer.outcome is Outcome.STALE
 
 
