@@ -64,7 +64,7 @@ bench-test: .venv/dev.stamp .venv-bench/stamp .venv-runtime/stamp redis-server b
 
 .PHONY: pictures
 pictures: setup ## Take the screenshots of /status in docs/status
-	@PICTURES=docs/status $(BIN)/pytest tests/integration/observability/test_status_page.py -k "well or down"
+	@PICTURES=docs/status $(BIN)/pytest tests/integration/observability/test_status_page.py -k "healthy_service or degradation or stopped_service"
 
 .PHONY: lint
 lint: .venv/dev.stamp ## Check style, types, the imports between modules and gunicorn's settings

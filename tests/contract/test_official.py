@@ -28,7 +28,7 @@ def test_examples_of_our_schemas_are_valid_by_the_official_files(operation: Oper
             assert official.violations(operation, status, example) == []
 
 
-def test_an_official_file_names_each_violation() -> None:
+def test_official_file_reports_each_violation() -> None:
     content = InProcess().search(max=1).json()
     content["data"][0]["price"]["total"] = 1
     content["data"][0]["surprise"] = 1
@@ -38,7 +38,7 @@ def test_an_official_file_names_each_violation() -> None:
     ]
 
 
-def test_required_parameters_are_the_official_ones() -> None:
+def test_required_parameters_match_the_official_file() -> None:
     required = {one["name"] for one in official.parameters() if one["required"]}
     assert required == set(JFK_TO_LAX)
 

@@ -43,7 +43,7 @@ def is_prose(line: str) -> bool:
     return bool(line) and not BLOCK.match(line)
 
 
-def test_numbers_have_no_gap() -> None:
+def test_adr_numbers_have_no_gap() -> None:
     assert [int(head(record)["number"]) for record in RECORDS] == [*range(1, len(RECORDS) + 1)]
 
 

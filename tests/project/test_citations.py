@@ -47,7 +47,7 @@ def test_each_cited_section_is_a_heading_of_the_amadeus_page() -> None:
     assert missing == []
 
 
-def test_the_amadeus_page_is_cited_by_service_and_sandbox() -> None:
+def test_amadeus_page_is_cited_by_service_and_sandbox() -> None:
     rooms = {source.relative_to(ROOT).parts[0] for source in SOURCES if cited(source)}
 
     assert {"api", "sandbox"} <= rooms

@@ -20,14 +20,14 @@ def defined_tests() -> set[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_test_and_file_that_a_document_names_exists(document: Path) -> None:
+def test_tests_and_files_named_in_documents_exist(document: Path) -> None:
     text = document.read_text()
     assert set(re.findall(r"`(test_\w+)`", text)) - defined_tests() == set()
     files = re.findall(r"`((?:api|bench|deploy|docs|sandbox|tests)/[\w./-]+)`", text)
     assert [name for name in files if not (ROOT / name).exists()] == []
 
 
-def test_every_row_of_what_happens_when_names_its_test() -> None:
+def test_failure_table_rows_name_their_tests() -> None:
     page = (ROOT / "docs" / "failures.md").read_text()
     rows = [line for line in page.splitlines() if line.startswith("| ")]
     rows = [row for row in rows if not row.startswith("| when |")]
@@ -35,7 +35,7 @@ def test_every_row_of_what_happens_when_names_its_test() -> None:
     assert all(re.search(r"\| `test_\w+` \|$", row) for row in rows)
 
 
-def test_every_threat_has_its_test() -> None:
+def test_threat_table_rows_name_their_tests() -> None:
     table = (ROOT / "SECURITY.md").read_text().partition("\n## Threats\n")[2]
     rows = [line for line in table.partition("\n## ")[0].splitlines() if line.startswith("| ")][1:]
     assert len(rows) > 20

@@ -64,11 +64,11 @@ def only_logged_by_name() -> set[Event]:
     }
 
 
-def test_every_event_is_on_the_page_and_no_other() -> None:
+def test_observability_page_lists_exactly_the_events_of_the_code() -> None:
     assert set(rows()) == set(Event)
 
 
-def test_the_search_for_what_is_logged_finds_it() -> None:
+def test_scan_for_logged_events_finds_most_events() -> None:
     """All but what an observer is told, or comes from the settings or elsewhere."""
     observed = {Event.CACHE_MISS, Event.CACHE_BYPASS, Event.CACHE_COALESCED, Event.CACHE_STORED}
     observed |= {Event.CACHE_REFRESHED, Event.CACHE_STALE_SERVED}

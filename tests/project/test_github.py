@@ -68,7 +68,7 @@ def test_dependabot_knows_every_folder_with_pinned_packages() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda path: path.name)
-def test_issue_form_has_what_github_asks_for(form: Path) -> None:
+def test_issue_form_has_the_fields_that_github_requires(form: Path) -> None:
     fields = yaml.safe_load(form.read_text())
 
     assert {"name", "description", "body"} <= set(fields)

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_make_clean_removes_all_that_git_ignores() -> None:
+def test_make_clean_removes_everything_that_git_ignores() -> None:
     ignored = {name.rstrip("/") for name in (ROOT / ".gitignore").read_text().split()}
     recipe = (ROOT / "Makefile").read_text().partition("\nclean:")[2].partition("\n\n")[0]
     settings_of_the_user = {".env"}
@@ -15,7 +15,7 @@ def test_make_clean_removes_all_that_git_ignores() -> None:
     assert ignored - settings_of_the_user <= set(re.findall(r"[\w.-]+", recipe))
 
 
-def test_replicas_are_named_in_the_folder_of_the_balancer_alone() -> None:
+def test_replica_list_exists_in_the_balancer_folder_only() -> None:
     # The Caddyfile reads the file beside it; one elsewhere is left over from a run by hand.
     found = [*ROOT.glob("*.caddy"), *ROOT.glob("[a-z]*/**/*.caddy")]
 

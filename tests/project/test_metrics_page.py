@@ -21,19 +21,19 @@ def row(metric: MetricWrapperBase) -> str:
     return f"| `{name}` | {family.type} | {labels} | {family.documentation} |"
 
 
-def test_the_page_lists_all_metrics_and_no_others() -> None:
+def test_observability_page_lists_exactly_the_exported_metrics() -> None:
     listed = [line for line in PAGE.read_text().splitlines() if line.startswith("| `flight_price_")]
 
     assert listed == [row(metric) for metric in DECLARED]
 
 
-def test_a_route_or_method_that_nobody_declared_is_no_label() -> None:
+def test_undeclared_route_or_method_creates_no_metric_label() -> None:
     metrics.request_served(None, "BREW", 404, 0.001)
 
     assert samples(metrics.HTTP_REQUESTS) >= {("unmatched", "other", "404")}
 
 
-def test_a_status_that_nobody_knows_is_no_label() -> None:
+def test_unknown_status_creates_no_metric_label() -> None:
     metrics.called("search", 799, 0.1)
 
     assert samples(metrics.UPSTREAM_CALLS) >= {("search", "other")}
@@ -46,12 +46,12 @@ def samples(metric: Histogram) -> set[tuple[str, ...]]:
     }
 
 
-def test_a_metric_that_was_made_too_early_is_noticed() -> None:
+def test_metric_created_too_early_is_detected() -> None:
     with pytest.raises(RuntimeError, match="before the fork"):
         metrics_folder.take_slot(0)
 
 
-def test_file_that_another_worker_has_just_created_is_left_out(
+def test_metric_file_that_is_still_empty_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))

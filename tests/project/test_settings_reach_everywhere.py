@@ -14,14 +14,14 @@ OF_OPENTELEMETRY = set(re.findall(r"`(OTEL_[A-Z_]+)", PAGE))
 
 
 @pytest.mark.parametrize("variable", sorted({*VARIABLES, *OF_OPENTELEMETRY}))
-def test_compose_passes_it_on(variable: str) -> None:
+def test_compose_passes_each_setting_on(variable: str) -> None:
     compose = (ROOT / "docker-compose.yml").read_text()
 
     assert re.search(rf"^      {variable}:", compose, re.MULTILINE)
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
-def test_the_example_file_names_it(variable: str) -> None:
+def test_example_env_file_names_each_setting(variable: str) -> None:
     example = (ROOT / ".env.example").read_text()
 
     assert re.search(rf"^#?{variable}=", example, re.MULTILINE)

@@ -38,12 +38,12 @@ REQUIREMENTS = sorted(
 )
 
 
-def test_every_package_is_audited() -> None:
+def test_audit_covers_every_package() -> None:
     assert sorted(FILES) == REQUIREMENTS
 
 
 @pytest.mark.parametrize("file", REQUIREMENTS)
-def test_every_package_is_pinned_with_hashes(file: str) -> None:
+def test_requirements_pin_every_package_with_hashes(file: str) -> None:
     packages = pinned(file)
 
     assert packages
@@ -51,7 +51,7 @@ def test_every_package_is_pinned_with_hashes(file: str) -> None:
     assert [name for name, rest in packages.items() if "--hash=sha256:" not in rest] == []
 
 
-def test_the_image_installs_nothing_without_a_hash() -> None:
+def test_image_installs_nothing_without_a_hash() -> None:
     installs = re.findall(r" install [^&]*", (ROOT / "Dockerfile").read_text())
 
     assert installs
@@ -59,7 +59,7 @@ def test_the_image_installs_nothing_without_a_hash() -> None:
     assert "--no-build-isolation" in installs[-1]
 
 
-def test_the_licence_of_each_package_is_listed() -> None:
+def test_licence_of_each_package_is_listed() -> None:
     page = (ROOT / "docs" / "licences.md").read_text()
     listed = {
         re.sub("[_.]", "-", row[1]): row[2]
@@ -82,12 +82,12 @@ def test_tracing_packages_have_agreed_licences() -> None:
 
 
 @pytest.mark.parametrize("licence", ["", "AGPL-3.0-only", "MIT AND GPL-2.0-only", "(MIT OR SSPL)"])
-def test_a_licence_that_nobody_agreed_to_is_refused(licence: str) -> None:
+def test_licence_outside_the_agreed_list_is_refused(licence: str) -> None:
     assert not is_agreed(licence)
     assert is_agreed("MIT AND (Apache-2.0 OR BSD-3-Clause)")
 
 
-def test_a_licence_is_found_however_it_is_stated() -> None:
+def test_licence_is_found_however_it_is_stated() -> None:
     stated = [
         {"expression": "MIT"},
         {"license": {"id": "MIT"}},
@@ -103,7 +103,7 @@ def test_audit_without_findings_succeeds() -> None:
     assert verdict([FINE]) == ("1 packages audited, no known vulnerabilities.", 0)
 
 
-def test_audit_with_an_unknown_package_is_no_audit() -> None:
+def test_audit_fails_for_an_unknown_package() -> None:
     said, code = verdict([FINE, UNKNOWN])
 
     assert code == NOT_AUDITED
@@ -164,7 +164,7 @@ def test_images_are_pinned_and_pins_renewed(images: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", ["exit 1", "echo '<no value>'"])
-def test_without_a_digest_nothing_is_pinned(images: Path, answer: str) -> None:
+def test_missing_digest_pins_no_image(images: Path, answer: str) -> None:
     before = (images / "Dockerfile").read_text()
 
     run = pin(images, answer)

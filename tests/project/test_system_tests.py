@@ -9,7 +9,7 @@ SYSTEM = sorted((Path(__file__).resolve().parents[1] / "system").glob("*.py"))
 
 
 @pytest.mark.parametrize("source", SYSTEM, ids=lambda path: path.name)
-def test_a_system_test_imports_nothing_of_the_product(source: Path) -> None:
+def test_system_tests_import_nothing_of_the_product(source: Path) -> None:
     imported = {
         name.split(".")[0]
         for node in ast.walk(ast.parse(source.read_text()))

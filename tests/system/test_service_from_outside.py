@@ -42,11 +42,11 @@ def test_nocache_fetches_a_new_price(price: Ask, day: str) -> None:
     assert (after.headers["X-Cache"], after.content) == ("hit", forced.content)
 
 
-def test_codes_are_accepted_in_either_case(price: Ask, day: str) -> None:
+def test_airport_codes_are_accepted_in_either_case(price: Ask, day: str) -> None:
     assert price(date=day, origin="jfk", destination="lax").content == price(date=day).content
 
 
-def test_every_price_carries_its_headers(price: Ask, day: str) -> None:
+def test_price_responses_carry_their_headers(price: Ask, day: str) -> None:
     expected = {"x-cache", "cache-status", "age", "cache-control", "etag", "x-request-id"}
 
     assert expected | {"x-amadeus-environment"} <= set(price(date=day).headers)
@@ -69,7 +69,7 @@ def test_bad_request_names_every_wrong_parameter(price: Ask) -> None:
 
 
 @pytest.mark.parametrize(("path", "code"), [("/nope", "not-found"), ("/", "not-found")])
-def test_unknown_paths_are_not_found(http: httpx2.Client, path: str, code: str) -> None:
+def test_unknown_paths_get_404(http: httpx2.Client, path: str, code: str) -> None:
     answer = http.get(path)
 
     assert (answer.status_code, answer.json()["code"]) == (404, code)

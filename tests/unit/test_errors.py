@@ -39,7 +39,7 @@ TABLE = {
 }
 
 
-def test_each_error_has_the_status_and_code_that_clients_rely_on() -> None:
+def test_errors_have_the_documented_status_and_code() -> None:
     classes = [error for error in vars(errors).values() if isinstance(error, type)]
     coded = [
         error for error in classes if issubclass(error, FlightPriceError) and "code" in vars(error)
@@ -48,14 +48,14 @@ def test_each_error_has_the_status_and_code_that_clients_rely_on() -> None:
     assert {error.code: error.status.value for error in coded} == TABLE
 
 
-def test_the_tree_that_the_module_draws_is_the_real_one() -> None:
+def test_documented_error_tree_matches_the_classes() -> None:
     drawn = re.findall(r"── (\w+) +(\d{3}) (\S+)", errors.__doc__ or "")
 
     assert {code: int(status) for _, status, code in drawn} == TABLE
     assert all(getattr(errors, name).code == code for name, _, code in drawn)
 
 
-def test_a_problem_has_the_fields_of_rfc_9457_and_ours() -> None:
+def test_problem_has_the_fields_of_rfc_9457_and_our_own() -> None:
     assert problem_of(NoOffers("Nothing flies."), "some-id") == {
         "type": "urn:problem-type:flight-price-api:no-offers",
         "title": "No flight offers",
@@ -66,7 +66,7 @@ def test_a_problem_has_the_fields_of_rfc_9457_and_ours() -> None:
     }
 
 
-def test_the_problem_of_bad_input_lists_every_fault() -> None:
+def test_problem_of_invalid_input_lists_every_error() -> None:
     parameter_errors = [
         ParameterError("origin", "is required"),
         ParameterError("adults", "must be fewer"),
@@ -79,7 +79,7 @@ def test_the_problem_of_bad_input_lists_every_fault() -> None:
 
 
 @pytest.mark.parametrize("code", UPSTREAM_ERRORS)
-def test_a_failure_that_the_fleet_shares_comes_back_as_it_was(code: str) -> None:
+def test_shared_failure_is_restored_unchanged(code: str) -> None:
     error = UPSTREAM_ERRORS[code]("What happened.", retry_after=2.5)
 
     shared = load_upstream_error(dump_upstream_error(error))
@@ -87,7 +87,7 @@ def test_a_failure_that_the_fleet_shares_comes_back_as_it_was(code: str) -> None
     assert (type(shared), shared.detail, shared.retry_after) == (type(error), error.detail, 2.5)
 
 
-def test_a_failure_that_is_shared_later_tells_what_is_left_of_the_longer_wait() -> None:
+def test_failure_shared_later_reports_the_remaining_retry_after() -> None:
     used_up = dump_upstream_error(AmadeusQuota("Used up.", retry_after=3600))
 
     assert (
@@ -103,7 +103,7 @@ def test_shared_failure_keeps_the_rejected_parameters() -> None:
     assert problem_of(shared, "")["errors"] == [{"parameter": "origin", "detail": "is unknown"}]
 
 
-def test_every_upstream_error_can_be_shared() -> None:
+def test_upstream_errors_can_all_be_shared() -> None:
     assert set(UPSTREAM_ERRORS.values()) == set(UpstreamError.__subclasses__())
 
 
@@ -132,7 +132,7 @@ def test_unreadable_failure_marker_becomes_unavailable(raw: bytes) -> None:
     ],
     ids=repr,
 )
-def test_retry_after_is_told_in_whole_seconds_where_waiting_helps(
+def test_retry_after_is_in_whole_seconds_where_waiting_helps(
     error: FlightPriceError, seconds: int | None
 ) -> None:
     assert retry_after_seconds(error) == seconds

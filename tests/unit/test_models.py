@@ -46,7 +46,7 @@ def parameter_errors(parameters: dict[str, Any]) -> dict[str, str]:
     return {item.parameter: item.detail for item in caught.value.parameter_errors}
 
 
-def test_origin_destination_and_date_are_enough() -> None:
+def test_origin_destination_and_date_are_sufficient() -> None:
     query = parse(GOOD)
 
     assert (query.origin, query.destination, query.date) == ("JFK", "LAX", dt.date(2026, 12, 1))
@@ -55,7 +55,7 @@ def test_origin_destination_and_date_are_enough() -> None:
     assert (query.nonstop, query.nocache) == (False, False)
 
 
-def test_codes_and_cabins_are_taken_in_either_case() -> None:
+def test_codes_and_cabins_are_accepted_in_either_case() -> None:
     query = asked(origin="jfk", destination="lAx", currency="usd", cabin="premium_economy")
 
     assert (query.origin, query.destination) == ("JFK", "LAX")
@@ -69,7 +69,7 @@ def test_codes_and_cabins_are_taken_in_either_case() -> None:
         pytest.param("2026-06-10T12:00:00Z", "2026-06-10", id="the 9th is over everywhere"),
     ],
 )
-def test_a_date_is_past_only_when_it_is_past_everywhere(now: str, earliest: str) -> None:
+def test_date_is_past_only_when_past_in_every_time_zone(now: str, earliest: str) -> None:
     with time_machine.travel(now, tick=False):
         assert str(asked(date=earliest).date) == earliest
 
@@ -86,7 +86,7 @@ def test_a_date_is_past_only_when_it_is_past_everywhere(now: str, earliest: str)
         pytest.param("2026-06-10T10:00:00Z", "2027-06-11", id="the 11th has begun there"),
     ],
 )
-def test_a_date_is_too_far_ahead_only_when_it_is_so_everywhere(now: str, latest: str) -> None:
+def test_date_is_too_far_ahead_only_when_so_in_every_time_zone(now: str, latest: str) -> None:
     with time_machine.travel(now, tick=False):
         assert str(asked(date=latest).date) == latest
 
@@ -99,7 +99,7 @@ def test_a_date_is_too_far_ahead_only_when_it_is_so_everywhere(now: str, latest:
 @pytest.mark.parametrize(
     "value", ["2026-02-29", "2026-13-01", "20261201", "2026-W49-2", "", "\u0661"]
 )
-def test_a_date_that_is_none_is_refused(value: str) -> None:
+def test_malformed_date_is_refused(value: str) -> None:
     assert parameter_errors(GOOD | {"date": value}) == {
         "date": "must be a valid date in the form YYYY-MM-DD"
     }
@@ -114,7 +114,7 @@ def test_a_date_that_is_none_is_refused(value: str) -> None:
         ("currency", "must be a currency code of three letters, like EUR or USD"),
     ],
 )
-def test_a_code_is_three_letters(parameter: str, right: str, value: str) -> None:
+def test_airport_code_is_three_letters(parameter: str, right: str, value: str) -> None:
     assert parameter_errors(GOOD | {parameter: value}) == {parameter: right}
 
 
@@ -135,14 +135,14 @@ def test_origin_and_destination_must_differ() -> None:
     ],
     ids=str,
 )
-def test_up_to_nine_seats_and_a_lap_for_each_infant_may_be_asked_for(party: dict[str, str]) -> None:
+def test_party_of_nine_seats_with_an_infant_per_adult_is_accepted(party: dict[str, str]) -> None:
     query = asked(**party)
 
     assert {name: str(getattr(query, name)) for name in party} == party
 
 
 @pytest.mark.parametrize("value", ["0", "10", "-1", "1.0", "01", "", "one", "\uff11"])
-def test_adults_are_one_to_nine(value: str) -> None:
+def test_adults_are_between_one_and_nine(value: str) -> None:
     assert parameter_errors(GOOD | {"adults": value}) == {
         "adults": "must be a whole number from 1 to 9"
     }
@@ -150,7 +150,7 @@ def test_adults_are_one_to_nine(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["10", "-1", "1.0", "", "none"])
 @pytest.mark.parametrize("parameter", ["children", "infants"])
-def test_children_and_infants_are_none_to_nine(parameter: str, value: str) -> None:
+def test_children_and_infants_are_between_zero_and_nine(parameter: str, value: str) -> None:
     party = {"adults": "1", parameter: value}
 
     assert parameter_errors(GOOD | party) == {parameter: "must be a whole number from 0 to 9"}
@@ -168,7 +168,7 @@ def test_each_infant_needs_an_adult() -> None:
     }
 
 
-def test_a_return_may_be_on_the_same_day_and_not_before() -> None:
+def test_return_date_is_not_before_the_departure() -> None:
     assert asked(return_date="2026-12-01").return_date == dt.date(2026, 12, 1)
     assert parameter_errors(GOOD | {"return_date": "2026-11-30"}) == {
         "return_date": "must not be before date (2026-12-01)"
@@ -176,7 +176,7 @@ def test_a_return_may_be_on_the_same_day_and_not_before() -> None:
 
 
 @pytest.mark.parametrize("parameter", ["nocache", "nonstop"])
-def test_a_switch_takes_one_true_zero_and_false(parameter: str) -> None:
+def test_boolean_parameter_accepts_one_true_zero_and_false(parameter: str) -> None:
     given = ("1", "true", "TRUE", "0", "false")
 
     assert [getattr(asked(**{parameter: value}), parameter) for value in given] == [
@@ -188,13 +188,13 @@ def test_a_switch_takes_one_true_zero_and_false(parameter: str) -> None:
         }
 
 
-def test_a_cabin_is_one_of_four() -> None:
+def test_cabin_is_one_of_four() -> None:
     assert parameter_errors(GOOD | {"cabin": "cargo"}) == {
         "cabin": "must be one of ECONOMY, PREMIUM_ECONOMY, BUSINESS, FIRST"
     }
 
 
-def test_an_unknown_parameter_is_named_with_the_one_that_was_meant() -> None:
+def test_unknown_parameter_error_suggests_the_right_name() -> None:
     assert parameter_errors(GOOD | {"nochache": "1"}) == {
         "nochache": "is not a parameter; did you mean nocache?"
     }
@@ -213,13 +213,13 @@ def test_an_unknown_parameter_is_named_with_the_one_that_was_meant() -> None:
         ("returnDate", "return_date"),
     ],
 )
-def test_common_names_of_other_services_get_a_hint(alias: str, meant: str) -> None:
+def test_parameter_names_of_other_services_get_a_hint(alias: str, meant: str) -> None:
     assert parameter_errors(GOOD | {alias: "1"}) == {
         alias: f"is not a parameter; did you mean {meant}?"
     }
 
 
-def test_the_parameters_are_listed_once_however_many_are_unknown() -> None:
+def test_valid_parameters_are_listed_once_in_the_error() -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse(GOOD | {"q": "1", "colour": "red"})
 
@@ -228,7 +228,7 @@ def test_the_parameters_are_listed_once_however_many_are_unknown() -> None:
 
 
 @pytest.mark.parametrize("names", MANY_NAMES.values(), ids=MANY_NAMES)
-def test_unknown_parameters_cost_few_comparisons_and_a_short_answer(
+def test_many_unknown_parameters_are_refused_quickly_and_briefly(
     names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared: list[str] = []
@@ -253,7 +253,7 @@ def test_unknown_parameters_cost_few_comparisons_and_a_short_answer(
     assert all(len(name) <= 16 for name in compared)
 
 
-def test_first_unknown_parameters_are_named_and_the_others_counted() -> None:
+def test_first_unknown_parameters_are_named_and_the_rest_counted() -> None:
     unknown = {f"q{number}": "1" for number in range(670)}
 
     assert parameter_errors(GOOD | unknown) == {
@@ -264,13 +264,13 @@ def test_first_unknown_parameters_are_named_and_the_others_counted() -> None:
     }
 
 
-def test_a_repeated_parameter_is_refused_and_not_one_of_its_values_picked() -> None:
+def test_repeated_query_parameter_is_refused() -> None:
     assert parameter_errors(GOOD | {"origin": ["JFK", "LON"]}) == {
         "origin": "must be given only once"
     }
 
 
-def test_every_fault_is_named_at_once() -> None:
+def test_invalid_query_error_names_every_error_at_once() -> None:
     query = {
         "origin": "J", "date": "tomorrow", "adults": "0", "children": "x", "infants": "x",
         "currency": "$", "cabin": "hold", "nonstop": "?", "nocache": "?", "return_date": "later",
@@ -280,14 +280,14 @@ def test_every_fault_is_named_at_once() -> None:
     assert set(parameter_errors(query)) == {"destination", *query}
 
 
-def test_the_sentence_of_the_answer_holds_every_fault() -> None:
+def test_detail_of_the_problem_names_every_error() -> None:
     with pytest.raises(
         InvalidRequest, match=r"^origin must be an IATA .*; destination is required$"
     ):
         parse({"origin": "?", "date": "2026-12-01"})
 
 
-def test_an_origin_alone_means_that_the_shell_cut_the_url_off() -> None:
+def test_lone_origin_hints_at_a_url_cut_off_by_the_shell() -> None:
     with pytest.raises(InvalidRequest, match="Quote the URL") as caught:
         parse({"origin": "JFK"})
 

@@ -23,29 +23,29 @@ fractions = st.text("0123456789", min_size=1, max_size=6)
         ("12.345", "KWD", "12.345 KWD"),
     ],
 )
-def test_a_price_is_written_as_amadeus_wrote_it_less_a_fraction_of_zeros(
+def test_price_keeps_amadeus_digits_except_a_zero_fraction(
     amount: str, currency: str, price: str
 ) -> None:
     assert format_price(amount, currency) == price
 
 
 @given(wholes, fractions)
-def test_the_number_stays_the_same(whole: str, fraction: str) -> None:
+def test_formatted_price_is_the_same_number(whole: str, fraction: str) -> None:
     written = format_price(f"{whole}.{fraction}", "EUR").removesuffix(" EUR")
 
     assert Decimal(written) == Decimal(f"{whole}.{fraction}")
 
 
 @given(wholes, fractions.filter(lambda fraction: fraction.strip("0") != ""))
-def test_a_fraction_that_says_something_stays_to_the_last_digit(whole: str, fraction: str) -> None:
+def test_nonzero_fraction_keeps_every_digit(whole: str, fraction: str) -> None:
     assert format_price(f"{whole}.{fraction}", "EUR") == f"{whole}.{fraction} EUR"
 
 
 @given(wholes, st.integers(min_value=1, max_value=6))
-def test_a_fraction_of_zeros_goes(whole: str, zeros: int) -> None:
+def test_zero_fraction_is_removed(whole: str, zeros: int) -> None:
     assert format_price(f"{whole}.{'0' * zeros}", "EUR") == f"{whole} EUR"
 
 
 @given(wholes)
-def test_an_amount_without_a_fraction_keeps_its_zeros(whole: str) -> None:
+def test_amount_without_a_fraction_keeps_its_zeros(whole: str) -> None:
     assert format_price(whole, "JPY") == f"{whole} JPY"

@@ -251,7 +251,7 @@ def check_problem(answer: httpx2.Response) -> None:
     ("fault", "argument", "expected", "calls"),
     [pytest.param(*row, id=f"{row[0]} {row[1]}" if row[1] else row[0]) for row in SEARCH_FAULTS],
 )
-def test_a_broken_search_becomes_a_row_of_the_error_table(
+def test_broken_search_becomes_a_row_of_the_error_table(
     sandbox: SandboxServer,
     service: Service,
     fault: str,
@@ -273,7 +273,7 @@ def test_a_broken_search_becomes_a_row_of_the_error_table(
     ("fault", "argument", "expected"),
     [pytest.param(*row, id=f"{row[0]} {row[1]}" if row[1] else row[0]) for row in TOKEN_FAULTS],
 )
-def test_a_broken_token_call_becomes_a_row_of_the_error_table(
+def test_broken_token_call_becomes_a_row_of_the_error_table(
     sandbox: SandboxServer, fault: str, argument: str | None, expected: tuple[int, str | None]
 ) -> None:
     sandbox.fault("token", fault, argument)
@@ -304,15 +304,13 @@ def test_unknown_code_is_named_as_the_client_wrote_it(service: Service) -> None:
     assert {call["level"] for call in service.log("amadeus.call", status=400)} == {"info"}
 
 
-def test_every_fault_of_the_sandbox_is_in_the_tables() -> None:
+def test_fault_tables_cover_every_fault_of_the_sandbox() -> None:
     assert names_for("search") == {row[0] for row in SEARCH_FAULTS}
     assert names_for("token") == {row[0] for row in TOKEN_FAULTS}
 
 
 @pytest.mark.parametrize("code", [38190, 38192, 38193])
-def test_a_token_that_amadeus_no_longer_takes_is_replaced_within_the_request(
-    sandbox: SandboxServer, code: int
-) -> None:
+def test_rejected_token_is_replaced_within_the_request(sandbox: SandboxServer, code: int) -> None:
     with worker_of(sandbox.url) as worker:
         price(worker)
         sandbox.clear()
@@ -338,7 +336,7 @@ def test_rejection_of_every_token_is_reported_after_one_replacement(sandbox: San
     assert sandbox.counters()["token"]["calls"] == 1
 
 
-def test_a_used_up_quota_stops_all_calls(sandbox: SandboxServer) -> None:
+def test_exhausted_quota_stops_all_calls(sandbox: SandboxServer) -> None:
     sandbox.fault("search", "status", "429:38195")
 
     with worker_of(sandbox.url) as worker:
@@ -349,9 +347,7 @@ def test_a_used_up_quota_stops_all_calls(sandbox: SandboxServer) -> None:
     assert sandbox.counters()["search"]["calls"] == 1
 
 
-def test_the_cheapest_offer_is_found_wherever_it_stands(
-    sandbox: SandboxServer, service: Service
-) -> None:
+def test_cheapest_offer_is_found_at_any_position(sandbox: SandboxServer, service: Service) -> None:
     day = some_day(next(_days))
     honest = service.price(date=day).json()
     sandbox.fault("search", "unsorted")
@@ -379,18 +375,18 @@ def of_amadeus_at(base_url: str) -> tuple[int, str | None]:
     return kind(answer)
 
 
-def test_an_amadeus_that_refuses_the_connection_is_unavailable() -> None:
+def test_amadeus_that_refuses_connections_is_reported_as_unavailable() -> None:
     assert of_amadeus_at("http://127.0.0.1:1") == UNAVAILABLE
 
 
-def test_an_amadeus_whose_name_is_unknown_is_unavailable() -> None:
+def test_amadeus_with_an_unknown_host_name_is_reported_as_unavailable() -> None:
     assert of_amadeus_at("http://amadeus.invalid") == UNAVAILABLE
 
 
-def test_an_amadeus_that_speaks_no_tls_is_unavailable(sandbox: SandboxServer) -> None:
+def test_amadeus_without_tls_is_reported_as_unavailable(sandbox: SandboxServer) -> None:
     assert of_amadeus_at(f"https://{sandbox.host}:{sandbox.port}") in {UNAVAILABLE, TIMEOUT}
 
 
-def test_an_amadeus_that_takes_no_connection_is_timed_out() -> None:
+def test_amadeus_that_accepts_no_connection_is_a_timeout() -> None:
     with deaf_port() as port:
         assert of_amadeus_at(f"http://127.0.0.1:{port}") == TIMEOUT

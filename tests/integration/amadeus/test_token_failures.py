@@ -10,7 +10,7 @@ from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import Service
 
 
-def test_a_failing_token_endpoint_is_left_alone_with_growing_pauses(
+def test_failing_token_endpoint_is_called_with_growing_pauses(
     redis_server: RedisServer, sandbox: SandboxServer
 ) -> None:
     sandbox.fault("token", "status", 401)
@@ -24,7 +24,7 @@ def test_a_failing_token_endpoint_is_left_alone_with_growing_pauses(
         assert one.log("token.failed") + other.log("token.failed")
 
 
-def test_an_odd_token_reply_causes_no_storm(sandbox: SandboxServer) -> None:
+def test_token_with_a_tiny_lifetime_causes_few_token_calls(sandbox: SandboxServer) -> None:
     sandbox.fault("token", "tiny_expires_in", 1)
     with Service.on(sandbox) as service, Load(service.url, per_second=20, routes=2000) as load:
         eventually(lambda: len(asked_at(service)) > 1)
@@ -41,7 +41,9 @@ def asked_at(service: Service) -> list[float]:
     ]
 
 
-def test_a_reply_without_a_token_is_a_bad_answer_and_no_storm(sandbox: SandboxServer) -> None:
+def test_token_reply_without_a_token_is_a_bad_answer_and_causes_few_calls(
+    sandbox: SandboxServer,
+) -> None:
     sandbox.fault("token", "newline_token")
     with Service.on(sandbox) as service:
         replies = ask_at_once(service.price_url(ahead) for ahead in range(1, 41))

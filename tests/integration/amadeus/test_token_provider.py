@@ -26,7 +26,7 @@ def without_redis(*fleet: Service) -> int:
     return sum(len(service.log("cache.unavailable")) for service in fleet)
 
 
-def test_a_fleet_that_starts_at_once_fetches_one_token(
+def test_replicas_that_start_together_fetch_one_token(
     redis_server: RedisServer, amadeus: SandboxServer
 ) -> None:
     amadeus.fault("token", "latency", 500)
@@ -42,7 +42,9 @@ def test_a_fleet_that_starts_at_once_fetches_one_token(
 
 
 @pytest.mark.timeout(120)
-def test_no_request_waits_for_a_token(redis_server: RedisServer, amadeus: SandboxServer) -> None:
+def test_requests_never_wait_for_a_token_renewal(
+    redis_server: RedisServer, amadeus: SandboxServer
+) -> None:
     nobody = f"redis://127.0.0.1:{free_port()}"
     amadeus.settings(token_life=30)
     with ExitStack() as services, ExitStack() as streams:
@@ -84,7 +86,7 @@ def slowest_across(load: Load, timestamp: str) -> float:
     return max((outcome.seconds for outcome in across), default=0)
 
 
-def test_a_revoked_token_is_replaced_once_for_all(
+def test_revoked_token_is_replaced_once_for_the_whole_fleet(
     redis_server: RedisServer, amadeus: SandboxServer
 ) -> None:
     settings = {"redis_url": redis_server.url, "web_concurrency": 2}
@@ -100,7 +102,7 @@ def test_a_revoked_token_is_replaced_once_for_all(
         eventually(lambda: 2 <= amadeus.calls("token") <= 2 + 2 * without_redis(one, other))
 
 
-def test_an_upstream_that_refuses_every_token_costs_two_token_calls(
+def test_upstream_that_rejects_every_token_causes_two_token_calls(
     redis_server: RedisServer, amadeus: SandboxServer
 ) -> None:
     settings = {"redis_url": redis_server.url, "web_concurrency": 1}
@@ -117,7 +119,7 @@ def test_an_upstream_that_refuses_every_token_costs_two_token_calls(
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_a_replica_whose_clock_is_wrong_shares_the_token(
+def test_replica_with_a_wrong_clock_shares_the_token(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, hours: int
 ) -> None:
     replies = [Reply(200, "application/json", b'{"access_token": "the-token"}')]

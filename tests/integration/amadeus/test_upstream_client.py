@@ -51,7 +51,7 @@ def slow(_slow: Service, sandbox: SandboxServer) -> Iterator[Service]:
     ("fault", "arg"),
     [("status", "500:141"), ("status", "429:38194"), ("reset", None), ("truncated", None)],
 )
-def test_a_failure_that_may_pass_is_tried_once_more(
+def test_temporary_failure_is_retried_once(
     impatient: Service, sandbox: SandboxServer, fault: str, arg: str | None
 ) -> None:
     retries = len(impatient.log("amadeus.retry"))
@@ -70,7 +70,7 @@ def test_a_failure_that_may_pass_is_tried_once_more(
         ("redirect", "http://127.0.0.1:1/", "amadeus-bad-answer"),
     ],
 )
-def test_a_failure_that_will_not_pass_is_not(
+def test_permanent_failure_is_not_retried(
     impatient: Service, sandbox: SandboxServer, fault: str, arg: str | None, code: str
 ) -> None:
     sandbox.fault("search", fault, arg, count=1)
@@ -112,7 +112,7 @@ def test_retry_ends_with_the_deadline(slow: Service, sandbox: SandboxServer) -> 
 
 
 @pytest.mark.parametrize("fault", ["slow_headers", "slow_body"])
-def test_a_drip_does_not_beat_the_deadline(
+def test_slowly_dripped_reply_ends_at_the_deadline(
     impatient: Service, sandbox: SandboxServer, fault: str
 ) -> None:
     sandbox.fault("search", fault, 0.2)
@@ -121,7 +121,7 @@ def test_a_drip_does_not_beat_the_deadline(
     assert reply.seconds < 2
 
 
-def test_the_circuit_opens_and_one_probe_closes_it(
+def test_circuit_opens_after_failures_and_one_probe_closes_it(
     impatient: Service, sandbox: SandboxServer
 ) -> None:
     sandbox.fault("search", "status", 500)
@@ -142,7 +142,7 @@ def test_the_circuit_opens_and_one_probe_closes_it(
 
 
 @pytest.mark.alone
-def test_the_fleet_keeps_the_pace_of_the_test_environment(
+def test_fleet_keeps_the_rate_limit_of_the_test_environment(
     amadeus: SandboxServer, redis_server: RedisServer
 ) -> None:
     amadeus.settings(rate_limit="test")
@@ -164,7 +164,7 @@ def test_the_fleet_keeps_the_pace_of_the_test_environment(
 
 
 @pytest.mark.alone
-def test_fifty_at_once_are_all_served_at_the_pace_of_the_test_environment(
+def test_fifty_concurrent_misses_are_served_within_the_test_rate_limit(
     amadeus: SandboxServer, redis_server: RedisServer
 ) -> None:
     amadeus.settings(rate_limit="test")
@@ -184,7 +184,7 @@ def test_fifty_at_once_are_all_served_at_the_pace_of_the_test_environment(
 
 
 @pytest.mark.alone
-def test_the_workers_keep_the_pace_of_production(
+def test_workers_keep_the_rate_limit_of_production(
     amadeus: SandboxServer, redis_server: RedisServer
 ) -> None:
     amadeus.settings(rate_limit="production")
@@ -199,7 +199,7 @@ def test_the_workers_keep_the_pace_of_production(
 
 
 @pytest.mark.alone
-def test_a_queue_that_is_too_long_is_said_with_a_truthful_retry_after(slow: Service) -> None:
+def test_full_pacing_queue_is_refused_with_a_correct_retry_after(slow: Service) -> None:
     with ThreadPoolExecutor(30) as threads:
         crowd = [threads.submit(slow.http.get, url) for url in some_prices(slow, 30)]
         answers = (answer.result() for answer in as_completed(crowd))
@@ -229,7 +229,7 @@ def test_queued_caller_has_time_left_for_its_call(slow: Service, sandbox: Sandbo
         ("RPUSH", ["a"]),
     ],
 )
-def test_unreadable_turn_in_redis_is_replaced(
+def test_unreadable_pacing_record_in_redis_is_replaced(
     slow: Service, redis_server: RedisServer, command: str, value: list[str]
 ) -> None:
     slow.price(date=some_day(next(DAYS)))
@@ -245,7 +245,7 @@ def some_prices(service: Service, number: int) -> list[str]:
     return [service.price_url(next(DAYS)) for _ in range(number)]
 
 
-def test_a_used_up_quota_stops_the_calls_of_the_whole_fleet(
+def test_exhausted_quota_stops_the_calls_of_the_whole_fleet(
     amadeus: SandboxServer, redis_server: RedisServer
 ) -> None:
     settings = {"redis_url": redis_server.url, "web_concurrency": 2}
@@ -264,7 +264,7 @@ def test_a_used_up_quota_stops_the_calls_of_the_whole_fleet(
         assert amadeus.calls("search") == 1
 
 
-def test_fifty_calls_open_a_handful_of_connections(
+def test_fifty_calls_share_a_handful_of_connections(
     impatient: Service, sandbox: SandboxServer
 ) -> None:
     for _ in range(10):
@@ -281,7 +281,7 @@ def service_connections(amadeus: SandboxServer) -> int:
     return opened
 
 
-def test_service_starts_in_time_when_amadeus_is_down() -> None:
+def test_service_starts_quickly_when_amadeus_is_down() -> None:
     started = time.monotonic()
     down = {"amadeus_client_id": "id", "amadeus_client_secret": "secret"}
     with Service(amadeus_base_url="http://127.0.0.1:1", **down) as service:

@@ -56,7 +56,7 @@ def reprice(service: Service, day: str, sandbox: SandboxServer, amount: int) -> 
 
 
 @pytest.mark.alone
-def test_a_nocache_answer_reaches_every_worker_within_a_tenth_of_a_second(
+def test_nocache_price_reaches_every_worker_within_a_tenth_of_a_second(
     fleet: Fleet, day: str, sandbox: SandboxServer
 ) -> None:
     one, other = fleet
@@ -69,7 +69,7 @@ def test_a_nocache_answer_reaches_every_worker_within_a_tenth_of_a_second(
 
 
 @pytest.mark.alone
-def test_a_lost_subscription_leaves_no_old_price(
+def test_lost_subscription_leaves_no_old_price_in_the_copy(
     fleet: Fleet, day: str, sandbox: SandboxServer, shared_redis: RedisServer
 ) -> None:
     one, other = fleet
@@ -81,7 +81,9 @@ def test_a_lost_subscription_leaves_no_old_price(
         assert price(other, day) == fresh
 
 
-def test_hits_need_no_round_trip(fleet: Fleet, day: str, shared_redis: RedisServer) -> None:
+def test_hits_in_the_copy_need_no_redis_round_trip(
+    fleet: Fleet, day: str, shared_redis: RedisServer
+) -> None:
     service, _ = fleet
     service.price(date=day)
     service.price(date=day)
@@ -91,7 +93,7 @@ def test_hits_need_no_round_trip(fleet: Fleet, day: str, shared_redis: RedisServ
     assert shared_redis.calls("get") - gets < 5
 
 
-def test_the_copy_is_used_again_after_a_reconnect(
+def test_copy_is_used_again_after_redis_reconnects(
     fleet: Fleet, day: str, shared_redis: RedisServer
 ) -> None:
     service, _ = fleet
@@ -107,7 +109,7 @@ def test_the_copy_is_used_again_after_a_reconnect(
     eventually(answers_from_the_copy)
 
 
-def test_a_flood_of_announcements_delays_no_news(
+def test_flood_of_announcements_does_not_delay_a_new_price(
     fleet: Fleet, day: str, sandbox: SandboxServer, shared_redis: RedisServer
 ) -> None:
     one, other = fleet
@@ -120,7 +122,7 @@ def test_a_flood_of_announcements_delays_no_news(
     eventually(lambda: price(other, day) == fresh, within=1)
 
 
-def test_readers_during_repeated_nocache_see_prices_only_grow_newer(
+def test_readers_during_repeated_nocache_never_see_an_older_price_again(
     fleet: Fleet, day: str, sandbox: SandboxServer
 ) -> None:
     one, other = fleet
@@ -133,7 +135,7 @@ def test_readers_during_repeated_nocache_see_prices_only_grow_newer(
     assert seen == sorted(seen)
 
 
-def test_the_copy_is_bounded(
+def test_copy_has_a_maximum_size(
     fleet: Fleet, day: str, sandbox: SandboxServer, shared_redis: RedisServer
 ) -> None:
     service, other = fleet

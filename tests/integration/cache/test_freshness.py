@@ -67,7 +67,7 @@ def replicas(
         ]
 
 
-def test_a_route_that_is_read_stays_a_hit_at_one_call_a_ttl(
+def test_busy_route_stays_a_hit_at_one_call_per_ttl(
     redis_server: RedisServer, sandbox: SandboxServer
 ) -> None:
     settings = {"web_concurrency": 1, "cache_ttl": 6}
@@ -90,7 +90,7 @@ def test_a_route_that_is_read_stays_a_hit_at_one_call_a_ttl(
     assert set(sandbox.counters()["search"]["by_search"].values()) == {3}
 
 
-def test_a_failing_refresh_costs_no_reader_anything_and_is_not_hurried(
+def test_failing_refresh_delays_no_reader_and_is_retried_slowly(
     redis_server: RedisServer, sandbox: SandboxServer
 ) -> None:
     settings = {"redis_url": redis_server.url, "web_concurrency": 1, "cache_ttl": 10}
@@ -106,7 +106,7 @@ def test_a_failing_refresh_costs_no_reader_anything_and_is_not_hurried(
         assert sandbox.counters()["search"]["calls"] in (1, 2)
 
 
-def test_a_stale_price_stands_in_for_a_failure(
+def test_stale_price_is_served_when_a_fetch_fails(
     replicas: list[Service], sandbox: SandboxServer
 ) -> None:
     one, other, day = replicas[0], replicas[-1], some_day(33)
@@ -119,7 +119,9 @@ def test_a_stale_price_stands_in_for_a_failure(
     assert other.log("cache.stale_served", origin="JFK", date=day)
 
 
-def test_nocache_never_gets_a_stale_price(replicas: list[Service], sandbox: SandboxServer) -> None:
+def test_nocache_request_never_gets_a_stale_price(
+    replicas: list[Service], sandbox: SandboxServer
+) -> None:
     service, day = replicas[-1], some_day(34)
     service.price(date=day)
     sandbox.fault("search", "status", 500)
@@ -129,7 +131,7 @@ def test_nocache_never_gets_a_stale_price(replicas: list[Service], sandbox: Sand
 
 
 @pytest.mark.alone
-def test_a_hanging_amadeus_costs_one_reader_a_timeout(
+def test_hanging_amadeus_lets_only_one_reader_wait_for_a_timeout(
     replicas: list[Service], sandbox: SandboxServer
 ) -> None:
     one, other, ahead = replicas[0], replicas[-1], 35
@@ -145,7 +147,7 @@ def test_a_hanging_amadeus_costs_one_reader_a_timeout(
     assert max(line["duration_ms"] for line in logged(replicas, quick, "http.request")) < 250
 
 
-def test_no_price_is_served_past_its_stale_time(
+def test_price_is_never_served_beyond_its_stale_limit(
     replicas: list[Service], sandbox: SandboxServer
 ) -> None:
     service, day = replicas[-1], some_day(36)

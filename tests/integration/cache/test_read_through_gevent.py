@@ -15,7 +15,7 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", rule]))
 """
 
 
-def test_the_rule_holds_with_greenlets() -> None:
+def test_read_through_rule_holds_with_greenlets() -> None:
     run = subprocess.run(
         [sys.executable, "-c", _UNDER_GEVENT],
         cwd=_ROOT,

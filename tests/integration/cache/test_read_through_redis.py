@@ -15,7 +15,7 @@ PRECISION = 0.05
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_rule_holds_with_redis(
+def test_read_through_rule_holds_with_redis(
     seed: int, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with ExitStack() as stores:

@@ -68,7 +68,7 @@ def arrivals(replicas: Replicas, replies: list[Reply]) -> dict[str, float]:
     return {line["request_id"]: begun(line) for line in lines}
 
 
-def test_200_readers_of_a_cold_route_cost_one_call(
+def test_200_readers_of_a_cold_route_share_one_call(
     replicas: Replicas, slow_amadeus: SandboxServer
 ) -> None:
     replies = ask_at_once(urls(replicas, 200, ahead=31))
@@ -77,7 +77,7 @@ def test_200_readers_of_a_cold_route_cost_one_call(
     assert slow_amadeus.calls("search") == 1
 
 
-def test_100_forced_readers_cost_two_calls_or_three(
+def test_100_nocache_readers_share_two_or_three_calls(
     replicas: Replicas, slow_amadeus: SandboxServer
 ) -> None:
     # Its first answer says 1 USD, the second 2 and the third 3: the narrower fault goes first.
@@ -96,7 +96,7 @@ def test_100_forced_readers_cost_two_calls_or_three(
 
 
 @pytest.mark.alone
-def test_100_readers_of_a_failing_route_share_its_try_and_retry(
+def test_100_readers_of_a_failing_route_share_one_try_and_one_retry(
     replicas: Replicas, slow_amadeus: SandboxServer
 ) -> None:
     slow_amadeus.fault("search", "status", 500)
@@ -112,7 +112,7 @@ def test_100_readers_of_a_failing_route_share_its_try_and_retry(
     assert max(line["duration_ms"] for line in waited) < took + 500
 
 
-def test_a_fetch_of_six_seconds_keeps_its_lock(
+def test_slow_fetch_keeps_its_lock(
     replicas: Replicas, sandbox: SandboxServer, shared_redis: RedisServer
 ) -> None:
     sandbox.fault("search", "latency", 6000)
@@ -125,7 +125,7 @@ def test_a_fetch_of_six_seconds_keeps_its_lock(
     assert (scripts - scripts_before) / 6 < 3 * 20
 
 
-def test_a_fetch_slower_than_the_ttl_serves_all_who_waited(
+def test_fetch_slower_than_the_ttl_serves_all_waiters(
     forgetful: Replicas, sandbox: SandboxServer
 ) -> None:
     sandbox.fault("search", "latency", 2500)
@@ -138,7 +138,7 @@ def test_a_fetch_slower_than_the_ttl_serves_all_who_waited(
     assert sandbox.calls("search") == 1
 
 
-def test_the_owner_of_the_lock_may_die(forgetful: Replicas, sandbox: SandboxServer) -> None:
+def test_lock_of_a_killed_worker_is_taken_over(forgetful: Replicas, sandbox: SandboxServer) -> None:
     doomed, other = forgetful
     sandbox.fault("search", "hang", count=1)
     with ThreadPoolExecutor() as threads:
@@ -156,7 +156,7 @@ def test_the_owner_of_the_lock_may_die(forgetful: Replicas, sandbox: SandboxServ
     assert sandbox.calls("search") == 2
 
 
-def test_with_the_cache_off_a_herd_still_costs_one_call(
+def test_concurrent_readers_share_one_call_with_the_cache_off(
     redis_server: RedisServer, sandbox: SandboxServer
 ) -> None:
     sandbox.fault("search", "latency", 500)

@@ -78,12 +78,12 @@ def test_stored_entry_can_be_read(store: Store) -> None:
     assert entry.ttl == 600
 
 
-def test_a_lock_has_one_owner(store: Store) -> None:
+def test_lock_has_one_owner(store: Store) -> None:
     acquire(store, "me")
     assert isinstance(claim(store, "another"), LockHeld)
 
 
-def test_a_lock_that_is_released_is_free(store: Store) -> None:
+def test_released_lock_is_free(store: Store) -> None:
     acquire(store, "me")
     store.release("key", "another")
     assert isinstance(claim(store, "another"), LockHeld)
@@ -91,7 +91,7 @@ def test_a_lock_that_is_released_is_free(store: Store) -> None:
     assert isinstance(claim(store, "another"), LockAcquired)
 
 
-def test_a_lock_that_nobody_renews_is_free_after_three_seconds(store: Store) -> None:
+def test_lock_that_is_not_renewed_expires_after_three_seconds(store: Store) -> None:
     end = acquire(store, "the dead").at + LOCK_SECONDS
     asked = store.time()
     while isinstance(claimed := claim(store, "another"), LockHeld):
@@ -103,7 +103,7 @@ def test_a_lock_that_nobody_renews_is_free_after_three_seconds(store: Store) -> 
     assert claimed.at > end - 0.002
 
 
-def test_a_lock_that_is_renewed_stays(store: Store) -> None:
+def test_renewed_lock_is_kept(store: Store) -> None:
     acquire(store, "me")
     until = time.monotonic() + 4
     while time.monotonic() < until:
@@ -112,7 +112,7 @@ def test_a_lock_that_is_renewed_stays(store: Store) -> None:
         time.sleep(0.5)
 
 
-def test_a_put_gives_the_lock_back_and_serves_the_next(store: Store) -> None:
+def test_put_releases_the_lock_and_serves_the_next_reader(store: Store) -> None:
     entry = stored(store)
     assert claim(store, "another") == entry
     assert isinstance(
@@ -120,33 +120,33 @@ def test_a_put_gives_the_lock_back_and_serves_the_next(store: Store) -> None:
     )
 
 
-def test_an_older_entry_never_replaces_a_newer_one(store: Store) -> None:
+def test_older_entry_never_replaces_a_newer_one(store: Store) -> None:
     newer = stored(store, b"newer")
     assert store.put("key", "late", b"older", newer.fetched_at - 5, 600, 60) == newer
     assert store.get("key") == newer
 
 
-def test_an_entry_from_the_future_counts_as_absent_and_is_replaced(store: Store) -> None:
+def test_entry_from_the_future_is_ignored_and_replaced(store: Store) -> None:
     store.put("key", "fast clock", b"future", store.time() + 3600, 600, 60)
     assert store.get("key") is None
     entry = stored(store, b"now")
     assert store.get("key") == entry
 
 
-def test_an_expired_entry_is_there_but_not_fresh(store: Store) -> None:
+def test_expired_entry_is_returned_as_not_fresh(store: Store) -> None:
     entry = stored(store, ttl=0.2)
     eventually(lambda: not entry.is_fresh(store.now()))
     assert store.get("key") == entry
     assert isinstance(claim(store, "me"), LockAcquired)
 
 
-def test_waiter_gets_an_entry_that_has_outlived_its_ttl(store: Store) -> None:
+def test_waiter_gets_the_awaited_entry_even_after_its_ttl(store: Store) -> None:
     arrived = store.time()
     entry = store.put("key", "slow", b"body", arrived - 10, 1, 0)
     assert store.claim("key", "waiter", 0, arrived, background=False) == entry
 
 
-def test_a_failure_answers_those_who_waited_and_nobody_after(store: Store) -> None:
+def test_failure_answers_its_waiters_and_no_later_caller(store: Store) -> None:
     acquire(store)
     arrived = store.time()
     marker = store.fail("key", "me", ERROR, 0.0, 1)
@@ -157,7 +157,7 @@ def test_a_failure_answers_those_who_waited_and_nobody_after(store: Store) -> No
     assert isinstance(claim(store, "next"), LockAcquired)
 
 
-def test_a_failure_with_a_pause_answers_everybody_until_it_ends(store: Store) -> None:
+def test_failure_with_a_pause_answers_every_caller_until_the_pause_ends(store: Store) -> None:
     acquire(store)
     marker = store.fail("key", "me", ERROR, 1.0, 3)
     assert isinstance(claim(store, "next"), FailureMarker)
@@ -175,14 +175,14 @@ def test_background_refresh_waits_a_second_after_a_failure(store: Store) -> None
     assert isinstance(claim(store, "refresher", background=True), LockAcquired)
 
 
-def test_a_success_forgets_the_failure(store: Store) -> None:
+def test_success_removes_the_failure_marker(store: Store) -> None:
     acquire(store)
     store.fail("key", "me", ERROR, 0.0, 1)
     stored(store)
     assert store.failure_marker("key") is None
 
 
-def test_failure_marker_lives_while_somebody_retries(
+def test_failure_marker_is_kept_while_a_retry_is_running(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lifetimes, "MARKER_SECONDS", 0.5)  # of a mark's life so much is left
@@ -193,7 +193,7 @@ def test_failure_marker_lives_while_somebody_retries(
     assert store.failure_marker("key") == marker
 
 
-def test_drop_deletes_that_entry_and_no_other(store: Store) -> None:
+def test_dropped_entry_is_the_only_one_deleted(store: Store) -> None:
     entry = stored(store)
     store.drop("key", entry.fetched_at - 1)
     assert store.get("key") == entry
@@ -217,11 +217,11 @@ def assert_turns_apart(store: MemoryStore, seconds: list[float], worker_count: i
     )
 
 
-def test_turns_are_an_interval_apart(store: MemoryStore) -> None:
+def test_pacing_turns_are_one_interval_apart(store: MemoryStore) -> None:
     assert_turns_apart(store, [0, 1, 2, 3, 4])
 
 
-def test_a_turn_that_comes_too_late_is_not_taken(store: MemoryStore) -> None:
+def test_pacing_turn_that_comes_too_late_is_not_taken(store: MemoryStore) -> None:
     asked = time.monotonic()
     store.take_turn("pace", 9.0, 10, 1)
     taken = time.monotonic()
@@ -231,7 +231,7 @@ def test_a_turn_that_comes_too_late_is_not_taken(store: MemoryStore) -> None:
         assert 9 - (time.monotonic() - asked) - 0.001 < wait < 9 - (before - taken) + 0.001
 
 
-def test_turns_from_the_future_delay_nobody() -> None:
+def test_pacing_turns_from_the_future_delay_no_call() -> None:
     times = [1_800_000_000.0]
     store = MemoryStore(clock=lambda: times[-1])
     assert store.take_turn("pace", 1.0, 10, 1) == (0, 1)
@@ -239,11 +239,11 @@ def test_turns_from_the_future_delay_nobody() -> None:
     assert [store.take_turn("pace", 1.0, 10, 1)[0] for _ in range(3)] == [0, 1, 2]
 
 
-def test_without_redis_each_worker_takes_its_share_of_the_turns() -> None:
+def test_worker_without_redis_takes_its_share_of_the_pacing_turns() -> None:
     assert_turns_apart(MemoryStore(), [0, 4, 8], worker_count=4)
 
 
-def test_a_redis_that_ends_with_the_worker_is_no_outage() -> None:
+def test_closed_store_reports_no_outage() -> None:
     store = LayeredStore(RedisStore(f"redis://127.0.0.1:{free_port()}"), 3600)
     store.close()
     with structlog.testing.capture_logs() as said:
@@ -251,7 +251,7 @@ def test_a_redis_that_ends_with_the_worker_is_no_outage() -> None:
     assert (store.is_up, said) == (True, [])
 
 
-def test_a_lock_is_given_back_with_what_was_stored_in_an_outage(redis_server: RedisServer) -> None:
+def test_lock_is_released_when_outage_entries_are_shared(redis_server: RedisServer) -> None:
     store = LayeredStore(RedisStore(redis_server.url), stale_ttl=60)
     store.start()
     acquired = acquire(store)
@@ -263,7 +263,7 @@ def test_a_lock_is_given_back_with_what_was_stored_in_an_outage(redis_server: Re
     store.close()
 
 
-def test_a_replica_with_a_slow_clock_serves_nothing_expired_before_it_knows_the_time(
+def test_replica_with_a_slow_clock_serves_no_expired_entry_at_start(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with closing(RedisStore(redis_server.url)) as right:
@@ -293,7 +293,7 @@ ODD_NUMBERS = [
 
 
 @pytest.mark.parametrize("place", range(3))
-def test_scripts_and_python_take_the_same_values_for_ours(
+def test_scripts_and_python_recognise_the_same_values(
     redis_server: RedisServer, place: int
 ) -> None:
     kinds = ((entry_key("key"), unpack_entry), (marker_key("key"), unpack_marker))
@@ -309,13 +309,15 @@ def test_scripts_and_python_take_the_same_values_for_ours(
 
 
 @pytest.mark.parametrize("wrong", ["inf 1.0", "nan 1.0", f"{'9' * 400}.0 1.0", "0x7fffffff 1.0"])
-def test_turn_that_is_not_ours_holds_nobody_up(redis_server: RedisServer, wrong: str) -> None:
+def test_foreign_value_in_the_pacing_key_delays_no_call(
+    redis_server: RedisServer, wrong: str
+) -> None:
     redis_server.client.set(turn_key("pace"), wrong)
     with closing(RedisStore(redis_server.url)) as store:
         assert store.take_turn("pace", 1.0, 10, 1) == (0, 1)
 
 
-def test_mark_that_is_not_ours_is_deleted(redis_server: RedisServer) -> None:
+def test_foreign_value_in_the_failure_marker_key_is_deleted(redis_server: RedisServer) -> None:
     redis_server.client.set(marker_key("key"), b"1 1.0 inf 1\n" + ERROR)
     with closing(RedisStore(redis_server.url)) as store:
         assert store.failure_marker("key") is None

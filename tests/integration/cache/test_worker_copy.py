@@ -94,7 +94,7 @@ def test_late_reply_does_not_overwrite_a_newer_price(
     assert found.body == b"newer"
 
 
-def test_a_failure_before_a_success_is_forgotten_in_an_outage_as_well(
+def test_success_removes_an_earlier_failure_in_an_outage_too(
     store: LayeredStore, server: RedisServer
 ) -> None:
     def fail_and_succeed_before_an_outage() -> None:
@@ -131,7 +131,7 @@ def test_redis_is_used_again_after_an_unexpected_error(
         eventually(gets_over_it)
 
 
-def test_copy_remembers_in_an_outage_for_as_long_as_stale_prices_may_be_served(
+def test_copy_keeps_outage_entries_for_the_whole_stale_time(
     store: LayeredStore, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_store, "HANDOVER_SECONDS", 0.0)
@@ -145,7 +145,7 @@ def test_copy_remembers_in_an_outage_for_as_long_as_stale_prices_may_be_served(
     assert store.get("87001 s ago") is None
 
 
-def test_worker_shares_all_that_its_copy_took_in_an_outage(
+def test_worker_shares_every_outage_entry_of_its_copy_afterwards(
     store: LayeredStore, server: RedisServer
 ) -> None:
     server.kill()
@@ -158,7 +158,7 @@ def test_worker_shares_all_that_its_copy_took_in_an_outage(
     assert len(server.keys("*price *")) == MAX_PRICES
 
 
-def test_price_that_was_stored_is_not_followed_by_an_older_one_in_an_outage(
+def test_stored_price_is_not_replaced_by_an_older_one_in_an_outage(
     store: LayeredStore, shared: EventfulRedis, server: RedisServer
 ) -> None:
     def lose_redis() -> None:

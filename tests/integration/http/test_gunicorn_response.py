@@ -38,7 +38,7 @@ def writes(
         return seen
 
 
-def test_head_and_body_leave_together() -> None:
+def test_head_and_body_are_sent_in_one_write() -> None:
     (whole,) = writes(b"body", length=4)
 
     head, body = whole.split(b"\r\n\r\n")
@@ -47,7 +47,7 @@ def test_head_and_body_leave_together() -> None:
     assert body == b"body"
 
 
-def test_readers_of_a_large_body_share_it() -> None:
+def test_large_body_is_sent_without_a_copy() -> None:
     request, sock = create_autospec(http.Request), create_autospec(socket.socket)
     request.method, request.version = "GET", (1, 1)
     body = bytes(1_500_000)
@@ -62,23 +62,23 @@ def test_readers_of_a_large_body_share_it() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_head_without_a_body_leaves_too(method: str) -> None:
+def test_response_without_a_body_sends_its_head(method: str) -> None:
     (whole,) = writes(method=method, length=0)
 
     assert whole.endswith(b"Content-Length: 0\r\n\r\n")
 
 
-def test_the_body_that_a_head_must_not_have_is_left_out() -> None:
+def test_response_that_may_have_no_body_has_none() -> None:
     (whole,) = writes(b"body", method="HEAD", length=4)
 
     assert whole.endswith(b"Content-Length: 4\r\n\r\n")
 
 
-def test_a_body_in_pieces_follows_in_order() -> None:
+def test_body_in_pieces_is_sent_in_order() -> None:
     assert b"".join(writes(b"one ", b"two", length=7)).endswith(b"\r\n\r\none two")
 
 
-def test_a_body_of_unknown_length_is_sent_in_chunks() -> None:
+def test_body_of_unknown_length_is_sent_in_chunks() -> None:
     whole = b"".join(writes(b"one ", b"two"))
 
     assert b"\r\nTransfer-Encoding: chunked\r\n" in whole
@@ -86,13 +86,13 @@ def test_a_body_of_unknown_length_is_sent_in_chunks() -> None:
 
 
 @pytest.mark.parametrize("header", ["a\r\nSet-Cookie: b", "a\x00", "a\n b"])
-def test_a_header_that_would_end_itself_is_refused_every_time(header: str) -> None:
+def test_header_with_a_control_character_is_refused_every_time(header: str) -> None:
     for _ in range(2):
         with pytest.raises(errors.InvalidResponseHeader):  # type: ignore[attr-defined]
             writes(b"body", header=header)
 
 
-def test_a_header_is_the_same_however_often_it_was_sent() -> None:
+def test_header_stays_the_same_when_it_is_sent_again() -> None:
     for _ in range(2):
         (whole,) = writes(b"body", length=4, header=" miss ")
         assert whole.endswith(b"\r\nX-Cache: miss\r\nContent-Length: 4\r\n\r\nbody")

@@ -6,7 +6,7 @@ from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import Service
 
 
-def test_ping_touches_neither_redis_nor_amadeus(
+def test_ping_uses_neither_redis_nor_amadeus(
     sandbox: SandboxServer, redis_server: RedisServer
 ) -> None:
     with Service.on(sandbox, redis_url=redis_server.url, web_concurrency=2) as service:

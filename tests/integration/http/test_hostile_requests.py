@@ -30,7 +30,7 @@ def ask(service: Service, data: bytes) -> bytes:
         return wire.ask(data)
 
 
-def test_head_and_body_of_an_answer_arrive_together(service: Service) -> None:
+def test_head_and_body_of_a_response_arrive_together(service: Service) -> None:
     with Wire(service) as wire:
         assert wire.ask(PING).endswith(b'\r\n\r\n{"data": "pong"}\n')
         assert wire.segments() == 1
@@ -62,7 +62,7 @@ def test_oversized_request_gets_a_problem(service: Service, sent: bytes, status:
     assert json.loads(body)["status"] == status
 
 
-def test_a_request_within_the_limits_is_served(service: Service) -> None:
+def test_request_within_the_size_limits_is_served(service: Service) -> None:
     padded = HEAD + b"X: %s\r\n" % (b"x" * 8000) + b"Y: y\r\n" * 60 + b"\r\n"
 
     assert statuses(ask(service, padded)) == [200]
@@ -87,7 +87,7 @@ def test_missing_host_is_refused_as_a_problem_and_logged_once(service: Service) 
     assert (line["event"], line["reason"]) == ("client.refused", "MissingHost")
 
 
-def test_older_http_and_an_empty_host_are_served(service: Service) -> None:
+def test_http_1_0_and_an_empty_host_are_served(service: Service) -> None:
     assert statuses(ask(service, WITHOUT_HOST.replace(b"1.1", b"1.0"))) == [200]
     assert statuses(ask(service, PING.replace(b"Host: x", b"Host:"))) == [200]
 
@@ -96,7 +96,7 @@ ODD_METHODS = {"WEBSOCKET": 400, "FOO": 400, "DELETE": 405, "TRACE": 405, "QUERY
 
 
 @pytest.mark.parametrize(("method", "status"), ODD_METHODS.items())
-def test_odd_method_is_logged_once_and_the_connection_goes_on(
+def test_unknown_method_is_logged_once_and_the_connection_stays_open(
     service: Service, method: str, status: int
 ) -> None:
     received = ask(service, method.encode() + b" /flights/price HTTP/1.1\r\nHost: x\r\n\r\n" + PING)
@@ -123,7 +123,7 @@ def test_refusal_of_a_head_request_has_no_body(service: Service, sent: bytes, st
     assert body == b""
 
 
-def test_a_small_body_is_read_over_and_the_connection_goes_on(service: Service) -> None:
+def test_small_unwanted_body_is_skipped_and_the_connection_stays_open(service: Service) -> None:
     sent = HEAD + b"Content-Length: 4096\r\n\r\n" + b"x" * 4096 + PING
 
     assert statuses(ask(service, sent)) == [200, 200]
@@ -188,13 +188,13 @@ def test_ambiguous_request_is_answered_once_and_the_connection_closed(
 
 
 @pytest.mark.parametrize("name", ["SCRIPT_NAME", "Script-Name", "PATH_INFO", "X-Original-URL"])
-def test_no_header_changes_the_path(service: Service, name: str) -> None:
+def test_headers_cannot_change_the_path(service: Service, name: str) -> None:
     received = ask(service, HEAD + f"{name}: /metrics\r\n\r\n".encode())
 
     assert b'{"data": "pong"}' in received
 
 
-def test_an_absolute_url_is_only_a_path(service: Service) -> None:
+def test_absolute_url_is_treated_as_its_path(service: Service) -> None:
     sent = b"GET http://elsewhere.example/flights/ping HTTP/1.1\r\nHost: x\r\n\r\n"
 
     assert b'{"data": "pong"}' in ask(service, sent)
@@ -225,7 +225,7 @@ def test_malformed_input_is_not_echoed(service: Service, sent: bytes) -> None:
     assert SECRET.decode() not in service.log_text
 
 
-def test_no_answer_names_the_server_software(service: Service) -> None:
+def test_responses_do_not_name_the_server_software(service: Service) -> None:
     received = ask(service, PING + HEAD + b"broken\r\n\r\n")
 
     assert statuses(received) == [200, 400]
@@ -234,7 +234,7 @@ def test_no_answer_names_the_server_software(service: Service) -> None:
     assert b"python" not in received.lower()
 
 
-def test_a_head_that_comes_drop_by_drop_is_cut_off(service: Service) -> None:
+def test_slowly_dripped_head_is_cut_off(service: Service) -> None:
     def seconds_until_cut_off(beginning: bytes) -> float:
         started = time.monotonic()
         with Wire(service) as wire:
@@ -248,7 +248,7 @@ def test_a_head_that_comes_drop_by_drop_is_cut_off(service: Service) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 10_000, 300_000])
-def test_head_in_fast_single_bytes_is_cut_off_in_time(service: Service, length: int) -> None:
+def test_head_sent_in_fast_single_bytes_is_cut_off_in_time(service: Service, length: int) -> None:
     started = time.monotonic()
     with Wire(service) as wire:
         wire.send(HEAD + b"A:" + b"\r" * length)
@@ -257,7 +257,7 @@ def test_head_in_fast_single_bytes_is_cut_off_in_time(service: Service, length: 
     assert time.monotonic() - started < 7
 
 
-def test_a_body_that_comes_drop_by_drop_is_cut_off(service: Service) -> None:
+def test_slowly_dripped_body_is_cut_off(service: Service) -> None:
     started = time.monotonic()
     with Wire(service) as wire:
         wire.send(POST + b"Content-Length: 4096\r\n\r\n")
@@ -267,7 +267,7 @@ def test_a_body_that_comes_drop_by_drop_is_cut_off(service: Service) -> None:
 
 
 @pytest.mark.alone
-def test_slow_clients_keep_nobody_waiting(service: Service) -> None:
+def test_slow_clients_do_not_delay_other_clients(service: Service) -> None:
     with ExitStack() as slow:
         for _ in range(200):
             slow.enter_context(Wire(service)).send(b"GET /flights/pi")
@@ -283,7 +283,7 @@ def connections(service: Service, port: int) -> int:
 
 
 @pytest.mark.timeout(90)
-def test_a_client_that_never_reads_is_cut_off(service: Service) -> None:
+def test_client_that_never_reads_is_cut_off(service: Service) -> None:
     with Wire(service, receive_buffer=4096) as wire:
         wire.send_until_stuck(PING * 100)
         assert connections(service, wire.port) == 1
@@ -296,7 +296,7 @@ def test_a_client_that_never_reads_is_cut_off(service: Service) -> None:
 HOSTILE = "/%1B%5B2J%0D%0A%C2%9B31m%E2%80%AE%7F%00%0A%7B%22event%22:%22forged%22%7D"
 
 
-def test_a_hostile_path_stays_one_harmless_line_of_the_log(service: Service) -> None:
+def test_hostile_path_is_one_harmless_log_line(service: Service) -> None:
     with Service(log_format="console") as with_console:
         for each in (service, with_console):
             ask(each, f"GET {HOSTILE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())

@@ -33,7 +33,7 @@ def price(service: Service, method: str, **headers: str) -> httpx2.Response:
     return service.http.request(method, "/flights/price", params=query, headers=headers)
 
 
-def test_the_page_shows_what_curl_shows(service: Service) -> None:
+def test_http_page_shows_the_headers_of_a_real_answer(service: Service) -> None:
     """The example on the page has the headers of a real answer, in their order."""
     assert shutil.which("curl")
     shown = re.search(r"```\n(HTTP/1.1 200 OK\n.*?)\n```", PAGE, re.DOTALL)
@@ -44,7 +44,7 @@ def test_the_page_shows_what_curl_shows(service: Service) -> None:
     assert names(real) == names(shown[1])
 
 
-def test_the_page_explains_every_header(service: Service, open_service: Service) -> None:
+def test_http_page_explains_every_header(service: Service, open_service: Service) -> None:
     answers = [
         price(service, "GET"),
         price(service, "OPTIONS"),

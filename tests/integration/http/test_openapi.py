@@ -32,11 +32,13 @@ def keyed() -> Iterator[Service]:
         yield service
 
 
-def test_schemathesis_finds_nothing(service: Service, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_violation(service: Service, tmp_path: Path) -> None:
     found_nothing(service, tmp_path, "--max-examples", "100")
 
 
-def test_schemathesis_finds_nothing_with_an_operators_key(keyed: Service, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_violation_with_an_operator_key(
+    keyed: Service, tmp_path: Path
+) -> None:
     key = ("--header", f"X-API-Key: {OPERATOR}")
     found_nothing(keyed, tmp_path, "--max-examples", "9", "--phases", "fuzzing", *key)
 
@@ -57,7 +59,9 @@ def found_nothing(service: Service, folder: Path, *options: str) -> None:
     assert re.search(r"(\d+) generated, \1 passed", run.stdout), run.stdout
 
 
-def test_the_page_shows_the_document_and_asks_nobody_else(service: Service, chrome: Chrome) -> None:
+def test_docs_page_shows_the_document_and_loads_nothing_from_elsewhere(
+    service: Service, chrome: Chrome
+) -> None:
     chrome.get(f"{service.url}/docs")
     eventually(lambda: "/flights/price" in chrome.find_element(By.ID, "docs").text)
 
@@ -65,7 +69,7 @@ def test_the_page_shows_the_document_and_asks_nobody_else(service: Service, chro
     assert all(url.startswith((service.url, "data:")) for url in requested(chrome))
 
 
-def test_try_it_out_gets_a_price(service: Service, chrome: Chrome) -> None:
+def test_docs_page_try_it_out_gets_a_price(service: Service, chrome: Chrome) -> None:
     chrome.get(f"{service.url}/docs")
     found = eventually(lambda: chrome.find_elements(By.ID, "operations-prices-cheapestPrice"))
     operation = found[0]

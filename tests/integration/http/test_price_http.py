@@ -52,7 +52,7 @@ def asked_by_everybody(service: Service, **query: str) -> list[httpx2.Response]:
     return answers
 
 
-def test_nocache_fetches_and_refreshes_for_everybody(
+def test_nocache_request_refreshes_the_price_for_all_clients(
     sandbox: SandboxServer, service: Service, day: str
 ) -> None:
     asked_by_everybody(service, date=day)
@@ -104,7 +104,7 @@ def test_bad_input_reaches_neither_amadeus_nor_redis(
     assert sandbox.counters()["search"]["calls"] == 1
 
 
-def test_every_key_in_redis_expires(sandbox: SandboxServer, redis: RedisServer, day: str) -> None:
+def test_keys_in_redis_all_expire(sandbox: SandboxServer, redis: RedisServer, day: str) -> None:
     other_day = some_day(next(_days))
     with Service.on(sandbox, redis_url=redis.url, amadeus_rate_limit=1000) as service:
         service.price(date=day)
@@ -123,7 +123,7 @@ def test_every_key_in_redis_expires(sandbox: SandboxServer, redis: RedisServer, 
     assert max(prices) <= 600 + 3600
 
 
-def test_the_token_is_not_readable_in_redis(redis: RedisServer, service: Service) -> None:
+def test_token_is_not_readable_in_redis(redis: RedisServer, service: Service) -> None:
     service.price()
 
     [key] = redis.client.scan_iter("*token|*")

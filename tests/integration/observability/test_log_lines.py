@@ -59,7 +59,7 @@ def live_through_everything(sandbox: SandboxServer, service: Service, redis: Red
     service.price(date=some_day(50))
 
 
-def test_every_line_is_json_under_a_listed_event_gunicorns_too(service: Service) -> None:
+def test_log_lines_are_json_with_a_listed_event_including_gunicorns(service: Service) -> None:
     service.price()
     service.get("/nope")
     lines = service.log()
@@ -71,7 +71,7 @@ def test_every_line_is_json_under_a_listed_event_gunicorns_too(service: Service)
     assert any(message.startswith("Listening at") for message in messages)
 
 
-def test_all_lines_of_a_request_carry_its_id(service: Service) -> None:
+def test_log_lines_of_a_request_carry_its_id(service: Service) -> None:
     query = {"origin": "JFK", "destination": "LAX", "date": some_day(40)}
     service.http.get("/flights/price", params=query, headers={"X-Request-ID": "mine"})
     eventually(lambda: service.log("http.request", request_id="mine"))
@@ -80,7 +80,7 @@ def test_all_lines_of_a_request_carry_its_id(service: Service) -> None:
     assert events == ["cache.miss", "amadeus.call", "cache.stored", "http.request"]
 
 
-def test_the_lines_of_a_price_carry_their_fields(service: Service) -> None:
+def test_log_lines_of_a_price_request_carry_their_fields(service: Service) -> None:
     fetched = service.price(date=some_day(41)).headers["X-Request-ID"]
     service.price(date=some_day(41))
     [request] = eventually(lambda: service.log("http.request", request_id=fetched))
@@ -94,7 +94,7 @@ def test_the_lines_of_a_price_carry_their_fields(service: Service) -> None:
     assert call["duration_ms"] > 0
 
 
-def test_hit_is_one_line_that_ends_the_request(service: Service) -> None:
+def test_hit_writes_one_log_line(service: Service) -> None:
     service.price(date=some_day(42))
     hit = service.price(date=some_day(42))
     [line] = service.log(request_id=hit.headers["X-Request-ID"])
@@ -105,7 +105,7 @@ def test_hit_is_one_line_that_ends_the_request(service: Service) -> None:
     assert line.keys() >= {"duration_ms", "age", "ttl"}
 
 
-def test_every_request_ends_with_exactly_one_line_with_its_duration(service: Service) -> None:
+def test_request_ends_with_exactly_one_log_line_with_its_duration(service: Service) -> None:
     day = some_day(43)
     answers = [service.price(date=day), service.price(date=day), service.price(date="x")]
     answers += [service.price(date=day, nocache="1"), service.get("/nope")]
@@ -119,7 +119,7 @@ def test_every_request_ends_with_exactly_one_line_with_its_duration(service: Ser
         assert ends == lines[-1:]
 
 
-def test_a_probe_that_finds_all_well_is_no_line(service: Service) -> None:
+def test_successful_probe_writes_no_log_line(service: Service) -> None:
     assert service.get("/healthz").is_success
     assert service.get("/flights/ping").is_success
     eventually(lambda: service.log("http.request", path="/flights/ping"))
@@ -128,7 +128,7 @@ def test_a_probe_that_finds_all_well_is_no_line(service: Service) -> None:
     assert not service.log("http.request", path="/readyz", status=200)
 
 
-def test_a_level_keeps_the_lines_below_it_quiet(sandbox: SandboxServer) -> None:
+def test_log_level_hides_the_lines_below_it(sandbox: SandboxServer) -> None:
     with Service.on(sandbox, log_level="warning") as service:
         service.price()
         service.price(date="x")
@@ -137,7 +137,7 @@ def test_a_level_keeps_the_lines_below_it_quiet(sandbox: SandboxServer) -> None:
     assert {line["level"] for line in lines} <= {"warning", "error"}
 
 
-def test_on_a_console_a_line_is_for_people() -> None:
+def test_console_log_lines_are_readable_text() -> None:
     with Service(log_format="console") as service:
         service.price()
         text = eventually(lambda: "cache.stored" in service.log_text and service.log_text)

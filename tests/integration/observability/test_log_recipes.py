@@ -103,7 +103,7 @@ def lines(text: str) -> Lines:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_every_line_is_json_with_a_known_event_level_and_fields(eventful: Path) -> None:
+def test_log_lines_are_json_with_documented_event_level_and_fields(eventful: Path) -> None:
     for line in lines(eventful.read_text()):
         levels, fields = KNOWN[line["event"]]
         assert line["level"] in levels, line
@@ -111,7 +111,7 @@ def test_every_line_is_json_with_a_known_event_level_and_fields(eventful: Path) 
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"])
 
 
-def test_scenario_logged_most_events(eventful: Path) -> None:
+def test_scenario_of_these_tests_logs_most_events(eventful: Path) -> None:
     """Or the test above would show little."""
     happened = {line["event"] for line in lines(eventful.read_text())}
 
@@ -125,7 +125,7 @@ def test_scenario_logged_most_events(eventful: Path) -> None:
     }
 
 
-def test_gunicorn_tells_of_workers_that_came_and_went(eventful: Path) -> None:
+def test_worker_starts_and_exits_are_logged(eventful: Path) -> None:
     told = " ".join(
         line["message"] for line in lines(eventful.read_text()) if line["event"] == "gunicorn"
     )
@@ -166,7 +166,7 @@ raise KeyError("lost")
     assert (run.stderr, run.returncode) == ("", 1)
 
 
-def test_exit_writes_the_last_lines_and_runs_no_greenlet() -> None:
+def test_last_log_lines_are_written_at_exit_without_running_greenlets() -> None:
     end = """
 from gevent import monkey
 monkey.patch_all()
@@ -186,7 +186,7 @@ get_logger().info("gunicorn", message="the last line")
     assert run.stderr == ""
 
 
-def test_without_docker_the_log_is_a_file_with_every_line(tmp_path: Path) -> None:
+def test_log_redirected_to_a_file_has_every_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
     (command,) = re.findall(r"`(LOG_FORMAT=json make run .*)`", PAGE)
     # Where the tests are started by make, this one would tell that it is not the first.
@@ -209,7 +209,7 @@ def test_without_docker_the_log_is_a_file_with_every_line(tmp_path: Path) -> Non
     assert "service.stopping" in [line["event"] for line in lines(log.read_text())]
 
 
-def test_the_page_has_the_recipes_that_are_tested() -> None:
+def test_recipes_under_test_are_those_of_the_page() -> None:
     assert {title for title, _, _ in RECIPE.findall(PAGE)} == set(EXPECTED)
 
 
@@ -222,7 +222,7 @@ def test_the_page_has_the_recipes_that_are_tested() -> None:
     ],
 )
 @pytest.mark.parametrize(("title", "source", "recipe"), RECIPE.findall(PAGE))
-def test_a_recipe_shows_what_it_says(
+def test_log_recipe_shows_what_it_promises(
     title: str, source: str, recipe: str, before: str, eventful: Path
 ) -> None:
     read = WITHOUT_DOCKER[source].replace(" -f", "").replace("log", f"{eventful}")

@@ -104,7 +104,7 @@ def test_requests_are_counted_over_all_workers(service: Service, rises: Rises) -
     assert rises(REQUESTS, route="/ping", method="GET", status="200") == 40
 
 
-def test_counts_outlive_a_worker(service: Service, rises: Rises) -> None:
+def test_counters_survive_a_worker_exit(service: Service, rises: Rises) -> None:
     for _ in range(10):
         ping(service)
     first, _ = service.workers()
@@ -118,7 +118,7 @@ def test_counts_outlive_a_worker(service: Service, rises: Rises) -> None:
     assert rises(REQUESTS, route="/ping") == 20
 
 
-def test_a_reload_keeps_the_counts(service: Service, rises: Rises) -> None:
+def test_counters_survive_a_reload(service: Service, rises: Rises) -> None:
     before = set(service.workers())
     ping(service)
 
@@ -129,7 +129,7 @@ def test_a_reload_keeps_the_counts(service: Service, rises: Rises) -> None:
     eventually(lambda: value(service, "workers") == 2)
 
 
-def test_hostile_paths_and_methods_make_no_labels(service: Service, rises: Rises) -> None:
+def test_hostile_paths_and_methods_create_no_metric_labels(service: Service, rises: Rises) -> None:
     for number in range(50):
         service.get(f"/flights/price/{number}")
         service.get(f"/%00{number}")
@@ -142,7 +142,7 @@ def test_hostile_paths_and_methods_make_no_labels(service: Service, rises: Rises
     assert rises.labels(REQUESTS, "status") <= {"200", "400", "404", "405", "414"}
 
 
-def test_each_outcome_of_the_cache_is_counted(
+def test_cache_outcomes_are_counted(
     service: Service, sandbox: SandboxServer, rises: Rises, day: str
 ) -> None:
     service.price(date=day)
@@ -156,7 +156,7 @@ def test_each_outcome_of_the_cache_is_counted(
     assert rises.labels(READS, "layer") == {"process", "redis"}
 
 
-def test_reads_of_prices_are_told_from_those_of_the_token(
+def test_price_reads_and_token_reads_are_counted_separately(
     service: Service, rises: Rises, day: str
 ) -> None:
     service.price(date=day)
@@ -170,7 +170,7 @@ def test_reads_of_prices_are_told_from_those_of_the_token(
     assert labels(service, READS, "kind") == {"price", "token"}
 
 
-def test_a_search_that_amadeus_refuses_is_no_failure(
+def test_search_refused_by_amadeus_is_not_counted_as_a_failure(
     service: Service, sandbox: SandboxServer, rises: Rises, day: str
 ) -> None:
     sandbox.fault("search", "status", "400:425")
@@ -181,7 +181,7 @@ def test_a_search_that_amadeus_refuses_is_no_failure(
     assert rises(LOOKUPS, outcome="error") == 0
 
 
-def test_a_stale_answer_is_counted(hasty: Service, sandbox: SandboxServer, day: str) -> None:
+def test_stale_responses_are_counted(hasty: Service, sandbox: SandboxServer, day: str) -> None:
     rises = Rises(hasty)
     hasty.price(date=day)
     sandbox.fault("search", "status", "500")
@@ -203,7 +203,7 @@ def test_callers_who_share_a_fetch_are_counted(
     assert rises(CALLS, call="search") == 1
 
 
-def test_calls_to_amadeus_are_counted_by_status(
+def test_amadeus_calls_are_counted_by_status(
     service: Service, sandbox: SandboxServer, rises: Rises, day: str
 ) -> None:
     service.price(date=day)
@@ -215,7 +215,7 @@ def test_calls_to_amadeus_are_counted_by_status(
     assert rises("upstream_retries_total") == 1
 
 
-def test_an_answer_that_never_came_is_counted_by_our_code(
+def test_amadeus_call_without_a_reply_is_counted_by_our_error_code(
     service: Service, sandbox: SandboxServer, rises: Rises, day: str
 ) -> None:
     sandbox.fault("search", "hang")
@@ -225,7 +225,7 @@ def test_an_answer_that_never_came_is_counted_by_our_code(
     assert rises(CALLS, call="search", status="amadeus-timeout") == 1
 
 
-def test_a_status_that_does_not_exist_makes_no_label(
+def test_nonexistent_status_creates_no_metric_label(
     service: Service, sandbox: SandboxServer, rises: Rises, day: str
 ) -> None:
     sandbox.fault("search", "status", "599")
@@ -235,7 +235,7 @@ def test_a_status_that_does_not_exist_makes_no_label(
     assert rises.labels(CALLS, "status") == {"other"}
 
 
-def test_waiting_for_a_turn_is_counted(hasty: Service) -> None:
+def test_waiting_time_for_a_pacing_turn_is_measured(hasty: Service) -> None:
     rises = Rises(hasty)
     ask_at_once([hasty.price_url(next(_days)) for _ in range(3)])
 
@@ -243,7 +243,7 @@ def test_waiting_for_a_turn_is_counted(hasty: Service) -> None:
     assert rises("upstream_paced_wait_seconds_sum") > 0.1
 
 
-def test_an_open_circuit_shows(sandbox: SandboxServer) -> None:
+def test_open_circuit_is_visible_in_metrics(sandbox: SandboxServer) -> None:
     with Service.on(sandbox) as service:
         sandbox.fault("search", "status", "500")
         for number in range(10):
@@ -253,7 +253,7 @@ def test_an_open_circuit_shows(sandbox: SandboxServer) -> None:
         assert value(service, "breaker_opened_total") == 1
 
 
-def test_the_token_shows_its_age_and_life(
+def test_token_age_and_lifetime_are_visible_in_metrics(
     service: Service, sandbox: SandboxServer, rises: Rises, day: str
 ) -> None:
     assert value(service, "token_life_seconds") > 1000
@@ -265,7 +265,7 @@ def test_the_token_shows_its_age_and_life(
     assert rises(CALLS, call="token", status="200") == 1
 
 
-def test_a_redis_that_is_gone_shows_and_so_does_its_return(
+def test_redis_outage_and_recovery_are_visible_in_metrics(
     service: Service, rises: Rises, redis_server: RedisServer
 ) -> None:
     redis_server.kill()
@@ -278,7 +278,7 @@ def test_a_redis_that_is_gone_shows_and_so_does_its_return(
     eventually(lambda: value(service, "redis_down_workers") == 0)
 
 
-def test_errors_are_counted_by_code_with_the_time_of_the_last(
+def test_errors_are_counted_by_code_with_the_time_of_the_latest(
     service: Service, rises: Rises
 ) -> None:
     began = time.time()
@@ -296,7 +296,7 @@ def test_counters_exist_before_their_first_event(plain: Service) -> None:
     assert labels(plain, "problems_total", "code") >= {"no-offers", "amadeus-quota", "not-found"}
 
 
-def test_the_build_shows(plain: Service) -> None:
+def test_build_version_is_visible_in_metrics(plain: Service) -> None:
     (build,) = samples(plain, "flight_price_build_info")
 
     assert build.labels["version"] == plain.get("/version").json()["version"]

@@ -20,7 +20,7 @@ def service() -> Iterator[Service]:
         yield service
 
 
-def test_workers_that_come_and_go_leave_no_files(service: Service) -> None:
+def test_replaced_workers_leave_no_metric_files(service: Service) -> None:
     for _ in range(3):
         killed = service.workers()[0]
         os.kill(killed, signal.SIGKILL)
@@ -34,7 +34,7 @@ def test_workers_that_come_and_go_leave_no_files(service: Service) -> None:
     ] == []
 
 
-def test_the_files_end_with_the_service() -> None:
+def test_metrics_folder_is_removed_when_the_service_stops() -> None:
     with Service() as service:
         folder = metric_folder(service)
         assert folder.is_dir()

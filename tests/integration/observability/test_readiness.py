@@ -24,7 +24,7 @@ def service(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterato
         yield service
 
 
-def test_ready_with_the_age_of_each_check(service: Service, sandbox: SandboxServer) -> None:
+def test_readiness_reports_the_age_of_each_check(service: Service, sandbox: SandboxServer) -> None:
     sandbox.revoke_tokens()
     service.price(nocache="1")  # so that a token is fetched
 
@@ -37,12 +37,12 @@ def test_ready_with_the_age_of_each_check(service: Service, sandbox: SandboxServ
     assert all(0 <= check["age"] < 10 for check in answer["checks"].values())
 
 
-def test_redis_is_seen_to_be_well_while_nobody_asks_for_anything(service: Service) -> None:
+def test_redis_health_is_checked_without_any_requests(service: Service) -> None:
     eventually(lambda: check(service, "cache")["age"] > 0.5)
     eventually(lambda: check(service, "cache")["age"] < 0.5)
 
 
-def test_without_redis_it_is_degraded_and_ready(
+def test_readiness_without_redis_is_degraded_and_200(
     service: Service, redis_server: RedisServer
 ) -> None:
     redis_server.kill()
@@ -59,7 +59,7 @@ def test_without_redis_it_is_degraded_and_ready(
     eventually(lambda: service.get("/readyz").json()["status"] == "ready")
 
 
-def test_answers_that_cannot_be_used_are_failures(sandbox: SandboxServer) -> None:
+def test_unusable_amadeus_answers_count_as_failures_in_readiness(sandbox: SandboxServer) -> None:
     with Service.on(sandbox) as service:
         sandbox.fault("search", "html", count=5)
         for ahead in range(30, 40):

@@ -86,7 +86,7 @@ def await_all(service: Service, collector: Collector) -> None:
     eventually(lambda: collector.named("GET /ping", last))
 
 
-def test_a_request_is_one_trace_from_the_client_to_amadeus(
+def test_request_is_one_trace_from_the_client_to_amadeus(
     service: Service, collector: Collector, trace_id: str, day: str
 ) -> None:
     service.price(date=day)
@@ -100,7 +100,7 @@ def test_a_request_is_one_trace_from_the_client_to_amadeus(
     assert call.parent_span_id == cache.span_id
 
 
-def test_unsampled_trace_stays_unsampled_all_the_way(
+def test_unsampled_trace_stays_unsampled_up_to_amadeus(
     service: Service, collector: Collector, trace_id: str, day: str
 ) -> None:
     service.http.headers["traceparent"] = traceparent(trace_id, flags="00")
@@ -111,7 +111,7 @@ def test_unsampled_trace_stays_unsampled_all_the_way(
     assert service.log("http.request", trace_id=trace_id)
 
 
-def test_a_span_tells_what_came_of_it(
+def test_span_records_the_outcome_of_its_request(
     service: Service, collector: Collector, trace_id: str, day: str
 ) -> None:
     request_id = service.price(date=day).headers["X-Request-ID"]
@@ -164,7 +164,7 @@ def test_waiting_for_another_process_has_a_span(
     assert len(collector.named("lock wait", trace_id)) == 1
 
 
-def test_a_failed_call_is_a_failed_span(
+def test_failed_call_is_a_failed_span(
     service: Service, collector: Collector, sandbox: SandboxServer, trace_id: str, day: str
 ) -> None:
     sandbox.fault("search", "close")
@@ -178,7 +178,7 @@ def test_a_failed_call_is_a_failed_span(
     assert all(span.status.code == span.status.STATUS_CODE_ERROR for span in (request, *calls))
 
 
-def test_the_log_tells_the_trace(service: Service, trace_id: str, day: str) -> None:
+def test_log_lines_carry_the_trace_id(service: Service, trace_id: str, day: str) -> None:
     request_id = service.price(date=day).headers["X-Request-ID"]
 
     for event in ("http.request", "amadeus.call"):
@@ -198,7 +198,7 @@ def test_refused_request_does_not_join_the_previous_trace(service: Service) -> N
     assert service.log("http.request", path="/flights/ping", trace_id=trace_id)
 
 
-def test_amadeus_is_told_the_trace(spans: Collector) -> None:
+def test_amadeus_calls_carry_the_trace_context(spans: Collector) -> None:
     flags = ("00", "01")
     with (
         UpstreamRecorder() as amadeus,
@@ -220,9 +220,7 @@ def test_amadeus_is_told_the_trace(spans: Collector) -> None:
     assert not any("tracestate" in one for one in told)
 
 
-def test_a_trace_that_makes_no_sense_begins_a_new_one(
-    service: Service, collector: Collector
-) -> None:
+def test_invalid_trace_context_starts_a_new_trace(service: Service, collector: Collector) -> None:
     answer = service.http.get("/version", headers={"traceparent": "00-nonsense"})
     await_all(service, collector)
 
@@ -231,7 +229,7 @@ def test_a_trace_that_makes_no_sense_begins_a_new_one(
     assert request.parent_span_id == b""
 
 
-def test_variables_of_opentelemetry_have_their_meaning(spans: Collector) -> None:
+def test_standard_opentelemetry_variables_are_respected(spans: Collector) -> None:
     variables = {
         "OTEL_EXPORTER_OTLP_HEADERS": "X-Key=of%20the%20collector",
         "OTEL_RESOURCE_ATTRIBUTES": "service.name=fares,team=blue",
@@ -246,7 +244,7 @@ def test_variables_of_opentelemetry_have_their_meaning(spans: Collector) -> None
     assert (spans.services, spans.keys) == ({"fares"}, {"of the collector"})
 
 
-def test_new_traces_are_sampled_up_to_a_limit_a_second(
+def test_new_traces_are_sampled_up_to_a_limit_per_second(
     service: Service, collector: Collector
 ) -> None:
     """Asked until there were more than that, however slow the machine is."""
@@ -269,7 +267,7 @@ def test_new_traces_are_sampled_up_to_a_limit_a_second(
     assert names.count("GET /flights/price") == names.count("cache") == len(traces)
 
 
-def test_traces_of_strangers_count_among_those_of_a_second(spans: Collector) -> None:
+def test_traces_of_untrusted_clients_count_towards_the_limit_per_second(spans: Collector) -> None:
     traced = PING[:-2] + f"traceparent: {traceparent(TRACE_ID)}\r\n\r\n".encode()
     with Service(otel_exporter_otlp_endpoint=spans.url, web_concurrency=1) as service:
         asked, seconds, began = 0, 1, int(time.monotonic())
@@ -281,7 +279,7 @@ def test_traces_of_strangers_count_among_those_of_a_second(spans: Collector) -> 
     assert 0 < len(spans.named("GET /flights/ping", TRACE_ID)) <= seconds * TRACES_A_SECOND < asked
 
 
-def test_balancer_passes_no_trace_of_a_client_on(service: Service, collector: Collector) -> None:
+def test_balancer_removes_trace_context_of_clients(service: Service, collector: Collector) -> None:
     trace_id = uuid4().hex
     client = plain_http.client(headers={"traceparent": traceparent(trace_id)})
     with Balancer([service]) as balancer, client:
@@ -291,7 +289,7 @@ def test_balancer_passes_no_trace_of_a_client_on(service: Service, collector: Co
     assert trace_id not in {span.trace_id.hex() for span in collector.spans}
 
 
-def test_trace_begun_by_the_client_is_always_collected(
+def test_trace_started_by_the_client_is_always_collected(
     service: Service, collector: Collector, trace_id: str
 ) -> None:
     asked = TRACES_A_SECOND * 2
@@ -302,7 +300,7 @@ def test_trace_begun_by_the_client_is_always_collected(
     assert len(collector.named("GET /ping", trace_id)) == asked
 
 
-def test_switched_off_it_leaves_no_trace(spans: Collector) -> None:
+def test_disabled_tracing_sends_no_spans(spans: Collector) -> None:
     with Service(otel_exporter_otlp_endpoint=spans.url, OTEL_SDK_DISABLED="true") as service:
         assert service.price().status_code == 200
 
@@ -310,13 +308,13 @@ def test_switched_off_it_leaves_no_trace(spans: Collector) -> None:
     assert spans.spans == []
 
 
-def test_a_collector_that_is_gone_harms_nobody(sandbox: SandboxServer) -> None:
+def test_unreachable_collector_does_not_affect_requests(sandbox: SandboxServer) -> None:
     with Service.on(sandbox, otel_exporter_otlp_endpoint="http://127.0.0.1:9", **SOON) as service:
         assert service.price().status_code == 200
         assert service.price().headers["X-Cache"] == "hit"
 
 
-def test_without_a_collector_the_service_imports_nothing_of_it() -> None:
+def test_service_without_a_collector_imports_no_tracing_package() -> None:
     """Redis' client looks for it by itself, and finds it only where it is installed."""
     looks = """
 import sys

@@ -107,7 +107,7 @@ def text(chrome: Chrome, name: str) -> str:
     return chrome.find_element(By.ID, name).text
 
 
-def test_the_report_tells_of_all_workers(service: Service) -> None:
+def test_status_report_covers_all_workers(service: Service) -> None:
     before = service.get("/status.json").json()["since_start"]
     for _ in range(10):
         service.price(date=some_day(11))
@@ -123,7 +123,7 @@ def test_the_report_tells_of_all_workers(service: Service) -> None:
     assert 0 <= report["token"]["age"] < report["token"]["refresh_at"] < report["token"]["life"]
 
 
-def test_the_report_has_a_history_of_the_last_minutes(service: Service) -> None:
+def test_status_report_has_a_history_of_the_last_minutes(service: Service) -> None:
     eventually(lambda: len(service.get("/status.json").json()["history"]) >= 2)
 
     report = service.get("/status.json").json()
@@ -131,7 +131,7 @@ def test_the_report_has_a_history_of_the_last_minutes(service: Service) -> None:
     assert calls <= report["since_start"]["calls"]
 
 
-def test_an_error_is_among_the_last(service: Service) -> None:
+def test_status_report_lists_a_recent_error(service: Service) -> None:
     before = value(service, "problems_total", code="invalid-request")
     service.price(origin="NOWHERE")
 
@@ -141,7 +141,7 @@ def test_an_error_is_among_the_last(service: Service) -> None:
     assert 0 <= newest["ago"] < 10
 
 
-def test_well(service: Service, chrome: Chrome, pictures: Path) -> None:
+def test_status_page_of_a_healthy_service(service: Service, chrome: Chrome, pictures: Path) -> None:
     look(chrome, service)
 
     assert text(chrome, "workers") == "2"
@@ -154,7 +154,7 @@ def test_well(service: Service, chrome: Chrome, pictures: Path) -> None:
     assert all(url.startswith(service.url) for url in requested(chrome))
 
 
-def test_degraded_and_well_again(
+def test_status_page_shows_degradation_and_recovery(
     service: Service, chrome: Chrome, redis_server: RedisServer, pictures: Path
 ) -> None:
     look(chrome, service)
@@ -171,7 +171,7 @@ def test_degraded_and_well_again(
     shows(chrome, "Healthy")
 
 
-def test_down_and_what_was_seen_last(
+def test_status_page_of_a_stopped_service_shows_what_was_seen_last(
     sandbox: SandboxServer, redis_server: RedisServer, chrome: Chrome, pictures: Path
 ) -> None:
     with two_workers(sandbox, redis_server) as service:
@@ -183,7 +183,7 @@ def test_down_and_what_was_seen_last(
     take_picture(chrome, pictures / "down.png")
 
 
-def test_the_sandbox_is_named_loudly(calm: Service, chrome: Chrome) -> None:
+def test_status_page_names_the_sandbox_prominently(calm: Service, chrome: Chrome) -> None:
     look(chrome, calm)
 
     banner = chrome.find_element(By.ID, "sandbox")
@@ -191,7 +191,7 @@ def test_the_sandbox_is_named_loudly(calm: Service, chrome: Chrome) -> None:
     assert "invented" in banner.text
 
 
-def test_single_worker_is_shown_in_the_singular(calm: Service, chrome: Chrome) -> None:
+def test_status_page_uses_the_singular_for_a_single_worker(calm: Service, chrome: Chrome) -> None:
     look(chrome, calm)
 
     assert (text(chrome, "workers"), text(chrome, "workers-word")) == ("1", "worker")
@@ -220,7 +220,7 @@ def test_amadeus_failures_show_on_the_status_page(
 
 
 @pytest.mark.parametrize("fault", [("html", None), ("status", "429:38195")])
-def test_no_prices_is_not_well(
+def test_status_page_without_prices_is_not_healthy(
     troubled: Service, sandbox: SandboxServer, fault: tuple[str, str | None]
 ) -> None:
     sandbox.fault("search", *fault)
@@ -233,7 +233,7 @@ def test_no_prices_is_not_well(
     assert report["since_start"]["calls_saved"] == 0
 
 
-def test_open_circuit_in_one_worker_shows_in_all(
+def test_status_page_of_every_worker_shows_an_open_circuit(
     sandbox: SandboxServer, redis_server: RedisServer
 ) -> None:
     with two_workers(sandbox, redis_server) as service:
@@ -248,7 +248,7 @@ def test_open_circuit_in_one_worker_shows_in_all(
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_every_word_can_be_read(calm: Service, chromium: Chrome, dark: bool) -> None:
+def test_status_page_text_has_enough_contrast(calm: Service, chromium: Chrome, dark: bool) -> None:
     with tab(chromium, dark=dark) as chrome:
         look(chrome, calm)
 
@@ -259,14 +259,14 @@ def test_every_word_can_be_read(calm: Service, chromium: Chrome, dark: bool) -> 
         assert (back == "rgb(18, 21, 27)") is dark
 
 
-def test_on_a_phone_nothing_sticks_out(calm: Service, chromium: Chrome) -> None:
+def test_status_page_fits_a_phone_screen(calm: Service, chromium: Chrome) -> None:
     with tab(chromium, PHONE, 800) as chrome:
         look(chrome, calm)
 
         assert chrome.execute_script("return document.documentElement.scrollWidth") <= PHONE
 
 
-def test_the_keyboard_reaches_everything(calm: Service, chrome: Chrome) -> None:
+def test_status_page_is_reachable_by_keyboard(calm: Service, chrome: Chrome) -> None:
     look(chrome, calm)
     reached = []
     for _ in range(5):
@@ -276,7 +276,7 @@ def test_the_keyboard_reaches_everything(calm: Service, chrome: Chrome) -> None:
     assert reached == ["Pause", "API", "metrics", "readiness", "this page as JSON"]
 
 
-def test_the_keyboard_pauses_the_refresh(calm: Service, chrome: Chrome) -> None:
+def test_status_page_refresh_can_be_paused_by_keyboard(calm: Service, chrome: Chrome) -> None:
     look(chrome, calm)
     pause = chrome.find_element(By.ID, "pause")
 
@@ -286,7 +286,7 @@ def test_the_keyboard_pauses_the_refresh(calm: Service, chrome: Chrome) -> None:
         assert (pause.text, pause.get_attribute("aria-pressed")) == ("Pause", pressed)
 
 
-def test_a_screen_reader_hears_what_is_shown(calm: Service, chrome: Chrome) -> None:
+def test_status_page_tells_a_screen_reader_what_it_shows(calm: Service, chrome: Chrome) -> None:
     look(chrome, calm)
 
     heard = accessible(chrome)
@@ -341,7 +341,7 @@ OTHERWISE = """
         ({"retries": 3}, "retries", "3 since the start"),
     ],
 )
-def test_corners_are_told_as_they_are(
+def test_status_page_describes_rare_states_correctly(
     paused: Chrome, report: dict[str, Any], name: str, shown: str
 ) -> None:
     paused.execute_async_script(OTHERWISE, report)
@@ -349,7 +349,7 @@ def test_corners_are_told_as_they_are(
     assert shown in text(paused, name)
 
 
-def test_with_operator_keys_a_browser_that_has_one_is_let_in(chrome: Chrome) -> None:
+def test_status_page_opens_in_a_browser_with_an_operator_key(chrome: Chrome) -> None:
     key = "an-operator-key-that-is-long-enough-0123456789"
     with Service(operator_keys=key) as service:
         assert service.get("/status.json").status_code == 401

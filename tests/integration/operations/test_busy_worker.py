@@ -73,7 +73,7 @@ class Hits:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("number", [500, 1000])
-def test_crowd_of_cold_routes_is_no_outage(
+def test_crowd_of_cold_routes_is_not_taken_for_an_outage(
     service: Service, amadeus: QuickAmadeus, number: int
 ) -> None:
     with Hits(service) as hits:

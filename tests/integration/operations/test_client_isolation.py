@@ -54,7 +54,7 @@ def p95_of_a_hit(service: Service) -> float:
     return seconds_of_hits(service, 200)[190]
 
 
-def test_a_client_that_leaves_loses_its_answer_for_nobody_else(
+def test_disconnected_client_does_not_cancel_the_fetch_of_its_waiters(
     service: Service, sandbox: SandboxServer
 ) -> None:
     sandbox.fault("search", "latency", 1000)
@@ -69,9 +69,7 @@ def test_a_client_that_leaves_loses_its_answer_for_nobody_else(
 
 
 @pytest.mark.alone
-def test_a_long_wait_for_amadeus_leaves_hits_alone(
-    service: Service, sandbox: SandboxServer
-) -> None:
+def test_slow_amadeus_does_not_delay_hits(service: Service, sandbox: SandboxServer) -> None:
     service.price()
     idle = p95_of_a_hit(service)
     sandbox.clear()
@@ -87,7 +85,7 @@ def test_a_long_wait_for_amadeus_leaves_hits_alone(
 
 
 @pytest.mark.alone
-def test_clients_that_send_slowly_slow_nobody_else(service: Service) -> None:
+def test_slowly_sending_clients_do_not_delay_others(service: Service) -> None:
     service.price()
     with ExitStack() as stack:
         for _ in range(200):
@@ -97,7 +95,7 @@ def test_clients_that_send_slowly_slow_nobody_else(service: Service) -> None:
 
 
 @pytest.mark.alone
-def test_heads_in_single_bytes_leave_hits_alone(service: Service) -> None:
+def test_heads_sent_in_single_bytes_do_not_delay_hits(service: Service) -> None:
     service.price()
     idle = p95_of_a_hit(service)
     slow_heads = [sys.executable, "-m", "tests.support.clients.slow_heads", str(service.port)]
@@ -113,7 +111,7 @@ def test_heads_in_single_bytes_leave_hits_alone(service: Service) -> None:
 
 
 @pytest.mark.alone
-def test_clients_that_never_read_slow_nobody_else(service: Service) -> None:
+def test_clients_that_never_read_do_not_delay_others(service: Service) -> None:
     service.price()
     with ExitStack() as stack:
         for _ in range(20):
@@ -126,7 +124,7 @@ def test_clients_that_never_read_slow_nobody_else(service: Service) -> None:
 
 
 @pytest.mark.alone
-def test_a_log_reader_that_stalls_blocks_no_request(sandbox: SandboxServer) -> None:
+def test_stalled_log_reader_blocks_no_request(sandbox: SandboxServer) -> None:
     nobody_reads, log = os.pipe()
     service = Service.on(sandbox)
     service.launch(stdout=log)

@@ -37,7 +37,7 @@ def taken(service: Service) -> list[int]:
     return [connections_of(worker, service.port) for worker in service.workers()]
 
 
-def test_clients_that_come_at_once_are_spread_over_the_workers(service: Service) -> None:
+def test_simultaneous_connections_are_spread_over_the_workers(service: Service) -> None:
     with ExitStack() as stack:
         connect(service, stack)
         eventually(lambda: sum(taken(service)) >= CLIENTS)
@@ -45,7 +45,7 @@ def test_clients_that_come_at_once_are_spread_over_the_workers(service: Service)
 
 
 @pytest.mark.alone
-def test_workers_from_before_a_reload_delay_no_connection(service: Service) -> None:
+def test_old_workers_during_a_reload_delay_no_connection(service: Service) -> None:
     before = set(service.workers())
     service.process.send_signal(signal.SIGHUP)
     eventually(lambda: len(service.workers()) == 2 and not before & set(service.workers()))
@@ -61,7 +61,7 @@ def test_workers_from_before_a_reload_delay_no_connection(service: Service) -> N
     eventually(lambda: seconds_for(count=400) < 0.2)
 
 
-def test_the_connections_of_a_dead_worker_count_for_nothing(service: Service) -> None:
+def test_connections_are_served_at_once_after_a_worker_died(service: Service) -> None:
     victim = service.workers()[0]
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: victim not in service.workers() and len(service.workers()) == 2)

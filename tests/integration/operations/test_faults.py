@@ -71,19 +71,19 @@ def run_share(spoilt: str, share: int) -> dict[str, Any]:
     return report
 
 
-def test_every_answer_is_right_or_a_documented_error_in_time(seen: Seen) -> None:
+def test_responses_under_fault_are_correct_or_documented_errors_in_time(seen: Seen) -> None:
     assert seen.of_kind("wrong", "late") == []
 
 
-def test_service_is_well_after_every_fault(seen: Seen) -> None:
+def test_service_recovers_after_every_fault(seen: Seen) -> None:
     assert seen.of_kind("unwell") == []
 
 
-def test_nothing_is_left_after_any_fault(seen: Seen) -> None:
+def test_faults_leave_nothing_behind(seen: Seen) -> None:
     assert seen.of_kind("left") == []
 
 
-def test_faults_of_every_way_are_as_many_as_documented(seen: Seen) -> None:
+def test_number_of_injected_faults_matches_the_documentation(seen: Seen) -> None:
     text = (ROOT / "docs" / "operations.md").read_text()
     documented = re.search(r"more than (\d+) faults of Redis and (\d+) of Amadeus", text)
     assert documented is not None

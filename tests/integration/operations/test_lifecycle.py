@@ -53,7 +53,7 @@ def test_sigterm_lets_requests_in_flight_finish(service: Service, sandbox: Sandb
         assert {reply.status for reply in waiting.result()} == {200}
 
 
-def test_a_stop_that_cuts_a_request_off_leaves_no_lock_behind(
+def test_stop_during_a_request_leaves_no_lock_behind(
     sandbox: SandboxServer, redis_server: RedisServer
 ) -> None:
     settings = {"redis_url": redis_server.url, "gunicorn_cmd_args": "--graceful-timeout 6"}
@@ -66,7 +66,7 @@ def test_a_stop_that_cuts_a_request_off_leaves_no_lock_behind(
         assert isinstance(cut_off.exception(), httpx2.TransportError)
 
 
-def test_a_stop_in_the_middle_of_a_refresh_leaves_no_lock_behind(
+def test_stop_during_a_refresh_leaves_no_lock_behind(
     sandbox: SandboxServer, redis_server: RedisServer
 ) -> None:
     settings = {"redis_url": redis_server.url, "web_concurrency": 1, "cache_ttl": 2}
@@ -78,7 +78,7 @@ def test_a_stop_in_the_middle_of_a_refresh_leaves_no_lock_behind(
         assert redis_server.keys("*:lock") == []
 
 
-def test_a_stop_closes_every_pool(amadeus: SandboxServer) -> None:
+def test_stop_closes_every_connection_pool(amadeus: SandboxServer) -> None:
     with RedisServer() as own_redis:
 
         def opened() -> tuple[int, int]:
@@ -96,7 +96,9 @@ def test_a_stop_closes_every_pool(amadeus: SandboxServer) -> None:
         eventually(lambda: opened() == by_ourselves)
 
 
-def test_readiness_says_stopping_first(service: Service, sandbox: SandboxServer) -> None:
+def test_readiness_reports_stopping_before_connections_close(
+    service: Service, sandbox: SandboxServer
+) -> None:
     sandbox.fault("search", "latency", 3000)
     with ThreadPoolExecutor() as threads, plain_http.client() as client:
         client.get(f"{service.url}/readyz")
@@ -109,7 +111,7 @@ def test_readiness_says_stopping_first(service: Service, sandbox: SandboxServer)
         assert waiting.result()[0].status == 200
 
 
-def test_idle_clients_hold_the_end_up_for_five_seconds_at_most(service: Service) -> None:
+def test_idle_clients_delay_the_stop_by_at_most_five_seconds(service: Service) -> None:
     service.http.close()
     with Wire(service) as idle:
         idle.send(PING)
@@ -123,7 +125,7 @@ def test_idle_clients_hold_the_end_up_for_five_seconds_at_most(service: Service)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_service_ends_cleanly_however_early_it_is_stopped(
+def test_service_stopped_during_start_up_exits_cleanly(
     sandbox: SandboxServer, number: signal.Signals
 ) -> None:
     for line in ("Listening at", "Booting worker", "service.warmed"):
@@ -134,7 +136,7 @@ def test_service_ends_cleanly_however_early_it_is_stopped(
             assert "Traceback" not in service.log_text, service.log_text
 
 
-def test_sighup_reloads_without_a_failed_request_or_a_new_token(
+def test_sighup_reload_fails_no_request_and_keeps_the_token(
     two_workers: Service, sandbox: SandboxServer
 ) -> None:
     before = set(two_workers.workers())
@@ -150,7 +152,7 @@ def test_sighup_reloads_without_a_failed_request_or_a_new_token(
     assert sandbox.counters()["token"]["calls"] == 0
 
 
-def test_a_killed_worker_comes_back_and_costs_only_its_own_requests(
+def test_killed_worker_is_replaced_and_fails_only_its_own_requests(
     two_workers: Service, sandbox: SandboxServer
 ) -> None:
     sandbox.fault("search", "latency", 1500)

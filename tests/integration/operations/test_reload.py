@@ -67,7 +67,7 @@ def faults(service: Service) -> list[str]:
     return [message.removeprefix(said) for message in messages if message.startswith(said)]
 
 
-def test_keys_are_rotated_in_their_file_without_a_refused_request(
+def test_key_rotation_by_file_and_reload_refuses_no_request(
     service: Service, key_file: Path
 ) -> None:
     key_file.write_text(f"{OLD}\n{NEW}\n")
@@ -80,7 +80,9 @@ def test_keys_are_rotated_in_their_file_without_a_refused_request(
     assert told == [[name(OLD)], sorted([name(OLD), name(NEW)]), [name(NEW)]]
 
 
-def test_a_bad_key_file_changes_nothing_and_is_told(service: Service, key_file: Path) -> None:
+def test_invalid_key_file_at_reload_is_reported_and_changes_nothing(
+    service: Service, key_file: Path
+) -> None:
     key_file.write_text("short\n")
     assert reload(service, OLD) == {200}
     key_file.unlink()
@@ -93,7 +95,7 @@ def test_a_bad_key_file_changes_nothing_and_is_told(service: Service, key_file: 
     assert missing.startswith("API_KEYS_FILE must be a readable file")
 
 
-def test_a_certificate_that_is_gone_costs_no_more_than_redis(tmp_path: Path) -> None:
+def test_certificate_missing_at_reload_only_disables_redis(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     file.write_text("read when there is a Redis to connect to")
     redis = f"rediss://127.0.0.1:{free_port()}/0?ssl_ca_certs={file}"

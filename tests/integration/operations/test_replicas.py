@@ -49,7 +49,7 @@ def way_in(replicas: list[Service]) -> Iterator[Balancer]:
         yield balancer
 
 
-def test_no_answer_of_the_balancer_names_software(way_in: Balancer) -> None:
+def test_balancer_responses_do_not_name_software(way_in: Balancer) -> None:
     answers = [plain_http.get(f"{way_in.url}{path}") for path in ("/healthz", "/nope")]
 
     assert [answer.status_code for answer in answers] == [200, 404]
@@ -67,7 +67,7 @@ def test_balancer_cuts_off_slow_senders(way_in: Balancer) -> None:
     assert time.monotonic() - started < 7
 
 
-def test_balancer_lets_no_client_choose_its_address() -> None:
+def test_balancer_ignores_addresses_that_clients_claim() -> None:
     with (
         Service(client_rate_limit=1, forwarded_allow_ips="127.0.0.1") as replica,
         Balancer([replica]) as balancer,
@@ -82,7 +82,7 @@ def test_balancer_lets_no_client_choose_its_address() -> None:
     assert believed == 200  # of a proxy that takes nothing out
 
 
-def test_replicas_share_what_they_know(replicas: list[Service], sandbox: SandboxServer) -> None:
+def test_replicas_share_fetched_prices(replicas: list[Service], sandbox: SandboxServer) -> None:
     nobody_asked_for = some_day(200)
     statuses = set()
     with Balancer(replicas) as balancer:
@@ -96,7 +96,7 @@ def test_replicas_share_what_they_know(replicas: list[Service], sandbox: Sandbox
     assert sandbox.counters()["search"]["calls"] == 1
 
 
-def test_replicas_are_restarted_one_after_the_other_without_a_failed_request(
+def test_rolling_restart_of_replicas_fails_no_request(
     replicas: list[Service],
 ) -> None:
     with Balancer(replicas) as balancer, some_load(balancer) as load:
@@ -110,7 +110,7 @@ def test_replicas_are_restarted_one_after_the_other_without_a_failed_request(
     assert load.failed() == []
 
 
-def test_a_replica_that_dies_takes_no_request_with_it(replicas: list[Service]) -> None:
+def test_killed_replica_fails_no_request(replicas: list[Service]) -> None:
     with Balancer(replicas) as balancer, some_load(balancer) as load:
         eventually(lambda: len(load.outcomes) > WARM)
         send(replicas[0], signal.SIGKILL)
@@ -119,7 +119,7 @@ def test_a_replica_that_dies_takes_no_request_with_it(replicas: list[Service]) -
     assert load.failed() == []
 
 
-def test_a_replica_that_freezes_costs_some_a_wait_and_nobody_an_answer(
+def test_frozen_replica_delays_some_requests_and_fails_none(
     replicas: list[Service], sandbox: SandboxServer
 ) -> None:
     sandbox.fault("search", "latency", 500)

@@ -97,32 +97,32 @@ def live_through_everything(sandbox: SandboxServer, service: Service) -> str:
     return "".join(heard)
 
 
-def test_the_search_finds_what_it_looks_for(scene: Scene) -> None:
+def test_secret_search_finds_secrets_in_every_spelling(scene: Scene) -> None:
     for secret in scene.secrets:
         assert leaks(f"{scene.answers} Bearer {secret}", scene.secrets)
 
 
-def test_no_answer_tells_a_secret(scene: Scene) -> None:
+def test_responses_contain_no_secret(scene: Scene) -> None:
     for said in ('"price"', '"ready', "flight_price_", '"unauthorized"', '"forbidden"', "openapi"):
         assert said in scene.answers
     assert leaks(scene.answers, scene.secrets) == []
 
 
-def test_no_line_of_the_log_tells_a_secret(scene: Scene) -> None:
+def test_log_contains_no_secret(scene: Scene) -> None:
     assert {"amadeus.call", "client.refused", "gunicorn"} <= {
         line["event"] for line in scene.service.log()
     }
     assert leaks(scene.service.log_text, scene.secrets) == []
 
 
-def test_redis_holds_no_secret(scene: Scene) -> None:
+def test_redis_contains_no_secret(scene: Scene) -> None:
     content = redis_content(scene)
 
     assert len(content) >= 2
     assert leaks(repr(content), scene.secrets) == []
 
 
-def test_redis_holds_no_token_that_could_be_used(scene: Scene) -> None:
+def test_redis_contains_no_usable_token(scene: Scene) -> None:
     ((key, held),) = [item for item in redis_content(scene).items() if b"token" in item[0]]
     body = held.partition(b"\n")[2].decode()
 
@@ -139,7 +139,7 @@ def redis_content(scene: Scene) -> dict[bytes, bytes]:
         return {key: client.get(key) for key in client.scan_iter()}
 
 
-def test_the_list_of_processes_and_their_environment_hold_no_secret(scene: Scene) -> None:
+def test_process_list_and_environments_contain_no_secret(scene: Scene) -> None:
     for pid in (scene.service.process.pid, *scene.service.workers()):
         shown = Path(f"/proc/{pid}/cmdline").read_text() + Path(f"/proc/{pid}/environ").read_text()
 
@@ -147,7 +147,7 @@ def test_the_list_of_processes_and_their_environment_hold_no_secret(scene: Scene
         assert leaks(shown, scene.secrets) == []
 
 
-def test_no_process_leaves_a_dump_of_its_memory(scene: Scene) -> None:
+def test_processes_may_not_write_core_dumps(scene: Scene) -> None:
     for pid in (scene.service.process.pid, *scene.service.workers()):
         limits = Path(f"/proc/{pid}/limits").read_text()
 
@@ -163,7 +163,7 @@ def test_no_process_leaves_a_dump_of_its_memory(scene: Scene) -> None:
         ("AMADEUS_CLIENT_SECRET_FILE", API_KEY),
     ],
 )
-def test_a_start_that_fails_tells_no_secret(variable: str, value: str) -> None:
+def test_failed_start_prints_no_secret(variable: str, value: str) -> None:
     run = subprocess.run(
         [GUNICORN],
         cwd=Path(__file__).resolve().parents[3],

@@ -30,32 +30,32 @@ def soaked() -> Findings:
     return findings
 
 
-def test_every_request_ends_as_it_should_or_as_the_fault_of_the_moment_explains(
+def test_requests_succeed_or_fail_as_the_current_fault_explains(
     soaked: Findings,
 ) -> None:
     assert soaked.unexpected() == []
 
 
-def test_no_price_is_older_than_allowed(soaked: Findings) -> None:
+def test_prices_are_never_older_than_allowed(soaked: Findings) -> None:
     assert soaked.oldest("hit") <= SETTINGS["cache_ttl"]
     assert soaked.oldest("miss", "bypass") <= SETTINGS["request_deadline"]
     assert soaked.oldest("stale") <= SETTINGS["cache_ttl"] + SETTINGS["cache_stale_ttl"]
 
 
-def test_no_price_is_older_than_it_says(soaked: Findings) -> None:
+def test_prices_are_never_older_than_their_age_header(soaked: Findings) -> None:
     assert soaked.false_ages() == []
 
 
-def test_no_key_lives_for_ever(soaked: Findings) -> None:
+def test_redis_keys_never_live_forever(soaked: Findings) -> None:
     assert soaked.endless_keys == set()
 
 
-def test_no_lock_outlives_its_owner(soaked: Findings) -> None:
+def test_locks_never_outlive_their_owner(soaked: Findings) -> None:
     assert soaked.forgotten_locks == set()
 
 
 @pytest.mark.parametrize("process", ["master", "worker"])
-def test_memory_and_open_files_are_flat(soaked: Findings, process: str) -> None:
+def test_memory_and_open_files_do_not_grow(soaked: Findings, process: str) -> None:
     growth: Growth = getattr(soaked, process)
     assert growth.seconds > soaked.seconds / 3  # the shortest soak has two rounds
     assert growth.last.memory - growth.first.memory < MEGABYTES

@@ -35,7 +35,7 @@ def gunicorn(**environment: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def test_a_start_that_fails_in_one_test_fails_no_other() -> None:
+def test_failed_start_in_one_test_does_not_affect_others() -> None:
     with pytest.raises(RuntimeError, match="LOG_LEVEL must be"), Service(log_level="loud"):
         pass
     gc.collect()  # what was left behind would be warned of here, and a warning is a failure
@@ -51,7 +51,7 @@ def test_a_start_that_fails_in_one_test_fails_no_other() -> None:
         ("LOG_LEVEL", "loud", "must be debug, info, warning or error"),
     ],
 )
-def test_a_bad_setting_ends_it_before_it_listens_with_one_line(
+def test_invalid_setting_stops_the_start_with_one_line(
     variable: str, value: str, takes: str
 ) -> None:
     good = {
@@ -71,7 +71,7 @@ def test_a_bad_setting_ends_it_before_it_listens_with_one_line(
     assert not any(word in ended.stderr for word in ("Traceback", "hidden", "a-secret", "an-id"))
 
 
-def test_a_port_that_is_in_use_ends_it_with_one_line() -> None:
+def test_occupied_port_stops_the_start_with_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = gunicorn(PORT=str(port))
@@ -83,7 +83,7 @@ def test_a_port_that_is_in_use_ends_it_with_one_line() -> None:
     assert '"level":"error"' not in ended.stdout
 
 
-def test_worker_serves_more_clients_than_the_soft_limit_of_files_allows() -> None:
+def test_worker_serves_more_clients_than_its_initial_file_limit() -> None:
     allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     service = Service()
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
@@ -99,7 +99,7 @@ def test_worker_serves_more_clients_than_the_soft_limit_of_files_allows() -> Non
         assert service.log("service.crashed") == []
 
 
-def test_the_warm_up_fetches_the_token_before_anybody_asks() -> None:
+def test_warm_up_fetches_the_token_before_the_first_request() -> None:
     with SandboxServer() as sandbox, Service.on(sandbox) as service:
         counters = sandbox.counters()
         [warmed] = eventually(lambda: service.log("service.warmed"))
@@ -117,7 +117,7 @@ def test_the_warm_up_fetches_the_token_before_anybody_asks() -> None:
 
 
 @pytest.mark.alone
-def test_a_hung_amadeus_delays_no_worker_and_kills_none() -> None:
+def test_hanging_amadeus_neither_delays_nor_kills_a_starting_worker() -> None:
     with SandboxServer("--fault", "token:hang") as sandbox:
         launched = time.monotonic()
         with Unawaited.on(sandbox, web_concurrency=2) as service:
@@ -142,7 +142,7 @@ def test_a_hung_amadeus_delays_no_worker_and_kills_none() -> None:
     assert price.json()["data"]["price"]
 
 
-def test_a_hung_token_call_ends_within_the_requests_deadline() -> None:
+def test_hanging_token_call_ends_at_the_request_deadline() -> None:
     with (
         SandboxServer("--fault", "token:hang") as sandbox,
         Unawaited.on(sandbox, request_deadline=1) as service,
@@ -155,7 +155,7 @@ def test_a_hung_token_call_ends_within_the_requests_deadline() -> None:
     assert seconds < 2
 
 
-def test_a_dead_amadeus_costs_a_line_in_the_log() -> None:
+def test_unreachable_amadeus_at_start_is_one_log_line() -> None:
     with Service(
         amadeus_base_url="http://127.0.0.1:1",
         amadeus_client_id="an-id",
@@ -170,7 +170,7 @@ def test_a_dead_amadeus_costs_a_line_in_the_log() -> None:
     assert (answer.status_code, answer.json()["code"]) == (503, "amadeus-unavailable")
 
 
-def test_wrong_credentials_are_named_as_what_they_are() -> None:
+def test_wrong_credentials_are_reported_with_a_hint() -> None:
     with (
         SandboxServer("--client-id", "the-client-id", "--client-secret", "another") as sandbox,
         Service.on(sandbox) as service,
@@ -182,7 +182,7 @@ def test_wrong_credentials_are_named_as_what_they_are() -> None:
     assert (answer.status_code, answer.json()["code"]) == (502, "amadeus-misconfigured")
 
 
-def test_sandbox_is_named_at_the_start_and_in_every_answer() -> None:
+def test_sandbox_is_named_at_start_and_in_every_response() -> None:
     with Service() as service:
         [started] = service.log("service.started")
         answer = service.price()

@@ -24,59 +24,59 @@ def measured(module: str, *options: str) -> str:
     return done.stdout
 
 
-def test_every_peer_gives_the_service_s_answers() -> None:
+def test_benchmark_peers_give_the_same_answers_as_the_service() -> None:
     report = measured("hits", "--seconds", "0", "--rounds", "1")
     for contender in ("bare Falcon", "this service", "Flask", "Django", "FastAPI", "nginx"):
         assert contender in report
 
 
-def test_hits_are_measured_beside_the_limit() -> None:
+def test_bench_measures_hits_beside_the_theoretical_limit() -> None:
     report = measured("hits", "--seconds", "1", "--rounds", "1", "--peers", "none")
     for contender in ("bare Falcon", "this service"):
         assert f"| {contender}" in report
 
 
-def test_watching_is_measured() -> None:
+def test_bench_measures_the_cost_of_observability() -> None:
     report = measured("watching", "--seconds", "1", "--rounds", "1", "--only", "all spans")
     for way in ("this service", "with all spans"):
         assert f"| {way} |" in report
 
 
-def test_the_budget_of_a_hit_is_measured() -> None:
+def test_bench_measures_the_budget_of_a_hit() -> None:
     report = measured("hit_budget", "--seconds", "1")
     assert "| log |" in report
 
 
-def test_misses_are_measured() -> None:
+def test_bench_measures_misses() -> None:
     report = measured("misses", "--seconds", "1")
     assert "went over 2 TLS connections" in report
 
 
-def test_the_start_is_measured() -> None:
+def test_bench_measures_the_start() -> None:
     report = measured("startup", "--rounds", "1")
     assert "| to the first price |" in report
 
 
-def test_ways_to_serve_are_compared() -> None:
+def test_bench_compares_ways_to_serve() -> None:
     report = measured("worker_classes", "--seconds", "1", "--reloads", "1", "--only", "64 threads")
     assert "| gthread, 64 threads |" in report
 
 
-def test_sizes_are_compared() -> None:
+def test_bench_compares_sizes() -> None:
     report = measured("worker_sizes", "--seconds", "1", "--only", "backlog")
     assert "| 2048 | 900 |" in report
 
 
-def test_redis_memory_is_measured() -> None:
+def test_bench_measures_redis_memory() -> None:
     assert "1,000 prices in Redis" in measured("sizing", "--prices", "1000")
 
 
-def test_the_cost_at_scale_is_simulated() -> None:
+def test_bench_simulates_the_cost_at_scale() -> None:
     report = measured("simulate", "--seconds", "100", "--routes", "10", "1000", "--prices", "100")
     assert "| 1,000 |" in report
 
 
-def test_the_simulation_calls_once_a_window_where_nothing_is_ever_cold_for_long() -> None:
+def test_simulation_makes_one_call_per_window_for_routes_that_stay_warm() -> None:
     one_route = ("--routes", "1", "--ttl", "10", "--seconds", "95", "--latency", "0.01")
     report = measured("simulate", *one_route, "--rate", "100", "--prices", "100")
     requests = 95 * 100

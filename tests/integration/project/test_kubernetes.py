@@ -53,7 +53,7 @@ def only(documents: list[Document], kind: str) -> Document:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_an_api_server_takes_each_of_them(
+def test_kubernetes_api_server_accepts_every_manifest(
     version: str, documents: list[Document], schemas: Any
 ) -> None:
     assert len(documents) == 6
@@ -62,7 +62,9 @@ def test_an_api_server_takes_each_of_them(
 
 
 @pytest.mark.parametrize("field", ["readonlyRootFilesystem", "memory"])
-def test_a_misspelt_field_would_be_noticed(field: str, deployment: Document, schemas: Any) -> None:
+def test_misspelt_manifest_field_is_rejected(
+    field: str, deployment: Document, schemas: Any
+) -> None:
     deployment = deepcopy(deployment)
     deployment["spec"]["template"]["spec"]["containers"][0][field] = True
     with pytest.raises(schemas.ValidationError):
@@ -79,7 +81,7 @@ def test_manifests_select_the_same_pods(documents: list[Document], deployment: D
     assert (target["kind"], target["name"]) == ("Deployment", deployment["metadata"]["name"])
 
 
-def test_the_service_knows_every_variable_that_it_is_given(
+def test_variables_in_the_manifests_are_settings_of_the_service(
     documents: list[Document], pod: Any
 ) -> None:
     given = {variable["name"] for variable in pod["containers"][0]["env"]}
@@ -87,7 +89,9 @@ def test_the_service_knows_every_variable_that_it_is_given(
     assert given <= {name.upper() for name in Settings.model_fields}
 
 
-def test_the_secrets_are_files_of_a_secret(documents: list[Document], pod: Any) -> None:
+def test_secrets_are_mounted_as_files_of_a_kubernetes_secret(
+    documents: list[Document], pod: Any
+) -> None:
     (container,) = pod["containers"]
     (volume,) = [volume for volume in pod["volumes"] if "secret" in volume]
     (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == volume["name"]]
@@ -103,11 +107,11 @@ def test_the_secrets_are_files_of_a_secret(documents: list[Document], pod: Any) 
     assert not {name.removesuffix("_FILE") for name in files} & config(documents).keys()
 
 
-def test_none_of_the_secrets_is_optional(pod: Any) -> None:
+def test_secrets_in_the_manifests_are_mandatory(pod: Any) -> None:
     assert "optional" not in str(pod)
 
 
-def test_the_service_alone_can_read_the_secrets(pod: Any) -> None:
+def test_secret_files_are_readable_by_the_service_alone(pod: Any) -> None:
     (volume,) = [volume for volume in pod["volumes"] if "secret" in volume]
 
     assert volume["secret"]["defaultMode"] == 0o440
@@ -120,7 +124,7 @@ def config(documents: list[Document]) -> dict[str, str]:
     return data
 
 
-def test_rate_limits_and_proxies_are_there_to_be_filled_in(
+def test_manifests_have_rate_limits_and_proxies_to_fill_in(
     documents: list[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AMADEUS_CLIENT_ID", "an-id")
@@ -141,7 +145,7 @@ def policy_in_full() -> Any:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_other_ways_out_are_there_to_be_chosen(
+def test_network_policy_offers_valid_alternatives_for_egress(
     version: str, schemas: Any, policy_in_full: Any
 ) -> None:
     schemas.validate(policy_in_full, version, strict=True)
@@ -151,7 +155,7 @@ def test_other_ways_out_are_there_to_be_chosen(
     assert [rule["port"] for rule in spans["ports"]] == [4318]
 
 
-def test_amadeus_is_reached_over_ipv6_and_nothing_private(documents: list[Document]) -> None:
+def test_network_policy_allows_ipv6_and_no_private_address(documents: list[Document]) -> None:
     (rule,) = [
         rule
         for rule in only(documents, "NetworkPolicy")["spec"]["egress"]
@@ -163,13 +167,13 @@ def test_amadeus_is_reached_over_ipv6_and_nothing_private(documents: list[Docume
     assert "10.0.0.0/8" in blocks["0.0.0.0/0"]
 
 
-def test_a_pod_is_restarted_after_gunicorn_had_time_to_replace_a_worker(pod: Any) -> None:
+def test_liveness_probe_gives_gunicorn_time_to_replace_a_worker(pod: Any) -> None:
     probe = pod["containers"][0]["livenessProbe"]
 
     assert probe["periodSeconds"] * (probe["failureThreshold"] - 1) > of_gunicorn("timeout")
 
 
-def test_a_pod_may_do_no_more_than_it_needs(pod: Any) -> None:
+def test_pod_has_no_more_privileges_than_it_needs(pod: Any) -> None:
     (container,) = pod["containers"]
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsNonRoot"] is True
@@ -181,7 +185,7 @@ def test_a_pod_may_do_no_more_than_it_needs(pod: Any) -> None:
     assert container["resources"]["limits"]["memory"]
 
 
-def test_a_pod_has_the_time_to_end_by_itself(pod: Any) -> None:
+def test_pod_has_enough_time_to_stop_gracefully(pod: Any) -> None:
     (container,) = pod["containers"]
     *_, pause = container["lifecycle"]["preStop"]["exec"]["command"]
     assert pod["terminationGracePeriodSeconds"] > int(pause) + of_gunicorn("graceful_timeout")

@@ -115,13 +115,13 @@ def test_promtool_accepts_the_configuration() -> None:
     assert checked.returncode == 0, checked.stderr
 
 
-def test_the_alerts_come_when_they_should_and_not_before() -> None:
+def test_alerts_fire_when_they_should_and_not_before() -> None:
     tested = promtool("test", "rules", "alerts_test.yml")
 
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
-def test_promtool_finds_no_fault_with_what_is_exported(service: Service) -> None:
+def test_promtool_accepts_the_exported_metrics(service: Service) -> None:
     service.price()
     page = service.get("/metrics").text
 
@@ -136,18 +136,18 @@ def test_promtool_finds_no_fault_with_what_is_exported(service: Service) -> None
     [path for path in FOLDER.rglob("*") if path.is_file()],
     ids=lambda path: str(path.relative_to(FOLDER)),
 )
-def test_every_metric_that_is_named_exists(file: Path) -> None:
+def test_metrics_in_alerts_and_dashboard_exist(file: Path) -> None:
     assert set(re.findall(r"flight_price_\w+", file.read_text())) <= exported()
 
 
-def test_the_dashboard_names_most_of_them() -> None:
+def test_dashboard_shows_most_metrics() -> None:
     named = set(re.findall(r"flight_price_\w+", json.dumps(DASHBOARD)))
 
     assert len(named) > 12
 
 
 @pytest.mark.parametrize(("title", "expression"), EXPRESSIONS)
-def test_prometheus_answers_what_the_dashboard_asks(
+def test_prometheus_answers_every_dashboard_query(
     prometheus: httpx2.Client, title: str, expression: str
 ) -> None:
     for placeholder, seconds in PLACEHOLDERS.items():
@@ -156,7 +156,7 @@ def test_prometheus_answers_what_the_dashboard_asks(
     assert asked(prometheus, expression), title
 
 
-def test_prometheus_knows_the_alerts_and_none_is_firing(prometheus: httpx2.Client) -> None:
+def test_prometheus_loads_all_alerts_and_none_is_firing(prometheus: httpx2.Client) -> None:
     groups = prometheus.get("/rules").json()["data"]["groups"]
 
     states = {rule["name"]: (rule["health"], rule["state"]) for rule in groups[0]["rules"]}
@@ -165,7 +165,7 @@ def test_prometheus_knows_the_alerts_and_none_is_firing(prometheus: httpx2.Clien
     )
 
 
-def test_panels_lie_beside_one_another_and_say_what_they_show() -> None:
+def test_dashboard_panels_do_not_overlap_and_have_titles() -> None:
     cells = [
         (x, y)
         for panel in DASHBOARD["panels"]
@@ -179,7 +179,7 @@ def test_panels_lie_beside_one_another_and_say_what_they_show() -> None:
     assert all(panel["title"] for panel in DASHBOARD["panels"])
 
 
-def test_compose_starts_both_only_with_the_profile_and_for_this_machine() -> None:
+def test_compose_starts_monitoring_only_with_its_profile_on_loopback() -> None:
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 
     for name in ("prometheus", "grafana"):
@@ -191,7 +191,7 @@ def test_compose_starts_both_only_with_the_profile_and_for_this_machine() -> Non
         assert all((ROOT / path).exists() for path in mounted)
 
 
-def test_the_page_names_each_alert() -> None:
+def test_observability_page_describes_each_alert() -> None:
     page = (ROOT / "docs" / "observability.md").read_text()
     rules = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"][0]["rules"]
 

@@ -51,7 +51,7 @@ def run(service: Service, command: str) -> str:
 
 
 @pytest.mark.parametrize("command", CURLS)
-def test_every_curl_gets_the_answer_that_is_promised(service: Service, command: str) -> None:
+def test_curl_examples_get_the_promised_answers(service: Service, command: str) -> None:
     answer = run(service, command)
 
     head, _, body = answer.rpartition("\n\n")
@@ -64,7 +64,7 @@ def test_every_curl_gets_the_answer_that_is_promised(service: Service, command: 
         assert "code" not in document
 
 
-def test_the_answer_shown_is_one_of_the_service(service: Service) -> None:
+def test_readme_shows_a_real_answer(service: Service) -> None:
     shown = json.loads(blocks("json")[0])
     real = json.loads(run(service, CURLS[0]))
 
@@ -72,7 +72,7 @@ def test_the_answer_shown_is_one_of_the_service(service: Service) -> None:
     assert shown["data"]["price"].split()[1] == real["data"]["price"].split()[1]
 
 
-def test_the_log_shown_is_one_of_the_service() -> None:
+def test_readme_shows_a_real_log() -> None:
     shown = [json.loads(line) for line in blocks("json")[1].splitlines()]
     with Service() as service:
         service.price(date=some_day(11))
@@ -86,7 +86,7 @@ def test_the_log_shown_is_one_of_the_service() -> None:
     assert [line["event"] for line in told[first:]] == [line["event"] for line in shown]
 
 
-def test_readme_is_read_in_five_minutes() -> None:
+def test_readme_can_be_read_in_five_minutes() -> None:
     assert len(README.splitlines()) <= 180
 
 
@@ -95,7 +95,7 @@ def between_marks(page: Path, name: str) -> str:
     return rest.partition(f"<!-- {name}: end -->")[0]
 
 
-def test_the_table_of_settings_is_that_of_the_code() -> None:
+def test_settings_table_matches_the_code() -> None:
     rows = ["| variable | default | |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
         default = field.default
@@ -106,7 +106,7 @@ def test_the_table_of_settings_is_that_of_the_code() -> None:
     check_table(SETTINGS_PAGE, "settings", rows)
 
 
-def test_the_table_of_parameters_is_that_of_the_code() -> None:
+def test_parameters_table_matches_the_code() -> None:
     rows = ["| parameter | |", "|---|---|"]
     for name, field in PriceRequest.model_fields.items():
         needed = "**required:** " if field.is_required() else ""
@@ -121,7 +121,7 @@ def check_table(page: Path, name: str, rows: list[str]) -> None:
     assert found == wanted, f"{page.name} should say:\n" + "\n".join(differences)
 
 
-def test_the_table_of_errors_is_that_of_the_code() -> None:
+def test_errors_table_matches_the_code() -> None:
     ours = {error for error in FlightPriceError.__subclasses__() if error is not UpstreamError}
     known = {error.code: error.status.value for error in {*ours, *UPSTREAM_ERRORS.values()}}
 
@@ -130,7 +130,7 @@ def test_the_table_of_errors_is_that_of_the_code() -> None:
     assert {code: int(status) for status, code in shown} == known
 
 
-def test_the_table_of_environments_is_that_of_the_code() -> None:
+def test_environments_table_matches_the_code() -> None:
     shown = re.findall(r"^\| `([a-z-]+)`.*? \| `([a-z.]+)` \| (\d+) \|$", README, re.MULTILINE)
 
     assert shown == [
@@ -139,7 +139,7 @@ def test_the_table_of_environments_is_that_of_the_code() -> None:
     ]
 
 
-def test_every_make_command_exists() -> None:
+def test_documented_make_commands_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(
         re.findall(r"\bmake ([a-z-]+)", " ".join([*blocks("sh"), *re.findall("`.*?`", README)]))
@@ -148,13 +148,13 @@ def test_every_make_command_exists() -> None:
     assert {"run", "test"} <= named <= targets
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_document_links_lead_somewhere() -> None:
     links = re.findall(r"\]\(([^)#:]+)[^):]*\)", README)
 
     assert [path for path in links if not (ROOT / path).exists()] == []
 
 
-def test_every_page_of_docs_is_in_the_index() -> None:
+def test_docs_index_lists_every_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text()
     pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"}
 
@@ -162,7 +162,7 @@ def test_every_page_of_docs_is_in_the_index() -> None:
 
 
 @pytest.mark.alone
-def test_the_footprint_is_as_small_as_it_says() -> None:
+def test_documented_footprint_is_not_exceeded() -> None:
     [seconds] = map(float, re.findall(r"under (\d+) s after", README))
     [megabytes] = map(float, re.findall(r"under (\d+) MB", README))
     started = time.monotonic()

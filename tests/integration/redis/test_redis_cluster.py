@@ -79,9 +79,7 @@ def refusals(server: RedisServer) -> int:
 SCRIPTS = ("eval", "evalsha")
 
 
-def test_a_key_that_has_moved_ahead_of_its_slot_is_found(
-    servers: RedisCluster, store: RedisStore
-) -> None:
+def test_key_that_moved_before_its_slot_is_found(servers: RedisCluster, store: RedisStore) -> None:
     store.put(KEY, "", b"known", store.now(), ttl=60, stale_ttl=0)
     with slot_on_the_move(servers) as (giver, taker):
         giver.client.migrate("127.0.0.1", taker.port, entry_key(KEY), 0, 1000)
@@ -109,7 +107,7 @@ def test_redirects_take_no_longer_than_a_silent_server(
         claim(store)
 
 
-def test_the_store_is_up_only_if_every_master_answers(
+def test_cluster_store_is_up_only_if_every_master_answers(
     servers: RedisCluster, store: RedisStore
 ) -> None:
     for server in servers.masters():
@@ -122,7 +120,7 @@ def test_the_store_is_up_only_if_every_master_answers(
         eventually(lambda: answers(store))
 
 
-def test_a_slot_that_was_moved_is_looked_for_once(servers: RedisCluster, store: RedisStore) -> None:
+def test_moved_slot_is_looked_up_once(servers: RedisCluster, store: RedisStore) -> None:
     with slot_on_the_move(servers) as (giver, _):
         pass
     before = refusals(giver)
@@ -131,7 +129,7 @@ def test_a_slot_that_was_moved_is_looked_for_once(servers: RedisCluster, store: 
     assert refusals(giver) == before + 1
 
 
-def test_node_that_left_the_cluster_is_not_listened_to(servers: RedisCluster) -> None:
+def test_node_that_left_the_cluster_is_reported_as_cut_off(servers: RedisCluster) -> None:
     replica = next(server for server in servers.servers if server not in servers.masters())
     with closing(connections_to(servers.url)) as connections:
         connections.check_hears(replica.client)
@@ -140,7 +138,7 @@ def test_node_that_left_the_cluster_is_not_listened_to(servers: RedisCluster) ->
             connections.check_hears(replica.client)
 
 
-def test_without_any_node_it_is_said_what_was_tried() -> None:
+def test_unreachable_cluster_error_gives_the_reason() -> None:
     with (
         closing(RedisStore("redis+cluster://127.0.0.1:1")) as store,
         pytest.raises(StoreUnavailable, match=r"no node of the cluster answers: .*refused"),
@@ -148,7 +146,7 @@ def test_without_any_node_it_is_said_what_was_tried() -> None:
         store.check()
 
 
-def test_a_server_that_is_no_cluster_is_named_as_that(redis_server: RedisServer) -> None:
+def test_server_outside_cluster_mode_is_reported_as_such(redis_server: RedisServer) -> None:
     url = redis_server.url.replace("redis://", "redis+cluster://")
     with (
         closing(RedisStore(url)) as store,

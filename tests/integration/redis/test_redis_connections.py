@@ -15,7 +15,7 @@ def prices_in(redis: RedisServer) -> int:
     return len(list(redis.client.scan_iter("*price|*}")))
 
 
-def test_a_price_is_kept_in_redis_for_the_next_process() -> None:
+def test_stored_price_is_read_by_the_next_process() -> None:
     with RedisServer() as redis:
         with Service(redis_url=redis.url, web_concurrency=1) as first:
             price = first.price()
@@ -38,7 +38,7 @@ def tls_redis(tmp_path: Path) -> tuple[RedisServer, int, Path]:
 
 
 @pytest.mark.alone
-def test_over_tls_an_authority_is_trusted_that_the_environment_names(
+def test_tls_trusts_the_authority_named_in_the_environment(
     tls_redis: tuple[RedisServer, int, Path],
 ) -> None:
     redis, port, authority = tls_redis
@@ -50,7 +50,7 @@ def test_over_tls_an_authority_is_trusted_that_the_environment_names(
         assert service.log("cache.unavailable") == []
 
 
-def test_over_tls_an_authority_is_trusted_that_the_url_names(
+def test_tls_trusts_the_authority_named_in_the_url(
     tls_redis: tuple[RedisServer, int, Path],
 ) -> None:
     redis, port, authority = tls_redis
@@ -60,7 +60,7 @@ def test_over_tls_an_authority_is_trusted_that_the_url_names(
         eventually(lambda: prices_in(redis) == 1)
 
 
-def test_over_tls_nobody_else_is_trusted(tls_redis: tuple[RedisServer, int, Path]) -> None:
+def test_tls_trusts_no_other_authority(tls_redis: tuple[RedisServer, int, Path]) -> None:
     redis, port, _ = tls_redis
     with redis, Service(redis_url=f"rediss://127.0.0.1:{port}/0", web_concurrency=1) as service:
         assert service.price().status_code == 200
@@ -70,7 +70,7 @@ def test_over_tls_nobody_else_is_trusted(tls_redis: tuple[RedisServer, int, Path
     assert "certificate" in unavailable["reason"].lower()
 
 
-def test_redis_is_reached_over_a_unix_socket(tmp_path: Path) -> None:
+def test_redis_can_be_reached_over_a_unix_socket(tmp_path: Path) -> None:
     path = tmp_path / "redis.sock"
     url = f"unix://{path}?db=0"
     with RedisServer("--unixsocket", str(path)) as redis, Service(redis_url=url) as service:
@@ -78,7 +78,7 @@ def test_redis_is_reached_over_a_unix_socket(tmp_path: Path) -> None:
         eventually(lambda: prices_in(redis) == 1)
 
 
-def test_a_redis_that_was_never_there_costs_no_answer() -> None:
+def test_service_answers_when_redis_was_never_there() -> None:
     with Service(redis_url=f"redis://127.0.0.1:{free_port()}", web_concurrency=1) as service:
         answers = [service.price(), service.price()]
 

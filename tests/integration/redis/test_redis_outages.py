@@ -90,7 +90,7 @@ NAMES = ["refused", "frozen", "out-of-memory", "read-only", "wrong-password", "c
 
 
 @pytest.mark.parametrize(("trouble", "mend"), TROUBLES, ids=NAMES)
-def test_every_request_is_answered_in_an_outage_which_is_said_once(
+def test_requests_are_answered_in_an_outage_that_is_logged_once(
     trouble: Callable[[RedisServer], None],
     mend: Callable[[RedisServer], None],
     service: Service,
@@ -115,7 +115,7 @@ def test_every_request_is_answered_in_an_outage_which_is_said_once(
     assert outages(service)[before:] == OUTAGE
 
 
-def test_prices_fetched_in_an_outage_are_shared_after_it(
+def test_prices_fetched_in_an_outage_are_shared_afterwards(
     service: Service, own_redis: RedisServer, sandbox: SandboxServer
 ) -> None:
     day, before = some_day(next(unasked)), len(outages(service))
@@ -128,7 +128,7 @@ def test_prices_fetched_in_an_outage_are_shared_after_it(
         assert other.price(date=day).headers["X-Cache"] == "hit"
 
 
-def test_a_wrong_password_is_an_outage_from_the_start(sandbox: SandboxServer) -> None:
+def test_wrong_redis_password_is_an_outage_from_the_start(sandbox: SandboxServer) -> None:
     with (
         RedisServer("--requirepass", "another") as own_redis,
         Service.on(sandbox, redis_url=own_redis.url, web_concurrency=1) as service,
@@ -139,7 +139,7 @@ def test_a_wrong_password_is_an_outage_from_the_start(sandbox: SandboxServer) ->
         assert "uthentication" in said["reason"]
 
 
-def test_a_redis_that_is_flushed_is_filled_again(service: Service, own_redis: RedisServer) -> None:
+def test_flushed_redis_is_filled_again(service: Service, own_redis: RedisServer) -> None:
     day, before = some_day(next(unasked)), outages(service)
     service.price(date=day)
     own_redis.client.flushall()
@@ -150,7 +150,7 @@ def test_a_redis_that_is_flushed_is_filled_again(service: Service, own_redis: Re
 
 
 @pytest.mark.parametrize("trouble", [refuse, RedisServer.freeze])
-def test_single_flight_still_holds_in_the_worker(
+def test_single_flight_still_works_within_a_worker_in_an_outage(
     trouble: Callable[[RedisServer], None],
     service: Service,
     own_redis: RedisServer,
@@ -195,7 +195,7 @@ class Passage(socketserver.BaseRequestHandler):
             sink.shutdown(socket.SHUT_WR)
 
 
-def test_a_redis_that_is_slow_is_used_until_it_is_too_slow(
+def test_slow_redis_is_used_until_it_exceeds_the_timeout(
     own_redis: RedisServer, sandbox: SandboxServer
 ) -> None:
     with (
@@ -225,7 +225,7 @@ def test_a_redis_that_is_slow_is_used_until_it_is_too_slow(
 
 @pytest.mark.parametrize("place", ["", ":lock", ":mark"], ids=["entry", "lock", "mark"])
 @pytest.mark.parametrize("wrong", ["string", "list", "old format", "endless"])
-def test_a_value_that_is_not_ours_is_fetched_again(
+def test_foreign_value_in_a_price_key_is_replaced_by_a_fetch(
     wrong: str, place: str, service: Service, own_redis: RedisServer
 ) -> None:
     known, day = map(some_day, islice(unasked, 2))
@@ -241,7 +241,7 @@ def test_a_value_that_is_not_ours_is_fetched_again(
 
 
 @pytest.mark.parametrize("wrong", ["string", "list"])
-def test_a_token_that_is_not_ours_is_fetched_again(
+def test_foreign_value_in_the_token_key_is_replaced_by_a_fetch(
     wrong: str, service: Service, own_redis: RedisServer, sandbox: SandboxServer
 ) -> None:
     (key,), before = own_redis.keys("*token*"), outages(service)

@@ -29,7 +29,7 @@ def program(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.alone
-def test_a_cluster_is_resharded_under_load_and_nobody_notices(sandbox: SandboxServer) -> None:
+def test_resharding_a_cluster_under_load_fails_no_request(sandbox: SandboxServer) -> None:
     with RedisCluster() as cluster, Service.on(sandbox, redis_url=cluster.url) as service:
         # Of so many routes few are hits, which the workers answer without asking for a key.
         with Load(service.url, per_second=10, routes=2000) as load:
@@ -43,9 +43,7 @@ def test_a_cluster_is_resharded_under_load_and_nobody_notices(sandbox: SandboxSe
         assert cluster.denied() == []
 
 
-def test_a_master_of_a_cluster_is_killed_under_load_and_every_request_is_answered(
-    sandbox: SandboxServer, program: str
-) -> None:
+def test_cluster_failover_under_load_fails_no_request(sandbox: SandboxServer, program: str) -> None:
     with (
         RedisCluster(program=program) as cluster,
         Service.on(sandbox, redis_url=cluster.url) as service,
@@ -61,7 +59,7 @@ def test_a_master_of_a_cluster_is_killed_under_load_and_every_request_is_answere
         assert cluster.denied() == []
 
 
-def test_sentinels_name_a_new_master_under_load_and_every_request_is_answered(
+def test_sentinel_failover_under_load_fails_no_request(
     sandbox: SandboxServer, program: str
 ) -> None:
     with (
@@ -103,7 +101,7 @@ def test_nocache_price_reaches_every_worker_after_a_failover(
         assert other.price().headers["X-Cache"] == "hit"
 
 
-def test_redis_is_reached_over_tls_with_certificates_of_ones_own(
+def test_redis_can_be_reached_over_tls_with_private_certificates(
     sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     with (
@@ -123,7 +121,7 @@ def test_redis_is_reached_over_tls_with_certificates_of_ones_own(
     ],
     ids=["of another authority", "for another name"],
 )
-def test_a_redis_with_somebody_elses_certificate_is_not_spoken_to(
+def test_redis_with_an_untrusted_certificate_is_not_used(
     made_for: str, is_trusted: bool, reason: str, sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     tls = Tls.made_in(tmp_path, made_for)
@@ -137,9 +135,7 @@ def test_a_redis_with_somebody_elses_certificate_is_not_spoken_to(
             assert reason in said["reason"]
 
 
-def test_a_user_with_a_few_commands_and_keys_is_enough(
-    sandbox: SandboxServer, program: str
-) -> None:
+def test_documented_redis_user_has_enough_permissions(sandbox: SandboxServer, program: str) -> None:
     with RedisServer(*USERS, program=program) as server:
         url = server.url.replace("://", f"://{LOGIN}@")
         settings = {"amadeus_rate_limit": 50, "client_rate_limit": 1000, "web_concurrency": 1}
@@ -153,7 +149,7 @@ def test_a_user_with_a_few_commands_and_keys_is_enough(
         assert server.client.acl_log() == []
 
 
-def test_users_of_the_file_leave_nobody_else_in(sandbox: SandboxServer, program: str) -> None:
+def test_acl_file_lets_no_other_user_in(sandbox: SandboxServer, program: str) -> None:
     with RedisServer("--aclfile", str(ACL_FILE), program=program) as server:
         with pytest.raises(redis.AuthenticationError):
             server.client.ping()
@@ -187,7 +183,7 @@ def service_of_a_user(
 
 
 @pytest.mark.parametrize("missing", ["&fp:1:*", "~fp:1:*", "+publish", "+evalsha"])
-def test_a_user_without_one_of_them_is_an_outage_that_says_so(
+def test_missing_redis_permission_is_an_outage_that_names_it(
     missing: str, redis_server: RedisServer, service_of_a_user: Service, rules: list[str]
 ) -> None:
     before = len(service_of_a_user.log("cache.unavailable"))

@@ -163,7 +163,7 @@ def test_sdk_names_a_wrong_parameter(server: SandboxServer) -> None:
         ("latency", "5000", TimeoutError),
     ],
 )
-def test_a_fault_of_the_search_breaks_it_as_known(
+def test_search_fault_breaks_the_sdk_as_documented(
     server: SandboxServer, fault: str, arg: str | None, outcome: type[Exception] | None
 ) -> None:
     server.fault("search", fault, arg)
@@ -199,7 +199,7 @@ def test_a_fault_of_the_search_breaks_it_as_known(
         ("state_expired", None, None),
     ],
 )
-def test_a_fault_of_the_token_breaks_it_as_known(
+def test_token_fault_breaks_the_sdk_as_documented(
     server: SandboxServer, fault: str, arg: str | None, outcome: type[Exception] | None
 ) -> None:
     server.fault("token", fault, arg)
@@ -211,7 +211,9 @@ def test_a_fault_of_the_token_breaks_it_as_known(
 
 
 @pytest.mark.parametrize("fault", ["no_expires_in", "tiny_expires_in"])
-def test_a_token_without_a_life_is_asked_for_each_time(server: SandboxServer, fault: str) -> None:
+def test_sdk_fetches_a_token_without_lifetime_for_each_call(
+    server: SandboxServer, fault: str
+) -> None:
     server.fault("token", fault)
     one = client(server)
     for _ in range(3):
@@ -219,7 +221,7 @@ def test_a_token_without_a_life_is_asked_for_each_time(server: SandboxServer, fa
     assert server.counters()["token"]["calls"] == 3
 
 
-def test_a_token_that_is_missing_is_sent_as_none(server: SandboxServer) -> None:
+def test_sdk_sends_a_missing_token_as_none(server: SandboxServer) -> None:
     server.fault("token", "no_access_token")
     with pytest.raises(AuthenticationError):
         search(server)
@@ -241,14 +243,14 @@ def test_sdk_gives_up_on_a_redirect_loop(server: SandboxServer) -> None:
         search(server)
 
 
-def test_a_drip_outlives_its_timeout(server: SandboxServer) -> None:
+def test_slowly_dripped_reply_outlives_the_sdk_timeout(server: SandboxServer) -> None:
     server.fault("search", "slow_body", 0.0002)
     started = dt.datetime.now(dt.UTC)
     assert len(search(server).data) == 2
     assert dt.datetime.now(dt.UTC) - started > dt.timedelta(seconds=0.5)
 
 
-def test_a_rejected_token_is_used_again(server: SandboxServer) -> None:
+def test_sdk_uses_a_rejected_token_again(server: SandboxServer) -> None:
     one = client(server)
     one.shopping.flight_offers_search.get(**SEARCH)
     server.revoke_tokens(38192)

@@ -71,7 +71,7 @@ def test_server_ends_at_once_with_requests_in_progress() -> None:
         assert isinstance(hanging.exception(), httpx2.TransportError)
 
 
-def test_a_taken_port_is_one_clear_line(server: SandboxServer) -> None:
+def test_occupied_port_is_one_clear_error_line(server: SandboxServer) -> None:
     done = run("--port", str(server.port))
     assert done.returncode == 2
     assert done.stdout == ""
@@ -120,7 +120,7 @@ def ends() -> list[tuple[int, str]]:
 @pytest.mark.parametrize(
     "number", range(len(BAD_OPTIONS)), ids=[" ".join(options) for options, _ in BAD_OPTIONS]
 )
-def test_bad_options_are_explained(ends: list[tuple[int, str]], number: int) -> None:
+def test_invalid_options_are_explained(ends: list[tuple[int, str]], number: int) -> None:
     (_, reason), (code, said) = BAD_OPTIONS[number], ends[number]
 
     assert code == 2
@@ -128,14 +128,14 @@ def test_bad_options_are_explained(ends: list[tuple[int, str]], number: int) -> 
     assert "Traceback" not in said
 
 
-def test_a_bad_option_ends_the_command() -> None:
+def test_invalid_option_ends_the_command() -> None:
     done = run("--port", "x")
 
     assert (done.returncode, done.stdout) == (2, "")
     assert "not 'x'" in done.stderr
 
 
-def test_the_help_is_there() -> None:
+def test_help_option_prints_the_help() -> None:
     done = run("--help")
     assert done.returncode == 0
     for option in ("--seed", "--rate-limit", "--quota", "--latency", "--fault", "--admin"):
@@ -161,14 +161,14 @@ def test_options_can_be_combined() -> None:
         ]
 
 
-def test_without_admin_nobody_can_change_it() -> None:
+def test_sandbox_without_admin_option_has_no_admin_url() -> None:
     with SandboxServer(admin=False) as server, pytest.raises(urllib.error.HTTPError) as caught:
         server.counters()
     assert caught.value.code == 404
     caught.value.close()
 
 
-def test_a_connection_serves_many_requests(server: SandboxServer) -> None:
+def test_connection_serves_many_requests(server: SandboxServer) -> None:
     with client(server) as http:
         for _ in range(5):
             assert http.get(f"{SEARCH}?{JFK_TO_LAX}").status_code == 400
@@ -183,7 +183,7 @@ def test_server_serves_many_clients_at_once(server: SandboxServer) -> None:
     assert server.counters()["max_concurrent"] > 10
 
 
-def test_a_fault_holds_up_nobody_else(server: SandboxServer) -> None:
+def test_fault_on_one_connection_does_not_delay_others(server: SandboxServer) -> None:
     server.fault("search", "hang", count=1)
     with client(server) as http, concurrent.futures.ThreadPoolExecutor() as pool:
         hanging = pool.submit(http.get, SEARCH, timeout=2)
@@ -199,7 +199,7 @@ def test_client_that_leaves_ends_its_hanging_request(server: SandboxServer) -> N
     assert eventually(lambda: server.counters()["connections"]["open"] == 0)
 
 
-def test_a_drip_takes_its_time(server: SandboxServer) -> None:
+def test_slowly_dripped_reply_takes_its_time(server: SandboxServer) -> None:
     server.fault("search", "slow_headers", 0.05)
     with client(server) as http, pytest.raises(httpx2.ReadTimeout):
         http.get(SEARCH, timeout=httpx2.Timeout(20, read=0.02))
@@ -239,7 +239,9 @@ def test_non_http_input_is_refused_and_survived(server: SandboxServer) -> None:
     assert server.counters()["search"]["calls"] == 0
 
 
-def test_refused_connection_logs_no_error_of_the_server(capfd: pytest.CaptureFixture[str]) -> None:
+def test_request_with_too_many_headers_logs_no_server_error(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     many = "".join(f"X-{n}: 1\r\n" for n in range(2000))
     with (
         SandboxServer() as server,
@@ -260,7 +262,7 @@ def test_server_serves_tls_and_counts_handshakes(authority: Authority) -> None:
             pass
 
 
-def test_faults_are_played_over_tls_too(authority: Authority) -> None:
+def test_faults_work_over_tls_too(authority: Authority) -> None:
     trust = ssl.create_default_context(cafile=str(authority.path))
     options = ("--certfile", str(authority.certificate()), "--fault", "search:resetx1")
     with SandboxServer(*options) as server, client(server, verify=trust) as http:
@@ -271,7 +273,7 @@ def test_faults_are_played_over_tls_too(authority: Authority) -> None:
         assert counters["connections"]["opened"] == 2
 
 
-def test_a_body_may_come_in_chunks(server: SandboxServer) -> None:
+def test_chunked_request_body_is_accepted(server: SandboxServer) -> None:
     form = b"grant_type=client_credentials&client_id=me&client_secret=secret"
     with plain_http.client(base_url=server.url) as http:
         answer = http.post(TOKEN, content=iter([form[:10], form[10:]]))

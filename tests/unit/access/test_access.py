@@ -118,7 +118,7 @@ def test_probes_need_no_key(keyed: LocalService, path: str) -> None:
     assert ask(keyed, path).status_code == 200
 
 
-def test_only_what_tells_nothing_of_the_service_is_open(keyed: LocalService) -> None:
+def test_only_prices_metrics_and_status_need_a_key(keyed: LocalService) -> None:
     paths = ask(keyed, "/openapi.json").json["paths"]
 
     closed = {path for path in paths if ask(keyed, path).status_code == 401}
@@ -126,28 +126,28 @@ def test_only_what_tells_nothing_of_the_service_is_open(keyed: LocalService) -> 
     assert closed == {"/flights/price", "/metrics", "/status", "/status.json"}
 
 
-def test_metrics_need_the_operators_key(keyed: LocalService) -> None:
+def test_metrics_need_an_operator_key(keyed: LocalService) -> None:
     assert refusal(ask(keyed, "/metrics")) == (401, "unauthorized")
     assert ask(keyed, "/metrics", X_API_Key=OPERATOR).status_code == 200
     assert ask(keyed, "/metrics", Authorization=basic(OPERATOR)).status_code == 200
 
 
-def test_a_browser_is_asked_for_the_operators_key(keyed: LocalService) -> None:
+def test_browser_is_asked_for_an_operator_key(keyed: LocalService) -> None:
     assert "Basic realm=" in ask(keyed, "/metrics").headers["www-authenticate"]
 
 
-def test_a_key_opens_one_side_only(keyed: LocalService) -> None:
+def test_client_key_and_operator_key_are_not_interchangeable(keyed: LocalService) -> None:
     assert refusal(ask(keyed, "/metrics", X_API_Key=OLD)) == (403, "forbidden")
     assert refusal(ask(keyed, X_API_Key=OPERATOR)) == (403, "forbidden")
 
 
-def test_an_answer_that_needed_a_key_is_for_its_client_alone(keyed: LocalService) -> None:
+def test_response_that_required_a_key_is_private(keyed: LocalService) -> None:
     cached = ask(keyed, X_API_Key=OLD).headers["cache-control"]
 
     assert cached == "private, max-age=600"
 
 
-def test_without_any_setting_nobody_is_asked_or_counted() -> None:
+def test_default_settings_require_no_key_and_set_no_rate_limit() -> None:
     with LocalService() as service:
         answer = ask(service)
 
@@ -168,7 +168,7 @@ def test_client_over_its_rate_limit_is_told_when_to_retry(client: Client) -> Non
     ]  # fmt: skip
 
 
-def test_nocache_has_a_stricter_rate_limit(client: Client) -> None:
+def test_nocache_requests_have_a_stricter_rate_limit(client: Client) -> None:
     answers = [client.get(f"{PRICE}&nocache={value}") for value in ("1", "True", "0")]
 
     assert [answer.status_code for answer in answers] == [200, 429, 200]
@@ -177,7 +177,7 @@ def test_nocache_has_a_stricter_rate_limit(client: Client) -> None:
     assert answers[2].headers["ratelimit"].startswith('"client";r=0;')
 
 
-def test_rate_limits_count_per_key_and_without_a_key_per_address() -> None:
+def test_rate_limits_count_per_key_or_else_per_address() -> None:
     with LocalService(api_keys=f"{OLD},{NEW}", client_rate_limit=1) as service:
         statuses = [
             ask(service, X_API_Key=key).status_code
@@ -187,7 +187,7 @@ def test_rate_limits_count_per_key_and_without_a_key_per_address() -> None:
     assert statuses == [200, 429, 200, 401, 429]
 
 
-def test_guesses_at_the_operators_key_count_and_its_holder_does_not(client: Client) -> None:
+def test_wrong_operator_keys_are_rate_limited_and_right_ones_are_not(client: Client) -> None:
     def statuses(*keys: str) -> list[int]:
         return [client.get("/metrics", headers={"X-API-Key": key}).status_code for key in keys]
 
@@ -209,7 +209,7 @@ def test_clients_behind_a_trusted_proxy_have_separate_rate_limits(proxied: Local
     assert statuses == [200, 200, 429, 429]
 
 
-def test_a_browser_may_ask_for_the_options_without_a_key(keyed: LocalService) -> None:
+def test_cors_preflight_needs_no_key(keyed: LocalService) -> None:
     assert keyed.client.simulate_options("/flights/price").status_code == 200
 
 

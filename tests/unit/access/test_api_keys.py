@@ -23,12 +23,12 @@ def test_unknown_keys_are_refused(key: str) -> None:
     assert Keys.parse(OLD).holder(key) is None
 
 
-def test_no_key_opens_where_there_are_none() -> None:
+def test_empty_key_set_accepts_no_key() -> None:
     assert Keys().holder(OLD) is None
 
 
 @pytest.mark.parametrize("text", [f"{OLD},{NEW}", f"{OLD}\n{NEW}\n", f" {OLD} , {NEW},"])
-def test_keys_stand_in_one_line_or_one_a_line(text: str) -> None:
+def test_keys_may_be_separated_by_commas_or_lines(text: str) -> None:
     assert Keys.parse(text) == Keys.parse(f"{NEW},{OLD}")
 
 

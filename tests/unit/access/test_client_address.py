@@ -30,13 +30,13 @@ CLIENT = "203.0.113.9"
         ("", None, ""),
     ],
 )
-def test_the_client_is_the_first_from_the_right_that_is_no_proxy(
+def test_client_is_the_rightmost_address_that_is_not_a_proxy(
     peer: str, forwarded_for: str | None, client: str
 ) -> None:
     assert PROXIES.client(peer, forwarded_for) == client
 
 
-def test_without_proxies_nobody_speaks_for_others() -> None:
+def test_forwarded_addresses_are_ignored_without_trusted_proxies() -> None:
     assert Proxies().client("127.0.0.1", CLIENT) == "127.0.0.1"
 
 
@@ -62,18 +62,18 @@ def held_bytes() -> int:
     return tracemalloc.get_traced_memory()[0]
 
 
-def test_all_addresses_of_one_ipv6_customer_are_one_client() -> None:
+def test_ipv6_addresses_of_one_customer_are_one_client() -> None:
     clients = {Proxies().client(peer, None) for peer in ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2")}
 
     assert clients == {"2001:db8:0:1::/64"}
     assert Proxies().client("2001:db8:0:2::1", None) not in clients
 
 
-def test_ipv4_in_the_form_of_ipv6_is_ipv4() -> None:
+def test_ipv4_mapped_ipv6_address_is_treated_as_ipv4() -> None:
     assert PROXIES.client("::ffff:10.1.2.3", f"::ffff:{CLIENT}") == CLIENT
 
 
 @pytest.mark.parametrize("text", ["*", "10.0.0.1/8", "proxy.example", "10.0.0.0/40", ""])
-def test_only_addresses_and_networks_can_be_trusted(text: str) -> None:
+def test_trusted_proxies_accept_only_addresses_and_networks(text: str) -> None:
     with pytest.raises(ValueError, match="must be addresses or networks like"):
         Proxies.parse(text)

@@ -68,7 +68,7 @@ def test_open_resource_needs_no_key_and_is_not_counted() -> None:
 
 
 @pytest.mark.parametrize(("key", "status"), [("", 401), (CLIENT_KEY, 403), (OPERATOR_KEY, 200)])
-def test_operator_resource_opens_to_an_operator_key_only(key: str, status: int) -> None:
+def test_operator_resource_accepts_operator_keys_only(key: str, status: int) -> None:
     headers = {"X-API-Key": key} if key else {}
 
     assert client_of(keys=True).simulate_get("/operator", headers=headers).status_code == status

@@ -28,7 +28,9 @@ def granted(limit: ClientRateLimit, client: str, times: int) -> int:
 
 
 @pytest.mark.parametrize("per_minute", [1, 7, 60, 999])
-def test_a_minutes_requests_may_come_at_once_and_no_more(clock: Clock, per_minute: int) -> None:
+def test_burst_of_one_minutes_requests_is_allowed_and_no_more(
+    clock: Clock, per_minute: int
+) -> None:
     assert granted(rate_limit(clock, per_minute), "a", 2 * per_minute) == per_minute
 
 
@@ -47,7 +49,7 @@ def test_requests_are_granted_again_one_by_one(clock: Clock) -> None:
     assert granted(limit, "a", 6) == 2
 
 
-def test_a_refused_client_is_told_when_to_come_back_and_then_served(clock: Clock) -> None:
+def test_refused_client_is_served_after_the_retry_after_time(clock: Clock) -> None:
     limit = rate_limit(clock, 6)
     granted(limit, "a", 6)
     wait = limit.consume("a").retry_after or 0
@@ -68,7 +70,7 @@ def test_remaining_requests_are_reported(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 4, 7])
-def test_reported_remainder_is_exactly_what_is_granted(clock: Clock, workers: int) -> None:
+def test_reported_remaining_requests_are_exactly_those_granted(clock: Clock, workers: int) -> None:
     limit = rate_limit(clock, 60, workers)
 
     told = limit.consume("a").remaining
@@ -76,5 +78,5 @@ def test_reported_remainder_is_exactly_what_is_granted(clock: Clock, workers: in
     assert granted(limit, "a", 60) == told
 
 
-def test_workers_that_cannot_see_each_other_take_a_share_each(clock: Clock) -> None:
+def test_workers_without_redis_each_grant_a_share_of_the_limit(clock: Clock) -> None:
     assert granted(rate_limit(clock, 60, workers=4), "a", 60) == 15

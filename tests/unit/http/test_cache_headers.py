@@ -19,7 +19,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_cache_control_is_the_whole_life_and_age_what_is_over(
+def test_cache_control_is_the_full_lifetime_and_age_the_elapsed_part(
     case: tuple[Outcome, bytes, float, float, str, str],
 ) -> None:
     outcome, body, ttl, age, cache_control, told_age = case

@@ -27,7 +27,7 @@ def open_service() -> Iterator[LocalService]:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_head_says_what_get_says_without_the_body(service: LocalService, path: str) -> None:
+def test_head_response_has_the_headers_of_get_and_no_body(service: LocalService, path: str) -> None:
     get, head = service.get(path), service.client.simulate_request("HEAD", path)
 
     assert (head.status_code, head.content) == (200, b"")
@@ -52,7 +52,7 @@ def test_options_names_the_methods(service: LocalService, path: str) -> None:
     assert set(response.headers["Allow"].split(", ")) >= {"GET", "HEAD"}
 
 
-def test_another_method_is_told_the_right_ones(service: LocalService) -> None:
+def test_unsupported_method_is_answered_with_the_allowed_ones(service: LocalService) -> None:
     response = service.price("DELETE")
 
     assert response.status_code == 405
@@ -60,7 +60,7 @@ def test_another_method_is_told_the_right_ones(service: LocalService) -> None:
 
 
 @pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
-def test_an_answer_that_the_client_has_is_not_sent_again(service: LocalService, form: str) -> None:
+def test_matching_etag_gets_304(service: LocalService, form: str) -> None:
     etag = service.price("GET").headers["ETag"]
 
     response = service.price("GET", {"If-None-Match": form.format(etag)})
@@ -71,16 +71,16 @@ def test_an_answer_that_the_client_has_is_not_sent_again(service: LocalService, 
 
 
 @pytest.mark.parametrize("sent", ['"another"', "nonsense", '"', ""])
-def test_another_etag_gets_the_answer(service: LocalService, sent: str) -> None:
+def test_different_etag_gets_the_full_response(service: LocalService, sent: str) -> None:
     assert service.price("GET", {"If-None-Match": sent}).status_code == 200
 
 
-def test_a_slash_at_the_end_changes_nothing(service: LocalService) -> None:
+def test_trailing_slash_changes_nothing(service: LocalService) -> None:
     for path in PATHS:
         assert service.get(path + "/").status_code == 200, path
 
 
-def test_gzip_is_left_to_the_proxy(service: LocalService) -> None:
+def test_responses_are_not_compressed_by_the_service(service: LocalService) -> None:
     response = service.price("GET", {"Accept-Encoding": "gzip, br"})
 
     assert "Content-Encoding" not in response.headers
@@ -92,13 +92,13 @@ def test_probe_answers_are_not_cacheable(service: LocalService, path: str) -> No
     assert service.get(path).headers["Cache-Control"] == "no-store"
 
 
-def test_no_other_origin_may_read_by_default(service: LocalService) -> None:
+def test_cross_origin_reads_are_denied_by_default(service: LocalService) -> None:
     response = service.price("GET", {"Origin": ORIGIN})
 
     assert not [name for name in response.headers if name.startswith("access-control")]
 
 
-def test_an_origin_that_is_set_may_read_the_answer_and_its_headers(
+def test_configured_origin_may_read_the_response_and_its_headers(
     open_service: LocalService,
 ) -> None:
     response = open_service.price("GET", {"Origin": ORIGIN})
@@ -110,21 +110,21 @@ def test_an_origin_that_is_set_may_read_the_answer_and_its_headers(
     assert response.headers["Vary"] == "Origin"
 
 
-def test_another_origin_may_not(open_service: LocalService) -> None:
+def test_unconfigured_origin_may_not_read_the_response(open_service: LocalService) -> None:
     response = open_service.price("GET", {"Origin": "https://evil.example"})
 
     assert "Access-Control-Allow-Origin" not in response.headers
     assert response.headers["Vary"] == "Origin"
 
 
-def test_an_error_may_be_read_as_well(open_service: LocalService) -> None:
+def test_configured_origin_may_read_errors_too(open_service: LocalService) -> None:
     response = open_service.get("/flights/price", {"Origin": ORIGIN})
 
     assert response.status_code == 400
     assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
 
 
-def test_a_browser_that_asks_before_it_asks_is_let_through(open_service: LocalService) -> None:
+def test_cors_preflight_of_a_configured_origin_is_accepted(open_service: LocalService) -> None:
     asked = {"Method": "GET", "Headers": "x-request-id"}
     asks = {f"Access-Control-Request-{name}": value for name, value in asked.items()}
 
@@ -135,12 +135,12 @@ def test_a_browser_that_asks_before_it_asks_is_let_through(open_service: LocalSe
     assert response.headers["Access-Control-Allow-Headers"] == "x-request-id"
 
 
-def test_metrics_in_two_formats_vary_by_what_was_asked_for(service: LocalService) -> None:
+def test_metrics_response_varies_by_accept(service: LocalService) -> None:
     assert service.get("/metrics").headers["Vary"] == "Accept"
 
 
 @pytest.mark.parametrize("path", ["/flights/ping", "/flights/price", "/docs", "/nope", "/metrics"])
-def test_every_answer_tells_browsers_to_be_careful(service: LocalService, path: str) -> None:
+def test_responses_carry_security_headers(service: LocalService, path: str) -> None:
     headers = service.get(path).headers
 
     assert headers["x-content-type-options"] == "nosniff"

@@ -30,7 +30,7 @@ def counted(status: int) -> float:
 
 @pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")  # of wsgiref, in the client
 @pytest.mark.parametrize("method", REFUSED)
-def test_other_method_is_a_problem_with_its_request_id_and_counted_once(
+def test_unsupported_method_is_a_problem_with_request_id_counted_once(
     client: TestClient, method: str
 ) -> None:
     before = counted(400) + counted(405)

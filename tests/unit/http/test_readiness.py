@@ -3,7 +3,7 @@
 from tests.support.clients.in_process import LocalService
 
 
-def test_without_a_token_it_is_degraded_and_ready() -> None:
+def test_readiness_without_a_token_is_degraded_and_200() -> None:
     service = LocalService()
     service.fault("token", "status", "401:38187")
     with service:
@@ -13,7 +13,7 @@ def test_without_a_token_it_is_degraded_and_ready() -> None:
     assert answer.json["checks"]["token"] == {"status": "missing", "age": None}
 
 
-def test_with_calls_held_back_it_is_degraded_and_ready() -> None:
+def test_readiness_with_an_open_circuit_is_degraded_and_200() -> None:
     with LocalService() as service:
         service.fault("search", "status", "500")
         for adults in range(1, 10):
@@ -25,7 +25,7 @@ def test_with_calls_held_back_it_is_degraded_and_ready() -> None:
     assert answer.json["checks"]["amadeus"]["status"] == "failing"
 
 
-def test_a_refusal_of_all_searches_is_named() -> None:
+def test_readiness_names_the_error_that_refuses_all_searches() -> None:
     with LocalService() as service:
         for refusal, standing in (("403:38197", "misconfigured"), ("429:38195", "quota")):
             service.fault("search", "status", refusal)

@@ -24,7 +24,7 @@ def test_ping_answers_pong(service: LocalService, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/version", "/flights/price"])
-def test_a_trailing_slash_is_optional(service: LocalService, path: str) -> None:
+def test_trailing_slash_is_optional(service: LocalService, path: str) -> None:
     assert service.get(path).status_code == service.get(f"{path}/").status_code
 
 
@@ -35,20 +35,18 @@ def test_healthz_is_constant(service: LocalService) -> None:
 
 
 @pytest.mark.parametrize("path", ["/ping", "/healthz", "/readyz", "/version"])
-def test_an_answer_ends_its_line(service: LocalService, path: str) -> None:
+def test_response_bodies_end_with_a_newline(service: LocalService, path: str) -> None:
     assert service.get(path).text.endswith("}\n")
 
 
-def test_version_tells_the_build_and_no_software_below_it(service: LocalService) -> None:
+def test_version_names_the_build_and_no_other_software(service: LocalService) -> None:
     version = service.get("/version").json
 
     assert version == {"name": "flight-price-api", "version": __version__}
 
 
 @pytest.mark.parametrize("path", ["/", "/flights", "/flights/price/JFK", "/nope", "/..%2f..%2fetc"])
-def test_an_unknown_path_is_a_404_that_shows_where_prices_are(
-    service: LocalService, path: str
-) -> None:
+def test_unknown_path_is_a_404_that_names_the_price_path(service: LocalService, path: str) -> None:
     answer = service.get(path)
 
     assert (answer.status_code, answer.json["code"]) == (404, "not-found")
@@ -61,19 +59,19 @@ def test_an_unknown_path_is_a_404_that_shows_where_prices_are(
     ("path", "meant"),
     [("/health", "/healthz"), ("/flight/price", "/flights/price"), ("/ready", "/readyz")],
 )
-def test_a_misspelt_path_is_answered_with_the_one_that_was_meant(
+def test_misspelt_path_is_a_404_that_suggests_the_right_one(
     service: LocalService, path: str, meant: str
 ) -> None:
     assert f"did you mean {meant}?" in service.get(path).json["detail"]
 
 
-def test_the_paths_that_may_be_meant_are_those_of_the_document(service: LocalService) -> None:
+def test_suggested_paths_are_those_of_the_openapi_document(service: LocalService) -> None:
     assert set(PATHS) == set(service.get("/openapi.json").json["paths"])
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 @pytest.mark.parametrize("path", ["/flights/price", "/ping", "/healthz"])
-def test_any_other_method_is_a_405_that_names_the_right_ones(
+def test_unsupported_method_is_a_405_that_names_the_allowed_ones(
     service: LocalService, path: str, method: str
 ) -> None:
     answer = service.client.simulate_request(method, path)
@@ -83,14 +81,14 @@ def test_any_other_method_is_a_405_that_names_the_right_ones(
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_every_error_carries_its_request_id(service: LocalService) -> None:
+def test_errors_carry_their_request_id(service: LocalService) -> None:
     answer = service.get("/nope", {"X-Request-ID": "mine"})
 
     assert answer.json["request_id"] == answer.headers["X-Request-ID"] == "mine"
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_an_error_is_a_problem_even_for_those_who_want_xml(service: LocalService) -> None:
+def test_error_is_json_even_for_clients_that_accept_only_xml(service: LocalService) -> None:
     answer = service.get("/nope", {"Accept": "application/xml"})
 
     assert answer.headers["Content-Type"] == "application/problem+json"

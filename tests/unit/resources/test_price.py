@@ -49,7 +49,7 @@ def day() -> str:
     return some_day(next(_days))
 
 
-def test_the_answer_has_exactly_four_facts_in_this_order(service: LocalService, day: str) -> None:
+def test_price_body_has_exactly_four_fields_in_order(service: LocalService, day: str) -> None:
     answer = service.price(date=day)
 
     assert answer.status_code == 200
@@ -61,9 +61,7 @@ def test_the_answer_has_exactly_four_facts_in_this_order(service: LocalService, 
     )
 
 
-def test_a_first_answer_is_a_miss_and_tells_how_long_it_is_good(
-    service: LocalService, day: str
-) -> None:
+def test_first_response_is_a_miss_with_its_lifetime(service: LocalService, day: str) -> None:
     headers = service.price(date=day).headers
 
     assert headers["X-Cache"] == "miss"
@@ -74,7 +72,7 @@ def test_a_first_answer_is_a_miss_and_tells_how_long_it_is_good(
     assert re.fullmatch('"[0-9a-f]+"', headers["ETag"])
 
 
-def test_the_second_answer_is_a_hit_with_the_same_body(service: LocalService, day: str) -> None:
+def test_second_response_is_a_hit_with_the_same_body(service: LocalService, day: str) -> None:
     first, second = service.price(date=day), service.price(date=day)
 
     assert (second.headers["X-Cache"], second.content) == ("hit", first.content)
@@ -83,18 +81,20 @@ def test_the_second_answer_is_a_hit_with_the_same_body(service: LocalService, da
 
 
 @pytest.mark.parametrize("value", ["1", "true", "TRUE"])
-def test_nocache_is_said_in_several_ways(service: LocalService, day: str, value: str) -> None:
+def test_nocache_accepts_several_spellings_of_true(
+    service: LocalService, day: str, value: str
+) -> None:
     assert service.price(date=day, nocache=value).headers["X-Cache"] == "bypass"
 
 
 @pytest.mark.parametrize("value", ["0", "false"])
-def test_nocache_can_be_denied(service: LocalService, day: str, value: str) -> None:
+def test_nocache_accepts_false(service: LocalService, day: str, value: str) -> None:
     service.price(date=day)
 
     assert service.price(date=day, nocache=value).headers["X-Cache"] == "hit"
 
 
-def test_lower_and_upper_case_share_an_entry_and_are_answered_in_upper_case(
+def test_lower_and_upper_case_share_an_entry_with_an_upper_case_answer(
     service: LocalService, day: str
 ) -> None:
     upper = service.price(date=day)
@@ -119,7 +119,7 @@ def test_lower_and_upper_case_share_an_entry_and_are_answered_in_upper_case(
     ],
     ids=lambda option: next(iter(option)),
 )
-def test_another_option_is_another_entry(
+def test_different_options_have_different_entries(
     service: LocalService, day: str, option: dict[str, str]
 ) -> None:
     service.price(date=day)
@@ -130,11 +130,11 @@ def test_another_option_is_another_entry(
     assert service.searches() == 2
 
 
-def test_the_currency_asked_for_is_the_currency_answered(service: LocalService, day: str) -> None:
+def test_requested_currency_is_the_currency_of_the_price(service: LocalService, day: str) -> None:
     assert service.price(date=day, currency="usd").json["data"]["price"].endswith(" USD")
 
 
-def test_an_answer_that_the_client_has_is_not_sent_again(service: LocalService, day: str) -> None:
+def test_matching_etag_gets_304(service: LocalService, day: str) -> None:
     etag = service.price(date=day).headers["ETag"]
 
     same = service.price(headers={"If-None-Match": etag}, date=day)
@@ -146,7 +146,7 @@ def test_an_answer_that_the_client_has_is_not_sent_again(service: LocalService, 
     assert other.status_code == 200
 
 
-def test_no_offers_is_a_404_that_carries_the_cache_headers(service: LocalService, day: str) -> None:
+def test_empty_result_is_a_404_with_cache_headers(service: LocalService, day: str) -> None:
     service.fault("search", "empty_list")
 
     first, second = service.price(date=day), service.price(date=day)
@@ -158,7 +158,7 @@ def test_no_offers_is_a_404_that_carries_the_cache_headers(service: LocalService
     assert service.searches() == 1
 
 
-def test_every_fault_of_bad_input_is_named_at_once(service: LocalService) -> None:
+def test_invalid_input_is_answered_with_every_error_at_once(service: LocalService) -> None:
     answer = service.get("/flights/price", origin="J", date="soon", adults="0", nochache="1")
 
     problem = answer.json
@@ -184,7 +184,7 @@ def test_every_fault_of_bad_input_is_named_at_once(service: LocalService) -> Non
     ],
     ids=["missing", "empty", "repeated", "empty option", "binary", "unknown", "list", "case"],
 )
-def test_a_malformed_query_is_a_400_that_names_its_fault(
+def test_malformed_query_is_a_400_that_names_the_error(
     service: LocalService, query: str, parameter: str
 ) -> None:
     problem = service.client.simulate_get("/flights/price", query_string=query).json
@@ -193,11 +193,11 @@ def test_a_malformed_query_is_a_400_that_names_its_fault(
     assert parameter in {fault["parameter"] for fault in problem["errors"]}
 
 
-def test_a_url_without_quotes_is_recognised(service: LocalService) -> None:
+def test_url_cut_off_by_the_shell_is_recognised(service: LocalService) -> None:
     assert "Quote the URL" in service.get("/flights/price", origin="JFK").json["detail"]
 
 
-def test_a_sane_request_id_is_echoed_and_any_other_replaced(service: LocalService) -> None:
+def test_valid_request_id_is_echoed_and_an_invalid_one_replaced(service: LocalService) -> None:
     def id_of(given: str) -> str:
         answer = service.get("/flights/price", {"X-Request-ID": given})
         assert answer.json["request_id"] == answer.headers["X-Request-ID"]
@@ -208,7 +208,7 @@ def test_a_sane_request_id_is_echoed_and_any_other_replaced(service: LocalServic
         assert re.fullmatch("[0-9a-f]{32}", id_of(insane))
 
 
-def test_cache_control_of_a_price_stays_while_its_age_grows(clock: Clock) -> None:
+def test_cache_control_of_a_price_stays_constant_while_its_age_grows(clock: Clock) -> None:
     with LocalService(store=MemoryStore(clock=clock)) as service:
         service.price()
         clock.ahead = 9
@@ -221,7 +221,7 @@ def test_cache_control_of_a_price_stays_while_its_age_grows(clock: Clock) -> Non
     assert aged.headers["Cache-Control"] == "max-age=600"
 
 
-def test_no_offers_and_prices_live_for_their_own_times(clock: Clock) -> None:
+def test_empty_results_and_prices_have_their_own_lifetimes(clock: Clock) -> None:
     lives = {"cache_ttl": 600, "cache_empty_ttl": 1}
     with LocalService(store=MemoryStore(clock=clock), **lives) as service:
         service.fault("search", "empty_list", count=1)
@@ -234,7 +234,7 @@ def test_no_offers_and_prices_live_for_their_own_times(clock: Clock) -> None:
     assert found.headers["Cache-Control"] == "max-age=600"
 
 
-def test_a_failed_fetch_is_answered_by_the_last_price_and_says_so(clock: Clock) -> None:
+def test_failed_fetch_is_answered_with_the_stale_price_and_marked_as_such(clock: Clock) -> None:
     with LocalService(store=MemoryStore(clock=clock), cache_ttl=1) as service:
         price = service.price()
         service.fault("search", "html", "503")
@@ -250,7 +250,7 @@ def test_a_failed_fetch_is_answered_by_the_last_price_and_says_so(clock: Clock) 
     assert (forced.status_code, forced.json["code"]) == (503, "amadeus-unavailable")
 
 
-def test_error_reply_of_amadeus_is_read_once(
+def test_error_reply_of_amadeus_is_parsed_once(
     service: LocalService, day: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, parse_error_document = [], replies.parse_error_document

@@ -23,7 +23,7 @@ def asked(client: TestClient, date: str, more: str = "") -> Result:
     return client.simulate_get("/flights/price", query_string=query)
 
 
-def test_past_day_is_refused_although_its_query_was_cached(
+def test_cached_query_is_refused_once_its_day_is_past(
     client: TestClient,
 ) -> None:
     with time_machine.travel("2026-11-21T11:59:59Z", tick=False):
@@ -32,7 +32,7 @@ def test_past_day_is_refused_although_its_query_was_cached(
         assert asked(client, "2026-11-20").status_code == 400
 
 
-def test_day_that_becomes_bookable_is_accepted_after_a_refusal(
+def test_refused_query_is_accepted_once_its_day_is_bookable(
     client: TestClient,
 ) -> None:
     with time_machine.travel("2026-11-21T09:59:59Z", tick=False):
@@ -58,7 +58,7 @@ def two_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @time_machine.travel("2026-11-21T12:00:00Z", tick=False)
 @pytest.mark.usefixtures("two_are_kept")
-def test_more_queries_than_are_kept_are_answered_all_the_same(client: TestClient) -> None:
+def test_queries_beyond_the_cache_size_are_still_answered(client: TestClient) -> None:
     dates = [f"2026-12-0{day}" for day in range(1, 6)]
 
     answers = [asked(client, date).json["data"]["departure_date"] for date in 2 * dates]

@@ -10,7 +10,7 @@ from tests.support.clients.sandbox_client import InProcess, body
 
 
 @pytest.mark.parametrize("path", ["counters", "faults", "settings", "tokens/revoke"])
-def test_without_being_asked_there_is_no_admin_url(path: str) -> None:
+def test_admin_url_does_not_exist_by_default(path: str) -> None:
     transport = httpx2.WSGITransport(app=create_app(SandboxConfig()))
     with httpx2.Client(transport=transport, base_url="http://sandbox") as http:
         assert http.get(f"/admin/{path}").status_code == 404
@@ -34,7 +34,7 @@ def test_without_being_asked_there_is_no_admin_url(path: str) -> None:
         ({"leg": "search", "fault": "reset", "speed": 1}, "unknown field 'speed'"),
     ],
 )
-def test_a_bad_fault_is_refused_with_a_reason(
+def test_invalid_fault_is_refused_with_a_reason(
     sandbox: InProcess, wrong: object, reason: str
 ) -> None:
     answer = sandbox.http.put("/admin/faults", json=wrong)
@@ -68,7 +68,7 @@ def test_non_json_body_is_refused_with_a_reason(sandbox: InProcess) -> None:
         {"token_life": 60, "quota": "x"},
     ],
 )
-def test_bad_settings_are_refused_and_change_nothing(
+def test_invalid_settings_are_refused_and_change_nothing(
     sandbox: InProcess, wrong: dict[str, Any]
 ) -> None:
     before = sandbox.http.get("/admin/settings").json()
@@ -87,7 +87,7 @@ def test_settings_can_be_changed(sandbox: InProcess) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"code": 1}, {"code": 38193.0}, {"code": "38192"}, {"cod": 38192}]
 )
-def test_a_bad_revocation_is_refused(sandbox: InProcess, wrong: dict[str, Any]) -> None:
+def test_invalid_revocation_is_refused(sandbox: InProcess, wrong: dict[str, Any]) -> None:
     assert sandbox.http.post("/admin/tokens/revoke", json=wrong).status_code == 400
     assert sandbox.search(max=1).status_code == 200
 
@@ -132,7 +132,7 @@ def test_refusals_are_counted_by_code(sandbox: InProcess) -> None:
     assert (counters["search"]["refused"], counters["token"]["refused"]) == (2, 1)
 
 
-def test_a_call_that_met_a_fault_counts(sandbox: InProcess) -> None:
+def test_call_with_a_fault_is_counted(sandbox: InProcess) -> None:
     assert sandbox.token
     sandbox.fault("search", "reset")
     with pytest.raises(ConnectionResetError):
@@ -152,7 +152,7 @@ def test_counters_can_be_cleared(sandbox: InProcess) -> None:
     }
 
 
-def test_a_search_that_cannot_be_read_is_counted_too(sandbox: InProcess) -> None:
+def test_unreadable_search_is_counted_too(sandbox: InProcess) -> None:
     assert sandbox.token
     for nonsense in ("", "[]", '{"originDestinations": [1]}', '{"originDestinations": 1}'):
         assert sandbox.post(nonsense).status_code == 400
@@ -160,12 +160,12 @@ def test_a_search_that_cannot_be_read_is_counted_too(sandbox: InProcess) -> None
 
 
 @pytest.mark.parametrize("method", ["DELETE", "PATCH"])
-def test_other_methods_are_refused(sandbox: InProcess, method: str) -> None:
+def test_unsupported_methods_are_refused(sandbox: InProcess, method: str) -> None:
     assert sandbox.http.request(method, "/v2/shopping/flight-offers").status_code == 405
     assert sandbox.http.request(method, "/admin/settings").status_code == 405
 
 
-def test_an_unknown_path_is_an_unknown_resource(sandbox: InProcess) -> None:
+def test_unknown_path_is_an_unknown_resource(sandbox: InProcess) -> None:
     answer = sandbox.http.get("/v2/shopping/hotels")
     assert answer.status_code == 404
     assert answer.json()["errors"][0]["code"] == 38196

@@ -26,14 +26,14 @@ SEARCH_TYPE = "application/vnd.amadeus+json"
     ],
     ids=["one way", "return", "family", "cities", "no flights"],
 )
-def test_a_search_answers_as_specified(honest: InProcess, changes: dict[str, object]) -> None:
+def test_search_answer_matches_its_schema(honest: InProcess, changes: dict[str, object]) -> None:
     answer = honest.search(max=20, **changes)
     assert answer.status_code == 200
     assert answer.headers["content-type"] == SEARCH_TYPE
     assert violations("search", answer) == []
 
 
-def test_a_posted_search_answers_as_specified(honest: InProcess) -> None:
+def test_posted_search_answer_matches_its_schema(honest: InProcess) -> None:
     answer = honest.post(body(("JFK", "LAX", AHEAD), ("LAX", "SFO", "2026-12-12")))
     assert answer.status_code == 200
     assert answer.headers["content-type"] == SEARCH_TYPE
@@ -51,7 +51,7 @@ def test_a_posted_search_answers_as_specified(honest: InProcess) -> None:
         (32171, {"adults": None}),
     ],
 )
-def test_each_documented_400_is_given_as_specified(
+def test_documented_400_answers_match_their_schema(
     honest: InProcess, code: int, changes: dict[str, object]
 ) -> None:
     answer = honest.search(**changes)
@@ -70,34 +70,36 @@ def test_undocumented_errors_have_the_default_form(sandbox: InProcess, status: i
     assert violations("search", answer) == []
 
 
-def test_the_default_error_is_a_system_error(sandbox: InProcess) -> None:
+def test_default_error_is_a_system_error(sandbox: InProcess) -> None:
     sandbox.fault("search", "status", 500)
     item = {"status": 500, "code": 141, "title": "SYSTEM ERROR HAS OCCURRED"}
     assert sandbox.search().json() == {"errors": [item]}
 
 
 @pytest.mark.parametrize("token", ["", "Basic abc", "Bearer", "Bearer none-of-ours"])
-def test_a_search_without_a_token_is_refused_as_specified(honest: InProcess, token: str) -> None:
+def test_refusal_of_a_search_without_a_token_matches_its_schema(
+    honest: InProcess, token: str
+) -> None:
     answer = honest.http.get("/v2/shopping/flight-offers", headers={"Authorization": token})
     assert answer.status_code == 401
     assert violations("search", answer) == []
 
 
-def test_a_token_is_given_as_specified(honest: InProcess) -> None:
+def test_token_answer_matches_its_schema(honest: InProcess) -> None:
     answer = honest.ask_token()
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
     assert violations("token", answer) == []
 
 
-def test_a_token_is_described_as_specified(honest: InProcess) -> None:
+def test_token_description_matches_its_schema(honest: InProcess) -> None:
     answer = honest.http.get(f"{TOKEN}/{honest.token}")
     assert answer.headers["content-type"] == "application/json"
     assert violations("token description", answer) == []
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 503])
-def test_token_errors_have_the_form_that_is_specified(sandbox: InProcess, status: int) -> None:
+def test_token_errors_match_their_schema(sandbox: InProcess, status: int) -> None:
     sandbox.fault("token", "status", status)
     answer = sandbox.ask_token()
     assert answer.status_code == status
@@ -105,7 +107,7 @@ def test_token_errors_have_the_form_that_is_specified(sandbox: InProcess, status
     assert violations("token", answer) == []
 
 
-def test_an_unknown_token_is_a_404_as_specified(honest: InProcess) -> None:
+def test_unknown_token_is_a_404_that_matches_its_schema(honest: InProcess) -> None:
     answer = honest.http.get(f"{TOKEN}/unknown")
     assert answer.status_code == 404
     assert violations("token description", answer) == []
@@ -120,7 +122,7 @@ def test_request_that_reaches_no_operation_gets_a_list_of_errors(
     assert violations("search", answer) == []
 
 
-def test_the_answer_links_to_itself(honest: InProcess) -> None:
+def test_search_answer_links_to_itself(honest: InProcess) -> None:
     answer = honest.search(max=1)
     assert answer.json()["meta"]["links"]["self"] == str(answer.request.url)
     assert answer.json()["meta"]["count"] == 1
@@ -159,7 +161,7 @@ def test_examples_of_a_schema_are_valid_and_show_every_property(
     assert list(unshown(schema, schema["examples"])) == []
 
 
-def test_a_schema_names_each_violation(honest: InProcess) -> None:
+def test_schema_names_each_violation(honest: InProcess) -> None:
     content = honest.search(max=1).json()
     content["data"][0]["price"]["total"] = 1
     content["data"][0]["surprise"] = 1

@@ -24,7 +24,7 @@ JFK_LAX = Route("JFK", "LAX", "2026-12-10")
         ("search:204", Fault("search", "204")),
     ],
 )
-def test_a_fault_is_read_from_the_command_line(text: str, fault: Fault) -> None:
+def test_fault_is_read_from_the_command_line(text: str, fault: Fault) -> None:
     assert Fault.parse(text) == fault
 
 
@@ -58,23 +58,23 @@ def test_a_fault_is_read_from_the_command_line(text: str, fault: Fault) -> None:
         ("search:missing_price=frist", "first, or left out"),
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused(text: str, reason: str) -> None:
+def test_nonsensical_fault_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Fault.parse(text)
 
 
-def test_a_fault_is_played_so_many_times() -> None:
+def test_fault_with_a_count_is_played_that_many_times() -> None:
     book = FaultBook(("search:resetx2",))
     played = [book.take("search", JFK_LAX) for _ in range(3)]
     assert [fault is not None for fault in played] == [True, True, False]
 
 
-def test_a_fault_without_a_count_stays() -> None:
+def test_fault_without_a_count_stays_until_cleared() -> None:
     book = FaultBook(("search:reset",))
     assert all(book.take("search", JFK_LAX) for _ in range(100))
 
 
-def test_a_later_fault_replaces_the_earlier() -> None:
+def test_later_fault_replaces_an_earlier_one() -> None:
     book = FaultBook(("search:reset", "search:close", "token:reset"))
     assert [fault.name for fault in book.all()] == ["close", "reset"]
 
@@ -90,14 +90,14 @@ def test_a_later_fault_replaces_the_earlier() -> None:
         ({"origin": "JFK", "destination": "SFO"}, False),
     ],
 )
-def test_a_fault_can_be_for_one_route(aim: dict[str, str], hit: bool) -> None:
+def test_fault_can_be_limited_to_one_route(aim: dict[str, str], hit: bool) -> None:
     book = FaultBook()
     book.set(Fault("search", "reset", **aim))  # type: ignore[arg-type]
     assert (book.take("search", JFK_LAX) is not None) is hit
     assert book.take("token", None) is None
 
 
-def test_a_fault_for_one_route_goes_before_one_for_all() -> None:
+def test_fault_for_one_route_precedes_a_general_one() -> None:
     book = FaultBook(("search:reset",))
     book.set(Fault("search", "close", origin="JFK"))
     fault = book.take("search", JFK_LAX)
@@ -105,7 +105,7 @@ def test_a_fault_for_one_route_goes_before_one_for_all() -> None:
     assert fault.name == "close"
 
 
-def test_a_post_is_hit_by_its_route(sandbox: InProcess) -> None:
+def test_fault_for_a_route_applies_to_posted_searches(sandbox: InProcess) -> None:
     from tests.support.clients.sandbox_client import body  # noqa: PLC0415
 
     sandbox.fault("search", "status", 503, origin="JFK", destination="LAX")
@@ -118,7 +118,7 @@ def test_a_post_is_hit_by_its_route(sandbox: InProcess) -> None:
     [("null", "null"), ("list", "[]"), ("string", '"text"'), ("empty", ""), ("empty_object", "{}")],
 )
 @pytest.mark.parametrize("leg", ["search", "token"])
-def test_the_body_can_be_anything(sandbox: InProcess, leg: str, name: str, text: str) -> None:
+def test_fault_can_replace_the_body(sandbox: InProcess, leg: str, name: str, text: str) -> None:
     assert sandbox.token
     sandbox.fault(leg, name)
     answer = sandbox.search() if leg == "search" else sandbox.ask_token()
@@ -135,7 +135,7 @@ def test_the_body_can_be_anything(sandbox: InProcess, leg: str, name: str, text:
         ("html", None, "text/html"),
     ],
 )
-def test_the_type_can_be_anything(
+def test_fault_can_replace_the_content_type(
     sandbox: InProcess, name: str, arg: str | None, content_type: str | None
 ) -> None:
     sandbox.fault("search", name, arg)
@@ -143,14 +143,14 @@ def test_the_type_can_be_anything(
 
 
 @pytest.mark.parametrize("name", ["invalid_json", "bom", "latin1", "nan", "deep", "html", "empty"])
-def test_the_body_can_be_unreadable(sandbox: InProcess, name: str) -> None:
+def test_fault_can_make_the_body_unreadable(sandbox: InProcess, name: str) -> None:
     sandbox.fault("search", name)
     answer = sandbox.search(max=1)
     with pytest.raises((ValueError, RecursionError)):
         json.loads(answer.content, parse_constant=float("none").__class__)
 
 
-def test_the_body_can_be_compressed_unasked(sandbox: InProcess) -> None:
+def test_fault_can_compress_the_body_unasked(sandbox: InProcess) -> None:
     honest = sandbox.search(max=1)
     sandbox.fault("search", "gzip")
     with sandbox.http.stream("GET", honest.request.url, headers=honest.request.headers) as answer:
@@ -167,14 +167,14 @@ def test_the_body_can_be_compressed_unasked(sandbox: InProcess) -> None:
         ("empty_list", {"meta": {"count": 0}, "data": []}),
     ],
 )
-def test_the_list_can_be_absent_or_empty(
+def test_fault_can_remove_or_empty_the_offer_list(
     sandbox: InProcess, name: str, content: dict[str, Any]
 ) -> None:
     sandbox.fault("search", name)
     assert sandbox.search().json() == content
 
 
-def test_prices_can_be_missing_in_all_or_in_the_first(sandbox: InProcess) -> None:
+def test_fault_can_remove_all_prices_or_the_first(sandbox: InProcess) -> None:
     sandbox.fault("search", "missing_price")
     assert not any("price" in offer for offer in sandbox.offers())
     sandbox.fault("search", "missing_price", "first")
@@ -182,19 +182,19 @@ def test_prices_can_be_missing_in_all_or_in_the_first(sandbox: InProcess) -> Non
 
 
 @pytest.mark.parametrize("odd", ["abc", "NaN", "-1", "1e400", ""])
-def test_prices_can_be_odd(sandbox: InProcess, odd: str) -> None:
+def test_fault_can_make_prices_odd(sandbox: InProcess, odd: str) -> None:
     sandbox.fault("search", "odd_price", odd)
     assert {o["price"]["grandTotal"] for o in sandbox.offers(max=3)} == {odd}
     sandbox.fault("search", "odd_price", f"first:{odd}")
     assert [o["price"]["grandTotal"] == odd for o in sandbox.offers(max=2)] == [True, False]
 
 
-def test_currencies_can_be_mixed(sandbox: InProcess) -> None:
+def test_fault_can_mix_currencies(sandbox: InProcess) -> None:
     sandbox.fault("search", "mixed_currency")
     assert [o["price"]["currency"] for o in sandbox.offers(max=3)] == ["EUR", "USD", "EUR"]
 
 
-def test_the_order_can_be_broken(sandbox: InProcess) -> None:
+def test_fault_can_unsort_the_offers(sandbox: InProcess) -> None:
     honest = sandbox.offers(max=5)
     sandbox.fault("search", "unsorted")
     offers = sandbox.offers(max=5)
@@ -202,7 +202,7 @@ def test_the_order_can_be_broken(sandbox: InProcess) -> None:
     assert sorted(offers, key=price) == honest
 
 
-def test_the_body_can_be_huge_and_is_still_true(sandbox: InProcess) -> None:
+def test_fault_can_make_the_body_huge_and_still_valid(sandbox: InProcess) -> None:
     honest = sandbox.search(max=1)
     sandbox.fault("search", "huge", 1_000_000)
     answer = sandbox.search(max=1)
@@ -219,7 +219,7 @@ def test_the_body_can_be_huge_and_is_still_true(sandbox: InProcess) -> None:
         (None, 302, None),
     ],
 )
-def test_an_answer_can_send_elsewhere(
+def test_fault_can_redirect(
     sandbox: InProcess, arg: str | None, status: int, location: str | None
 ) -> None:
     sandbox.fault("search", "redirect", arg)
@@ -246,7 +246,7 @@ def test_an_answer_can_send_elsewhere(
         ("503", 503, 141),
     ],
 )
-def test_each_error_has_its_documented_body(
+def test_fault_with_a_status_has_its_documented_body(
     sandbox: InProcess, arg: str, status: int, code: int
 ) -> None:
     sandbox.fault("search", "status", arg)
@@ -266,20 +266,20 @@ def test_each_error_has_its_documented_body(
         ("500", "server_error", 38189),
     ],
 )
-def test_token_errors_are_flat(sandbox: InProcess, arg: str, error: str, code: int) -> None:
+def test_token_errors_are_flat_objects(sandbox: InProcess, arg: str, error: str, code: int) -> None:
     sandbox.fault("token", "status", arg)
     answer = sandbox.ask_token()
     assert answer.status_code == int(arg[:3])
     assert (answer.json()["error"], answer.json()["code"]) == (error, code)
 
 
-def test_a_gateway_error_of_the_token_leg_is_a_list(sandbox: InProcess) -> None:
+def test_gateway_error_of_the_token_leg_is_a_list(sandbox: InProcess) -> None:
     sandbox.fault("token", "status", 429)
     assert sandbox.ask_token().json()["errors"][0]["code"] == 38194
 
 
 @pytest.mark.parametrize("status", [201, 203, 302, 600])
-def test_any_status_can_come_with_an_honest_body(sandbox: InProcess, status: int) -> None:
+def test_fault_can_combine_any_status_with_a_valid_body(sandbox: InProcess, status: int) -> None:
     sandbox.fault("search", "status", status)
     answer = sandbox.search(max=1)
     assert answer.status_code == status
@@ -302,7 +302,7 @@ def test_204_and_304_have_no_body(sandbox: InProcess, name: str) -> None:
         ("detail_null", {"detail": None}),
     ],
 )
-def test_error_bodies_can_be_malformed(
+def test_fault_can_make_error_bodies_malformed(
     sandbox: InProcess, name: str, expected: dict[str, Any]
 ) -> None:
     sandbox.fault("search", name)
@@ -312,14 +312,14 @@ def test_error_bodies_can_be_malformed(
     assert expected.items() <= (content["errors"][0] if content["errors"] else content).items()
 
 
-def test_codes_can_be_text(sandbox: InProcess) -> None:
+def test_fault_can_make_error_codes_text(sandbox: InProcess) -> None:
     sandbox.fault("search", "string_codes", "401:38192")
     answer = sandbox.search()
     error = answer.json()["errors"][0]
     assert (answer.status_code, error["status"], error["code"]) == (401, "401", "38192")
 
 
-def test_errors_can_be_an_object_or_two(sandbox: InProcess) -> None:
+def test_fault_can_make_errors_an_object_or_a_list_of_two(sandbox: InProcess) -> None:
     sandbox.fault("search", "errors_dict")
     assert isinstance(sandbox.search().json()["errors"], dict)
     sandbox.fault("search", "two_errors")
@@ -327,7 +327,7 @@ def test_errors_can_be_an_object_or_two(sandbox: InProcess) -> None:
 
 
 @pytest.mark.parametrize("name", ["html", "empty", "gzip", "latin1", "null", "list", "charset"])
-def test_errors_can_be_spoiled_too(sandbox: InProcess, name: str) -> None:
+def test_fault_can_spoil_error_answers_too(sandbox: InProcess, name: str) -> None:
     sandbox.fault("search", name, 500)
     assert sandbox.search().status_code == 500
 
@@ -342,46 +342,48 @@ def test_errors_can_be_spoiled_too(sandbox: InProcess, name: str) -> None:
         ("state_expired", {"state": "expired"}),
     ],
 )
-def test_a_token_can_be_odd(sandbox: InProcess, name: str, changed: dict[str, Any]) -> None:
+def test_fault_can_make_the_token_odd(
+    sandbox: InProcess, name: str, changed: dict[str, Any]
+) -> None:
     sandbox.fault("token", name)
     assert changed.items() <= sandbox.ask_token().json().items()
 
 
 @pytest.mark.parametrize("field", ["access_token", "expires_in"])
-def test_a_token_can_lack_a_field(sandbox: InProcess, field: str) -> None:
+def test_fault_can_remove_a_field_of_the_token(sandbox: InProcess, field: str) -> None:
     sandbox.fault("token", f"no_{field}")
     assert field not in sandbox.ask_token().json()
 
 
 @pytest.mark.parametrize("name", ["missing_price", "unsorted", "mixed_currency", "odd_price"])
-def test_a_refusal_has_no_offers_to_spoil(sandbox: InProcess, name: str) -> None:
+def test_offer_fault_leaves_a_refusal_unchanged(sandbox: InProcess, name: str) -> None:
     sandbox.fault("search", name)
     assert sandbox.search(adults=0).status_code == 400
 
 
 @pytest.mark.parametrize("name", ["reset", "close", "garbage", "truncated", "reset_in_body"])
-def test_in_process_a_broken_connection_is_an_error(sandbox: InProcess, name: str) -> None:
+def test_connection_fault_without_a_server_is_an_error(sandbox: InProcess, name: str) -> None:
     sandbox.fault("search", name, count=1)
     with pytest.raises(ConnectionResetError):
         sandbox.search()
     assert sandbox.search(max=1).status_code == 200
 
 
-def test_a_late_answer_may_have_a_long_tail(sandbox: InProcess) -> None:
+def test_latency_fault_accepts_a_lognormal_distribution(sandbox: InProcess) -> None:
     sandbox.fault("search", "latency", "lognormal:50,50", count=1)
     started = time.monotonic()
     assert sandbox.search(max=1).status_code == 200
     assert time.monotonic() - started >= 0.05
 
 
-def test_slashes_before_the_path_hide_nothing(sandbox: InProcess) -> None:
+def test_leading_slashes_do_not_hide_the_path_from_faults(sandbox: InProcess) -> None:
     assert sandbox.token
     sandbox.fault("search", "status", 503)
     assert sandbox.http.get("http://sandbox//v2/shopping/flight-offers").status_code == 503
     assert sandbox.counters()["search"]["calls"] == 1
 
 
-def test_a_fault_of_one_leg_leaves_the_other_alone(sandbox: InProcess) -> None:
+def test_fault_of_one_leg_does_not_affect_the_other(sandbox: InProcess) -> None:
     sandbox.fault("search", "status", 500)
     assert sandbox.ask_token().status_code == 200
     assert sandbox.http.get("/").status_code == 200

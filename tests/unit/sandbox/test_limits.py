@@ -25,21 +25,21 @@ def test_requests_are_unlimited_by_default(sandbox: InProcess) -> None:
 
 
 @pytest.mark.parametrize("apart", [0.0, 0.05, 0.1])
-def test_in_test_two_searches_are_more_than_100_ms_apart(apart: float) -> None:
+def test_limit_of_test_environment_keeps_searches_100_ms_apart(apart: float) -> None:
     assert statuses(InProcess(rate_limit="test"), apart, 2) == [400, 429]
 
 
 @pytest.mark.parametrize(("limit", "apart"), [("test", 0.106), ("production", 0.0265)])
-def test_client_a_few_percent_below_the_limit_is_never_refused(limit: str, apart: float) -> None:
+def test_client_slightly_below_the_limit_is_never_refused(limit: str, apart: float) -> None:
     assert statuses(InProcess(rate_limit=limit), apart, 200) == [400] * 200
 
 
-def test_in_test_ten_a_second_pass_if_they_are_spread() -> None:
+def test_limit_of_test_environment_allows_ten_spread_searches_a_second() -> None:
     sandbox = InProcess(rate_limit="test")
     assert statuses(sandbox, 0.10001, 30) == [400] * 30
 
 
-def test_in_production_forty_in_a_second_is_the_most() -> None:
+def test_limit_of_production_allows_forty_searches_a_second() -> None:
     sandbox = InProcess(rate_limit="production")
     assert statuses(sandbox, 0, 41) == [400] * 40 + [429]
     sandbox.clock.now += 1.01
@@ -47,9 +47,7 @@ def test_in_production_forty_in_a_second_is_the_most() -> None:
 
 
 @pytest.mark.parametrize(("limit", "number"), [("test", 1), ("production", 40)])
-def test_the_last_instant_of_the_interval_still_belongs_to_it(
-    limit: RateLimit, number: int
-) -> None:
+def test_interval_includes_its_last_instant(limit: RateLimit, number: int) -> None:
     clock = Clock(0.0)
     limits = Limits(limit, None, monotonic=clock)
     for _ in range(number):
@@ -59,7 +57,7 @@ def test_the_last_instant_of_the_interval_still_belongs_to_it(
         limits.admit("me")
 
 
-def test_a_refused_search_does_not_count() -> None:
+def test_refused_search_does_not_count_towards_the_limit() -> None:
     sandbox = InProcess(rate_limit="production")
     statuses(sandbox, 0, 40)
     sandbox.clock.now += 0.6
@@ -68,7 +66,7 @@ def test_a_refused_search_does_not_count() -> None:
     assert statuses(sandbox, 0, 40) == [400] * 40
 
 
-def test_in_test_no_second_sees_more_than_ten() -> None:
+def test_limit_of_test_environment_never_allows_more_than_ten_a_second() -> None:
     clock, passed = Clock(0.0), []
     limits = Limits("test", None, monotonic=clock)
     for _ in range(3000):
@@ -87,13 +85,13 @@ def test_clients_have_separate_rate_limits() -> None:
     assert sandbox.get({}).status_code == sandbox.get({}, other).status_code == 429
 
 
-def test_too_fast_is_refused_with_its_code() -> None:
+def test_search_above_the_rate_limit_is_refused_with_its_code() -> None:
     sandbox = InProcess(rate_limit="test")
     sandbox.get({})
     assert refusals(sandbox.get({})) == [(38194, "")]
 
 
-def test_a_used_up_quota_is_refused_with_its_code_until_the_month_is_over() -> None:
+def test_exhausted_quota_is_refused_until_the_month_ends() -> None:
     sandbox = InProcess(quota=2, token_life=20 * 86_400)
     assert statuses(sandbox, 0, 3) == [400, 400, 429]
     assert refusals(sandbox.get({})) == [(38195, "")]
@@ -109,6 +107,6 @@ def test_limits_can_be_switched_on_and_off(sandbox: InProcess, settings: dict[st
     assert statuses(sandbox, 0, 2) == [400, 400]
 
 
-def test_tokens_are_not_limited() -> None:
+def test_token_calls_are_not_limited() -> None:
     sandbox = InProcess(rate_limit="test", quota=0)
     assert {sandbox.ask_token().status_code for _ in range(20)} == {200}

@@ -29,7 +29,7 @@ def answer(request: pytest.FixtureRequest, honest: InProcess) -> dict[str, Any]:
     return found
 
 
-def test_local_times_add_up_with_durations(answer: dict[str, Any]) -> None:
+def test_local_times_and_durations_agree(answer: dict[str, Any]) -> None:
     for offer in answer["data"]:
         for itinerary in offer["itineraries"]:
             segments = itinerary["segments"]
@@ -40,7 +40,7 @@ def test_local_times_add_up_with_durations(answer: dict[str, Any]) -> None:
                 assert took == length(one["duration"])
 
 
-def test_connections_can_be_caught(answer: dict[str, Any]) -> None:
+def test_connections_leave_enough_time_to_change(answer: dict[str, Any]) -> None:
     for offer in answer["data"]:
         segments = offer["itineraries"][0]["segments"]
         for landed, leaves in pairwise(segments):
@@ -49,12 +49,12 @@ def test_connections_can_be_caught(answer: dict[str, Any]) -> None:
             assert dt.timedelta(minutes=55) <= wait <= dt.timedelta(hours=14)
 
 
-def test_departures_are_on_the_asked_day(answer: dict[str, Any]) -> None:
+def test_departures_are_on_the_requested_day(answer: dict[str, Any]) -> None:
     days = {o["itineraries"][0]["segments"][0]["departure"]["at"][:10] for o in answer["data"]}
     assert days == {"2026-12-10"}
 
 
-def test_amounts_add_up(answer: dict[str, Any]) -> None:
+def test_amounts_of_an_offer_add_up(answer: dict[str, Any]) -> None:
     for offer in answer["data"]:
         total = float(offer["price"]["total"])
         travelers = sum(float(one["price"]["total"]) for one in offer["travelerPricings"])
@@ -64,7 +64,7 @@ def test_amounts_add_up(answer: dict[str, Any]) -> None:
         assert 0 < float(offer["price"]["base"]) < total
 
 
-def test_offers_come_by_price(answer: dict[str, Any]) -> None:
+def test_offers_are_sorted_by_price(answer: dict[str, Any]) -> None:
     prices = [price(offer) for offer in answer["data"]]
     assert prices == sorted(prices)
 
@@ -91,7 +91,7 @@ def test_segments_are_numbered_and_priced(answer: dict[str, Any]) -> None:
     assert seen == [str(n) for n in range(1, len(seen) + 1)]
 
 
-def test_the_ticket_is_bought_soon_and_before_departure(honest: InProcess) -> None:
+def test_ticketing_date_is_soon_and_before_departure(honest: InProcess) -> None:
     assert honest.offers(max=1)[0]["lastTicketingDate"] == "2026-11-24"
     assert honest.offers(max=1, departureDate="2026-11-22")[0]["lastTicketingDate"] == "2026-11-22"
 
@@ -130,7 +130,7 @@ def test_departed_flights_are_not_sold() -> None:
         ("2027-11-06", ("SFO", "MIA")),
     ],
 )
-def test_times_add_up_while_clocks_change(
+def test_times_and_durations_agree_when_clocks_change(
     honest: InProcess, date: str, route: tuple[str, str]
 ) -> None:
     ends = {"originLocationCode": route[0], "destinationLocationCode": route[1]}
@@ -175,7 +175,7 @@ def moment_again(end: dict[str, str]) -> dt.datetime:
         ("PAR", {"CDG", "ORY"}),
     ],
 )
-def test_a_city_stands_for_its_airports(honest: InProcess, city: str, airports: set[str]) -> None:
+def test_city_code_covers_its_airports(honest: InProcess, city: str, airports: set[str]) -> None:
     answer = honest.search(originLocationCode=city, destinationLocationCode="MAD").json()
     origins = {o["itineraries"][0]["segments"][0]["departure"]["iataCode"] for o in answer["data"]}
     assert len(origins) > 1
@@ -183,16 +183,16 @@ def test_a_city_stands_for_its_airports(honest: InProcess, city: str, airports: 
     assert {answer["dictionaries"]["locations"][code]["cityCode"] for code in origins} == {city}
 
 
-def test_the_same_search_has_the_same_offers() -> None:
+def test_identical_searches_have_identical_offers() -> None:
     assert InProcess().offers() == InProcess().offers()
 
 
-def test_another_seed_has_other_offers() -> None:
+def test_different_seeds_have_different_offers() -> None:
     assert InProcess(seed="one").offers(max=5) != InProcess(seed="two").offers(max=5)
 
 
 @pytest.mark.parametrize(("origin", "destination"), [("HIR", "LYR"), ("CDG", "ORY")])
-def test_where_nobody_flies_the_list_is_empty(
+def test_route_without_flights_has_an_empty_list(
     honest: InProcess, origin: str, destination: str
 ) -> None:
     answer = honest.search(originLocationCode=origin, destinationLocationCode=destination)
@@ -201,7 +201,7 @@ def test_where_nobody_flies_the_list_is_empty(
     assert answer.json()["meta"]["count"] == 0
 
 
-def test_farther_is_dearer(honest: InProcess) -> None:
+def test_longer_routes_cost_more(honest: InProcess) -> None:
     routes = [("LHR", "CDG"), ("JFK", "LAX"), ("LHR", "SIN"), ("LHR", "AKL")]
     prices = [
         price(honest.offers(originLocationCode=a, destinationLocationCode=b, max=1)[0])
@@ -210,14 +210,14 @@ def test_farther_is_dearer(honest: InProcess) -> None:
     assert prices == sorted(prices)
 
 
-def test_the_last_days_are_dear() -> None:
+def test_last_minute_flights_cost_more() -> None:
     early, late = Clock(), Clock()
     late.now += 18 * 86_400
     offers = [InProcess(clock).offers(max=1)[0] for clock in (early, late)]
     assert price(offers[1]) > 1.2 * price(offers[0])
 
 
-def test_tuesdays_are_cheaper_than_sundays(honest: InProcess) -> None:
+def test_tuesday_flights_are_cheaper_than_sunday_flights(honest: InProcess) -> None:
     def average(date: str) -> float:
         offers = honest.offers(departureDate=date, travelClass="ECONOMY")
         return sum(map(price, offers[:30])) / 30
@@ -225,7 +225,7 @@ def test_tuesdays_are_cheaper_than_sundays(honest: InProcess) -> None:
     assert average("2027-02-09") < average("2027-02-14")
 
 
-def test_july_is_dearer_than_february() -> None:
+def test_july_flights_cost_more_than_february_flights() -> None:
     def average(date: dt.date) -> float:
         noon = dt.datetime.combine(date - dt.timedelta(days=30), dt.time(12), dt.UTC)
         offers = InProcess(Clock(noon.timestamp())).offers(departureDate=str(date))

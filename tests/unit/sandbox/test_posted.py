@@ -122,7 +122,7 @@ def travelers(*people: tuple[str, str, str | None]) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_bad_body_is_refused(
+def test_invalid_body_is_refused(
     honest: InProcess, wrong: dict[str, Any] | str, code: int, pointer: str
 ) -> None:
     answer = honest.post(wrong)
@@ -133,14 +133,14 @@ def test_a_bad_body_is_refused(
 @pytest.mark.parametrize("radius", ["originRadius", "destinationRadius"])
 @pytest.mark.parametrize("end", ["departureDateTimeRange", "arrivalDateTimeRange"])
 @pytest.mark.parametrize("window", [{"dateWindow": "I1D"}, {"time": "12:00", "timeWindow": "2H"}])
-def test_a_radius_is_not_combined_with_a_window(
+def test_radius_cannot_be_combined_with_a_date_window(
     honest: InProcess, radius: str, end: str, window: dict[str, str]
 ) -> None:
     wanted = direction(**{end: {"date": AHEAD} | window, radius: 50})
     assert refusals(honest.post(wanted)) == [(2668, f"{DIRECTION}/{radius}")]
 
 
-def test_an_empty_object_lacks_everything_mandatory(honest: InProcess) -> None:
+def test_empty_body_is_refused_with_every_mandatory_field(honest: InProcess) -> None:
     missing = [(32171, f"/{name}") for name in ("originDestinations", "travelers", "sources")]
     assert refusals(honest.post({})) == missing
 
@@ -150,18 +150,18 @@ def test_two_infants_cannot_share_an_adult(honest: InProcess) -> None:
     assert {code for code, _ in refusals(honest.post(travelers(*people)))} == {2668}
 
 
-def test_a_post_finds_what_a_get_finds(honest: InProcess) -> None:
+def test_post_search_finds_the_offers_of_the_same_get(honest: InProcess) -> None:
     assert honest.post(body()).json()["data"] == honest.offers()
 
 
-def test_a_post_is_a_get_in_disguise_and_nothing_else(honest: InProcess) -> None:
+def test_method_override_of_a_post_must_be_get(honest: InProcess) -> None:
     override = {"X-HTTP-Method-Override": "GET"}
     assert honest.post(body(), **override).status_code == 200
     refused = honest.post(body(), **{"X-HTTP-Method-Override": "DELETE"})
     assert refusals(refused) == [(477, "X-HTTP-Method-Override")]
 
 
-def test_several_directions_make_one_offer_in_their_order(honest: InProcess) -> None:
+def test_several_directions_make_one_offer_in_order(honest: InProcess) -> None:
     legs = [("NYC", "MAD", AHEAD), ("MAD", "ROM", "2026-12-15"), ("ROM", "NYC", "2026-12-20")]
     for offer in honest.post(body(*legs)).json()["data"]:
         ends = [
@@ -180,20 +180,22 @@ def test_several_directions_make_one_offer_in_their_order(honest: InProcess) -> 
         ("M1D", {"2026-12-09", "2026-12-10"}),
     ],
 )
-def test_days_around_are_searched_too(honest: InProcess, window: str, dates: set[str]) -> None:
+def test_date_window_searches_adjacent_days_too(
+    honest: InProcess, window: str, dates: set[str]
+) -> None:
     wanted = direction(departureDateTimeRange={"date": AHEAD, "dateWindow": window})
     assert {at[:10] for at in departures(honest.post(wanted).json()["data"])} == dates
 
 
 @pytest.mark.parametrize(("date", "window"), [("2026-11-21", "M3D"), ("2027-11-22", "P3D")])
-def test_a_window_ends_where_dates_are_no_longer_taken(
+def test_date_window_ends_at_the_last_bookable_day(
     honest: InProcess, date: str, window: str
 ) -> None:
     found = honest.post(leaving(date=date, dateWindow=window)).json()["data"]
     assert {at[:10] for at in departures(found)} == {date}
 
 
-def test_a_window_of_hours_limits_the_departure(honest: InProcess) -> None:
+def test_time_window_limits_the_departure(honest: InProcess) -> None:
     when = {"date": AHEAD, "time": "12:00:00", "timeWindow": "2H"}
     found = departures(honest.post(direction(departureDateTimeRange=when)).json()["data"])
     assert found
@@ -212,7 +214,7 @@ def test_a_window_of_hours_limits_the_departure(honest: InProcess) -> None:
         ),
     ],
 )
-def test_the_arrival_can_be_limited(
+def test_time_window_limits_the_arrival(
     honest: InProcess, arrival: dict[str, str], first: str, last: str
 ) -> None:
     every = arrivals(honest.offers())
@@ -221,7 +223,7 @@ def test_the_arrival_can_be_limited(
     assert found == [at for at in every if first <= at[:16] <= last]
 
 
-def test_a_flight_time_can_be_limited(honest: InProcess) -> None:
+def test_maximum_flight_time_is_respected(honest: InProcess) -> None:
     every = honest.offers()
     shortest = min(map(minutes, every))
     found = honest.post(filtered(maxFlightTime=150)).json()["data"]
@@ -229,7 +231,7 @@ def test_a_flight_time_can_be_limited(honest: InProcess) -> None:
     assert max(map(minutes, found)) <= 1.5 * shortest
 
 
-def test_the_return_can_be_to_where_the_journey_began(honest: InProcess) -> None:
+def test_return_can_end_at_the_first_origin(honest: InProcess) -> None:
     legs = [("NYC", "LON", AHEAD), ("LON", "NYC", "2026-12-20")]
     assert any(begin != end for begin, end in map(ends, honest.post(body(*legs)).json()["data"]))
     back = body(*legs, searchCriteria={"flightFilters": {"returnToDepartureAirport": True}})
@@ -238,14 +240,14 @@ def test_the_return_can_be_to_where_the_journey_began(honest: InProcess) -> None
     assert all(begin == end for begin, end in found)
 
 
-def test_alternative_origins_and_a_radius_widen_the_search(honest: InProcess) -> None:
+def test_alternative_origins_and_radius_widen_the_search(honest: InProcess) -> None:
     alternative = honest.post(direction(alternativeOriginsCodes=["BOS"])).json()
     assert {"JFK", "BOS"} <= origins(alternative["data"])
     near = honest.post(direction(originLocationCode="OAK", originRadius=50)).json()
     assert "SFO" in origins(near["data"])
 
 
-def test_connection_points_are_wanted_or_shunned(honest: InProcess) -> None:
+def test_connection_points_can_be_included_or_excluded(honest: InProcess) -> None:
     wanted = honest.post(direction(includedConnectionPoints=["DEN"])).json()["data"]
     assert wanted
     assert all("DEN" in changes(offer) for offer in wanted)
@@ -254,7 +256,7 @@ def test_connection_points_are_wanted_or_shunned(honest: InProcess) -> None:
     assert not any("DEN" in changes(offer) for offer in shunned)
 
 
-def test_a_cabin_can_be_asked_for_in_one_direction(honest: InProcess) -> None:
+def test_cabin_can_be_limited_to_one_direction(honest: InProcess) -> None:
     restriction = {"cabin": "BUSINESS", "originDestinationIds": ["1"]}
     offers = honest.post(filtered(cabinRestrictions=[restriction])).json()["data"]
     details = [one["travelerPricings"][0]["fareDetailsBySegment"] for one in offers]
@@ -292,7 +294,7 @@ def test_kinds_of_fare_can_be_chosen(honest: InProcess, option: str, fares: set[
     assert {detail["brandedFare"] for detail in details} == fares
 
 
-def test_the_number_and_the_price_can_be_limited(honest: InProcess) -> None:
+def test_number_and_price_of_offers_can_be_limited(honest: InProcess) -> None:
     limit = int(price(honest.offers()[4])) + 1
     criteria = {"maxPrice": limit, "maxFlightOffers": 3.0}
     found = honest.post(body(searchCriteria=criteria)).json()["data"]
@@ -302,7 +304,7 @@ def test_the_number_and_the_price_can_be_limited(honest: InProcess) -> None:
     assert 5 <= len(cheap) < len(honest.offers())
 
 
-def test_every_type_of_traveler_has_its_price(honest: InProcess) -> None:
+def test_traveler_types_have_their_own_prices(honest: InProcess) -> None:
     types = ["ADULT", "SENIOR", "YOUNG", "STUDENT", "CHILD", "SEATED_INFANT"]
     people = [(str(n), kind, None) for n, kind in enumerate(types)]
     offer = honest.post(travelers(*people, ("9", "HELD_INFANT", "0"))).json()["data"][0]

@@ -13,7 +13,7 @@ from sandbox.world.network import Flight
 NINE_ADULTS = tuple(Traveler(str(n), "ADULT") for n in range(9))
 
 
-def test_a_change_of_plane_makes_it_cheaper() -> None:
+def test_connecting_flights_are_cheaper() -> None:
     direct = journey(0, 0).itineraries[0]
     changing = direct._replace(departures=direct.departures * 2, name="AC1-AC1")
     tariff = Tariff(Dice("amadeus"))
@@ -27,14 +27,14 @@ def journey(fare: float, taxes: float) -> Journey:
     return Journey(fare, taxes, (itinerary,), 4000.0)
 
 
-def test_rounding_can_turn_the_order_round() -> None:
+def test_offers_are_sorted_after_rounding() -> None:
     rounded_down, rounded_up = journey(100.4, 0.4), journey(100.0, 0.6)
     pricing = Pricing(Search((), NINE_ADULTS, CURRENCIES["EUR"], most=1))
     offers = pricing.cheapest([rounded_up, rounded_down], PRODUCTS[:1])
     assert [(one.journey, one.grand_total) for one in offers] == [(rounded_down, 900)]
 
 
-def test_of_two_at_the_same_price_the_quicker_comes_first() -> None:
+def test_faster_offer_comes_first_at_the_same_price() -> None:
     slow, quick = journey(100, 0), journey(100, 0)
     departure = slow.itineraries[0].departures[0]._replace(arrives=20_000)
     slow = slow._replace(itineraries=(slow.itineraries[0]._replace(departures=(departure,)),))

@@ -54,7 +54,7 @@ def searches(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(deadline=None, max_examples=50)
 @given(searches())
-def test_every_answer_validates(search: dict[str, Any]) -> None:
+def test_search_answers_match_their_schema_for_any_search(search: dict[str, Any]) -> None:
     answer = HONEST.get(search)
     assert answer.status_code == 200
     assert violations("search", answer) == []
@@ -63,7 +63,7 @@ def test_every_answer_validates(search: dict[str, Any]) -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(searches())
-def test_sums_hold(search: dict[str, Any]) -> None:
+def test_offer_amounts_add_up_for_any_search(search: dict[str, Any]) -> None:
     for offer in HONEST.get(search).json()["data"]:
         price, people = offer["price"], offer["travelerPricings"]
         totals = [Decimal(one["price"]["total"]) for one in people]
@@ -77,7 +77,7 @@ def test_sums_hold(search: dict[str, Any]) -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(searches(), st.integers(1, 30))
-def test_the_cheapest_does_not_depend_on_how_many_are_asked(
+def test_cheapest_offer_does_not_depend_on_the_number_requested(
     search: dict[str, Any], most: int
 ) -> None:
     everything = HONEST.get(search | {"max": 250}).json()["data"]
@@ -89,7 +89,7 @@ def test_the_cheapest_does_not_depend_on_how_many_are_asked(
 
 @settings(deadline=None, max_examples=50)
 @given(searches())
-def test_filters_hold(search: dict[str, Any]) -> None:
+def test_filters_are_respected_for_any_search(search: dict[str, Any]) -> None:
     included = set(search.get("includedAirlineCodes", ",".join(AIRLINES)).split(","))
     excluded = set(search.get("excludedAirlineCodes", "").split(","))
     least = CABINS.index(search.get("travelClass", "ECONOMY"))
@@ -104,7 +104,7 @@ def test_filters_hold(search: dict[str, Any]) -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(searches(), st.sampled_from(["nonStop", "travelClass", "maxPrice"]))
-def test_a_filter_only_takes_offers_away(search: dict[str, Any], name: str) -> None:
+def test_filter_only_removes_offers(search: dict[str, Any], name: str) -> None:
     search.pop("returnDate", None)
     narrow = HONEST.get(search | {"max": 250}).json()["data"]
     wide = HONEST.get({k: v for k, v in search.items() if k != name} | {"max": 250}).json()["data"]
@@ -114,7 +114,7 @@ def test_a_filter_only_takes_offers_away(search: dict[str, Any], name: str) -> N
 
 @settings(deadline=None, max_examples=50)
 @given(searches())
-def test_a_post_finds_the_same(search: dict[str, Any]) -> None:
+def test_post_and_get_find_the_same_for_any_search(search: dict[str, Any]) -> None:
     plain = {name: search[name] for name in ("departureDate", "max")}
     route = search["originLocationCode"], search["destinationLocationCode"]
     posted = HONEST.post(
@@ -137,7 +137,7 @@ texts = st.text(max_size=12)
         texts,
     )
 )  # fmt: skip
-def test_nonsense_is_refused_in_good_order(nonsense: dict[str, str]) -> None:
+def test_random_parameters_are_refused_with_valid_errors(nonsense: dict[str, str]) -> None:
     answer = HONEST.search(**nonsense)
     if answer.status_code != 200:
         assert answer.status_code == 400
@@ -165,7 +165,7 @@ json = st.recursive(
 
 @settings(deadline=None, max_examples=200)
 @given(json)
-def test_a_nonsense_body_is_refused_in_good_order(nonsense: object) -> None:
+def test_random_bodies_are_refused_with_valid_errors(nonsense: object) -> None:
     answer = HONEST.post(nonsense)
     assert answer.status_code == 400
     assert violations("posted search", answer) == []

@@ -48,7 +48,7 @@ from tests.support.clients.sandbox_client import InProcess, refusals
         ("max", "many", 477),
     ],
 )
-def test_a_bad_parameter_is_refused(honest: InProcess, name: str, value: str, code: int) -> None:
+def test_invalid_parameter_is_refused(honest: InProcess, name: str, value: str, code: int) -> None:
     answer = honest.search(**{name: value})
     assert answer.status_code == 400
     assert refusals(answer) == [(code, name)]
@@ -57,12 +57,12 @@ def test_a_bad_parameter_is_refused(honest: InProcess, name: str, value: str, co
 @pytest.mark.parametrize(
     "name", ["originLocationCode", "destinationLocationCode", "departureDate", "adults"]
 )
-def test_a_missing_parameter_is_refused(honest: InProcess, name: str) -> None:
+def test_missing_parameter_is_refused(honest: InProcess, name: str) -> None:
     assert refusals(honest.search(**{name: None})) == [(32171, name)]
 
 
 @pytest.mark.parametrize("name", ["departureDate", "max", "includedAirlineCodes"])
-def test_a_repeated_parameter_is_refused(honest: InProcess, name: str) -> None:
+def test_repeated_parameter_is_refused(honest: InProcess, name: str) -> None:
     query = (
         "originLocationCode=JFK&destinationLocationCode=LAX&departureDate=2026-12-10&adults=1"
         f"&{name}=1&{name}=2"
@@ -70,30 +70,30 @@ def test_a_repeated_parameter_is_refused(honest: InProcess, name: str) -> None:
     assert refusals(honest.get(query)) == [(10661, name)]
 
 
-def test_airlines_are_either_included_or_excluded(honest: InProcess) -> None:
+def test_airlines_cannot_be_both_included_and_excluded(honest: InProcess) -> None:
     answer = honest.search(includedAirlineCodes="AC", excludedAirlineCodes="UA")
     assert refusals(answer) == [(2668, "excludedAirlineCodes")]
 
 
-def test_all_faults_are_named_at_once(honest: InProcess) -> None:
+def test_all_parameter_errors_are_named_at_once(honest: InProcess) -> None:
     answer = honest.search(adults="x", max="0", departureDate="never")
     assert refusals(answer) == [(477, "departureDate"), (477, "adults"), (477, "max")]
 
 
-def test_an_unknown_parameter_changes_nothing(honest: InProcess) -> None:
+def test_unknown_parameter_changes_nothing(honest: InProcess) -> None:
     assert honest.offers(colour="blue") == honest.offers()
 
 
 @pytest.mark.parametrize("date", ["2026-11-21", "2027-11-21"])
-def test_today_and_the_same_day_next_year_can_be_searched(honest: InProcess, date: str) -> None:
+def test_dates_from_today_to_one_year_ahead_can_be_searched(honest: InProcess, date: str) -> None:
     assert honest.offers(departureDate=date, max=1)
 
 
 @pytest.mark.parametrize("name", ["maxPrice", "max"])
-def test_a_maximum_has_none_itself(honest: InProcess, name: str) -> None:
+def test_maximum_parameters_may_be_arbitrarily_large(honest: InProcess, name: str) -> None:
     assert honest.offers(**{name: 2**63}) == honest.offers()
 
 
-def test_more_than_250_offers_are_never_given(honest: InProcess) -> None:
+def test_offers_are_limited_to_250(honest: InProcess) -> None:
     assert len(honest.offers(originLocationCode="NYC", destinationLocationCode="LON")) == 250
     assert honest.search(max=1000).status_code == 200

@@ -42,7 +42,7 @@ def test_sandbox_imports_nothing_of_the_service() -> None:
     assert run(code) == "[]"
 
 
-def test_importing_it_patches_nothing() -> None:
+def test_sandbox_import_patches_nothing() -> None:
     code = """
 import sandbox, sandbox.http.server
 from gevent import monkey
@@ -51,7 +51,7 @@ print(monkey.is_module_patched('socket'))
     assert run(code) == "False"
 
 
-def test_creating_a_sandbox_reads_no_airports() -> None:
+def test_sandbox_creation_reads_no_airports() -> None:
     code = """
 import sandbox
 from sandbox.world.airports import Airports
@@ -61,7 +61,7 @@ print(Airports._loaded)
     assert run(code) == "None"
 
 
-def test_another_process_has_the_same_offers(honest: InProcess) -> None:
+def test_offers_are_the_same_in_another_process(honest: InProcess) -> None:
     code = """
 from tests.support.clients.sandbox_client import InProcess
 print(InProcess().search(max=20).text)
@@ -86,11 +86,11 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 
 @pytest.mark.parametrize("module", sorted((ROOT / "sandbox").glob("*.py")), ids=lambda p: p.stem)
-def test_each_module_is_small(module: Path) -> None:
+def test_sandbox_modules_are_small(module: Path) -> None:
     assert len(module.read_text().splitlines()) < 300
 
 
-def test_the_page_says_what_it_is(sandbox: InProcess) -> None:
+def test_sandbox_page_says_what_it_is(sandbox: InProcess) -> None:
     page = sandbox.http.get("/")
     assert page.headers["content-type"].startswith("text/html")
     assert "invented flights and prices" in page.text
@@ -98,12 +98,12 @@ def test_the_page_says_what_it_is(sandbox: InProcess) -> None:
     assert "departureDate=2026-12-21" in page.text
 
 
-def test_the_page_does_not_repeat_what_a_host_header_smuggles_in(sandbox: InProcess) -> None:
+def test_sandbox_page_does_not_echo_a_hostile_host_header(sandbox: InProcess) -> None:
     page = sandbox.http.get("/", headers={"Host": "<script>"})
     assert "<script>" not in page.text
 
 
-def test_between_busy_airports_there_are_always_flights() -> None:
+def test_busy_airports_always_have_flights_between_them() -> None:
     airports = Airports()
     network = Network(Dice("amadeus"), airports)
     busy = [airports.airport(code) for code, rank in RANKS.items() if rank == 3]
@@ -112,12 +112,12 @@ def test_between_busy_airports_there_are_always_flights() -> None:
             assert origin.city == destination.city or network.routings(origin, destination)
 
 
-def test_a_fixed_latency_is_what_it_says() -> None:
+def test_fixed_latency_is_exact() -> None:
     assert Latency.parse("120").seconds() == 0.12
     assert str(Latency.parse(120)) == "120"
 
 
-def test_a_lognormal_latency_has_its_median_and_its_tail() -> None:
+def test_lognormal_latency_has_its_median_and_its_tail() -> None:
     latency = Latency.parse("lognormal:80,900")
     drawn = sorted(latency.seconds() for _ in range(4000))
     assert drawn[2000] == pytest.approx(0.080, rel=0.2)
@@ -129,12 +129,12 @@ def test_a_lognormal_latency_has_its_median_and_its_tail() -> None:
     "text",
     ["", "fast", "-1", "inf", "nan", "600001", "lognormal:", "lognormal:1", "lognormal:0,5", None],
 )
-def test_another_latency_is_refused(text: str | None) -> None:
+def test_invalid_latency_is_refused(text: str | None) -> None:
     with pytest.raises(ValueError, match="latency"):
         Latency.parse(text)
 
 
-def test_no_answer_is_later_than_ten_minutes() -> None:
+def test_latency_is_at_most_ten_minutes() -> None:
     latency = Latency.parse("lognormal:0.001,600000")
     assert max(latency.seconds() for _ in range(4000)) == 600
 
@@ -142,12 +142,12 @@ def test_no_answer_is_later_than_ten_minutes() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"token_life": 5_000_000_000}, {"token_life": 0}, {"quota": 10**23}, {"quota": -1}]
 )
-def test_a_sandbox_that_could_not_work_is_not_made(wrong: dict[str, int]) -> None:
+def test_sandbox_with_an_unworkable_configuration_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be a whole number"):
         SandboxConfig(**wrong)  # type: ignore[arg-type]
 
 
-def test_the_searches_that_are_told_apart_are_bounded() -> None:
+def test_number_of_searches_counted_separately_is_bounded() -> None:
     counters = Counters()
     for number in range(10_010):
         counters.started("search", f"search {number}")
@@ -156,7 +156,7 @@ def test_the_searches_that_are_told_apart_are_bounded() -> None:
     assert by_search["other"] == 10
 
 
-def test_the_most_at_once_is_remembered() -> None:
+def test_maximum_number_of_concurrent_calls_is_counted() -> None:
     counters = Counters()
     for _ in range(2):
         counters.started("token")
@@ -166,7 +166,7 @@ def test_the_most_at_once_is_remembered() -> None:
     assert counters.snapshot()["max_concurrent"] == 2
 
 
-def test_threads_can_share_it(sandbox: InProcess) -> None:
+def test_sandbox_can_be_shared_by_threads(sandbox: InProcess) -> None:
     expected, found = sandbox.offers(max=3), []
     threads = [
         threading.Thread(target=lambda: found.append(sandbox.offers(max=3))) for _ in range(8)
@@ -179,7 +179,7 @@ def test_threads_can_share_it(sandbox: InProcess) -> None:
     assert sandbox.counters()["search"]["calls"] == 9
 
 
-def test_every_airport_of_the_tables_is_known() -> None:
+def test_airports_in_the_tables_are_known() -> None:
     airports = Airports()
     hubs = {hub for airline in AIRLINES.values() for hub in airline.hubs}
     assert [code for code in {*RANKS, *hubs} if not airports.airports_of(code)] == []
@@ -189,17 +189,17 @@ def test_every_airport_of_the_tables_is_known() -> None:
     ("host", "url"),
     [("127.0.0.1", "http://127.0.0.1:9090"), ("::1", "http://[::1]:9090")],
 )
-def test_the_address_is_written_as_a_url(host: str, url: str) -> None:
+def test_listening_address_is_printed_as_a_url(host: str, url: str) -> None:
     assert url_of("http", host, 9090) == url
 
 
-def test_the_readme_shows_what_setting_a_fault_prints(sandbox: InProcess) -> None:
+def test_sandbox_readme_shows_the_real_output_of_setting_a_fault(sandbox: InProcess) -> None:
     readme = (ROOT / "sandbox" / "README.md").read_text()
     [(wanted, shown)] = re.findall(r"/admin/faults \\\n +-d '(.*)'\n(\{.*\})\n", readme)
     assert sandbox.http.put("/admin/faults", content=wanted).text == shown
 
 
-def test_the_readme_names_every_fault_and_option() -> None:
+def test_sandbox_readme_names_every_fault_and_option() -> None:
     readme = (ROOT / "sandbox" / "README.md").read_text()
     named = set(re.findall(r"`([^`\s]+)`", readme))
     assert (names_for("search") | names_for("token")) - named == set()

@@ -16,7 +16,7 @@ def test_any_credentials_get_a_token(sandbox: InProcess) -> None:
 
 
 @pytest.mark.parametrize("form", [{"client_id": ""}, {"client_secret": ""}])
-def test_empty_credentials_do_not(sandbox: InProcess, form: dict[str, str]) -> None:
+def test_empty_credentials_get_no_token(sandbox: InProcess, form: dict[str, str]) -> None:
     answer = sandbox.ask_token(**form)
     assert answer.status_code == 401
     assert answer.json() == {
@@ -31,7 +31,7 @@ def test_empty_credentials_do_not(sandbox: InProcess, form: dict[str, str]) -> N
     "form",
     [{"client_id": "other"}, {"client_secret": "other"}, {"client_id": "ü", "client_secret": "ü"}],
 )
-def test_configured_credentials_are_the_only_ones(form: dict[str, str]) -> None:
+def test_configured_credentials_are_the_only_accepted_ones(form: dict[str, str]) -> None:
     sandbox = InProcess(client_id="me", client_secret="secret")
     assert sandbox.ask_token().status_code == 200
     refused = sandbox.ask_token(**form)
@@ -45,23 +45,23 @@ def test_configured_credentials_may_be_long() -> None:
 
 
 @pytest.mark.parametrize("grant", ["", "password"])
-def test_another_grant_is_not_supported(sandbox: InProcess, grant: str) -> None:
+def test_other_grant_types_are_refused(sandbox: InProcess, grant: str) -> None:
     answer = sandbox.ask_token(grant_type=grant)
     assert answer.status_code == 400
     assert answer.json()["error"] == "unsupported_grant_type"
     assert answer.json()["code"] == 38187
 
 
-def test_further_fields_such_as_the_office_are_welcome(sandbox: InProcess) -> None:
+def test_additional_fields_of_a_token_request_are_accepted(sandbox: InProcess) -> None:
     assert sandbox.ask_token(guest_office_id="NCE1A0955").status_code == 200
 
 
-def test_a_token_is_good_in_another_process_with_the_same_seed(sandbox: InProcess) -> None:
+def test_token_is_valid_in_another_process_with_the_same_seed(sandbox: InProcess) -> None:
     assert InProcess().get({}, sandbox.token).status_code == 400
     assert InProcess(seed="other").get({}, sandbox.token).status_code == 401
 
 
-def test_a_token_expires(sandbox: InProcess) -> None:
+def test_token_expires_after_its_lifetime(sandbox: InProcess) -> None:
     sandbox.search(max=1)
     sandbox.clock.now += 1798
     assert sandbox.search(max=1).status_code == 200
@@ -80,7 +80,7 @@ def test_malformed_token_is_refused(text: str) -> None:
         Tokens("seed", Clock()).check(text)
 
 
-def test_a_tampered_token_is_refused(sandbox: InProcess) -> None:
+def test_tampered_token_is_refused(sandbox: InProcess) -> None:
     last = "A" if sandbox.token[-1] != "A" else "Q"
     for bad in (sandbox.token[:-1] + last, sandbox.token + "AAAA", "x" * 5000):
         answer = sandbox.http.get(
@@ -90,7 +90,7 @@ def test_a_tampered_token_is_refused(sandbox: InProcess) -> None:
 
 
 @pytest.mark.parametrize("code", [38190, 38192, 38193])
-def test_revoked_tokens_are_refused_as_told(sandbox: InProcess, code: int) -> None:
+def test_revoked_tokens_are_refused_with_the_given_code(sandbox: InProcess, code: int) -> None:
     old = sandbox.token
     sandbox.http.post("/admin/tokens/revoke", json={"code": code})
     new = sandbox.ask_token().json()["access_token"]

@@ -35,9 +35,7 @@ queries = st.fixed_dictionaries(
 
 
 @given(queries, queries)
-def test_two_queries_share_a_key_exactly_if_they_are_equal(
-    one: PriceQuery, two: PriceQuery
-) -> None:
+def test_queries_share_a_key_exactly_if_they_are_equal(one: PriceQuery, two: PriceQuery) -> None:
     assert (cache_key("test", one) == cache_key("test", two)) is (one == two)
 
 
@@ -64,13 +62,13 @@ def test_lower_and_upper_case_share_a_key() -> None:
     ],
     ids=lambda difference: next(iter(difference)),
 )
-def test_no_two_values_of_an_option_share_a_key(difference: dict[str, Any]) -> None:
+def test_different_option_values_have_different_keys(difference: dict[str, Any]) -> None:
     plain, other = PriceQuery(**BASE), PriceQuery(**BASE | difference)
 
     assert cache_key("test", plain) != cache_key("test", other)
 
 
-def test_every_field_of_a_query_is_looked_at_above() -> None:
+def test_key_tests_cover_every_field_of_a_query() -> None:
     looked_at = {
         "origin", "destination", "date", "return_date", "adults", "children", "infants",
         "currency", "cabin", "nonstop",
@@ -79,13 +77,13 @@ def test_every_field_of_a_query_is_looked_at_above() -> None:
     assert set(PriceQuery.model_fields) == looked_at
 
 
-def test_nocache_asks_for_the_same_entry() -> None:
+def test_nocache_does_not_change_the_key() -> None:
     plain, forced = PriceRequest(**BASE), PriceRequest(**BASE | {"nocache": True})
 
     assert cache_key("test", plain) == cache_key("test", forced)
 
 
-def test_prices_of_two_environments_never_meet() -> None:
+def test_environments_have_different_keys() -> None:
     someone: dict[str, Any] = {"amadeus_client_id": "id", "amadeus_client_secret": "secret"}
     providers = [
         Settings(amadeus_environment=environment, **someone).provider

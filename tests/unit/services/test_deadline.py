@@ -24,34 +24,34 @@ def busy(seconds: float) -> Iterator[None]:
     worker.kill()
 
 
-def test_answer_of_several_round_trips_counts_on_a_busy_worker() -> None:
+def test_several_short_waits_stay_within_the_limit_on_a_busy_worker() -> None:
     with busy(0.05), within(0.1):
         for _ in range(5):
             gevent.sleep(0.001)  # a round trip, after which the worker looks late
 
 
-def test_silence_ends_in_time() -> None:
+def test_silent_server_is_timed_out() -> None:
     begun = time.monotonic()
     with pytest.raises(TimeoutError), within(0.1):
         gevent.sleep(5)
     assert 0.1 <= time.monotonic() - begun < 0.5
 
 
-def test_silence_ends_on_a_busy_worker_too() -> None:
+def test_silent_server_is_timed_out_on_a_busy_worker_too() -> None:
     begun = time.monotonic()
     with busy(0.02), pytest.raises(TimeoutError), within(0.1):
         gevent.sleep(5)
     assert time.monotonic() - begun < 1
 
 
-def test_limit_within_another_ends_its_own_block_alone() -> None:
+def test_nested_deadline_ends_only_its_own_block() -> None:
     with within(5):
         with pytest.raises(TimeoutError, match=r"0\.05 s"), within(0.05):
             gevent.sleep(5)
         gevent.sleep(0.01)
 
 
-def test_timeout_of_somebody_else_passes_through() -> None:
+def test_unrelated_timeout_is_not_caught() -> None:
     with gevent.Timeout(0.05) as other, pytest.raises(gevent.Timeout) as raised, within(5):
         gevent.sleep(5)
     assert raised.value is other

@@ -18,7 +18,7 @@ def offer(amount: object, currency: object = "EUR") -> dict[str, Any]:
 
 
 @given(st.lists(amounts, min_size=1), st.randoms(use_true_random=False))
-def test_the_order_of_the_offers_does_not_matter(prices: list[str], shuffler: Any) -> None:
+def test_order_of_the_offers_does_not_matter(prices: list[str], shuffler: Any) -> None:
     offers = [offer(price) for price in prices]
     shuffler.shuffle(offers)
 
@@ -43,18 +43,18 @@ def test_amounts_are_compared_as_exact_numbers_and_not_as_text(
     assert cheapest_fare([offer(price) for price in prices], None) == Fare(cheapest, "EUR")
 
 
-def test_an_amount_stays_as_amadeus_wrote_it() -> None:
+def test_amount_stays_as_amadeus_wrote_it() -> None:
     assert cheapest_fare([offer("250.00")], None) == Fare("250.00", "EUR")
 
 
-def test_of_a_mixed_list_only_offers_in_the_asked_currency_count() -> None:
+def test_offers_in_other_than_the_requested_currency_are_ignored() -> None:
     offers = [offer("90.00", "USD"), offer("100.00", "EUR"), offer("95.00", "EUR")]
 
     assert cheapest_fare(offers, "EUR") == Fare("95.00", "EUR")
 
 
 @pytest.mark.parametrize("asked", [None, "JPY"])
-def test_of_a_mixed_list_in_no_asked_currency_those_in_the_first_ones_count(
+def test_mixed_offers_without_the_requested_currency_use_the_first_one(
     asked: str | None,
 ) -> None:
     offers = [offer("100.00", "USD"), offer("1.00", "EUR"), offer("90.00", "USD")]
@@ -69,7 +69,7 @@ ODD_PRICES = [
 
 
 @pytest.mark.parametrize("odd", ODD_PRICES, ids=repr)
-def test_an_offer_with_an_odd_price_does_not_count(odd: object) -> None:
+def test_offer_with_an_odd_price_is_ignored(odd: object) -> None:
     assert cheapest_fare([offer(odd), offer("300.00")], None) == Fare("300.00", "EUR")
 
 
@@ -80,11 +80,11 @@ def test_malformed_offers_are_ignored(odd: object) -> None:
     assert cheapest_fare([odd, offer("300.00")], None) == Fare("300.00", "EUR")
 
 
-def test_an_offer_without_a_currency_does_not_count() -> None:
+def test_offer_without_a_currency_is_ignored() -> None:
     assert cheapest_fare([offer("1.00", None), offer("300.00")], None) == Fare("300.00", "EUR")
 
 
-def test_an_empty_list_means_no_offers() -> None:
+def test_empty_offer_list_means_no_offers() -> None:
     assert cheapest_fare([], None) is None
 
 
@@ -94,6 +94,6 @@ def test_non_list_data_is_a_bad_answer(offers: object) -> None:
         cheapest_fare(offers, None)
 
 
-def test_offers_without_a_single_price_are_a_bad_answer_and_not_no_offers() -> None:
+def test_offers_without_any_price_are_a_bad_answer() -> None:
     with pytest.raises(AmadeusBadAnswer, match="has a valid price"):
         cheapest_fare([offer("abc"), {}], None)

@@ -22,7 +22,7 @@ def crowd(number: int, come: Callable[[int], None]) -> Iterator[list[threading.T
         thread.join(5)
 
 
-def test_no_more_get_in_than_there_are_slots() -> None:
+def test_number_of_holders_never_exceeds_the_slots() -> None:
     slots, inside = Slots(3), threading.Semaphore(3)
     got_in = list[bool]()
 
@@ -37,7 +37,7 @@ def test_no_more_get_in_than_there_are_slots() -> None:
     assert got_in == [True] * 12
 
 
-def test_slot_goes_to_whoever_has_waited_longest() -> None:
+def test_free_slot_goes_to_the_longest_waiter() -> None:
     slots, order = Slots(1), list[int]()
 
     def come(number: int) -> None:
@@ -50,7 +50,7 @@ def test_slot_goes_to_whoever_has_waited_longest() -> None:
     assert order == list(range(8))
 
 
-def test_wait_that_is_foreseen_to_be_too_long_is_refused_at_once() -> None:
+def test_caller_with_too_long_an_expected_wait_is_refused_at_once() -> None:
     slots, end = Slots(2), threading.Event()
     with slots.one():
         time.sleep(0.1)  # which shows what is usual
@@ -68,7 +68,7 @@ def test_wait_that_is_foreseen_to_be_too_long_is_refused_at_once() -> None:
     assert 0.9 < refused.value.seconds < 3  # two at a time, of twenty with this one
 
 
-def test_slot_that_does_not_come_is_waited_for_no_longer_than_said() -> None:
+def test_caller_waits_for_a_slot_no_longer_than_its_limit() -> None:
     slots = Slots(1)
     with slots.one(), pytest.raises(Crowded), slots.one(max_wait=0.05):
         pass

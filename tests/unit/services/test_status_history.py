@@ -33,7 +33,7 @@ def worker(folder: Path) -> History:
     return History(folder, lambda: Totals(next(numbers)))
 
 
-def test_two_workers_write_one_point_a_step(tmp_path: Path, clock: Clock) -> None:
+def test_workers_together_write_one_point_per_step(tmp_path: Path, clock: Clock) -> None:
     first, second = worker(tmp_path), worker(tmp_path)
 
     for _ in range(3):
@@ -44,7 +44,7 @@ def test_two_workers_write_one_point_a_step(tmp_path: Path, clock: Clock) -> Non
     assert [point.at for point in second.points()] == [1000.0, 1010.0, 1020.0]
 
 
-def test_another_worker_goes_on_where_one_died(tmp_path: Path, clock: Clock) -> None:
+def test_history_is_continued_by_another_worker(tmp_path: Path, clock: Clock) -> None:
     worker(tmp_path).record_if_due()
     clock.now += STEP_SECONDS
 
@@ -53,7 +53,7 @@ def test_another_worker_goes_on_where_one_died(tmp_path: Path, clock: Clock) -> 
     assert len(worker(tmp_path).points()) == 2
 
 
-def test_only_the_last_minutes_are_kept(tmp_path: Path, clock: Clock) -> None:
+def test_history_keeps_only_the_last_minutes(tmp_path: Path, clock: Clock) -> None:
     recorder = worker(tmp_path)
     for _ in range(KEPT + 5):
         recorder.record_if_due()
@@ -75,7 +75,7 @@ def test_busy_lock_on_the_history_delays_no_worker(tmp_path: Path, clock: Clock)
     assert worker(tmp_path).points() == []
 
 
-def test_a_process_that_is_alone_has_no_history() -> None:
+def test_single_process_has_no_history() -> None:
     alone = History(None, Totals)
 
     alone.record_if_due()
@@ -83,7 +83,7 @@ def test_a_process_that_is_alone_has_no_history() -> None:
     assert alone.points() == []
 
 
-def test_recording_outlives_an_error_and_tells_of_it(
+def test_recording_continues_after_an_error_and_logs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status_history, "STEP_SECONDS", 0.01)

@@ -33,7 +33,7 @@ class OnceMistakenStore(MemoryStore):
         return super().claim(key, owner, not_before, arrived, background=background)
 
 
-def test_token_is_fetched_even_if_the_warm_up_hits_an_unexpected_error() -> None:
+def test_token_is_fetched_even_after_an_unexpected_warm_up_error() -> None:
     store, token = OnceMistakenStore(), b'{"access_token": "token", "expires_in": 1799}'
     reader = ReadThrough(store, fetch_timeout=5)
     reply = Reply(200, "application/json", token)

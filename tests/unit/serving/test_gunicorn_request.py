@@ -35,7 +35,7 @@ def read(client: Client) -> Request:
     return Request(Config(), client, HERE)
 
 
-def test_time_limit_holds_for_head_in_single_bytes_and_reads_become_rare() -> None:
+def test_head_sent_in_single_bytes_is_timed_out_and_read_less_often() -> None:
     client = Client(chain([BEGINNING], repeat(b"\r", 10_000)))
 
     with pytest.raises(gevent.Timeout), gevent.Timeout(0.1):
@@ -44,7 +44,7 @@ def test_time_limit_holds_for_head_in_single_bytes_and_reads_become_rare() -> No
     assert client.reads < 20
 
 
-def test_head_that_goes_on_beyond_16_kilobytes_is_refused() -> None:
+def test_head_larger_than_16_kilobytes_is_refused() -> None:
     client = Client(chain([BEGINNING], repeat(b"\r" * 8192, 60)))
 
     with pytest.raises(LimitRequestHeaders):
@@ -53,7 +53,7 @@ def test_head_that_goes_on_beyond_16_kilobytes_is_refused() -> None:
     assert client.taken < 32_768
 
 
-def test_requests_behind_a_head_do_not_count_towards_its_size() -> None:
+def test_pipelined_requests_do_not_count_towards_the_head_size() -> None:
     lines = b"%s x\r\nB:%s\r\n" % (BEGINNING, b"x" * 8000)
     client = Client([lines, b"C:%s\r\n" % (b"x" * 8000), b"\r\n" + b"GET / HTTP/1.1\r\n" * 400])
 

@@ -18,7 +18,7 @@ def pipe() -> Iterator[tuple[int, int]]:
         os.close(end)
 
 
-def test_look_lets_nobody_else_run(pipe: tuple[int, int]) -> None:
+def test_poll_without_timeout_runs_no_other_greenlet(pipe: tuple[int, int]) -> None:
     others = list[str]()
     gevent.spawn(others.append, "ran")
     poll = Poll()
@@ -27,21 +27,21 @@ def test_look_lets_nobody_else_run(pipe: tuple[int, int]) -> None:
     assert others == []
 
 
-def test_look_sees_what_has_arrived(pipe: tuple[int, int]) -> None:
+def test_poll_without_timeout_sees_arrived_data(pipe: tuple[int, int]) -> None:
     poll = Poll()
     poll.register(pipe[0], select.POLLIN)
     os.write(pipe[1], b"x")
     assert poll.poll(0) == [(pipe[0], select.POLLIN)]
 
 
-def test_poll_with_time_to_wait_lets_others_run(pipe: tuple[int, int]) -> None:
+def test_poll_with_timeout_lets_other_greenlets_run(pipe: tuple[int, int]) -> None:
     poll = Poll()
     poll.register(pipe[0], select.POLLIN)
     gevent.spawn(os.write, pipe[1], b"x")
     assert poll.poll(5000) == [(pipe[0], select.POLLIN)]
 
 
-def test_descriptor_that_is_unregistered_is_not_looked_at(pipe: tuple[int, int]) -> None:
+def test_unregistered_descriptor_is_not_polled(pipe: tuple[int, int]) -> None:
     poll = Poll()
     poll.register(pipe[0], select.POLLIN)
     poll.unregister(pipe[0])

@@ -24,7 +24,7 @@ def hosts_of(where: RedisUrl) -> list[str]:
     return [host for host, _ in where.addresses] or [server["host"]]
 
 
-def test_the_manual_shows_every_way() -> None:
+def test_manual_shows_every_way_to_reach_redis() -> None:
     assert {RedisUrl.parse(form).kind for form in FORMS} == {
         "memory", "server", "sentinel", "cluster",
     }  # fmt: skip
@@ -32,7 +32,7 @@ def test_the_manual_shows_every_way() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_form_of_the_manual_is_a_way_to_redis(form: str) -> None:
+def test_documented_redis_url_is_accepted(form: str) -> None:
     if form != "memory://":
         connections_to(form).close()
 
@@ -40,14 +40,16 @@ def test_a_form_of_the_manual_is_a_way_to_redis(form: str) -> None:
 @pytest.mark.parametrize("scheme", ["redis", "rediss"])
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("form", [form for form in FORMS if "host" in form])
-def test_a_form_of_the_manual_takes_names_and_addresses(form: str, host: str, scheme: str) -> None:
+def test_documented_redis_url_accepts_host_names_and_addresses(
+    form: str, host: str, scheme: str
+) -> None:
     url = form.replace("redis", scheme, 1).replace("host", HOSTS[host])
     connections_to(url).close()
     assert host in str(summary(Settings(redis_url=SecretStr(url)))["redis"])
     assert hosts_of(RedisUrl.parse(url)) == [host] * form.count("host")
 
 
-def test_names_and_addresses_may_stand_side_by_side() -> None:
+def test_redis_url_may_mix_host_names_and_addresses() -> None:
     url = "redis+cluster://user:p%5Bss@one:7000,[::1]:7001,[::2]"
     where = RedisUrl.parse(Settings(redis_url=SecretStr(url)).redis_url.get_secret_value())
     assert where.addresses == (("one", 7000), ("::1", 7001), ("::2", 6379))
@@ -55,6 +57,6 @@ def test_names_and_addresses_may_stand_side_by_side() -> None:
 
 
 @pytest.mark.parametrize("hosts", ["[::1:7000", "one,::1]", "one,::1:7000", "", ",one"])
-def test_hosts_that_cannot_be_told_apart_are_refused(hosts: str) -> None:
+def test_ambiguous_hosts_in_a_redis_url_are_refused(hosts: str) -> None:
     with pytest.raises(ValueError, match=r"must have hosts|must have a port"):
         RedisUrl.parse(f"redis+cluster://{hosts}")

@@ -53,7 +53,7 @@ def refusal(loaded: Any, capsys: pytest.CaptureFixture[str]) -> Any:
     return refuse
 
 
-def test_without_any_setting_the_sandbox_is_served_from_memory_by_one_worker(loaded: Any) -> None:
+def test_default_settings_use_sandbox_memory_and_one_worker(loaded: Any) -> None:
     settings = loaded()
 
     assert settings.environment is AmadeusEnvironment.SANDBOX
@@ -64,13 +64,13 @@ def test_without_any_setting_the_sandbox_is_served_from_memory_by_one_worker(loa
     assert (settings.amadeus_timeout, settings.request_deadline) == (10, 15)
 
 
-def test_a_variable_that_is_set_to_nothing_is_not_set(loaded: Any) -> None:
+def test_empty_variable_counts_as_unset(loaded: Any) -> None:
     empty = dict.fromkeys([name.upper() for name in Settings.model_fields], "")
 
     assert loaded(**empty) == Settings()
 
 
-def test_a_dotenv_file_is_read_and_the_environment_wins(loaded: Any, tmp_path: Path) -> None:
+def test_environment_overrides_the_dotenv_file(loaded: Any, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PORT=8001\nCACHE_TTL=30\nSOMEBODY_ELSES=1\n")
 
     settings = loaded(PORT="8002")
@@ -78,7 +78,7 @@ def test_a_dotenv_file_is_read_and_the_environment_wins(loaded: Any, tmp_path: P
     assert (settings.port, settings.cache_ttl) == (8002, 30)
 
 
-def test_words_are_taken_in_either_case(loaded: Any) -> None:
+def test_setting_words_are_accepted_in_either_case(loaded: Any) -> None:
     settings = loaded(AMADEUS_ENVIRONMENT="Sandbox", LOG_LEVEL="DEBUG", LOG_FORMAT="Json")
 
     assert (settings.environment, settings.log_level, settings.log_format) == (
@@ -95,7 +95,7 @@ def test_words_are_taken_in_either_case(loaded: Any) -> None:
         ("production", "https://api.amadeus.com", 40),
     ],
 )
-def test_an_environment_brings_its_host_and_its_pace(
+def test_amadeus_environment_determines_host_and_rate_limit(
     loaded: Any, environment: str, base_url: str, rate: float
 ) -> None:
     settings = loaded(AMADEUS_ENVIRONMENT=environment, **CREDENTIALS)
@@ -104,7 +104,7 @@ def test_an_environment_brings_its_host_and_its_pace(
     assert settings.credentials == ("some-id", "some-secret")
 
 
-def test_a_base_url_implies_the_custom_environment_without_a_pace(loaded: Any) -> None:
+def test_base_url_implies_the_custom_environment_without_a_rate_limit(loaded: Any) -> None:
     settings = loaded(AMADEUS_BASE_URL="http://localhost:9090/", **CREDENTIALS)
 
     assert settings.environment is AmadeusEnvironment.CUSTOM
@@ -182,7 +182,7 @@ def test_a_base_url_implies_the_custom_environment_without_a_pace(loaded: Any) -
         ("LOG_FORMAT", "xml", "auto, json or console"),
     ],
 )
-def test_a_bad_setting_is_named_with_what_it_takes_and_repeated_unless_it_may_hold_a_secret(
+def test_invalid_setting_error_names_valid_values_and_never_a_secret(
     refusal: Any, variable: str, value: str, takes: str
 ) -> None:
     said = refusal(**CREDENTIALS | {variable: value})
@@ -215,11 +215,11 @@ def test_error_for_a_bad_setting_reads_like_a_sentence(refusal: Any) -> None:
         "rediss+cluster://:pass@one?ssl_ca_certs=/dev/null",
     ],
 )
-def test_a_redis_is_reached_in_many_ways(loaded: Any, url: str) -> None:
+def test_redis_url_accepts_many_forms(loaded: Any, url: str) -> None:
     assert loaded(REDIS_URL=url).redis_url.get_secret_value() == url
 
 
-def test_all_bad_settings_are_named_in_one_line(refusal: Any) -> None:
+def test_invalid_settings_are_all_named_in_one_line(refusal: Any) -> None:
     said = refusal(PORT="x", CACHE_TTL="x", LOG_LEVEL="x")
 
     assert all(name in said for name in ("PORT must", "CACHE_TTL must", "LOG_LEVEL must"))
@@ -229,7 +229,7 @@ def test_all_bad_settings_are_named_in_one_line(refusal: Any) -> None:
 @pytest.mark.parametrize(
     "where", [{"AMADEUS_ENVIRONMENT": "test"}, {"AMADEUS_BASE_URL": "http://h"}], ids=str
 )
-def test_outside_the_sandbox_both_credentials_are_needed(
+def test_real_environments_need_both_credentials(
     refusal: Any, where: dict[str, str], missing: str
 ) -> None:
     given = {name: value for name, value in CREDENTIALS.items() if name != missing}
@@ -240,7 +240,7 @@ def test_outside_the_sandbox_both_credentials_are_needed(
     assert "some-" not in said
 
 
-def test_both_credentials_are_asked_for_at_once(refusal: Any) -> None:
+def test_missing_credentials_are_both_named_at_once(refusal: Any) -> None:
     both = "flight-price-api: AMADEUS_CLIENT_ID and AMADEUS_CLIENT_SECRET are required with"
 
     assert refusal(AMADEUS_ENVIRONMENT="test") == f"{both} AMADEUS_ENVIRONMENT=test"
@@ -249,14 +249,14 @@ def test_both_credentials_are_asked_for_at_once(refusal: Any) -> None:
     )
 
 
-def test_credentials_alone_do_not_say_for_which_environment_they_are(refusal: Any) -> None:
+def test_credentials_need_an_explicit_environment(refusal: Any) -> None:
     assert refusal(**CREDENTIALS) == (
         "flight-price-api: AMADEUS_ENVIRONMENT must be set if credentials are set:"
         " sandbox, enterprise-test, enterprise, test, production or custom"
     )
 
 
-def test_the_custom_environment_needs_a_base_url_and_the_others_have_theirs(refusal: Any) -> None:
+def test_base_url_is_required_by_the_custom_environment_only(refusal: Any) -> None:
     custom = refusal(AMADEUS_ENVIRONMENT="custom", **CREDENTIALS)
     both = refusal(AMADEUS_ENVIRONMENT="test", AMADEUS_BASE_URL="http://host", **CREDENTIALS)
 
@@ -310,7 +310,7 @@ def test_startup_notice_names_the_sandbox() -> None:
     ],
 )
 @pytest.mark.parametrize("where", ["environment", "file"])
-def test_a_misspelt_setting_is_told_at_the_start(
+def test_misspelt_setting_is_reported_at_start(
     loaded: Any, tmp_path: Path, stranger: str, meant: str, where: str
 ) -> None:
     if where == "file":
@@ -323,7 +323,7 @@ def test_a_misspelt_setting_is_told_at_the_start(
     assert "hidden" not in notice
 
 
-def test_variable_of_another_program_is_not_told(loaded: Any) -> None:
+def test_variable_of_another_program_is_not_reported(loaded: Any) -> None:
     others = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "GPG_KEY", "HTTP_PORT", "REDIS_PORT", "PATH")
 
     notice = str(summary(loaded(**dict.fromkeys(others, "1")))["notice"])
@@ -331,7 +331,7 @@ def test_variable_of_another_program_is_not_told(loaded: Any) -> None:
     assert "is not a setting" not in notice
 
 
-def test_service_that_is_open_outside_the_sandbox_says_so(loaded: Any) -> None:
+def test_service_without_client_keys_outside_the_sandbox_warns_at_start(loaded: Any) -> None:
     real = {"AMADEUS_ENVIRONMENT": "test", **CREDENTIALS}
     notice = str(summary(loaded(**real))["notice"])
     in_sandbox = str(summary(Settings(amadeus_environment=AmadeusEnvironment.SANDBOX))["notice"])
@@ -353,7 +353,9 @@ def test_service_that_is_open_outside_the_sandbox_says_so(loaded: Any) -> None:
         ("10.0.0.7", False),
     ],
 )
-def test_network_with_others_than_proxies_is_told(loaded: Any, network: str, is_wide: bool) -> None:
+def test_trusted_network_wider_than_the_proxies_is_reported(
+    loaded: Any, network: str, is_wide: bool
+) -> None:
     notice = str(summary(loaded(FORWARDED_ALLOW_IPS=f"192.0.2.7,{network}"))["notice"])
 
     assert (f"FORWARDED_ALLOW_IPS has {network}: a client" in notice) is is_wide
@@ -363,7 +365,7 @@ def test_network_with_others_than_proxies_is_told(loaded: Any, network: str, is_
 @pytest.mark.parametrize(
     "file", ["api/access/client_address.py", ".env.example", "deploy/kubernetes/kustomization.yaml"]
 )
-def test_example_of_proxies_is_narrow(file: str) -> None:
+def test_example_of_trusted_proxies_is_narrow(file: str) -> None:
     text = (ROOT / file).read_text()
     examples = re.findall(r"(?:like |or |ALLOW_IPS=)(\d+\.\d+\.\d+\.\d+(?:/\d+)?)", text)
 
@@ -371,7 +373,7 @@ def test_example_of_proxies_is_narrow(file: str) -> None:
     assert Proxies.parse(",".join(examples)).wide() == []
 
 
-def test_workers_that_share_nothing_are_told_of(loaded: Any) -> None:
+def test_several_workers_without_redis_are_reported(loaded: Any) -> None:
     alone = summary(loaded(WEB_CONCURRENCY="1"))
     apart = summary(loaded(WEB_CONCURRENCY="2"))
     together = summary(loaded(WEB_CONCURRENCY="2", REDIS_URL="redis://localhost"))
@@ -381,7 +383,7 @@ def test_workers_that_share_nothing_are_told_of(loaded: Any) -> None:
 
 
 @pytest.mark.parametrize(("files", "is_told"), [(1024, True), (4096, False), (8192, False)])
-def test_too_few_files_are_told_at_the_start(
+def test_low_limit_of_open_files_is_reported_at_start(
     loaded: Any, monkeypatch: pytest.MonkeyPatch, files: int, is_told: bool
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
@@ -391,7 +393,7 @@ def test_too_few_files_are_told_at_the_start(
     assert (f"a worker may open only {files} files but can need 4096" in notice) is is_told
 
 
-def test_every_setting_is_described() -> None:
+def test_settings_all_have_a_description() -> None:
     assert all(field.description for field in Settings.model_fields.values())
 
 
@@ -400,7 +402,7 @@ SECRETS = [
 ]
 
 
-def test_every_secret_can_come_from_a_file() -> None:
+def test_secrets_can_all_come_from_files() -> None:
     secret = {
         name.upper()
         for name, field in Settings.model_fields.items()
@@ -411,7 +413,7 @@ def test_every_secret_can_come_from_a_file() -> None:
     assert set(SECRETS) == secret
 
 
-def test_a_secret_of_a_file_wins_over_the_variable(loaded: Any, tmp_path: Path) -> None:
+def test_secret_file_overrides_the_variable(loaded: Any, tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("the-secret-of-the-file\n")
 
@@ -423,7 +425,7 @@ def test_a_secret_of_a_file_wins_over_the_variable(loaded: Any, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_a_file_that_cannot_be_read_is_named_by_its_variable(
+def test_unreadable_secret_file_is_named_by_its_variable(
     refusal: Any, tmp_path: Path, secret: str
 ) -> None:
     said = refusal(**{f"{secret}_FILE": str(tmp_path / "nowhere")})
@@ -437,7 +439,7 @@ def test_a_file_that_cannot_be_read_is_named_by_its_variable(
     ("content", "complaint"),
     [(b"\n", "must not be an empty file"), (b"\xff\xfe", "not UTF-8 text")],
 )
-def test_a_file_without_a_secret_is_refused(
+def test_empty_secret_file_is_refused(
     refusal: Any, tmp_path: Path, content: bytes, complaint: str
 ) -> None:
     file = tmp_path / "secret"
@@ -458,7 +460,7 @@ def test_error_about_a_secret_file_does_not_repeat_its_content(
     assert "too-short" not in said
 
 
-def test_a_key_cannot_open_both_sides(refusal: Any) -> None:
+def test_key_cannot_be_both_client_and_operator_key(refusal: Any) -> None:
     key = "one-key-for-everything"
 
     said = refusal(API_KEYS=key, OPERATOR_KEYS=key)

@@ -14,7 +14,7 @@ def line(*, colors: bool = False, level: str = "info", **fields: object) -> str:
     return ConsoleRenderer(colors=colors)({**begin, **fields}).decode()
 
 
-def test_time_level_and_event_stand_in_columns() -> None:
+def test_console_line_has_time_level_and_event_in_columns() -> None:
     lines = [
         line(event=Event.CACHE_HIT, ttl=600),
         line(event=Event.AMADEUS_CIRCUIT_OPENED, level="warning", ttl=600),
@@ -24,7 +24,7 @@ def test_time_level_and_event_stand_in_columns() -> None:
     assert lines[0].startswith("23:08:04.123 info     cache.hit ")
 
 
-def test_a_route_is_read_as_one() -> None:
+def test_console_line_shows_a_route_as_one_word() -> None:
     shown = line(
         event=Event.CACHE_MISS, origin="JFK", destination="LAX", date="2026-12-21", age=None
     )
@@ -32,7 +32,7 @@ def test_a_route_is_read_as_one() -> None:
     assert shown.endswith("JFK-LAX 2026-12-21\n")
 
 
-def test_the_request_id_ends_the_line() -> None:
+def test_console_line_ends_with_the_request_id() -> None:
     assert line(event=Event.CACHE_HIT, request_id="abc", ttl=600).endswith("ttl=600 abc\n")
 
 
@@ -49,11 +49,11 @@ def test_the_request_id_ends_the_line() -> None:
         (RED, {"event": Event.HTTP_REQUEST, "status": 503}),
     ],
 )
-def test_the_outcome_has_a_color(color: str, fields: dict[str, str]) -> None:
+def test_console_line_colors_the_outcome(color: str, fields: dict[str, str]) -> None:
     assert f"{color}{fields['event']}" in line(colors=True, **fields)
 
 
-def test_without_colors_there_are_none() -> None:
+def test_console_line_without_colors_has_no_escape_codes() -> None:
     assert "\033" not in line(event=Event.TOKEN_FAILED, level="error")
 
 
@@ -73,7 +73,7 @@ def test_client_input_cannot_pass_for_a_log_field(path: str) -> None:
     assert json.loads(quoted[1]) == path
 
 
-def test_a_traceback_stands_indented_below_its_line() -> None:
+def test_traceback_is_indented_below_its_console_line() -> None:
     shown = line(event=Event.HTTP_ERROR, level="error", exception="Traceback:\n  x\nKeyError: 1")
 
     first, *rest = shown.splitlines()

@@ -36,25 +36,25 @@ def logging_calls(source: Path) -> Iterator[ast.Call]:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_line_is_logged_under_a_listed_event(source: Path) -> None:
+def test_code_logs_listed_events_only(source: Path) -> None:
     for call in logging_calls(source):
         names = " ".join(map(ast.unparse, call.args))
         is_parameter = names.isidentifier() and f"{names}: Event" in source.read_text()
         assert "Event." in names or is_parameter, f"line {call.lineno}: {names}"
 
 
-def test_every_listed_event_is_used() -> None:
+def test_listed_events_are_all_logged() -> None:
     code = "\n".join(source.read_text() for source in SOURCES)
 
     assert [event.name for event in Event if f"Event.{event.name}" not in code] == []
 
 
-def test_the_scan_sees_an_event_that_is_not_listed(tmp_path: Path) -> None:
+def test_scan_detects_an_unlisted_event(tmp_path: Path) -> None:
     source = tmp_path / "bad.py"
     source.write_text("log.info('made.up', field=1)")
 
     with pytest.raises(AssertionError, match=r"made\.up"):
-        test_every_line_is_logged_under_a_listed_event(source)
+        test_code_logs_listed_events_only(source)
 
 
 def rendered(*, console: bool = False, **event: object) -> str:
@@ -64,7 +64,7 @@ def rendered(*, console: bool = False, **event: object) -> str:
 
 
 @time_machine.travel("2026-11-21T12:00:00.5Z", tick=False)
-def test_a_line_is_one_json_object_that_tells_time_level_event_and_request_first() -> None:
+def test_log_line_is_a_json_object_that_begins_with_the_standard_fields() -> None:
     in_a_request = contextvars.copy_context()
     in_a_request.run(current_request_id.set, "abc")
     line = in_a_request.run(rendered, ttl=600, event=Event.CACHE_HIT, age=1.5)
@@ -75,7 +75,7 @@ def test_a_line_is_one_json_object_that_tells_time_level_event_and_request_first
     )
 
 
-def test_values_unknown_to_json_become_text_on_one_line() -> None:
+def test_values_unknown_to_json_are_logged_as_text_on_one_line() -> None:
     line = rendered(
         event=Event.LIBRARY, message="two\nlines", when=dt.timedelta(1), path=Path("/x")
     )
@@ -84,21 +84,21 @@ def test_values_unknown_to_json_become_text_on_one_line() -> None:
     assert json.loads(line)["when"] == "1 day, 0:00:00"
 
 
-def test_invalid_unicode_costs_no_line() -> None:
+def test_invalid_unicode_loses_no_log_line() -> None:
     line = rendered(event=Event.LIBRARY, message="half a pair: \ud800", number=2**70)
 
     assert json.loads(line)["number"] == 2**70
     assert "\\ud800" in line
 
 
-def test_a_stack_trace_is_a_field_of_its_line() -> None:
+def test_stack_trace_is_a_field_of_its_log_line() -> None:
     line = rendered(event=Event.HTTP_ERROR, exc_info=KeyError("lost"))
 
     assert line.count("\n") == 1
     assert "KeyError: 'lost'" in json.loads(line)["exception"]
 
 
-def test_on_a_console_a_line_is_for_people() -> None:
+def test_console_log_lines_are_readable_text() -> None:
     line = rendered(console=True, event=Event.CACHE_HIT, ttl=600)
 
     assert line[13:].startswith("info     cache.hit               ttl=600")
@@ -111,7 +111,7 @@ def pipe() -> Iterator[tuple[int, int]]:
     os.close(reader)
 
 
-def test_lines_come_out_whole_and_in_order(pipe: tuple[int, int]) -> None:
+def test_log_lines_are_written_whole_and_in_order(pipe: tuple[int, int]) -> None:
     reader, descriptor = pipe
     writer = QueuedWriter(descriptor, bytes)
     for number in range(2000):
@@ -126,7 +126,7 @@ def test_lines_come_out_whole_and_in_order(pipe: tuple[int, int]) -> None:
 # The master has this thread when it forks its workers.
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("process", ["parent", "child"])
-def test_line_is_written_where_no_thread_can_be_started_any_more(
+def test_log_line_is_written_when_no_thread_can_be_started(
     process: str, pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reader, descriptor = pipe
@@ -152,7 +152,7 @@ def no_more_threads(*_: object) -> int:
     raise RuntimeError("can't start new thread")
 
 
-def test_a_reader_that_stalls_costs_lines_that_are_counted_and_no_time(
+def test_stalled_log_reader_loses_counted_lines_and_delays_nothing(
     pipe: tuple[int, int],
 ) -> None:
     reader, descriptor = pipe
@@ -200,7 +200,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("console", [False, True], ids=["json", "console"])
 @pytest.mark.parametrize("character", HOSTILE.values(), ids=HOSTILE)
-def test_no_character_of_a_client_moves_the_cursor_ends_a_line_or_turns_it_around(
+def test_control_characters_of_clients_are_escaped_in_the_log(
     character: str, console: bool
 ) -> None:
     hostile = f'/x{character}[2J{{"event":"forged"}}'
@@ -218,12 +218,12 @@ def test_escaped_json_text_decodes_to_the_original(character: str) -> None:
     assert json.loads(line)["path"] == f"/é{character}"
 
 
-def test_letters_of_any_language_stay_as_they_are() -> None:
+def test_letters_of_any_language_are_logged_unchanged() -> None:
     assert "/żółć" in rendered(console=True, event=Event.HTTP_REQUEST, path="/żółć")
     assert "/東京" in rendered(event=Event.HTTP_REQUEST, path="/東京")
 
 
-def test_a_traceback_on_a_console_shows_no_variables_and_no_escapes() -> None:
+def test_console_traceback_shows_no_variables_and_no_escape_codes() -> None:
     def fail() -> None:
         secret = "the-secret-of-" + "a-variable"
         raise ValueError("\x1b[2J" if secret else "")

@@ -10,7 +10,7 @@ from api.telemetry import tracing
 URL = "http://collector:4318"
 
 
-def test_collector_can_be_set_where_the_packages_are_installed(
+def test_collector_setting_is_accepted_with_the_packages_installed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", URL)
@@ -18,7 +18,7 @@ def test_collector_can_be_set_where_the_packages_are_installed(
     assert load_settings().otel_exporter_otlp_endpoint == URL
 
 
-def test_missing_tracing_packages_are_named_with_their_installation(
+def test_missing_tracing_packages_error_says_how_to_install_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", URL)
@@ -33,7 +33,7 @@ def test_missing_tracing_packages_are_named_with_their_installation(
     )
 
 
-def test_without_a_collector_a_span_is_nothing() -> None:
+def test_span_without_a_collector_does_nothing() -> None:
     headers: dict[str, str] = {}
 
     with tracing.span("cache") as span, tracing.span("amadeus", is_call=True) as call:
@@ -52,7 +52,7 @@ class Full:
         return False
 
 
-def test_stranger_s_trace_that_is_not_collected_is_passed_on_as_left_out(
+def test_uncollected_trace_of_untrusted_client_is_passed_on_as_unsampled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"

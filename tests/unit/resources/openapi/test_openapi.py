@@ -44,7 +44,7 @@ def test_document_is_openapi_3_1(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1.")
 
 
-def test_every_parameter_of_the_model_has_limits_and_an_example(document: dict[str, Any]) -> None:
+def test_documented_parameters_have_limits_and_an_example(document: dict[str, Any]) -> None:
     parameters = {
         parameter["name"]: parameter
         for parameter in document["paths"]["/flights/price"]["get"]["parameters"]
@@ -57,7 +57,7 @@ def test_every_parameter_of_the_model_has_limits_and_an_example(document: dict[s
         assert parameter["schema"]["examples"], name
 
 
-def test_the_examples_get_a_price(service: LocalService, document: dict[str, Any]) -> None:
+def test_documented_examples_get_a_price(service: LocalService, document: dict[str, Any]) -> None:
     examples = {
         parameter["name"]: parameter["example"]
         for parameter in document["paths"]["/flights/price"]["get"]["parameters"]
@@ -67,14 +67,14 @@ def test_the_examples_get_a_price(service: LocalService, document: dict[str, Any
     assert service.get("/flights/price", **examples).status_code == 200
 
 
-def test_every_error_is_there_with_its_code(document: dict[str, Any]) -> None:
+def test_document_lists_every_error_with_its_code(document: dict[str, Any]) -> None:
     told = codes(document, document["paths"]["/flights/price"]["get"]["responses"])
 
     assert told >= {(error.status.value, error.code) for error in leaves(errors.FlightPriceError)}
     assert told >= {(405, "method-not-allowed"), (500, "internal-error")}
 
 
-def test_every_error_of_the_page_is_there_too(document: dict[str, Any]) -> None:
+def test_document_lists_every_error_of_the_errors_page(document: dict[str, Any]) -> None:
     told = codes(document, document["components"]["responses"])
     for path in document["paths"].values():
         told |= codes(document, path["get"]["responses"])
@@ -112,7 +112,7 @@ def test_document_says_what_each_key_opens(
         assert not is_refused or "security" in operations["get"], path
 
 
-def test_every_path_documents_the_errors_of_malformed_http(document: dict[str, Any]) -> None:
+def test_document_has_the_malformed_http_errors_on_every_path(document: dict[str, Any]) -> None:
     befalls = {str(status.value) for status in worker._STATUSES.values()} | {"400"}  # noqa: SLF001
 
     for path, operations in document["paths"].items():

@@ -66,7 +66,9 @@ def admits(breaker: CircuitBreaker) -> bool:
     return True
 
 
-def test_call_of_another_worker_closes_no_circuit(opened: CircuitBreaker, clock: Clock) -> None:
+def test_success_in_another_worker_does_not_close_the_circuit(
+    opened: CircuitBreaker, clock: Clock
+) -> None:
     opened.record(UpstreamHealth.QUOTA)
     assert not admits(opened)
     clock.now += OPEN_SECONDS
@@ -83,14 +85,14 @@ def test_circuit_opens_only_after_failures_in_a_row(closed: CircuitBreaker) -> N
     assert fail(closed).health is UpstreamHealth.FAILING
 
 
-def test_open_circuit_says_when_to_come_back(opened: CircuitBreaker, clock: Clock) -> None:
+def test_open_circuit_reports_when_to_retry(opened: CircuitBreaker, clock: Clock) -> None:
     clock.now += 2
     with pytest.raises(AmadeusUnavailable) as refused:
         opened.check()
     assert refused.value.retry_after == OPEN_SECONDS - 2
 
 
-def test_metric_shows_the_end_of_the_open_time_although_nobody_calls() -> None:
+def test_circuit_metric_shows_the_end_of_the_open_time_without_calls() -> None:
     breaker = fail(CircuitBreaker(open_seconds=0.5))
     assert open_workers() == 1
 
@@ -101,7 +103,7 @@ def test_metric_shows_the_end_of_the_open_time_although_nobody_calls() -> None:
     metrics.BREAKER_OPEN.set(0)
 
 
-def test_metric_shows_an_open_circuit_while_a_call_probes(
+def test_circuit_metric_shows_open_while_a_call_probes(
     opened: CircuitBreaker, clock: Clock
 ) -> None:
     clock.now += OPEN_SECONDS
@@ -110,7 +112,9 @@ def test_metric_shows_an_open_circuit_while_a_call_probes(
     assert open_workers() == 1
 
 
-def test_old_observation_counts_for_nothing(opened: CircuitBreaker, clock: Clock) -> None:
+def test_upstream_health_is_ok_once_failures_are_outdated(
+    opened: CircuitBreaker, clock: Clock
+) -> None:
     clock.now += REMEMBERED_SECONDS + 1
 
     assert opened.health is UpstreamHealth.OK
@@ -163,7 +167,7 @@ def late_call(breaker: CircuitBreaker) -> int:
     return before
 
 
-def test_late_report_lets_no_second_call_probe(closed: CircuitBreaker, clock: Clock) -> None:
+def test_late_report_admits_no_second_probe(closed: CircuitBreaker, clock: Clock) -> None:
     before = late_call(closed)
     clock.now += OPEN_SECONDS
     closed.admit()
@@ -173,9 +177,7 @@ def test_late_report_lets_no_second_call_probe(closed: CircuitBreaker, clock: Cl
     assert not admits(closed)
 
 
-def test_late_failure_keeps_the_circuit_open_no_longer(
-    closed: CircuitBreaker, clock: Clock
-) -> None:
+def test_late_failure_does_not_extend_the_open_time(closed: CircuitBreaker, clock: Clock) -> None:
     before = late_call(closed)
     clock.now += OPEN_SECONDS
 

@@ -26,7 +26,7 @@ def refusals(limit: RateLimit, turn: float, late: float) -> int:
 @pytest.mark.parametrize(
     ("limit", "rate", "late"), [("test", 10.0, 0.019), ("production", 40.0, 0.099)]
 )
-def test_a_call_that_is_a_little_late_comes_too_close_to_no_other(
+def test_slightly_late_call_keeps_its_distance_from_other_calls(
     limit: RateLimit, rate: float, late: float
 ) -> None:
     assert refusals(limit, interval(rate), late) == 0
@@ -34,5 +34,5 @@ def test_a_call_that_is_a_little_late_comes_too_close_to_no_other(
 
 
 @pytest.mark.parametrize(("rate", "share"), [(0.5, 0.98), (5.0, 0.9), (10.0, 0.8), (40.0, 0.9)])
-def test_most_of_the_rate_is_used(rate: float, share: float) -> None:
+def test_pacing_uses_most_of_the_rate_limit(rate: float, share: float) -> None:
     assert share < 1 / interval(rate) / rate < 1

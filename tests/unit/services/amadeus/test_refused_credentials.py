@@ -25,7 +25,7 @@ REFUSALS: dict[str, tuple[Reply | UpstreamError, str]] = {
 
 
 @pytest.mark.parametrize("error_reply", REFUSALS)
-def test_the_first_minute_has_six_calls_whatever_the_traffic(error_reply: str) -> None:
+def test_refused_credentials_cause_six_token_calls_in_the_first_minute(error_reply: str) -> None:
     reply, code = REFUSALS[error_reply]
     now, called_at, told = 0.0, [], set()
 
@@ -52,7 +52,7 @@ def test_the_first_minute_has_six_calls_whatever_the_traffic(error_reply: str) -
     assert told == {at + 2**number for number, at in enumerate(called_at)}
 
 
-def test_corrected_secret_is_tried_at_once() -> None:
+def test_corrected_secret_is_tried_immediately() -> None:
     def call(call: Call, _deadline: Deadline) -> Reply:
         if b"client_secret=right" in (call.body or b""):
             return Reply(200, "application/json", b'{"access_token": "t", "expires_in": 1799}')
@@ -81,7 +81,9 @@ def test_corrected_secret_is_tried_at_once() -> None:
         *((', "expires_in": 5', 7), (', "expires_in": 0', 7), (', "expires_in": -1', 7)),
     ],
 )
-def test_the_first_minute_of_a_token_of_odd_life_has_few_calls(expires_in: str, calls: int) -> None:
+def test_token_with_an_odd_lifetime_causes_few_calls_in_the_first_minute(
+    expires_in: str, calls: int
+) -> None:
     now, called_at = 0.0, []
 
     def call(_call: Call, _deadline: Deadline) -> Reply:

@@ -83,7 +83,7 @@ def test_successor_of_a_rejected_token_is_kept() -> None:
         provider.replace("token-2", Deadline(5))
 
 
-def test_upstream_that_rejects_every_token_is_asked_with_growing_pauses() -> None:
+def test_upstream_that_rejects_every_token_is_called_with_growing_pauses() -> None:
     now, called_after = 0.0, []
 
     def call(_call: Call, _deadline: Deadline) -> Reply:
@@ -125,7 +125,7 @@ def test_revoked_token_that_worked_is_replaced_within_the_request() -> None:
     assert next(numbers) == 22
 
 
-def test_a_clock_that_goes_back_behind_it_costs_the_fleet_one_call() -> None:
+def test_clock_set_back_causes_one_token_call_for_the_fleet() -> None:
     now, numbers = 10_000.0, count(1)
     store = MemoryStore(clock=lambda: 1_800_000_000 + now)
     fleet = [provider_on(store, lambda *_: token_reply(next(numbers))) for _ in range(4)]

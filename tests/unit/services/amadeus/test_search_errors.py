@@ -45,7 +45,7 @@ def said(*errors: tuple[int, str]) -> tuple[str, list[str]]:
     ],
     ids=str,
 )
-def test_a_refusal_names_our_parameters(
+def test_refused_search_names_our_parameters(
     errors: list[tuple[int, str]], expected: tuple[str, list[str]]
 ) -> None:
     assert said(*errors) == expected
@@ -57,5 +57,5 @@ def test_unrelated_rejections_name_no_parameter() -> None:
     assert isinstance(to_domain_error(error_reply, QUERY), AmadeusMisconfigured)
 
 
-def test_every_parameter_of_a_query_has_a_name_there() -> None:
+def test_query_parameters_all_have_an_amadeus_name() -> None:
     assert set(PARAMETERS.values()) == set(PriceQuery.model_fields)

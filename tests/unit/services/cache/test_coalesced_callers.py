@@ -18,7 +18,7 @@ CALLERS = 8
 
 
 @pytest.mark.parametrize("error", [None, AmadeusUnavailable("no")], ids=["answer", "failure"])
-def test_waiters_are_told_that_they_waited(error: UpstreamError | None) -> None:
+def test_result_of_a_shared_fetch_is_marked_as_shared(error: UpstreamError | None) -> None:
     seen: list[Event] = []
     go_on = threading.Event()
 

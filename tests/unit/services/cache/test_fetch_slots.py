@@ -58,7 +58,7 @@ def two_under_way(reader: ReadThrough) -> Iterator[threading.Event]:
         end.set()
 
 
-def test_fetches_under_way_are_bounded(reader: ReadThrough) -> None:
+def test_concurrent_fetches_are_bounded(reader: ReadThrough) -> None:
     places = threading.Semaphore(2)
     had_place = list[bool]()
 
@@ -74,7 +74,7 @@ def test_fetches_under_way_are_bounded(reader: ReadThrough) -> None:
     assert had_place == [True] * 10
 
 
-def test_fetch_that_would_come_too_late_is_refused_with_the_time_to_come_back(
+def test_fetch_that_would_start_too_late_is_refused_with_retry_after(
     hasty_reader: ReadThrough,
 ) -> None:
     with two_under_way(hasty_reader), pytest.raises(AmadeusUnavailable) as refused:
@@ -82,7 +82,7 @@ def test_fetch_that_would_come_too_late_is_refused_with_the_time_to_come_back(
     assert 0 < (refused.value.retry_after or 0) <= 0.5
 
 
-def test_fetch_that_waited_in_line_has_half_of_its_time_left(reader: ReadThrough) -> None:
+def test_queued_fetch_has_half_of_its_time_left(reader: ReadThrough) -> None:
     left = list[float]()
 
     def fetch(deadline: Deadline) -> FetchedValue:
@@ -95,7 +95,7 @@ def test_fetch_that_waited_in_line_has_half_of_its_time_left(reader: ReadThrough
     assert FETCH_TIMEOUT / 2 <= left[0] < FETCH_TIMEOUT - 0.2
 
 
-def test_last_known_price_stands_in_for_a_fetch_that_is_refused(
+def test_stale_price_is_served_when_a_fetch_is_refused(
     hasty_reader: ReadThrough,
 ) -> None:
     hasty_reader.read(request("third", lambda _: FetchedValue(b"250", 0.01)), Deadline(5))
@@ -105,7 +105,7 @@ def test_last_known_price_stands_in_for_a_fetch_that_is_refused(
     assert answer.outcome is Outcome.STALE
 
 
-def test_fetch_that_others_wait_for_joins_no_line(reader: ReadThrough) -> None:
+def test_token_fetch_does_not_queue_for_a_slot(reader: ReadThrough) -> None:
     with two_under_way(reader):
         answer = reader.read(request("token", at_once, waits_in_line=False), Deadline(5))
     assert answer.entry.body == b"250"

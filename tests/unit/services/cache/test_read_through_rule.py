@@ -27,7 +27,7 @@ EPOCH = 10_000_000.0
 
 @pytest.mark.parametrize("stepping", [False, True], ids=["steady clock", "stepping clock"])
 @pytest.mark.parametrize("seeds", SEEDS, ids=str)
-def test_the_rule_holds_however_readers_failures_and_deaths_interleave(
+def test_read_through_rule_holds_under_random_interleavings(
     seeds: range, monkeypatch: pytest.MonkeyPatch, *, stepping: bool
 ) -> None:
     def begin(seed: int) -> Story:
@@ -44,7 +44,7 @@ def test_the_rule_holds_however_readers_failures_and_deaths_interleave(
 
 
 @pytest.mark.parametrize("step", [-3600.0, -5.0, 5.0, 3600.0])
-def test_a_step_of_the_store_s_clock_costs_a_fetch_and_no_answer(step: float) -> None:
+def test_clock_step_of_the_store_causes_a_fetch_and_no_failure(step: float) -> None:
     offset = EPOCH
     store = MemoryStore(clock=lambda: time.monotonic() + offset)
     fetched = 0
@@ -85,7 +85,7 @@ def rounding() -> RoundingStore:
     return RoundingStore(clock=lambda: times.pop() if len(times) > 1 else times[0])
 
 
-def test_leader_takes_the_entry_of_a_store_that_rounds(rounding: RoundingStore) -> None:
+def test_leader_accepts_its_entry_from_a_store_that_rounds_times(rounding: RoundingStore) -> None:
     request = CacheRequest("key", lambda _: FetchedValue(b"new", 0), lambda _event, _entry: None)
     rounding.put("key", "", b"old", 1_800_000_000.123456, 0, 60)
 
@@ -93,7 +93,7 @@ def test_leader_takes_the_entry_of_a_store_that_rounds(rounding: RoundingStore) 
     assert rounding.claims == 1
 
 
-def test_leader_takes_the_failure_of_a_store_that_rounds(rounding: RoundingStore) -> None:
+def test_leader_accepts_its_failure_from_a_store_that_rounds_times(rounding: RoundingStore) -> None:
     request = CacheRequest("key", lambda _: FetchedValue(b"new", 0), lambda _event, _entry: None)
     rounding.fail("key", "", dump_upstream_error(AmadeusTimeout("too late")), 0, 1)
 

@@ -57,21 +57,21 @@ NAMES = ["time", "get", "failure", "claim", "take-turn"]
 
 
 @pytest.mark.parametrize("call", CALLS, ids=NAMES)
-def test_reply_of_another_kind_is_an_outage_and_no_mistake_of_ours(
+def test_unexpected_redis_reply_is_an_outage_and_not_a_bug(
     call: Callable[[RedisStore], object], store: RedisStore
 ) -> None:
     with pytest.raises(StoreUnavailable):
         call(store)
 
 
-def test_store_that_is_closed_asks_redis_nothing_more(redis: Redis, store: RedisStore) -> None:
+def test_closed_store_sends_redis_no_command(redis: Redis, store: RedisStore) -> None:
     store.close()
     with pytest.raises(StoreUnavailable):
         store.get("key")
     assert redis.asked == []
 
 
-def test_store_that_is_closed_in_the_middle_of_a_call_leaves_no_connection_open(
+def test_store_closed_during_a_call_leaves_no_connection_open(
     redis: Redis, store: RedisStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redis, "meanwhile", store.close)
@@ -80,7 +80,7 @@ def test_store_that_is_closed_in_the_middle_of_a_call_leaves_no_connection_open(
     assert not redis.is_open
 
 
-def test_time_that_arrives_late_sets_no_clock_back(
+def test_late_time_reply_does_not_set_the_clock_back(
     redis: Redis, store: RedisStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def behind_after(late: float) -> float:
