@@ -1,4 +1,4 @@
-"""The composition root: everything is wired here, and nothing else happens."""
+"""The composition root: creates all objects and connects them."""
 
 import ssl
 from collections.abc import Iterable
@@ -43,13 +43,13 @@ from api.telemetry import metrics, tracing
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-# Falcon keeps this name for itself and refuses it before its middleware runs. In lower case it is
-# an unknown method like any other.
+# Falcon reserves this method and rejects it before any middleware runs. In lower case Falcon
+# handles it like any other unknown method.
 RESERVED_METHOD: Final = "WEBSOCKET"
 
 
 class Application:
-    """The WSGI callable of one worker, with its beginning and its end."""
+    """The WSGI callable of one worker, with methods to start and stop it."""
 
     def __init__(
         self, wsgi: falcon.App[Any, Any], lifecycle: Lifecycle, settings: Settings
@@ -60,13 +60,13 @@ class Application:
         self.prepare_to_stop = lifecycle.prepare_to_stop
 
     def warm_up(self) -> None:
-        """Start what runs beside the requests; returns at once."""
+        """Start the background work and return at once."""
         if self._settings.otel_exporter_otlp_endpoint:
             tracing.start(self._settings.otel_exporter_otlp_endpoint, self._settings.environment)
         self._lifecycle.warm_up()
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the background work and close all connections."""
         self._lifecycle.stop()
         tracing.stop()
 
@@ -84,9 +84,9 @@ def create_app(
     store: CheckedStore | None = None,
     transport: httpx2.BaseTransport | None = None,
 ) -> Application:
-    """Wire the whole service. It opens no connection and starts no thread; `warm_up` does.
+    """Create the service. Only `warm_up` opens connections and starts threads.
 
-    `store` and `transport` replace those that the settings name.
+    `store` and `transport` replace those chosen by the settings.
     """
     store = store or _store(settings)
     read_through = ReadThrough(store, settings.request_deadline)
@@ -173,14 +173,14 @@ def _store(settings: Settings) -> CheckedStore:
 
 
 def _connections(settings: Settings) -> httpx2.BaseTransport:
-    """The network, or in the sandbox a simulator in this process that needs no socket."""
+    """Return the transport to Amadeus, or to the sandbox in this process without a socket."""
     if settings.environment is AmadeusEnvironment.SANDBOX:
-        import sandbox  # noqa: PLC0415 - costs a service that does not use it nothing
+        import sandbox  # noqa: PLC0415 - only imported if it is used
 
         return httpx2.WSGITransport(app=sandbox.create_app())
     speaks_tls = settings.base_url.startswith("https:")
     return httpx2.HTTPTransport(
-        # To read the world's authorities takes 45 ms of a worker's start.
+        # Loading the certificate authorities takes 45 ms, so plain HTTP skips it.
         verify=ssl.create_default_context() if speaks_tls else False,
         limits=httpx2.Limits(
             max_connections=MAX_CONNECTIONS,

@@ -1,4 +1,4 @@
-"""The errors of the service, and what each looks like from outside.
+"""The errors of the service, with the status and code of each.
 
     FlightPriceError
     ├── InvalidRequest          400 invalid-request        the request is malformed
@@ -15,9 +15,8 @@
         ├── AmadeusQuota          503 amadeus-quota          the monthly quota is used up
         └── AmadeusTimeout        504 amadeus-timeout        it did not answer in time
 
-An error's class gives its status, code and title; an instance adds a `detail` written for the
-person who reads it. Details are ours from the first word to the last: an SDK's text, a secret
-or a stack trace never gets into one.
+The class of an error defines status, code and title. An instance adds a `detail` for the reader.
+A detail never contains text from the SDK, a secret or a stack trace.
 """
 
 import json
@@ -31,7 +30,7 @@ from typing import ClassVar, Final
 import orjson
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
-# What a client is told where nothing better is known.
+# The default if the error states no time.
 RETRY_AFTER_SECONDS = 5
 PROBLEM_TYPE_PREFIX = "urn:problem-type:flight-price-api:"
 
@@ -50,9 +49,9 @@ class FlightPriceError(Exception):
         *,
         retry_after: float | None = None,
     ) -> None:
-        """`parameter_errors`: each parameter that is wrong, where that is known.
+        """`parameter_errors`: each parameter that is known to be invalid.
 
-        `retry_after`: seconds until another try makes sense, where that is known.
+        `retry_after`: seconds until a retry makes sense, if known.
         """
         super().__init__(detail)
         self.detail = detail
@@ -62,14 +61,14 @@ class FlightPriceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ParameterError:
-    """One thing that is wrong with a request: the query parameter and what would be right."""
+    """An error in one query parameter; `detail` says what is valid."""
 
     parameter: str
     detail: str
 
 
 class InvalidRequest(FlightPriceError):
-    """The request is malformed; `parameter_errors` names everything that is wrong with it."""
+    """The request is malformed; `parameter_errors` lists all errors."""
 
     status = HTTPStatus.BAD_REQUEST
     code = "invalid-request"
@@ -101,7 +100,7 @@ class TooManyRequests(FlightPriceError):
 
 
 class UpstreamError(FlightPriceError):
-    """Amadeus was asked (or would have been) and gave no answer to keep.
+    """Amadeus gave no usable answer, or was not called because it would give none.
 
     `stale_helps`: whether the last known price is a better answer than this error.
     """
@@ -116,7 +115,7 @@ class UpstreamError(FlightPriceError):
         retry_after: float | None = None,
         may_pass: bool = False,
     ) -> None:
-        """may_pass: one retry makes sense at once (docs/amadeus.md, section "Retries")."""
+        """may_pass: an immediate retry makes sense (docs/amadeus.md, section "Retries")."""
         super().__init__(detail, parameter_errors, retry_after=retry_after)
         self.may_pass = may_pass
 
@@ -147,7 +146,7 @@ class AmadeusUnavailable(UpstreamError):
 
 
 class AmadeusUnreachable(AmadeusUnavailable):
-    """No connection could be had; the cause says why."""
+    """The connection to Amadeus failed; `__cause__` says why."""
 
 
 class AmadeusQuota(UpstreamError):
@@ -174,7 +173,7 @@ UPSTREAM_ERRORS: Mapping[str, type[UpstreamError]] = {
     )
 }
 
-# Every code that a client may meet: those of the errors above, and of what has no class.
+# Every code that a client may get: those of the errors above, and some that have no class.
 CODES: Final = (
     *(error.code for error in (InvalidRequest, Unauthorized, Forbidden, NoOffers, TooManyRequests)),
     *UPSTREAM_ERRORS,
@@ -183,26 +182,26 @@ CODES: Final = (
 
 
 def dump_upstream_error(error: UpstreamError) -> bytes:
-    """The form in which the fleet shares a failure; `load_upstream_error` reads it."""
+    """Serialize an error, to share it between workers; `load_upstream_error` reads it."""
     parameter_errors = [[item.parameter, item.detail] for item in error.parameter_errors]
     return json.dumps([error.code, error.detail, error.retry_after, *parameter_errors]).encode()
 
 
 def load_upstream_error(raw: bytes) -> UpstreamError:
-    """The error that `dump_upstream_error` wrote; of anything else, that Amadeus failed."""
+    """Read what `dump_upstream_error` wrote; return AmadeusUnavailable for anything else."""
     with suppress(KeyError, TypeError, ValueError):
-        # Unlike json, orjson takes no infinite number and no depth that Python cannot bear.
+        # Unlike json, orjson rejects infinite numbers and nesting that overflows Python's stack.
         match orjson.loads(raw):
-            case [str(code), str(detail), None | int() | float() as retry_after, *parameter_errors]:
-                refused = [ParameterError(*item) for item in parameter_errors]
-                return UPSTREAM_ERRORS[code](detail, refused, retry_after=retry_after)
+            case [str(code), str(detail), None | int() | float() as retry_after, *items]:
+                parameter_errors = [ParameterError(*item) for item in items]
+                return UPSTREAM_ERRORS[code](detail, parameter_errors, retry_after=retry_after)
     return AmadeusUnavailable("Amadeus failed a moment ago.")
 
 
 def problem(
     status: HTTPStatus, code: str, title: str, detail: str, request_id: str
 ) -> dict[str, object]:
-    """A problem document (RFC 9457)."""
+    """Return a problem document (RFC 9457)."""
     return {
         "type": f"{PROBLEM_TYPE_PREFIX}{code}",
         "title": title,
@@ -214,7 +213,7 @@ def problem(
 
 
 def problem_of(error: FlightPriceError, request_id: str) -> dict[str, object]:
-    """The problem document of one of our errors."""
+    """Return the problem document of an error."""
     document = problem(error.status, error.code, error.title, error.detail, request_id)
     if error.parameter_errors:
         document["errors"] = [
@@ -224,7 +223,10 @@ def problem_of(error: FlightPriceError, request_id: str) -> dict[str, object]:
 
 
 def retry_after_seconds(error: FlightPriceError) -> int | None:
-    """The value of the Retry-After header (RFC 9110, 10.2.3): whole seconds, rounded up."""
+    """Return the value of the Retry-After header (RFC 9110, section 10.2.3), or None.
+
+    The value is in whole seconds, rounded up.
+    """
     if error.status not in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         return None
     if error.retry_after is None:

@@ -1,4 +1,4 @@
-"""What comes in and what goes out. No shape of Amadeus's is known here."""
+"""The API's requests and responses. They do not depend on Amadeus's formats."""
 
 import datetime as dt
 import re
@@ -24,7 +24,7 @@ from api.errors import ParameterError
 
 MAX_DAYS_AHEAD: Final = 365
 MAX_SEATS: Final = 9
-# A day begins first at UTC+14 (Line Islands) and ends last at UTC-12 (Baker Island).
+# A day starts earliest at UTC+14 (Line Islands) and ends latest at UTC-12 (Baker Island).
 FIRST_ZONE: Final = dt.timezone(dt.timedelta(hours=14))
 LAST_ZONE: Final = dt.timezone(dt.timedelta(hours=-12))
 
@@ -33,10 +33,10 @@ _ISO_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DIGIT = re.compile("[0-9]")
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 UNKNOWN: Final = "is not a parameter"
-# So many of them are named, and so many characters of each, in an answer of less than 4 kB.
+# These limits keep the response to unknown parameters below 4 kB.
 MAX_UNKNOWN_NAMED: Final = 3
-MAX_NAME_LENGTH: Final = 16
-# What other services call our parameters, and no likeness of the names would tell.
+MAX_NAME_LENGTH: Final = 16  # characters
+# Other services' names for our parameters that fuzzy matching would not find.
 _ALIASES: Final = {
     "departure_date": "date",
     "departuredate": "date",
@@ -55,17 +55,17 @@ class Cabin(StrEnum):
     FIRST = "FIRST"
 
 
-def _refuse(detail: str) -> NoReturn:
-    # A custom error keeps our sentence as it is, where ValueError gets a prefix from pydantic.
+def _reject(detail: str) -> NoReturn:
+    # pydantic prefixes the message of a ValueError, but not of a custom error.
     raise PydanticCustomError("flight_price", "{detail}", {"detail": detail})
 
 
 def _airport(value: object) -> str:
-    return _code(value) or _refuse("must be an IATA code of three letters, like JFK or LON")
+    return _code(value) or _reject("must be an IATA code of three letters, like JFK or LON")
 
 
 def _currency(value: object) -> str:
-    return _code(value) or _refuse("must be a currency code of three letters, like EUR or USD")
+    return _code(value) or _reject("must be a currency code of three letters, like EUR or USD")
 
 
 def _code(value: object) -> str | None:
@@ -76,11 +76,11 @@ def _code(value: object) -> str | None:
 def _day(value: object) -> dt.date:
     if isinstance(value, dt.date):
         return value
-    # Only this form: fromisoformat alone would take 20261201 and 2026-W49-2 as well.
+    # fromisoformat alone would accept 20261201 and 2026-W49-2 as well.
     if isinstance(value, str) and _ISO_DATE.fullmatch(value):
         with suppress(ValueError):
             return dt.date.fromisoformat(value)
-    _refuse("must be a valid date in the form YYYY-MM-DD")
+    _reject("must be a valid date in the form YYYY-MM-DD")
 
 
 def _count(value: object) -> object:
@@ -90,17 +90,17 @@ def _count(value: object) -> object:
 def _switch(value: object) -> object:
     if isinstance(value, str) and value.lower() in _SWITCH:
         return _SWITCH[value.lower()]
-    return value if isinstance(value, bool) else _refuse("must be 1, true, 0 or false")
+    return value if isinstance(value, bool) else _reject("must be 1, true, 0 or false")
 
 
 def _cabin(value: object) -> Cabin:
     try:
         return Cabin(str(value).upper())
     except ValueError:
-        _refuse(f"must be one of {', '.join(Cabin)}")
+        _reject(f"must be one of {', '.join(Cabin)}")
 
 
-# What a validator of ours checks pydantic cannot tell in a schema, so it is told beside it.
+# pydantic cannot derive a schema from custom validators, so state it explicitly.
 _CODE_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{3}$"})
 Airport = Annotated[str, BeforeValidator(_airport), _CODE_SCHEMA]
 Currency = Annotated[str, BeforeValidator(_currency), _CODE_SCHEMA]
@@ -113,10 +113,10 @@ Switch = Annotated[
 
 
 class PriceQuery(BaseModel):
-    """Which flight's price is asked for: everything that tells one answer from another.
+    """A query for a price: everything that the answer depends on.
 
-    The field names are the URL's parameters. Checks across fields stand at the later field, so
-    that every fault of a query is found at once.
+    The field names are the URL's parameters. A check across two fields belongs to the later one,
+    so that one validation finds all errors.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -159,48 +159,48 @@ class PriceQuery(BaseModel):
 
     @field_validator("destination")
     @classmethod
-    def _leads_away(cls, value: str, info: ValidationInfo) -> str:
+    def _differs_from_origin(cls, value: str, info: ValidationInfo) -> str:
         if value == info.data.get("origin"):
-            _refuse(f"must differ from origin; both are {value}")
+            _reject(f"must differ from origin; both are {value}")
         return value
 
     @field_validator("date", "return_date")
     @classmethod
-    def _can_be_booked(cls, value: dt.date | None) -> dt.date | None:
+    def _is_bookable(cls, value: dt.date | None) -> dt.date | None:
         if value is None:
             return None
         earliest, latest = bookable_days()
         if value < earliest:
-            _refuse(f"is in the past; the earliest date is {earliest}")
+            _reject(f"is in the past; the earliest date is {earliest}")
         if value > latest:
-            _refuse(f"is more than {MAX_DAYS_AHEAD} days ahead; the latest date is {latest}")
+            _reject(f"is more than {MAX_DAYS_AHEAD} days ahead; the latest date is {latest}")
         return value
 
     @field_validator("return_date")
     @classmethod
-    def _comes_back_later(cls, value: dt.date | None, info: ValidationInfo) -> dt.date | None:
+    def _is_not_before_date(cls, value: dt.date | None, info: ValidationInfo) -> dt.date | None:
         departure = info.data.get("date")
         if value is not None and departure is not None and value < departure:
-            _refuse(f"must not be before date ({departure})")
+            _reject(f"must not be before date ({departure})")
         return value
 
     @field_validator("children")
     @classmethod
-    def _seats_suffice(cls, value: int, info: ValidationInfo) -> int:
+    def _fits_max_seats(cls, value: int, info: ValidationInfo) -> int:
         if value + info.data.get("adults", 0) > MAX_SEATS:
-            _refuse(f"must not exceed {MAX_SEATS} together with adults")
+            _reject(f"must not exceed {MAX_SEATS} together with adults")
         return value
 
     @field_validator("infants")
     @classmethod
-    def _laps_suffice(cls, value: int, info: ValidationInfo) -> int:
+    def _has_enough_adults(cls, value: int, info: ValidationInfo) -> int:
         if value > info.data.get("adults", MAX_SEATS):
-            _refuse("must not exceed the number of adults")
+            _reject("must not exceed the number of adults")
         return value
 
 
 class PriceRequest(PriceQuery):
-    """A query, and how it wants to be answered."""
+    """A query with options that do not change which price it asks for."""
 
     nocache: Switch = Field(
         default=False,
@@ -210,10 +210,10 @@ class PriceRequest(PriceQuery):
 
 
 def bookable_days() -> tuple[dt.date, dt.date]:
-    """The first and the last day that may be asked for, loosely.
+    """Return the first and the last valid date.
 
-    A day is refused only if it is over everywhere on Earth, or more than 365 days ahead
-    wherever it is already tomorrow. Closer limits are Amadeus's to draw.
+    The range covers every time zone: a date is valid unless it is past everywhere on Earth, or
+    more than 365 days ahead everywhere. Amadeus may apply stricter limits.
     """
     now = dt.datetime.now(dt.UTC)
     earliest = now.astimezone(LAST_ZONE).date()
@@ -222,61 +222,59 @@ def bookable_days() -> tuple[dt.date, dt.date]:
 
 
 def parameter_errors_of(error: ValidationError) -> list[ParameterError]:
-    """Every fault that pydantic found, each with its parameter and what would be right."""
+    """Return every error that pydantic found."""
     return [
-        ParameterError(parameter=str(item["loc"][0]), detail=_what_would_be_right(item))
+        ParameterError(parameter=str(item["loc"][0]), detail=_detail(item))
         for item in error.errors(include_url=False)
     ]
 
 
-def _what_would_be_right(item: ErrorDetails) -> str:
+def _detail(item: ErrorDetails) -> str:
     match item["type"]:
         case "missing":
             return "is required"
         case "flight_price":
             return item["msg"]
         case _:
-            # What is left are the counts of travellers; the field's limits say what is right.
+            # Only the numbers of travellers remain.
             low = 1 if item["loc"][0] == "adults" else 0
             return f"must be a whole number from {low} to {MAX_SEATS}"
 
 
-def faults_of_unknown(names: Sequence[str]) -> list[ParameterError]:
-    """The first few of the parameters that are none, each with the one that was meant.
+def unknown_parameter_errors(names: Sequence[str]) -> list[ParameterError]:
+    """Return errors for the first few unknown parameters, each with a similar valid one.
 
-    A URL has room for hundreds, and to look up what they mean would cost more than an answer.
+    A URL can contain hundreds of them, and suggestions for all would take too long.
     """
-    errors = [
-        ParameterError(_shortened(name), _unknown(name)) for name in names[:MAX_UNKNOWN_NAMED]
-    ]
+    errors = [ParameterError(_shorten(name), _unknown(name)) for name in names[:MAX_UNKNOWN_NAMED]]
     known = f"valid parameters are {', '.join(PriceRequest.model_fields)}"
     plain = [item for item in errors if item.detail == UNKNOWN]
     if len(names) > len(errors):
         count = f"is one of {len(names)} unknown parameters; {known}"
-        errors.append(ParameterError(_shortened(names[len(errors)]), count))
-    elif plain:  # the last of them says for all what is known
+        errors.append(ParameterError(_shorten(names[len(errors)]), count))
+    elif plain:  # the last one lists the valid parameters
         errors.remove(plain[-1])
         errors.append(ParameterError(plain[-1].parameter, f"{UNKNOWN}; {known}"))
     return errors
 
 
-def _shortened(name: str) -> str:
+def _shorten(name: str) -> str:
     return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}…"
 
 
 def _unknown(name: str) -> str:
-    meant = _meant_by(name) if len(name) <= MAX_NAME_LENGTH else None
-    return f"{UNKNOWN}; did you mean {meant}?" if meant else UNKNOWN
+    similar = _similar_parameter(name) if len(name) <= MAX_NAME_LENGTH else None
+    return f"{UNKNOWN}; did you mean {similar}?" if similar else UNKNOWN
 
 
-def _meant_by(parameter: str) -> str | None:
+def _similar_parameter(parameter: str) -> str | None:
     name = parameter.lower()
     near = get_close_matches(name, PriceRequest.model_fields, n=1)
     return _ALIASES.get(name) or (near[0] if near else None)
 
 
 class FlightPrice(BaseModel):
-    """The cheapest price for a query. The order of the fields is the order of the answer."""
+    """The cheapest price for a query. The response has the fields in this order."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -291,9 +289,9 @@ class FlightPrice(BaseModel):
 
 
 def format_price(amount: str, currency: str) -> str:
-    """A price as people read it: as Amadeus wrote it, without a fraction of zeros.
+    """Return amount and currency, like `250 USD`; a fraction of zeros is left out.
 
-    `amount` is a decimal number in plain notation, like 250.00 (which becomes 250).
+    `amount` is a decimal number in plain notation, like 250.00.
     """
     whole, _, fraction = amount.partition(".")
     return f"{amount if fraction.strip('0') else whole} {currency}"

@@ -1,4 +1,4 @@
-"""The WSGI application, made of the environment. Importing it does no I/O beyond reading that."""
+"""The WSGI application. Importing this module does no I/O except reading the settings."""
 
 from api.app import create_app
 from api.settings import current_settings

@@ -1,7 +1,7 @@
-"""Looks for known vulnerabilities in the pinned packages, with pip-audit.
+"""Checks the pinned packages for known vulnerabilities with pip-audit.
 
-pip-audit also succeeds if its database does not know a package or cannot be reached. This counts
-as NOT AUDITED here.
+pip-audit also succeeds if its database does not contain a package or cannot be reached. This
+script reports such packages as NOT AUDITED.
 """
 
 import argparse
@@ -21,19 +21,25 @@ VULNERABLE, NOT_AUDITED = 1, 3
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code 0: no known vulnerabilities; 1: some; 3: some packages were not audited."""
+    """Return the exit code.
+
+    0: no known vulnerabilities; 1: some; 3: some packages were not audited.
+    """
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument(
         "--if-reachable", action="store_true", help="exit with 0 if the database cannot be reached"
     )
     if_reachable = options.parse_args(arguments).if_reachable
-    said, code = verdict(chain.from_iterable(map(report_on, FILES)))
-    print(said)
+    message, code = verdict(chain.from_iterable(map(report_on, FILES)))
+    print(message)
     return 0 if code == NOT_AUDITED and if_reachable else code
 
 
 def report_on(file: str) -> list[dict[str, Any]]:
-    """The report of pip-audit on each package of a requirements file; on the file if it failed."""
+    """Return pip-audit's report on each package of a requirements file.
+
+    If pip-audit fails, the report has one entry for the file.
+    """
     auditor = Path(sys.executable).with_name("pip-audit")
     run = subprocess.run(
         [auditor, "--require-hashes", "--disable-pip", "--format", "json", "-r", file],
@@ -50,7 +56,7 @@ def report_on(file: str) -> list[dict[str, Any]]:
 
 
 def verdict(packages: Iterable[dict[str, Any]]) -> tuple[str, int]:
-    """The message and the exit code for reports, in which a package may occur twice."""
+    """Return the message and the exit code for reports. A package may occur twice."""
     packages = list({(each["name"], each.get("version")): each for each in packages}.values())
     vulnerabilities = [
         f"{package['name']} {package['version']}: {known['id']}, fixed in"

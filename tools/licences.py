@@ -1,4 +1,4 @@
-"""Lists the licences of a CycloneDX bill of materials, and fails on one that was not agreed to.
+"""Lists the licences of a CycloneDX bill of materials, and fails if one is not in AGREED.
 
 python tools/licences.py dist/sbom.cdx.json > docs/licences.md
 """
@@ -16,7 +16,7 @@ AGREED = frozenset(
         *("MPL-2.0", "PSF-2.0", "Python-2.0", "Unlicense", "ZPL-2.1", "0BSD"),
     )
 )
-# How older packages spell licences that now have an SPDX name.
+# Names of licences in older packages, and their SPDX identifiers.
 SPELLINGS = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache License 2.0": "Apache-2.0",
@@ -34,7 +34,7 @@ The packages of the running service. You may use, change and redistribute all of
 
 
 def licence_of(component: dict[str, Any]) -> str:
-    """The licence as an SPDX expression, or as the package names it; empty if it does not."""
+    """Return the licence as an SPDX expression; empty if the component states none."""
     for choice in component.get("licenses", ()):
         stated = choice.get("expression") or choice["license"].get("id")
         if stated:
@@ -44,24 +44,24 @@ def licence_of(component: dict[str, Any]) -> str:
 
 
 def is_agreed(licence: str) -> bool:
-    """Whether all of an SPDX expression's licences are, and it names at least one."""
+    """Return whether an SPDX expression names licences, all of them in AGREED."""
     names = [name for name in re.split(r"[()\s]+", licence) if name not in ("", "AND", "OR")]
     return bool(names) and AGREED.issuperset(names)
 
 
 def main(file: str) -> int:
-    """Exit code 1 if a licence is missing or not agreed to."""
+    """Print the table; return exit code 1 if a licence is missing or not in AGREED."""
     components = json.loads(Path(file).read_text())["components"]
     licences = {component["name"]: licence_of(component) for component in components}
     print(HEADING)
     for name, licence in sorted(licences.items(), key=lambda item: item[0].lower()):
         print(f"| {name} | {licence} |")
-    refused = [
+    rejected = [
         f"{name}: {found or 'none'}" for name, found in licences.items() if not is_agreed(found)
     ]
-    if refused:
-        print("Licences that nobody agreed to:", *refused, sep="\n  ", file=sys.stderr)
-    return bool(refused)
+    if rejected:
+        print("Licences that are not agreed to:", *rejected, sep="\n  ", file=sys.stderr)
+    return bool(rejected)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Who may ask, and how often."""
+"""API keys, client addresses and rate limits."""

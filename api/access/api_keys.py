@@ -1,4 +1,4 @@
-"""API keys. Only their hashes are kept."""
+"""API keys. The service keeps only their hashes."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from typing import Final, Self
 TAKES: Final = (
     "must be keys of 16 to 256 letters, digits and -._~+/= each, separated by commas or newlines"
 )
-# What `Authorization: Bearer` can carry (RFC 6750, 2.1).
+# The syntax of a Bearer token (RFC 6750, section 2.1).
 _KEY = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _LENGTHS: Final = range(16, 257)
 _NAME_BYTES: Final = 6
@@ -17,22 +17,25 @@ _NAME_BYTES: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys that open one side of the service; several at once, so that they can be rotated."""
+    """The API keys of one audience. There can be several, so that keys can be rotated."""
 
     digests: frozenset[bytes] = frozenset()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The keys of a list. Raises ValueError, which does not repeat them."""
+        """Parse keys separated by commas or white space.
+
+        Raises ValueError; its message contains no key.
+        """
         keys = re.split(r"[,\s]+", text.strip(", \t\r\n"))
         if not all(_KEY.fullmatch(key) and len(key) in _LENGTHS for key in keys):
             raise ValueError(TAKES)
         return cls(frozenset(map(_digest, keys)))
 
     def holder(self, key: str) -> str | None:
-        """A name for whoever brought this key, the same in each process; None if it opens nothing.
+        """Return the name of a known key, the same in each process; None for an unknown key.
 
-        Takes as long for a key that is nearly right as for any other.
+        The comparison takes constant time.
         """
         digest = _digest(key)
         is_known = False
@@ -41,11 +44,11 @@ class Keys:
         return _name(digest) if is_known else None
 
     def names(self) -> list[str]:
-        """The names of all of them, as `holder` gives them."""
+        """Return the names of all keys, as `holder` returns them."""
         return sorted(map(_name, self.digests))
 
     def overlap(self, other: "Keys") -> bool:
-        """Whether a key is among both."""
+        """Return whether the two have a key in common."""
         return not self.digests.isdisjoint(other.digests)
 
     def __bool__(self) -> bool:
@@ -53,7 +56,7 @@ class Keys:
 
 
 def _digest(key: str) -> bytes:
-    # Keys are long and random, so a slow hash would add nothing but its slowness.
+    # Keys are long and random, so a slow hash would not make them safer.
     return sha256(key.encode()).digest()
 
 

@@ -1,25 +1,25 @@
-"""Who a resource is for."""
+"""The audience of a resource."""
 
 from enum import Enum, auto
 
 
 class Audience(Enum):
-    """Who may ask a resource, and which limits its requests count against.
+    """Who may use a resource, and which rate limits apply.
 
-    A resource names its audience in the attribute `audience`. One without it is for CLIENTS, so a
-    new resource is protected unless it says otherwise.
+    A resource names its audience in the attribute `audience`. The default is CLIENTS, so a new
+    resource is protected unless it says otherwise.
     """
 
     CLIENTS = auto()
-    """API_KEYS; every request counts against CLIENT_RATE_LIMIT and NOCACHE_RATE_LIMIT."""
+    """Requires one of API_KEYS. Every request counts against the clients' rate limits."""
 
     OPERATORS = auto()
-    """OPERATOR_KEYS; refused requests count against CLIENT_RATE_LIMIT."""
+    """Requires one of OPERATOR_KEYS. Rejected requests count against CLIENT_RATE_LIMIT."""
 
     ANYBODY = auto()
-    """No key, and no limit."""
+    """Requires no key, and no limit applies."""
 
 
 def audience_of(resource: object) -> Audience:
-    """Return the audience that a resource names, or CLIENTS."""
+    """Return the audience of a resource; CLIENTS if it names none."""
     return getattr(resource, "audience", Audience.CLIENTS)

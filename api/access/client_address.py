@@ -1,4 +1,4 @@
-"""Who is at the other end: the peer, or whom a trusted proxy speaks for."""
+"""The address of the client: the peer's, or the one that a trusted proxy reports."""
 
 import json
 import re
@@ -8,47 +8,47 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Final, Self
 
 TAKES: Final = "must be addresses or networks like 10.0.0.7 or 10.0.7.0/24, separated by commas"
-# What one customer of a provider gets at least, and can change addresses in at will.
+# An internet provider gives each customer at least a /64, and the customer picks addresses in it.
 _IPV6_CLIENT_PREFIX: Final = 64
-# Docker gives a network of containers as much; a network of more holds others than proxies.
+# The size of Docker's networks by IP version. A larger network probably contains clients too.
 _MIN_PREFIX: Final = {4: 16, 6: 64}
-_MAX_HOP_LENGTH: Final = 64  # characters: an address, an interface's name and some blanks
+_MAX_HOP_LENGTH: Final = 64  # characters: an address, an interface name and some spaces
 
 Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
 class Proxies:
-    """The proxies whose X-Forwarded-For is believed."""
+    """The proxies whose X-Forwarded-For header is trusted."""
 
     networks: tuple[Network, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The proxies of a list. Raises ValueError."""
+        """Parse addresses and networks separated by commas or white space. Raises ValueError."""
         try:
             return cls(tuple(map(ip_network, re.split(r"[,\s]+", text.strip(", ")))))
         except ValueError:
             raise ValueError(f"{TAKES}, not {json.dumps(text)}") from None
 
     def client(self, peer: str, forwarded_for: str | None) -> str:
-        """The address of the client behind a connection; of IPv6 its /64.
+        """Return the address of the client behind a connection; its /64 network for IPv6.
 
-        Each proxy adds the address that it was called from at the right end. So that is read
-        from there, and only as far as proxies of ours wrote it.
+        Each proxy appends the address of its caller to the header. So the header is read from the
+        right, as long as the address read so far is a trusted proxy.
         """
-        here, is_proxy = _looked_up(self.networks, peer)
-        before = forwarded_for or ""
-        while before and is_proxy:
-            before, _, hop = before.rpartition(",")
+        client, is_proxy = _look_up(self.networks, peer)
+        rest = forwarded_for or ""
+        while rest and is_proxy:
+            rest, _, hop = rest.rpartition(",")
             if len(hop) > _MAX_HOP_LENGTH:
                 break
-            caller, is_proxy = _looked_up(self.networks, hop)
-            here = caller or here
-        return here or peer
+            caller, is_proxy = _look_up(self.networks, hop)
+            client = caller or client
+        return client or peer
 
     def wide(self) -> list[str]:
-        """The networks that are too large to hold nothing but proxies."""
+        """Return the networks that are so large that they may contain clients."""
         return [
             str(network)
             for network in self.networks
@@ -56,16 +56,16 @@ class Proxies:
         ]
 
     def __contains__(self, peer: str) -> bool:
-        return _looked_up(self.networks, peer)[1]
+        return _look_up(self.networks, peer)[1]
 
     def __str__(self) -> str:
         return ",".join(map(str, self.networks))
 
 
-# By address, and not by header: of that a stranger could make as many and as long as it likes.
+# Cached by address, not by header: a client can send arbitrarily many and long headers.
 @lru_cache(maxsize=4096)
-def _looked_up(networks: tuple[Network, ...], text: str) -> tuple[str | None, bool]:
-    """The client that an address is, None if it is no address, and whether it is a proxy."""
+def _look_up(networks: tuple[Network, ...], text: str) -> tuple[str | None, bool]:
+    """Return the client's name (None if `text` is no address) and whether it is a proxy."""
     try:
         address = ip_address(text.strip())
     except ValueError:

@@ -1,7 +1,7 @@
-"""Checks keys and limits before a request reaches its resource.
+"""Middleware that checks API keys and rate limits before a request reaches its resource.
 
-Each resource names its audience. A client's key does not open what is for operators, nor the
-other way round. The service leaves the gate out if no setting gives it anything to check.
+Each resource names its audience. A client's key gives no access to the operators' resources, nor
+the other way round. The service leaves the gate out if no setting requires a check.
 """
 
 import base64
@@ -20,7 +20,7 @@ from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 
 BEARER: Final = 'Bearer realm="flight-price-api"'
-# What makes a browser ask for a password; the user name may be anything.
+# Makes a browser ask for a password, which is the key. The user name is ignored.
 BASIC: Final = 'Basic realm="flight-price-api", charset="UTF-8"'
 
 log = get_logger()
@@ -28,7 +28,7 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the gate checks: keys where there are any, allowances where they are not None."""
+    """What the gate checks. Empty keys and rate limits of None are not checked."""
 
     client_keys: Keys
     operator_keys: Keys
@@ -43,7 +43,7 @@ class Rules:
 
 
 class Gate:
-    """Middleware that asks for keys and counts requests."""
+    """Falcon middleware that requires keys and enforces rate limits."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
@@ -51,8 +51,8 @@ class Gate:
     def process_resource(
         self, req: falcon.Request, resp: falcon.Response, resource: object, _params: object
     ) -> None:
-        """Raises Unauthorized, Forbidden or TooManyRequests."""
-        if req.method == "OPTIONS":  # browsers send it ahead of a request, and without a key
+        """Check the request. Raises Unauthorized, Forbidden or TooManyRequests."""
+        if req.method == "OPTIONS":  # a CORS preflight carries no key
             return
         audience = audience_of(resource)
         if audience is Audience.CLIENTS:
@@ -65,15 +65,15 @@ class Gate:
     ) -> None:
         """Mark responses that required a key as private, so shared caches do not store them."""
         if resource and self._rules.client_keys and audience_of(resource) is Audience.CLIENTS:
-            reuse = resp.get_header("Cache-Control")
-            if reuse and reuse != "no-store":
-                resp.set_header("Cache-Control", f"private, {reuse}")
+            cache_control = resp.get_header("Cache-Control")
+            if cache_control and cache_control != "no-store":
+                resp.set_header("Cache-Control", f"private, {cache_control}")
 
     def _admit_client(self, req: falcon.Request, resp: falcon.Response) -> None:
         rules = self._rules
         key = _key(req)
         holder = rules.client_keys.holder(key) if key else None
-        # Whoever has no key is counted too, or guesses would cost nothing.
+        # Requests without a valid key count too, to limit the guessing of keys.
         client = holder or self._address(req)
         if rules.rate_limit:
             self._count(resp, client, rules.rate_limit, "")
@@ -87,7 +87,7 @@ class Gate:
         rules = self._rules
         key = _key(req)
         if key is not None and rules.operator_keys.holder(key):
-            return  # uncounted: a scraper spends nothing
+            return  # not counted, so that a scraper does not use up its address's limit
         client = self._address(req)
         if rules.rate_limit:
             self._count(resp, client, rules.rate_limit, "")
@@ -114,17 +114,17 @@ class Gate:
 
 
 def challenges_of(resource: object) -> str:
-    """Return the challenges of a 401 (RFC 9110, section 11.6.1).
+    """Return the WWW-Authenticate header of a 401 (RFC 9110, section 11.6.1).
 
-    Basic makes a browser ask a person for the key, so a resource that scripts fetch leaves it out:
-    the script would hang meanwhile.
+    Basic makes a browser ask a person for the key. A resource that a page's script fetches leaves
+    it out, because the script would hang until the person answers.
     """
     is_for_scripts = getattr(resource, "is_for_scripts", False)
     return BEARER if is_for_scripts else f"{BASIC}, {BEARER}"
 
 
 def _key(req: falcon.Request) -> str | None:
-    """The key that a request brings; None if there is none."""
+    """Return the key in a request's headers, or None."""
     key = req.get_header("X-API-Key")
     if key is not None:
         return key
@@ -146,7 +146,7 @@ def _password(credentials: str) -> str | None:
 
 
 def _is_nocache(req: falcon.Request) -> bool:
-    # Sooner than the query is checked, and so no stricter: a value that is wrong costs nothing.
+    # The query has not been validated yet. An invalid value costs no fetch and does not count.
     values = req.params.get("nocache", "")
     return isinstance(values, str) and values.lower() in ("1", "true")
 
@@ -170,7 +170,7 @@ def _log_and_return(client: str, error: FlightPriceError) -> FlightPriceError:
 def _set_rate_limit_headers(
     resp: falcon.Response, rate_limit: ClientRateLimit, result: RateLimitResult
 ) -> None:
-    """RateLimit headers (draft-ietf-httpapi-ratelimit-headers-10), one member for each limit."""
+    """Add to the RateLimit headers (draft-ietf-httpapi-ratelimit-headers-10) one member a limit."""
     resp.append_header(
         "RateLimit-Policy", f'"{rate_limit.name}";q={rate_limit.per_minute};w={WINDOW_SECONDS}'
     )

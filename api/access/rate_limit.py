@@ -1,4 +1,4 @@
-"""Rate limits of clients, counted by the whole fleet."""
+"""Rate limits of clients, shared by all workers and replicas."""
 
 import math
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ WINDOW_SECONDS: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class RateLimitResult:
-    """What a client has left after a request.
+    """How much of a rate limit a client has left after a request.
 
-    reset: seconds until the whole limit is available again. retry_after: seconds until it may ask
-    again; None if this request was granted.
+    reset: seconds until the whole limit is available again. retry_after: seconds until the next
+    request is accepted; None if this request was accepted.
     """
 
     remaining: int
@@ -23,24 +23,24 @@ class RateLimitResult:
 
 
 class ClientRateLimit:
-    """So many requests a minute and client: all at once if it likes, then one by one.
+    """A number of requests per minute for each client, which may come in one burst.
 
-    This is GCRA. Each request takes the next of evenly spaced turns, and is granted although its
-    turn has not come while that is less than a minute's turns ahead.
+    The algorithm is GCRA: each request takes the next of evenly spaced slots. A request is
+    accepted if its slot is less than one minute ahead.
     """
 
     def __init__(self, store: Store, name: str, per_minute: int, workers: int) -> None:
-        """workers: number of workers that share the limit where they cannot see each other."""
+        """workers: number of workers that divide the limit among them if they share no store."""
         self.name = name
         self.per_minute = per_minute
         self._store = store
         self._workers = workers
         self._interval = WINDOW_SECONDS / per_minute
-        # A tenth of a turn more than the count says, which rounded clocks would cut short.
+        # A tenth of a slot more than the count requires, to allow for rounding of clocks.
         self._max_wait = (per_minute - 0.9) * self._interval
 
     def consume(self, client: str) -> RateLimitResult:
-        """Count a request of this client; one that is not granted does not count."""
+        """Count a request of this client. A rejected request does not count."""
         wait, spacing = self._store.take_turn(
             f"limit|{self.name}|{client}", self._interval, self._max_wait, self._workers
         )

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from api.access.audience import Audience
 from api.errors import InvalidRequest, ParameterError
 from api.http.cache_headers import set_cache_headers
-from api.models import PriceRequest, faults_of_unknown, parameter_errors_of
+from api.models import PriceRequest, parameter_errors_of, unknown_parameter_errors
 from api.services.cache.requests import CacheRequest, Outcome
 from api.services.deadline import Deadline
 from api.services.prices import Prices, labels_of, no_offers
@@ -79,7 +79,7 @@ def parse(params: Mapping[str, str | list[str]]) -> PriceRequest:
         request = PriceRequest.model_validate(known)
     except ValidationError as exc:
         errors += [item for item in parameter_errors_of(exc) if item.parameter not in repeated]
-    errors += faults_of_unknown([name for name in params if name not in known])
+    errors += unknown_parameter_errors([name for name in params if name not in known])
     if not errors:
         return request
     if set(params) == {"origin"}:

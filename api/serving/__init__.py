@@ -1,1 +1,1 @@
-"""How gunicorn serves: its worker, its start and its stop."""
+"""gunicorn's worker, and what its master does at start and stop."""

@@ -1,4 +1,4 @@
-"""gunicorn's request, read so that its head neither fills the memory nor holds the worker up."""
+"""gunicorn's request with a limit on the size of its head and on the time spent on parsing it."""
 
 from typing import Any, Final
 
@@ -7,17 +7,17 @@ from gunicorn.http.errors import LimitRequestHeaders, ParseException
 from gunicorn.http.message import Request as GunicornRequest
 from gunicorn.http.unreader import Unreader
 
-# A head that is larger and still incomplete is refused. A read brings 8 kB at most.
+# A head that is larger and still incomplete is rejected. One read returns at most 8 kB.
 MAX_INCOMPLETE_BYTES: Final = 16_384
 PAUSE_SECONDS: Final = 0.001
 
 
 class Request(GunicornRequest):
-    """Lets other requests run while its head arrives.
+    """A request that lets other requests run while its head arrives.
 
-    gunicorn searches the whole head again after each read, and a read gives way to nobody while a
-    byte is there. So each read but the first waits a millisecond longer than the one before it,
-    in which bytes gather. The five seconds for a head leave time for a hundred reads.
+    gunicorn searches the whole head again after each read, and a read does not yield to other
+    greenlets while data is available. So each read after the first waits a millisecond longer than
+    the one before, while more bytes arrive. A head has five seconds, enough for 100 reads.
     """
 
     _reads = 0
@@ -26,7 +26,7 @@ class Request(GunicornRequest):
         try:
             super().__init__(*args)
         except ParseException as exc:
-            exc.request = self  # type: ignore[attr-defined] # its method decides about a body
+            exc.request = self  # type: ignore[attr-defined] # a response to HEAD has no body
             raise
 
     def read_into(self, unreader: Unreader, buf: bytearray, stop: bool | None = False) -> None:

@@ -1,30 +1,30 @@
-"""gunicorn's answer, made with less work."""
+"""gunicorn's response, made faster."""
 
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-# By its name here, since the worker puts ours in its place there.
+# Imported by name, because the worker replaces it in gunicorn's module.
 from gunicorn.http.wsgi import Response as GunicornResponse
 
-# To join what is larger would cost each client that reads slowly a copy of it.
+# A larger body is sent on its own: joining would keep a copy of it for each slow client.
 MAX_JOINED_BYTES: Final = 16_384
 # Clients choose some values, for example of Access-Control-Allow-Headers.
 MAX_KEPT_LENGTH: Final = 256
 
 
 class Response(GunicornResponse):
-    """Holds the head back for as long as it takes the body to follow.
+    """A response that sends its head together with the first part of its body.
 
-    gunicorn sends the two one after the other, which costs a system call more here, and wakes
-    the client up for a head that tells it to wait on.
+    gunicorn sends the two separately, which costs one more system call and wakes the client twice.
     """
 
     _head = b""
 
     def process_headers(self, headers: Iterable[tuple[str, str]]) -> None:
         for name, value in headers:
-            process = _processed if len(value) <= MAX_KEPT_LENGTH else _processed.__wrapped__
+            is_short = len(value) <= MAX_KEPT_LENGTH
+            process = _process_header if is_short else _process_header.__wrapped__
             lines, length, is_upgrade = process(name, value)
             self.headers += lines  # type: ignore[operator] # it is a list
             self.upgrade = self.upgrade or is_upgrade
@@ -41,7 +41,7 @@ class Response(GunicornResponse):
             self.headers_sent = True
 
     def can_sendfile(self) -> bool:
-        return False  # the kernel would send a file ahead of the head
+        return False  # sendfile would send the file before the head
 
     def close(self) -> None:
         self.send_headers()
@@ -51,7 +51,7 @@ class Response(GunicornResponse):
     def _emit_body(self, data: bytes) -> None:
         if self.chunked:
             self._send(b"")
-            super()._emit_body(data)  # type: ignore[misc] # unknown to the types
+            super()._emit_body(data)  # type: ignore[misc] # missing in the type stubs
         else:
             self._send(data)
 
@@ -64,12 +64,12 @@ class Response(GunicornResponse):
 
 
 @lru_cache(maxsize=1024)
-def _processed(name: str, value: str) -> tuple[Iterable[tuple[str, str]], int | None, bool]:
-    """What gunicorn makes of a header: what is sent of it, the length of the body, an upgrade.
+def _process_header(name: str, value: str) -> tuple[Iterable[tuple[str, str]], int | None, bool]:
+    """Return the headers to send, the body's length if stated, and whether it is an upgrade.
 
-    Raises what gunicorn raises where one is not allowed.
+    Raises gunicorn's errors for invalid headers.
     """
-    # Not kept whole: what is the same in no two answers, like their ids, is in here as well.
-    made: GunicornResponse = GunicornResponse(None, None, None)  # type: ignore[arg-type]
-    GunicornResponse.process_headers(made, [(name, value)])
-    return tuple(made.headers), made.response_length, made.upgrade
+    # Only the results are cached, because a whole response holds much more.
+    response: GunicornResponse = GunicornResponse(None, None, None)  # type: ignore[arg-type]
+    GunicornResponse.process_headers(response, [(name, value)])
+    return tuple(response.headers), response.response_length, response.upgrade

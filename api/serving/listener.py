@@ -1,10 +1,9 @@
-"""A gevent worker that leaves its siblings their share of the connections.
+"""A gevent worker that shares connections evenly with the other workers.
 
-All workers accept from one socket, so that none of them can lose what waits there when it ends.
-But when many clients connect at once, the first worker to wake up would take them all before the
-next one is awake, and keep them for as long as they live. So each worker tells the others how
-many connections it has, in memory that they share, and one with more than another lets a
-millisecond pass before it takes its next.
+All workers accept from one socket, so that no waiting connection is lost when a worker ends. But
+when many clients connect at once, the first worker to wake up would accept all of them. So each
+worker publishes its number of connections in shared memory. A worker that has more connections
+than another waits for a millisecond before it accepts the next one.
 """
 
 import mmap
@@ -16,28 +15,28 @@ from gevent.server import StreamServer
 from gunicorn.workers.ggevent import GeventWorker
 
 PAUSE_SECONDS: Final = 0.001
-SLOTS: Final = 1024  # the most workers that there can be, those of two reloads beside them
-NOBODY: Final = 2**32 - 1
+SLOTS: Final = 1024  # room for the maximum number of workers during two overlapping reloads
+UNUSED: Final = 2**32 - 1
 
-# Made before the fork, and so the same in all workers.
+# Created before the fork, so all workers share it.
 _connections: Final = memoryview(mmap.mmap(-1, 4 * SLOTS)).cast("I")
-_connections[:] = memoryview(NOBODY.to_bytes(4, "little") * SLOTS).cast("I")
+_connections[:] = memoryview(UNUSED.to_bytes(4, "little") * SLOTS).cast("I")
 
 
 class SharingWorker(GeventWorker):
-    """A GeventWorker whose connections are as many as its siblings'."""
+    """A GeventWorker that has about as many connections as the other workers."""
 
-    slot: int  # which no living sibling has; gunicorn.conf.py gives it before the fork
+    slot: int  # unique among living workers; gunicorn.conf.py sets it before the fork
 
     def init_process(self) -> None:
         _connections[self.slot] = 0
-        # What gunicorn calls for each of its sockets; a function of ours knows its worker.
+        # gunicorn calls this for each socket; a bound method knows its worker.
         self.server_class = self._listen  # type: ignore[assignment, misc]
         super().init_process()
 
     def release_slot(self) -> None:
-        """Count for nobody any more; called in the master, once the worker is dead."""
-        _connections[self.slot] = NOBODY
+        """Mark the slot as unused. The master calls this after the worker has died."""
+        _connections[self.slot] = UNUSED
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         _connections[self.slot] += 1
@@ -47,7 +46,7 @@ class SharingWorker(GeventWorker):
             _connections[self.slot] -= 1
 
     def has_more_than_its_share(self) -> bool:
-        """Whether a sibling has fewer connections, by more than the one in its hands."""
+        """Return whether another worker has fewer connections, not counting the newest one."""
         return _connections[self.slot] > min(_connections.tolist()) + 1
 
     def _listen(self, listener: Any, *, spawn: Any, **_: Any) -> StreamServer:
@@ -62,12 +61,12 @@ class _SharingServer(StreamServer):
         self._worker = worker
 
     def do_read(self) -> Any:
-        accepted: Any = super().do_read()  # nothing, where a sibling was faster
+        accepted: Any = super().do_read()  # None if another worker was faster
         if accepted is not None and self._worker.has_more_than_its_share():
             self.stop_accepting()
-            gevent.spawn_later(PAUSE_SECONDS, self._go_on)
+            gevent.spawn_later(PAUSE_SECONDS, self._resume)
         return accepted
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         if self.started:
             self.start_accepting()

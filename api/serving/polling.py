@@ -1,9 +1,9 @@
-"""A look at a socket that takes no time.
+"""A poll of a socket that returns at once if its timeout is zero.
 
-gevent's poll lets everything else run first, even if it is not to wait. redis-py looks in this way
-whether a connection was closed before each command, and httpcore2 does so for each idle connection
-before each call, with the lock of its pool in its hands. On a busy worker every look took a turn of
-the loop, and answers that had arrived were seconds late.
+gevent's poll runs all other greenlets first, even with a timeout of zero. Clients poll in this way
+to see whether a connection was closed: redis-py before each command, and httpcore2 for each idle
+connection before each call, while it holds the lock of its pool. On a busy worker each poll took a
+turn of the event loop, and responses that had arrived were read seconds late.
 """
 
 import select
@@ -16,26 +16,26 @@ BOTH = select.POLLIN | select.POLLOUT
 
 
 class Poll(gevent.select.poll):
-    """Waits as gevent's does, and answers at once where nobody wants to wait."""
+    """gevent's poll, except that a timeout of zero does not yield to other greenlets."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._now = monkey.get_original("select", "poll")()
+        self._nonblocking = monkey.get_original("select", "poll")()
 
     def register(self, fd: Any, eventmask: int = BOTH) -> None:
         super().register(fd, eventmask)
-        self._now.register(fd, eventmask)
+        self._nonblocking.register(fd, eventmask)
 
     def unregister(self, fd: Any) -> None:
         super().unregister(fd)
-        self._now.unregister(fd)
+        self._nonblocking.unregister(fd)
 
     def poll(self, timeout: float | None = None) -> list[tuple[int, int]]:
-        found: list[tuple[int, int]]
-        found = self._now.poll(0) if timeout == 0 else super().poll(timeout)
-        return found
+        ready: list[tuple[int, int]]
+        ready = self._nonblocking.poll(0) if timeout == 0 else super().poll(timeout)
+        return ready
 
 
-def poll_at_once() -> None:
-    """To be called before gevent patches the standard library."""
+def install_nonblocking_poll() -> None:
+    """Replace gevent's poll. Call this before gevent patches the standard library."""
     gevent.select.poll = Poll  # type: ignore[misc]

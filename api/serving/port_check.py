@@ -1,4 +1,4 @@
-"""Whether the port can be had, which gunicorn would try again and again for five seconds."""
+"""Checks the port before gunicorn does, which would retry for five seconds."""
 
 import errno
 import os
@@ -8,10 +8,9 @@ from collections.abc import Iterable
 
 
 def exit_if_port_in_use(addresses: Iterable[object]) -> None:
-    """End the process with one line if one of gunicorn's addresses cannot be listened on.
+    """Exit with one line on stderr if one of gunicorn's addresses cannot be used.
 
-    Those that are no host and port are left to gunicorn, and so are all where the sockets come
-    from whoever started it.
+    Skip Unix sockets and inherited sockets.
     """
     if "GUNICORN_FD" in os.environ or "LISTEN_FDS" in os.environ:
         return

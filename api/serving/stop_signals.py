@@ -1,8 +1,8 @@
-"""What tells a worker to end, heard from its first moment on.
+"""Makes a new worker react to stop signals at once.
 
-A worker is born with its master's handlers, which only note a signal for a master that is not
-there. So these signals wait while a worker is being born, and end it at once from then until it
-has handlers of its own.
+A forked worker inherits its master's handlers, which only queue a signal for the master's loop. So
+stop signals are blocked during the fork. Afterwards they end the worker at once, until it installs
+its own handlers.
 """
 
 import os
@@ -13,21 +13,19 @@ STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 
 def install_fork_signal_handlers() -> None:
-    """Do so for all workers of this process; to be called once."""
-    os.register_at_fork(
-        before=_hold_back, after_in_parent=_let_through, after_in_child=_end_at_once
-    )
+    """Handle stop signals in all processes that this one forks. Call this once."""
+    os.register_at_fork(before=_block, after_in_parent=_unblock, after_in_child=_reset_handlers)
 
 
-def _hold_back() -> None:
+def _block() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
 
-def _let_through() -> None:
+def _unblock() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
-def _end_at_once() -> None:
+def _reset_handlers() -> None:
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    _let_through()
+    _unblock()

@@ -1,7 +1,7 @@
-"""gunicorn's worker, where the default one would tell or bear too much.
+"""gunicorn's worker with stricter limits and our form of errors.
 
-What is no proper HTTP never reaches the application. It is refused here in the form that all
-errors have, and without repeating any of it: a broken header may hold a key.
+Invalid HTTP never reaches the application. The worker rejects it with a problem document that
+quotes nothing of the request, because a broken header may contain a key.
 """
 
 import json
@@ -25,11 +25,11 @@ from api.serving.listener import SharingWorker
 from api.telemetry.events import Event
 from api.telemetry.logs import current_trace_id, get_logger
 
-# A bare name, since a version or a product leads to its known holes.
+# Names no product or version, which would lead to known vulnerabilities.
 SERVER: Final = "flight-price-api"
-# Nothing here takes a body; one of this size that somebody sends along by mistake does no harm.
+# No path expects a body; a small one that a client sends by mistake does no harm.
 MAX_BODY_BYTES: Final = 4096
-# A client that takes nothing of its answer in for so long is gone.
+# A client that reads nothing of its response for this long is considered gone.
 STALLED_SECONDS: Final = 15
 LINGER_SECONDS: Final = 1
 
@@ -54,18 +54,18 @@ _DETAILS: Final[Mapping[object, str]] = {
     HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request body is too large; no path expects a body.",
 }
-# gunicorn's types do not know these two. What is wrong with an answer is our mistake.
+# Errors in a response are our bugs. gunicorn's type stubs lack these two.
 _RESPONSE_ERRORS: Final = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)  # type: ignore[attr-defined]
 
 log = get_logger()
 
 
 class Worker(SharingWorker):
-    """Serves on greenlets."""
+    """The worker class of this service."""
 
     def run(self) -> None:
-        wsgi.SERVER = SERVER  # type: ignore[attr-defined] # a name, if an undocumented one
-        wsgi.Response = Response  # type: ignore[misc] # likewise
+        wsgi.SERVER = SERVER  # type: ignore[attr-defined] # undocumented
+        wsgi.Response = Response  # type: ignore[misc] # undocumented
         RequestParser.mesg_class = Request
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS
             for listener in self.sockets:  # connections inherit it
@@ -75,7 +75,7 @@ class Worker(SharingWorker):
         super().run()
 
     def handle_quit(self, sig: int, frame: Any) -> None:
-        """End as at SIGTERM: gunicorn's own way leaves a traceback in the log."""
+        """Stop as after SIGTERM: gunicorn's own handler logs a traceback."""
         self.handle_exit(sig, frame)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
@@ -87,10 +87,10 @@ class Worker(SharingWorker):
         return super().handle_request(listener_name, req, sock, addr)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
-        """Answer what could not be served, and let the caller close the connection."""
+        """Answer a request that could not be served. The caller closes the connection."""
         if not isinstance(exc, Exception):
             return  # the worker ends
-        current_trace_id.set(None)  # of the request before on the same connection
+        current_trace_id.set(None)  # it may belong to the previous request of this connection
         request_id = uuid.uuid4().hex
         if isinstance(exc, errors.ParseException) and not isinstance(exc, _RESPONSE_ERRORS):
             status, code = _STATUSES.get(type(exc), HTTPStatus.BAD_REQUEST), "invalid-request"
@@ -104,7 +104,7 @@ class Worker(SharingWorker):
         else:
             status, code = HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error"
             log.error(Event.HTTP_ERROR, request_id=request_id, exc_info=exc)
-        from api.telemetry import metrics  # noqa: PLC0415 - the master imports this module, and must not that
+        from api.telemetry import metrics  # noqa: PLC0415 - the master must not import it
 
         metrics.request_served(None, "", status, 0)
         metrics.problem_answered(code)
@@ -115,10 +115,10 @@ class Worker(SharingWorker):
         is_head = request is not None and request.method == "HEAD"
         with suppress(OSError, gevent.Timeout), gevent.Timeout(LINGER_SECONDS):
             write_nonblock(client, head if is_head else head + body)
-            # To close on what is still arriving would take the answer back.
+            # Closing while data is still arriving would send a reset and discard the response.
             client.shutdown(socket.SHUT_WR)
             while client.recv(65536):
-                gevent.sleep(0)  # a client that never stops would hold the worker
+                gevent.sleep(0)  # a client that never stops sending would block the worker
 
 
 def _error_response(document: Mapping[str, object]) -> tuple[bytes, bytes]:

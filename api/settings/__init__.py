@@ -1,4 +1,4 @@
-"""The settings: what each takes, where they are read, and what the log tells of them."""
+"""The settings: definition, loading, validation, and their summary in the log."""
 
 from api.settings.load import current_settings, load_settings, reload_settings
 from api.settings.model import Settings

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class AmadeusEnvironment(StrEnum):
-    """Which Amadeus is asked for prices."""
+    """The Amadeus environment that prices come from."""
 
     SANDBOX = "sandbox"
     ENTERPRISE_TEST = "enterprise-test"
@@ -20,7 +20,7 @@ AMADEUS_HOSTS = {
     AmadeusEnvironment.TEST: "https://test.api.amadeus.com",
     AmadeusEnvironment.PRODUCTION: "https://api.amadeus.com",
 }
-# Calls a second that Amadeus allows (docs/amadeus.md, section "Rate limits").
+# Calls per second that Amadeus allows (docs/amadeus.md, section "Rate limits").
 AMADEUS_RATES = {
     AmadeusEnvironment.ENTERPRISE_TEST: 10.0,
     AmadeusEnvironment.ENTERPRISE: 40.0,

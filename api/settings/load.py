@@ -1,4 +1,4 @@
-"""Reading the settings: once for all workers, when the service starts and at each SIGHUP."""
+"""Loads the settings once for all workers, at the start of the service and at each SIGHUP."""
 
 import sys
 
@@ -15,10 +15,10 @@ log = get_logger()
 
 
 def load_settings(before: Settings | None = None) -> Settings:
-    """The settings of the environment, and of `.env` where there is one; the environment wins.
+    """Read the settings from the environment and from `.env`; the environment takes precedence.
 
-    A bad or missing setting ends the process with one line that names it and what it takes.
-    Where there are settings from `before`, these stay instead, and the line is in the log.
+    An invalid or missing setting ends the process with one line that explains it. If there are
+    settings from `before`, the line is logged and these are returned instead.
     """
     try:
         return Settings(_env_file=DOTENV, _env_file_encoding="utf-8")
@@ -32,12 +32,15 @@ def load_settings(before: Settings | None = None) -> Settings:
 
 
 def reload_settings() -> Settings:
-    """Load them for this process and those that it forks, at the start or anew."""
-    global _current  # noqa: PLW0603 - one for each process
+    """Load the settings, or load them again, for this process and those that it forks."""
+    global _current  # noqa: PLW0603 - one per process
     _current = load_settings(before=_current)
     return _current
 
 
 def current_settings() -> Settings:
-    """Those that were loaded last: a worker that comes later reads no file that is being edited."""
+    """Return the settings loaded last.
+
+    A replaced worker gets them as well, so it never reads a file that is being edited.
+    """
     return _current or reload_settings()

@@ -1,4 +1,4 @@
-"""Every setting: its environment variable, its type, its default and what it is for."""
+"""Every setting: environment variable, type, default and description."""
 
 import os
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ _SANDBOX_CREDENTIAL: Final = "sandbox"
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
-# NoDecode: the list comes as text, not as JSON.
+# NoDecode: the list is comma-separated text, not JSON.
 KeyList = Annotated[
     InstanceOf[Keys],
     NoDecode,
@@ -43,7 +43,7 @@ WholeSeconds = Annotated[int, Field(ge=0, le=30 * 24 * 3600)]
 
 
 class Settings(BaseSettings):
-    """The settings of one process. Frozen: what was read at the start holds until the end."""
+    """The settings of the service. They do not change after loading."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
@@ -160,7 +160,7 @@ class Settings(BaseSettings):
     def _read_files(cls, given: dict[str, Any]) -> dict[str, Any]:
         files = {
             name: given[name]
-            for name in cls.model_fields  # `.env` may have files of other programs
+            for name in cls.model_fields  # `.env` may name files of other programs
             if name.endswith("_file") and given.get(name)
         }
         return given | {
@@ -170,12 +170,12 @@ class Settings(BaseSettings):
 
     @field_validator("amadeus_environment", "log_level", "log_format", mode="before")
     @classmethod
-    def _in_either_case(cls, value: object) -> object:
+    def _ignore_case(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
     @field_validator("otel_exporter_otlp_endpoint")
     @classmethod
-    def _can_be_traced(cls, value: str | None) -> str | None:
+    def _check_tracing(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must be a URL like http://collector:4318")
         if value is not None and not tracing.is_installed():
@@ -186,19 +186,19 @@ class Settings(BaseSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _known_store(cls, value: SecretStr) -> SecretStr:
+    def _check_redis_url(cls, value: SecretStr) -> SecretStr:
         RedisUrl.parse(value.get_secret_value())
         check_files(value.get_secret_value())
         return value
 
     @model_validator(mode="after")
-    def _each_key_opens_one_side(self) -> Self:
+    def _check_keys_are_distinct(self) -> Self:
         if self.api_keys.overlap(self.operator_keys):
             raise SettingError("OPERATOR_KEYS", "must not contain a key that is in API_KEYS")
         return self
 
     @model_validator(mode="after")
-    def _environment_and_credentials(self) -> Self:
+    def _check_environment(self) -> Self:
         is_implied = self.amadeus_environment is None and self.amadeus_base_url is None
         if is_implied and (self.amadeus_client_id or self.amadeus_client_secret):
             raise SettingError(
@@ -231,7 +231,7 @@ class Settings(BaseSettings):
 
     @property
     def environment(self) -> AmadeusEnvironment:
-        """The environment in force: the one set, or the one that the other settings imply."""
+        """The environment that is set, or the one that the other settings imply."""
         if self.amadeus_environment is not None:
             return self.amadeus_environment
         if self.amadeus_base_url is not None:
@@ -240,7 +240,7 @@ class Settings(BaseSettings):
 
     @property
     def base_url(self) -> str:
-        """Scheme, host and port of Amadeus; a name that is never looked up in the sandbox."""
+        """Scheme, host and port of Amadeus; a placeholder for the sandbox."""
         if self.amadeus_base_url:
             return self.amadeus_base_url
         return AMADEUS_HOSTS.get(self.environment, "http://sandbox.invalid")
@@ -249,7 +249,7 @@ class Settings(BaseSettings):
     def credentials(self) -> tuple[str, str]:
         """Client id and client secret."""
         if self.amadeus_client_id is None or self.amadeus_client_secret is None:
-            return _SANDBOX_CREDENTIAL, _SANDBOX_CREDENTIAL  # checked: it is the sandbox
+            return _SANDBOX_CREDENTIAL, _SANDBOX_CREDENTIAL  # optional only in the sandbox
         return (
             self.amadeus_client_id.get_secret_value(),
             self.amadeus_client_secret.get_secret_value(),
@@ -257,24 +257,24 @@ class Settings(BaseSettings):
 
     @property
     def calls_per_second(self) -> float | None:
-        """The upstream's rate limit for the whole fleet; None where there is none."""
+        """The rate limit of Amadeus for all replicas together; None if there is none."""
         return self.amadeus_rate_limit or AMADEUS_RATES.get(self.environment)
 
     @property
     def provider(self) -> str:
-        """Whose prices these are: the environment, and of a custom one the place as well."""
+        """The source of the prices: the environment, with the URL of a custom one."""
         if self.environment is AmadeusEnvironment.CUSTOM:
             return f"custom {self.base_url}"
         return self.environment.value
 
     @property
     def in_memory(self) -> bool:
-        """Whether the cache lives in the process and not in Redis."""
+        """Whether the cache is in the memory of each process and not in Redis."""
         return self.redis_url.get_secret_value().startswith("memory://")
 
     @property
     def workers(self) -> int:
-        """How many worker processes serve."""
+        """The number of worker processes."""
         if self.web_concurrency is not None:
             return self.web_concurrency
         return 1 if self.in_memory else _cores()

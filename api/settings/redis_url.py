@@ -1,4 +1,4 @@
-"""What REDIS_URL takes, and what it says."""
+"""Parses REDIS_URL."""
 
 import os
 import re
@@ -23,7 +23,7 @@ TAKES: Final = (
 BAD_PORT: Final = (
     "must have a port from 0 to 65535; write / ? # and @ in a password as %2F %3F %23 and %40"
 )
-# Any other option, or another value, would make redis-py fail at the first connection.
+# redis-py would fail at the first connection with any other option or value.
 OPTIONS: Final = {"db": "[0-9]{1,5}", "username": ".+", "password": ".+"}
 TLS_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 TLS_OPTIONS: Final = {
@@ -32,7 +32,7 @@ TLS_OPTIONS: Final = {
 }
 SENTINEL_OPTIONS: Final = {"sentinel_username": ".+", "sentinel_password": ".+"}
 DEFAULT_PORTS: Final = {"sentinel": 26379, "cluster": 6379}
-# The hosts of a URL that may name several, after all that stands before them.
+# A URL that can name several hosts: what precedes them, and the hosts.
 HOSTS: Final = re.compile(r"^([^/]*\+[^/]*//(?:[^/?#]*@)?)([^/?#]*)")
 
 Address = tuple[str, int]
@@ -40,12 +40,12 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class RedisUrl:
-    """A good REDIS_URL.
+    """A valid REDIS_URL.
 
     kind: `memory`, `server`, `sentinel` or `cluster`.
-    server: the URL of one server as redis-py takes it, with all that holds for every server.
-    addresses: those of the Sentinels, or of some nodes of the cluster.
-    service: what the Sentinels call the master.
+    server: URL of one server in redis-py's form; its options apply to every server.
+    addresses: addresses of the Sentinels, or of some nodes of the cluster.
+    service: the Sentinels' name for the master.
     sentinel_login: username and password for the Sentinels themselves.
     """
 
@@ -57,7 +57,7 @@ class RedisUrl:
 
     @property
     def location(self) -> str:
-        """Where it is, without any secret; nothing for `memory`."""
+        """Host and port, or path of the socket, without any secret; empty for `memory`."""
         if self.addresses:
             return ",".join(f"{host}:{port}" for host, port in self.addresses)
         parts = urlsplit(self.server)
@@ -68,28 +68,28 @@ class RedisUrl:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Raises ValueError with what is taken and with no part of the URL: it holds secrets."""
+        """Parse a URL. Raises ValueError; its message quotes no part of the URL (a secret)."""
         try:
-            # urlsplit knows of one host, and newer Pythons check the brackets around it.
+            # urlsplit supports one host only, and newer Pythons check the brackets around it.
             parts = urlsplit(HOSTS.sub(r"\1localhost", url))
             options = parse_qsl(
                 parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)
             )
         except ValueError:
-            raise ValueError(TAKES) from None  # urllib's own words quote the URL
+            raise ValueError(TAKES) from None  # urllib's message quotes the URL
         if "://" not in url or parts.scheme not in SCHEMES:
             raise ValueError(TAKES)
-        scheme, _, several = parts.scheme.partition("+")
-        _check_options(options, is_tls=scheme == "rediss", is_sentinel=several == "sentinel")
-        if several:
-            named = HOSTS.match(url)
-            hosts = named[2] if named else ""
-            return cls._of_several(parts, scheme, several, hosts, dict(options))
-        _check_one(parts)
+        scheme, _, kind = parts.scheme.partition("+")
+        _check_options(options, is_tls=scheme == "rediss", is_sentinel=kind == "sentinel")
+        if kind:
+            match = HOSTS.match(url)
+            hosts = match[2] if match else ""
+            return cls._parse_multiple(parts, scheme, kind, hosts, dict(options))
+        _check_single(parts)
         return cls("memory" if scheme == "memory" else "server", url)
 
     @classmethod
-    def _of_several(
+    def _parse_multiple(
         cls, parts: SplitResult, scheme: str, kind: str, hosts: str, options: dict[str, str]
     ) -> Self:
         addresses = tuple(_address(host, DEFAULT_PORTS[kind]) for host in hosts.split(","))
@@ -114,10 +114,10 @@ class RedisUrl:
 
 
 def check_files(url: str) -> None:
-    """Raises ValueError where a file that a good URL names cannot be read.
+    """Check that the files named in a valid URL can be read. Raises ValueError.
 
-    To be asked where settings are read, and not of those in force: a file that is gone by the
-    time that a worker is replaced costs its way to Redis, and not the service.
+    Call this when loading settings only. If a certificate disappears later, a new worker loses
+    Redis but still starts.
     """
     for name, value in parse_qsl(urlsplit(RedisUrl.parse(url).server).query):
         if name in TLS_FILES and not os.access(value, os.R_OK):
@@ -135,7 +135,7 @@ def _address(text: str, default_port: int) -> Address:
     return parts.hostname, port or default_port
 
 
-def _check_one(parts: SplitResult) -> None:
+def _check_single(parts: SplitResult) -> None:
     try:
         _ = parts.port
     except ValueError:

@@ -1,4 +1,4 @@
-"""What the log tells of the settings at the start."""
+"""The summary of the settings in the log at the start."""
 
 import os
 import resource
@@ -11,13 +11,13 @@ from api.settings.model import DOTENV, Settings
 from api.settings.redis_url import RedisUrl
 from api.settings.validation import unknown_settings
 
-# For 1000 clients of a worker, its connections to Redis and Amadeus, and what else it has open.
-NEEDED_FILES: Final = 4096
-WANTED_FILES: Final = 8192
+# A worker has 1000 clients, its connections to Redis and Amadeus, and other open files.
+MIN_OPEN_FILES: Final = 4096
+PREFERRED_OPEN_FILES: Final = 8192
 
 
 def summary(settings: Settings) -> dict[str, object]:
-    """The fields of `service.started`: no secret, and no URL that may hold one."""
+    """Return the fields of `service.started`. They contain no secret and no URL with one."""
     is_sandbox = settings.environment is AmadeusEnvironment.SANDBOX
     redis_url = settings.redis_url.get_secret_value()
     redis = RedisUrl.parse(redis_url).location
@@ -38,9 +38,9 @@ def summary(settings: Settings) -> dict[str, object]:
 
 
 def _notices(settings: Settings) -> list[str]:
-    """What whoever starts it may not have meant."""
-    of_file = DotEnvSettingsSource(Settings, env_file=DOTENV).env_vars
-    notices = unknown_settings([*os.environ, *of_file], Settings.model_fields)
+    """Return warnings about settings that may be unintended."""
+    in_file = DotEnvSettingsSource(Settings, env_file=DOTENV).env_vars
+    notices = unknown_settings([*os.environ, *in_file], Settings.model_fields)
     if settings.environment is AmadeusEnvironment.SANDBOX:
         notices.append("prices are invented; set AMADEUS_ENVIRONMENT for real prices")
     elif not settings.api_keys:
@@ -55,9 +55,9 @@ def _notices(settings: Settings) -> list[str]:
             f"{settings.workers} workers without Redis: each has its own cache and token"
         )
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files < NEEDED_FILES:
+    if files < MIN_OPEN_FILES:
         notices.append(
-            f"a worker may open only {files} files but can need {NEEDED_FILES};"
+            f"a worker may open only {files} files but can need {MIN_OPEN_FILES};"
             " raise the hard limit"
         )
     return notices

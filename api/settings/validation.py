@@ -1,7 +1,7 @@
-"""What is wrong with a setting, in one line that names it and what it takes.
+"""Checks settings and explains errors in one line.
 
-What was given is repeated where it is a number or a word. Never a secret, and no URL: it may hold
-a password.
+A message may quote the given value if it is a number or a word. It never quotes a secret or a URL,
+which can contain a password.
 """
 
 import json
@@ -17,15 +17,15 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 OUR_PREFIX: Final = "AMADEUS_"
-# OpenTelemetry's packages read many more of these than we do.
-_OTHERS_PREFIX: Final = "OTEL_"
+# OpenTelemetry's packages read many variables with this prefix.
+_OTEL_PREFIX: Final = "OTEL_"
 # Names used by the SDK or other tools that fuzzy matching would not find.
 _ALIASES: Final = {"HOSTNAME": "ENVIRONMENT", "HOST": "BASE_URL", "URL": "BASE_URL"}
-_SHOWN_LENGTH: Final = 60
+_MAX_QUOTED_LENGTH: Final = 60
 
 
 class SettingError(ValueError):
-    """A setting that does not go with the others."""
+    """An error in a setting other than the field being validated."""
 
     def __init__(self, variable: str, detail: str) -> None:
         super().__init__(detail)
@@ -33,7 +33,7 @@ class SettingError(ValueError):
 
 
 def explain(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
-    """One line that names each bad variable and what it takes."""
+    """Return one line that names each invalid variable and its valid values."""
     return "; ".join(
         f"{variable} {detail}"
         for variable, detail in (_variable_and_detail(item, fields) for item in error.errors())
@@ -41,12 +41,12 @@ def explain(error: ValidationError, fields: Mapping[str, FieldInfo]) -> str:
 
 
 def unknown_settings(given: Iterable[str], fields: Iterable[str]) -> list[str]:
-    """A sentence for each variable that has our prefix and is not a setting."""
+    """Return a sentence for each variable that looks like a setting and is none."""
     known = {name.upper() for name in fields}
     hints = {
         variable: _hint(variable, known)
         for variable in sorted({name.upper() for name in given} - known)
-        if not variable.startswith(_OTHERS_PREFIX)
+        if not variable.startswith(_OTEL_PREFIX)
     }
     return [
         f"{variable} is not a setting{hint}"
@@ -56,7 +56,7 @@ def unknown_settings(given: Iterable[str], fields: Iterable[str]) -> list[str]:
 
 
 def read_secret(variable: str, file: str | Path) -> str:
-    """The content of the file that a variable names. Raises SettingError."""
+    """Return the stripped content of the file that a variable names. Raises SettingError."""
     try:
         content = Path(file).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as exc:
@@ -70,13 +70,13 @@ def read_secret(variable: str, file: str | Path) -> str:
 
 
 def base_url(value: str) -> str:
-    """A URL without a path. Raises ValueError."""
+    """Validate a URL of scheme, host and port. Raises ValueError."""
     takes = "must be an http or https URL of scheme, host and port only, like https://host:8443"
     try:
         parts = urlsplit(value)
         _ = parts.port
     except ValueError:
-        raise ValueError(takes) from None  # urllib's own words quote the URL
+        raise ValueError(takes) from None  # urllib's message quotes the URL
     if (
         parts.scheme not in ("http", "https")
         or not parts.hostname
@@ -90,7 +90,7 @@ def base_url(value: str) -> str:
 
 
 def origins(value: str) -> str:
-    """Origins (RFC 6454) with a comma between them, or *. Raises ValueError."""
+    """Validate origins (RFC 6454) separated by commas, or *. Raises ValueError."""
     for origin in [] if value == "*" else value.split(","):
         if not re.fullmatch(r"https?://[^/,\s*]+", origin):
             lacks = "" if "://" in origin else ": https:// is missing"
@@ -102,7 +102,7 @@ def origins(value: str) -> str:
 
 
 def office_id(value: str) -> str:
-    """An office id. Raises ValueError."""
+    """Validate an office id. Raises ValueError."""
     if not re.fullmatch("[A-Za-z0-9]{1,32}", value):
         raise ValueError(f"must be an office id of 1 to 32 letters and digits, not {_quote(value)}")
     return value
@@ -116,16 +116,16 @@ def _variable_and_detail(item: ErrorDetails, fields: Mapping[str, FieldInfo]) ->
     name = str(item["loc"][0])
     if isinstance(cause, ValueError):
         return name.upper(), str(cause)
-    shown = _quote(item["input"])
+    given = _quote(item["input"])
     if "expected" in context:
         words = str(context["expected"]).replace("'", "")
-        return name.upper(), f"must be {words}, not {shown}"
+        return name.upper(), f"must be {words}, not {given}"
     takes = _range(fields[name])
-    return name.upper(), f"must be {takes}, not {shown} ({fields[name].description})"
+    return name.upper(), f"must be {takes}, not {given} ({fields[name].description})"
 
 
 def _range(field: FieldInfo) -> str:
-    """The numbers that a field takes."""
+    """Describe the numbers that a field accepts."""
     kind: Any = Annotated[field.annotation, field]
     schema = TypeAdapter(kind).json_schema()
     for choice in schema.get("anyOf", [schema]):
@@ -139,7 +139,8 @@ def _range(field: FieldInfo) -> str:
 
 def _quote(value: object) -> str:
     text = str(value)
-    return json.dumps(text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…")
+    is_short = len(text) <= _MAX_QUOTED_LENGTH
+    return json.dumps(text if is_short else f"{text[:_MAX_QUOTED_LENGTH]}…")
 
 
 def _hint(variable: str, known: Iterable[str]) -> str:

@@ -1,1 +1,1 @@
-"""What the service says about itself: logs, metrics and spans."""
+"""Logs, metrics and traces."""

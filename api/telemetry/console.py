@@ -1,4 +1,4 @@
-"""The log for people: one aligned line an event, coloured by what came of it."""
+"""The log format for people: one aligned line per event, coloured by its outcome."""
 
 import json
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ ROUTE: Final = ("origin", "destination", "date")
 
 
 class ConsoleRenderer:
-    """Makes a line, newline included, of its fields. A traceback follows indented."""
+    """Renders fields as a line with its newline. An indented traceback follows it."""
 
     def __init__(self, *, colors: bool) -> None:
         self._colors = colors
@@ -65,13 +65,16 @@ def _fields(line: EventDict) -> Iterable[str]:
 
 def _quote(value: object) -> str:
     text = str(value)
-    if not text or any(sign in text for sign in ' "='):  # else it could pass for several fields
+    if not text or any(sign in text for sign in ' "='):  # otherwise it could look like more fields
         text = json.dumps(text, ensure_ascii=False)
     return escape_control_characters(text)
 
 
 def escape_control_characters(text: str, kept: str = "") -> str:
-    """A text with all that could move a cursor, end a line or turn the writing around escaped."""
+    """Escape all characters that are not printable, except those in `kept`.
+
+    They could move the cursor, end the line or reverse the direction of writing.
+    """
     if text.isprintable():
         return text
     return "".join(

@@ -1,10 +1,10 @@
-"""The events: every line of the log has one of these names."""
+"""The names of all log events."""
 
 from enum import StrEnum
 
 
 class Event(StrEnum):
-    """Every event that the service logs."""
+    """An event of the log. Every line has one."""
 
     CACHE_HIT = "cache.hit"
     CACHE_MISS = "cache.miss"

@@ -1,8 +1,8 @@
-"""Writes lines in a thread of the operating system, and never blocks its callers.
+"""Writes log lines in a thread of the operating system.
 
-A reader that stalls must not stall the service, so lines pass through a bounded queue that
-drops and counts. A blocked write in a greenlet would stop all the others. The thread also
-renders the lines: many at a time, which costs half of what rendering each alone does.
+A blocked write in a greenlet would stop all other greenlets. So lines pass through a bounded queue;
+if it is full, they are dropped and counted. The thread also renders the lines. Rendering many at a
+time costs half as much as rendering each alone.
 """
 
 import os
@@ -15,23 +15,22 @@ from gevent.monkey import get_original
 from api.telemetry.events import Event
 
 MAX_LINES: Final = 10_000
-# A write of this size or less to a pipe is never torn (POSIX PIPE_BUF on Linux).
+# A write of up to this size to a pipe is atomic (POSIX PIPE_BUF on Linux).
 MAX_WRITE_BYTES: Final = 4096
 FLUSH_SECONDS: Final = 2.0
-# Each time the writer's thread wakes up it takes the interpreter away from the requests, so it
-# lets lines gather for this long.
+# The thread waits this long after a batch, because each wake-up interrupts the requests.
 GATHER_SECONDS: Final = 0.005
 
 T = TypeVar("T")
 
 
 class QueuedWriter(Generic[T]):
-    """Writes lines to a file descriptor from a thread of its own, and never blocks its callers."""
+    """Writes lines to a file descriptor from its own thread. It never blocks its callers."""
 
     def __init__(
         self, descriptor: int, render: Callable[[T], bytes], max_lines: int = MAX_LINES
     ) -> None:
-        """`render` makes a line, newline included, and raises nothing."""
+        """`render` returns a line with its newline, and must not raise."""
         self._descriptor = descriptor
         self.render = render
         self._max_lines = max_lines
@@ -41,22 +40,22 @@ class QueuedWriter(Generic[T]):
     def _start(self) -> None:
         # Originals, not gevent's: this thread must block without stopping the greenlets.
         self._queue = get_original("queue", "SimpleQueue")()
-        # Not an Event: its lock would be gevent's, so waiting for it would run greenlets at exit.
+        # A threading.Event would use gevent's lock, so waiting for it would run greenlets at exit.
         self._running = get_original("_thread", "allocate_lock")()
         self._running.acquire()
         self._dropped = 0
-        # Here and not at the first line: a request must not fail where no thread can be started.
+        # Start now: if no thread can be started, this must fail here and not in a request.
         get_original("_thread", "start_new_thread")(self._drain, ())
 
     def write(self, record: T) -> None:
-        """Queue what becomes one line; drop and count it where the queue is full."""
+        """Queue a line; drop and count it if the queue is full."""
         if self._queue.qsize() >= self._max_lines:
             self._dropped += 1
             return
         self._queue.put(record)
 
     def close(self) -> None:
-        """Write what is queued, for at most FLUSH_SECONDS."""
+        """Write the queued lines, for at most FLUSH_SECONDS."""
         self._queue.put(None)
         if self._running.acquire(timeout=FLUSH_SECONDS):
             self._running.release()
@@ -87,4 +86,4 @@ class QueuedWriter(Generic[T]):
             try:
                 data = data[os.write(self._descriptor, data) :]
             except OSError:
-                return  # nobody reads any more; there is no one left to tell
+                return  # the reader is gone, so this cannot be logged either

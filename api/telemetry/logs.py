@@ -1,7 +1,6 @@
-"""Structured logs: what a line holds, and how all of Python's logging becomes such lines.
+"""Structured logs, including those of gunicorn and of Python's logging.
 
-Every line is one JSON object (or one readable line on a terminal), gunicorn's own lines
-included. `log_writer` writes them.
+Each line is a JSON object, or a readable line on a terminal. `log_writer` writes them.
 """
 
 import atexit
@@ -28,12 +27,12 @@ from api.telemetry.log_writer import QueuedWriter
 
 # The id of the request that this greenlet or thread works for.
 current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
-# The id of the trace that this request is a part of; None where spans are not collected.
+# The id of the request's trace; None if there is none.
 current_trace_id: ContextVar[str | None] = ContextVar("current_trace_id", default=None)
 
 
 class LogRecord(NamedTuple):
-    """What a line tells: when it was said (nanoseconds since the epoch), where, and the rest."""
+    """The content of a line; `at` is its time in nanoseconds since the epoch."""
 
     at: int
     level: str
@@ -43,14 +42,14 @@ class LogRecord(NamedTuple):
 
 
 class _QueueLogger:
-    """Where structlog leaves what is said."""
+    """The logger that structlog wraps; it queues every record."""
 
     def __init__(self, writer: QueuedWriter[LogRecord]) -> None:
         self.debug = self.info = self.warning = self.error = self.critical = writer.write
 
 
 class _ToStructlog(logging.Handler):
-    """Turns the lines of the standard library's logging into lines of ours."""
+    """Forwards records of the standard library's logging to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -61,12 +60,12 @@ class _ToStructlog(logging.Handler):
                 logger=record.name,
                 exc_info=record.exc_info or None,
             )
-        except Exception:  # noqa: BLE001 - a line that cannot be formatted must harm nobody
+        except Exception:  # noqa: BLE001 - as in the standard library's own handlers
             self.handleError(record)
 
 
 class GunicornLogger(gunicorn.glogging.Logger):
-    """gunicorn's own lines in our form; its access log is our `http.request`."""
+    """gunicorn's logger, forwarded to structlog and without an access log."""
 
     def setup(self, cfg: Any) -> None:
         self.error_log.handlers = [_ToStructlog()]
@@ -76,18 +75,18 @@ class GunicornLogger(gunicorn.glogging.Logger):
         self.access_log.propagate = False
 
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
-        """Nothing, and gunicorn's own would find that out anew for each request."""
+        """Do nothing: `http.request` is our access log."""
 
 
 def get_logger() -> FilteringBoundLogger:
-    """The logger; its first argument is an `Event`, everything else are fields."""
+    """Return the logger. Its methods take an `Event` and fields by keyword."""
     return structlog.get_logger()  # type: ignore[no-any-return]
 
 
 def configure_logs(
     level: str, style: Literal["auto", "json", "console"], stream: TextIO = sys.stdout
 ) -> None:
-    """Send every line of this process, and of those it forks, to `stream`."""
+    """Send every line of this process, and of those that it forks, to `stream`."""
     console = style == "console" or (style == "auto" and stream.isatty())
     writer = _writer_to(stream.fileno())
     writer.render = renderer(console=console, colors=stream.isatty())
@@ -107,27 +106,30 @@ def configure_logs(
 
 @cache
 def _writer_to(descriptor: int) -> QueuedWriter[LogRecord]:
-    """One for each, since whoever logged before a reload goes on with the one from then."""
+    """Return the writer of a descriptor. Loggers keep it after a reload, so there is only one."""
     writer = QueuedWriter(descriptor, renderer(console=False, colors=False))
     atexit.register(writer.close)
     return writer
 
 
 def _crashed(thread: str, error: BaseException | None) -> None:
-    """What nobody caught is a line like any other, and not a traceback on stderr."""
+    """Log an uncaught exception, instead of printing its traceback to stderr."""
     if not isinstance(error, KeyboardInterrupt):
         get_logger().critical(Event.SERVICE_CRASHED, thread=thread, exc_info=error)
 
 
 def _crashed_in_gevent(context: Any, _kind: Any, error: Any, _trace: Any) -> None:
-    """A greenlet is no thread to Python; what gevent's loop calls by itself is not even that."""
+    """Log an uncaught exception of a greenlet or of a callback of gevent's loop."""
     _crashed(getattr(context, "name", "gevent"), error)
 
 
 def make_record(
     logger: WrappedLogger, level: str, event_dict: EventDict
 ) -> tuple[tuple[LogRecord], dict[str, Any]]:
-    """The one processor: keep what only the present knows, and leave the rest to the writer."""
+    """Take the time, the ids and the traceback now; the writer's thread does the rest.
+
+    This is the only processor of structlog.
+    """
     if "exc_info" in event_dict:
         event_dict = structlog.processors.format_exc_info(logger, level, event_dict)
     record = LogRecord(
@@ -137,13 +139,13 @@ def make_record(
 
 
 def renderer(*, console: bool, colors: bool) -> Callable[[LogRecord], bytes]:
-    """What makes a line."""
+    """Return the function that renders a record as a line."""
     show = ConsoleRenderer(colors=colors) if console else _json
     return lambda record: show(_line(record))
 
 
 def _line(record: LogRecord) -> EventDict:
-    """A line's fields, begun with what every line has."""
+    """Return the fields of a line, the common ones first."""
     line = {
         "timestamp": _timestamp(record.at),
         "level": record.level,
@@ -170,9 +172,9 @@ def _date_and_time(second: int) -> str:
 def _json(line: EventDict) -> bytes:
     try:
         text = orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:  # half of a surrogate pair, or a number of more than 64 bits
+    except TypeError:  # half of a surrogate pair, or an integer of more than 64 bits
         return json.dumps(line, default=str).encode() + b"\n"
-    # JSON escapes the control characters of ASCII but one; a terminal obeys others as well.
+    # JSON does not escape DEL or the control characters outside ASCII, but terminals obey them.
     if text.isascii() and b"\x7f" not in text:
         return text
     return escape_control_characters(text.decode(), "\n").encode()

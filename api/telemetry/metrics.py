@@ -1,12 +1,11 @@
-"""Every metric that the service exports. docs/observability.md explains them to people.
+"""Every metric that the service exports; docs/observability.md explains them.
 
-The values of labels are few and known: routes as they are declared, methods, statuses and names
-of ours; never a path, an airport or anything else that a client or Amadeus chooses. What is
-counted on the way of a hit is bound to its labels once, since finding the child of a metric
-costs more than counting.
+Labels have few, fixed values: declared routes, methods, statuses and names of ours. Clients and
+Amadeus cannot choose a value, so paths and airports are never labels. Metrics that are counted for
+each hit are bound to their labels once, because the look-up costs more than counting.
 
-Under gunicorn each worker writes to files that all workers read (`api/serving/metrics_folder.py`),
-so that `exposition` tells of all of them, whichever worker is asked.
+Under gunicorn each worker writes to files that all workers read (`api/serving/metrics_folder.py`).
+So every worker exports the metrics of all of them.
 """
 
 import os
@@ -29,7 +28,7 @@ from api import __version__
 from api.errors import CODES
 
 REGISTRY: Final = CollectorRegistry()
-# A hit takes about a millisecond, and REQUEST_DEADLINE ends everything.
+# In seconds: from less than a hit takes to the default REQUEST_DEADLINE.
 REQUEST_BUCKETS: Final = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0),
@@ -159,7 +158,7 @@ BUILD: Final = Gauge(
     registry=REGISTRY,
 )
 
-# Series that exist from the start, so that a rate sees their first step.
+# Create these series at the start, so that `rate()` sees their first increase.
 for _outcome in ("hit", "miss", "bypass", "stale", "rejected", "error"):
     LOOKUPS.labels(_outcome)
 for _code in CODES:
@@ -172,51 +171,60 @@ for _result in ("fetched", "failed"):
 
 
 def worker_started(environment: str) -> None:
-    """A worker is there, and which Amadeus it asks."""
+    """Record that this worker runs, and its Amadeus environment."""
     WORKERS.set(1)
     BUILD.labels(__version__, platform.python_version(), environment).set(1)
 
 
 def request_served(route: str | None, method: str, status: int, seconds: float) -> None:
-    """`route` as it was declared; None where the path led nowhere."""
+    """Record a response. `route` is the declared route; None for an unknown path."""
     _served(route or "unmatched", method if method in _METHODS else "other", status).observe(
         seconds
     )
 
 
 def problem_answered(code: str) -> None:
-    """An error went out; `code` is one of ours."""
+    """Record a problem document and its code."""
     PROBLEMS.labels(code).inc()
     LAST_PROBLEM.labels(code).set(time.time())
 
 
 @cache
 def reads(layer: str, kind: str, *, found: bool) -> Counter:
-    """The counter of a layer's reads of prices or tokens that found an entry, or none."""
+    """Return the counter of a cache layer's reads that found an entry, or of those that did not.
+
+    `kind` is price or token.
+    """
     return READS.labels(layer, kind, "found" if found else "absent")
 
 
 def called(call: str, status: int | str, seconds: float) -> None:
-    """Amadeus was called; `status` is its answer's, or the code of our error if none came."""
+    """Record a call to Amadeus. `status` is that of its answer, or our code if there was none."""
     if isinstance(status, int) and status not in _STATUSES:
         status = "other"
     UPSTREAM_CALLS.labels(call, status).observe(seconds)
 
 
 def token_taken(fetched_at: float, life: float) -> None:
-    """A token came into use: when it was fetched, and for how many seconds it is used."""
+    """Record the token in use.
+
+    `fetched_at` is in seconds since the epoch; the token is used for `life` seconds.
+    """
     TOKEN_FETCHED_AT.set(fetched_at)
     TOKEN_LIFE.set(life)
 
 
 def folder() -> Path | None:
-    """Where the workers count together; None in a process that is alone."""
+    """Return the folder of the workers' metrics; None outside gunicorn."""
     path = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     return Path(path) if path else None
 
 
 def exposition(*, open_metrics: bool) -> tuple[bytes, str]:
-    """All metrics of all workers, as OpenMetrics or as Prometheus' own text; and the type of it."""
+    """Return the metrics of all workers as text, and its media type.
+
+    The format is OpenMetrics or Prometheus's own.
+    """
     if open_metrics:
         page: bytes = openmetrics.generate_latest(_of_all_workers())  # type: ignore[no-untyped-call]
         return page, openmetrics.CONTENT_TYPE_LATEST
@@ -224,25 +232,25 @@ def exposition(*, open_metrics: bool) -> tuple[bytes, str]:
 
 
 def collect() -> list[Metric]:
-    """All metrics of all workers."""
+    """Return the metrics of all workers."""
     return list(_of_all_workers().collect())
 
 
 def _of_all_workers() -> CollectorRegistry:
     if folder() is None:
         return REGISTRY
-    fleet = CollectorRegistry()
-    _Workers(fleet)  # type: ignore[no-untyped-call]
-    return fleet
+    registry = CollectorRegistry()
+    _Workers(registry)  # type: ignore[no-untyped-call]
+    return registry
 
 
 class _Workers(MultiProcessCollector):
-    """Leaves out a file that its worker has only just created: nothing is in it yet."""
+    """The collector of all workers' files. It skips empty files, which were only just created."""
 
     def collect(self) -> Iterable[Metric]:
         files = []
         for file in Path(self._path).glob("*.db"):
-            with suppress(FileNotFoundError):  # its worker ended
+            with suppress(FileNotFoundError):  # its worker has ended
                 if file.stat().st_size:
                     files.append(str(file))
         return self.merge(files)  # type: ignore[no-any-return, no-untyped-call]

@@ -1,4 +1,4 @@
-"""Spans for a collector of OpenTelemetry; without one, nothing is imported and nothing happens."""
+"""OpenTelemetry spans. Without a collector, OpenTelemetry is not imported."""
 
 import os
 import re
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
 SERVICE_NAME: Final = "flight-price-api"
-# Seconds that a batch of spans may take to the collector; they are sent in the background.
+# Time limit for sending a batch of spans, which happens in the background.
 EXPORT_SECONDS: Final = 5.0
-# Of the traces that begin here, or that strangers want collected, how many a worker collects each
-# second, unless OTEL_TRACES_SAMPLER says which: the spans of a hit take longer to make than its
-# answer.
+# The limit of a worker for traces that start here or that an untrusted client sends, because the
+# spans of a hit cost more than the hit. It does not apply if OTEL_TRACES_SAMPLER is set.
 TRACES_A_SECOND: Final = 50
-# A `traceparent` (W3C Trace Context, 3.2): the trace's id, and the flags behind everything else.
+# A `traceparent` (W3C Trace Context, section 3.2). Groups: all but the flags, trace id, flags.
 _TRACEPARENT: Final = re.compile(
     r"(00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-)([0-9a-f]{2})"
 )
@@ -30,14 +29,14 @@ _SAMPLED: Final = 1
 
 
 class Span(Protocol):
-    """A piece of work with its beginning, its end and what is to be known of it."""
+    """A piece of work in a trace."""
 
     def set_attribute(self, key: str, value: Any) -> object:
-        """Tell something of it."""
+        """Set an attribute of the span."""
 
 
 class _NoSpan:
-    """The span that nobody collects."""
+    """A span that is not collected."""
 
     def __enter__(self) -> Self:
         return self
@@ -53,14 +52,14 @@ class _NoSpan:
 
 
 class _RateSampler:
-    """Takes the first few traces of each second."""
+    """Samples the first TRACES_A_SECOND traces of each second."""
 
     def __init__(self) -> None:
         self._second = 0
         self._taken = 0
 
     def take(self) -> bool:
-        """Whether the trace that begins now, or that a stranger brings, is collected."""
+        """Return whether to collect one more trace."""
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._taken = second, 0
@@ -72,12 +71,14 @@ _NO_SPAN: Final = _NoSpan()
 _provider: "TracerProvider | None" = None
 _tracer: "Tracer | None" = None
 _sampler: _RateSampler | None = None
-# What a call hands on of a trace that nobody collects; None where somebody does.
-_unsampled_headers: ContextVar[Mapping[str, str] | None] = ContextVar("left_out", default=None)
+# The headers that a call passes on for a trace that is not collected; None for one that is.
+_unsampled_headers: ContextVar[Mapping[str, str] | None] = ContextVar(
+    "unsampled_headers", default=None
+)
 
 
 def is_installed() -> bool:
-    """Whether the packages of requirements/tracing.txt are there."""
+    """Return whether the packages of requirements/tracing.txt are installed."""
     try:
         return find_spec("opentelemetry.exporter.otlp.proto.http") is not None
     except ModuleNotFoundError:
@@ -85,11 +86,11 @@ def is_installed() -> bool:
 
 
 def start(endpoint: str, environment: str) -> None:
-    """Send spans from here on to a collector: the base URL of OTLP over HTTP.
+    """Start sending spans to a collector. `endpoint` is its base URL (OTLP over HTTP).
 
-    What docs/observability.md names of the other OTEL_ variables, the SDK reads by itself.
+    The SDK itself reads the other OTEL_ variables that docs/observability.md names.
     """
-    global _provider, _tracer, _sampler  # noqa: PLW0603 - one for each process, like the log
+    global _provider, _tracer, _sampler  # noqa: PLW0603 - one per process, like the log
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -102,7 +103,7 @@ def start(endpoint: str, environment: str) -> None:
             "amadeus.environment": environment,
         }
     )
-    resource = ours.merge(OTELResourceDetector().detect())  # the environment wins
+    resource = ours.merge(OTELResourceDetector().detect())  # the environment takes precedence
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
     _provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     _provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -111,15 +112,15 @@ def start(endpoint: str, environment: str) -> None:
 
 
 def stop() -> None:
-    """Send what has not been sent yet."""
+    """Send the remaining spans."""
     if _provider is not None:
         _provider.shutdown()
 
 
 def span(name: str, *, is_call: bool = False) -> AbstractContextManager[Span]:
-    """A span of the work in the `with`; errors that leave it are noted.
+    """Return a context manager for a span; it records exceptions that leave it.
 
-    `is_call`: whether the work is a call to another service.
+    `is_call`: whether the span is a call to another service.
     """
     if _tracer is None or _unsampled_headers.get() is not None:
         return _NO_SPAN
@@ -132,43 +133,43 @@ def span(name: str, *, is_call: bool = False) -> AbstractContextManager[Span]:
 def request_span(
     name: str, headers: Mapping[str, str], *, trusted: bool
 ) -> tuple[str | None, AbstractContextManager[Span]]:
-    """The span of a request that came in, not yet entered, and the id of its trace.
+    """Return the id of a request's trace and the request's span, which is not started yet.
 
-    None where there is no trace: it begins here and the second has had its traces, or
-    OpenTelemetry is switched off (OTEL_SDK_DISABLED).
-    It continues the trace of `headers`, where there is a `traceparent` (W3C Trace Context).
-    `trusted`: whether that may ask for spans as often as it likes. Only after `start`.
+    The span continues the trace of a `traceparent` in `headers` (W3C Trace Context). The id is
+    None if there is no trace: the worker's limit is reached and the client sent none, or
+    OTEL_SDK_DISABLED is set. `trusted`: whether the client's traces are exempt from the limit.
+    Call this only after `start`.
     """
     if _sampler is not None:
-        theirs = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-        flags = int(theirs[3], 16) if theirs else _SAMPLED
-        if not flags & _SAMPLED or not ((theirs and trusted) or _sampler.take()):
+        incoming = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+        flags = int(incoming[3], 16) if incoming else _SAMPLED
+        if not flags & _SAMPLED or not ((incoming and trusted) or _sampler.take()):
             _unsampled_headers.set(
-                {"traceparent": f"{theirs[1]}{flags & ~_SAMPLED:02x}"} if theirs else {}
+                {"traceparent": f"{incoming[1]}{flags & ~_SAMPLED:02x}"} if incoming else {}
             )
-            return theirs[2] if theirs else None, _NO_SPAN
+            return incoming[2] if incoming else None, _NO_SPAN
 
     from opentelemetry import trace
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-    assert _tracer is not None  # noqa: S101 - see above
+    assert _tracer is not None  # noqa: S101 - `start` has set it
     parent = TraceContextTextMapPropagator().extract(headers) if headers else None
-    begun = _tracer.start_span(name, context=parent, kind=trace.SpanKind.SERVER)
-    context = begun.get_span_context()
+    server_span = _tracer.start_span(name, context=parent, kind=trace.SpanKind.SERVER)
+    context = server_span.get_span_context()
     _unsampled_headers.set({} if context.is_valid and not context.trace_flags.sampled else None)
     trace_id = trace.format_trace_id(context.trace_id) if context.is_valid else None
-    return trace_id, trace.use_span(begun, end_on_exit=True)
+    return trace_id, trace.use_span(server_span, end_on_exit=True)
 
 
 def mark_failed(failed: Any) -> None:
-    """Say of a span that it ended badly. Only after `start`."""
+    """Set the status of a span to error. Call this only after `start`."""
     from opentelemetry.trace import StatusCode
 
     failed.set_status(StatusCode.ERROR)
 
 
 def inject(headers: MutableMapping[str, str]) -> None:
-    """Add the `traceparent` of the present span to the headers of a call."""
+    """Add the `traceparent` of the current span to the headers of a call."""
     if _tracer is None:
         return
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator

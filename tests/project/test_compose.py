@@ -12,7 +12,7 @@ from annotated_types import Le
 from api.services.amadeus import transport
 from api.services.cache.redis import connections as redis_connections
 from api.settings import Settings
-from api.settings.startup_summary import NEEDED_FILES
+from api.settings.startup_summary import MIN_OPEN_FILES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,5 +37,5 @@ def test_each_worker_may_have_a_file_for_each_connection(service: Any) -> None:
     (clients,) = re.findall(r"^worker_connections = (\d+)$", configuration, re.MULTILINE)
     others = redis_connections.MAX_CONNECTIONS + transport.MAX_CONNECTIONS
 
-    assert service["ulimits"]["nofile"] >= NEEDED_FILES > int(clients) + others
+    assert service["ulimits"]["nofile"] >= MIN_OPEN_FILES > int(clients) + others
     assert service["ulimits"]["core"] == 0
