@@ -223,10 +223,7 @@ def problem_of(error: FlightPriceError, request_id: str) -> dict[str, object]:
 
 
 def retry_after_seconds(error: FlightPriceError) -> int | None:
-    """Return the value of the Retry-After header (RFC 9110, section 10.2.3), or None.
-
-    The value is in whole seconds, rounded up.
-    """
+    """Return the value of Retry-After (RFC 9110, section 10.2.3) in whole seconds, or None."""
     if error.status not in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         return None
     if error.retry_after is None:

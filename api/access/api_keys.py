@@ -23,10 +23,7 @@ class Keys:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse keys separated by commas or white space.
-
-        Raises ValueError; its message contains no key.
-        """
+        """Parse a list of keys. Raises ValueError; its message contains no key."""
         keys = re.split(r"[,\s]+", text.strip(", \t\r\n"))
         if not all(_KEY.fullmatch(key) and len(key) in _LENGTHS for key in keys):
             raise ValueError(TAKES)

@@ -116,8 +116,7 @@ class Gate:
 def challenges_of(resource: object) -> str:
     """Return the WWW-Authenticate header of a 401 (RFC 9110, section 11.6.1).
 
-    Basic makes a browser ask a person for the key. A resource that a page's script fetches leaves
-    it out, because the script would hang until the person answers.
+    Resources for scripts leave out Basic: a script would hang while the browser asks for the key.
     """
     is_for_scripts = getattr(resource, "is_for_scripts", False)
     return BEARER if is_for_scripts else f"{BASIC}, {BEARER}"

@@ -23,8 +23,7 @@ class Response(GunicornResponse):
 
     def process_headers(self, headers: Iterable[tuple[str, str]]) -> None:
         for name, value in headers:
-            is_short = len(value) <= MAX_KEPT_LENGTH
-            process = _process_header if is_short else _process_header.__wrapped__
+            process = _process if len(value) <= MAX_KEPT_LENGTH else _process.__wrapped__
             lines, length, is_upgrade = process(name, value)
             self.headers += lines  # type: ignore[operator] # it is a list
             self.upgrade = self.upgrade or is_upgrade
@@ -64,7 +63,7 @@ class Response(GunicornResponse):
 
 
 @lru_cache(maxsize=1024)
-def _process_header(name: str, value: str) -> tuple[Iterable[tuple[str, str]], int | None, bool]:
+def _process(name: str, value: str) -> tuple[Iterable[tuple[str, str]], int | None, bool]:
     """Return the headers to send, the body's length if stated, and whether it is an upgrade.
 
     Raises gunicorn's errors for invalid headers.

@@ -39,8 +39,5 @@ def reload_settings() -> Settings:
 
 
 def current_settings() -> Settings:
-    """Return the settings loaded last.
-
-    A replaced worker gets them as well, so it never reads a file that is being edited.
-    """
+    """Return the settings loaded last. A new worker reads no file, which may be half edited."""
     return _current or reload_settings()

@@ -21,7 +21,7 @@ OUR_PREFIX: Final = "AMADEUS_"
 _OTEL_PREFIX: Final = "OTEL_"
 # Names used by the SDK or other tools that fuzzy matching would not find.
 _ALIASES: Final = {"HOSTNAME": "ENVIRONMENT", "HOST": "BASE_URL", "URL": "BASE_URL"}
-_MAX_QUOTED_LENGTH: Final = 60
+_MAX_QUOTED: Final = 60  # characters
 
 
 class SettingError(ValueError):
@@ -139,8 +139,7 @@ def _range(field: FieldInfo) -> str:
 
 def _quote(value: object) -> str:
     text = str(value)
-    is_short = len(text) <= _MAX_QUOTED_LENGTH
-    return json.dumps(text if is_short else f"{text[:_MAX_QUOTED_LENGTH]}…")
+    return json.dumps(text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…")
 
 
 def _hint(variable: str, known: Iterable[str]) -> str:

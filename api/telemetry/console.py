@@ -71,10 +71,7 @@ def _quote(value: object) -> str:
 
 
 def escape_control_characters(text: str, kept: str = "") -> str:
-    """Escape all characters that are not printable, except those in `kept`.
-
-    They could move the cursor, end the line or reverse the direction of writing.
-    """
+    """Escape all characters that are not printable, except those in `kept`."""
     if text.isprintable():
         return text
     return "".join(

@@ -126,10 +126,7 @@ def _crashed_in_gevent(context: Any, _kind: Any, error: Any, _trace: Any) -> Non
 def make_record(
     logger: WrappedLogger, level: str, event_dict: EventDict
 ) -> tuple[tuple[LogRecord], dict[str, Any]]:
-    """Take the time, the ids and the traceback now; the writer's thread does the rest.
-
-    This is the only processor of structlog.
-    """
+    """Take the time, the ids and the traceback now; the writer's thread does the rest."""
     if "exc_info" in event_dict:
         event_dict = structlog.processors.format_exc_info(logger, level, event_dict)
     record = LogRecord(

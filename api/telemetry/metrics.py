@@ -191,10 +191,7 @@ def problem_answered(code: str) -> None:
 
 @cache
 def reads(layer: str, kind: str, *, found: bool) -> Counter:
-    """Return the counter of a cache layer's reads that found an entry, or of those that did not.
-
-    `kind` is price or token.
-    """
+    """Return the counter of a layer's reads of prices or tokens, by whether they found an entry."""
     return READS.labels(layer, kind, "found" if found else "absent")
 
 
@@ -206,10 +203,7 @@ def called(call: str, status: int | str, seconds: float) -> None:
 
 
 def token_taken(fetched_at: float, life: float) -> None:
-    """Record the token in use.
-
-    `fetched_at` is in seconds since the epoch; the token is used for `life` seconds.
-    """
+    """Record the time (seconds since the epoch) and the life (seconds) of the token in use."""
     TOKEN_FETCHED_AT.set(fetched_at)
     TOKEN_LIFE.set(life)
 
@@ -221,10 +215,7 @@ def folder() -> Path | None:
 
 
 def exposition(*, open_metrics: bool) -> tuple[bytes, str]:
-    """Return the metrics of all workers as text, and its media type.
-
-    The format is OpenMetrics or Prometheus's own.
-    """
+    """Return the metrics of all workers in OpenMetrics or Prometheus format, and the media type."""
     if open_metrics:
         page: bytes = openmetrics.generate_latest(_of_all_workers())  # type: ignore[no-untyped-call]
         return page, openmetrics.CONTENT_TYPE_LATEST

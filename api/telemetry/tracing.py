@@ -72,9 +72,7 @@ _provider: "TracerProvider | None" = None
 _tracer: "Tracer | None" = None
 _sampler: _RateSampler | None = None
 # The headers that a call passes on for a trace that is not collected; None for one that is.
-_unsampled_headers: ContextVar[Mapping[str, str] | None] = ContextVar(
-    "unsampled_headers", default=None
-)
+_unsampled_headers: ContextVar[Mapping[str, str] | None] = ContextVar("unsampled", default=None)
 
 
 def is_installed() -> bool:
