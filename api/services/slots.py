@@ -1,4 +1,4 @@
-"""How many may do a thing at once; the others wait in line."""
+"""A limit on how many threads do something at once, with a queue for the others."""
 
 import threading
 import time
@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-# How much the last stay counts in the usual one.
+# Weight of the latest use in the moving average of how long a slot is held.
 WEIGHT: Final = 0.1
 
 
-class Crowded(Exception):
-    """The line is too long; `seconds` is how long it takes to get shorter."""
+class QueueTooLong(Exception):
+    """No slot is free in time. seconds: expected wait for one."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -20,61 +20,63 @@ class Crowded(Exception):
 
 
 class Slots:
-    """So many places, given in the order in which they are asked for."""
+    """A fixed number of slots, given to threads in the order of their arrival."""
 
     def __init__(self, number: int) -> None:
         self._number = self._free = number
         self._lock = threading.Lock()
-        self._line: deque[threading.Event] = deque()
-        self._usual_stay = 0.0
+        self._queue: deque[threading.Event] = deque()
+        self._average_hold = 0.0
 
     @contextmanager
-    def one(self, max_wait: float | None = None) -> Iterator[None]:
-        """Keep one for the block. Raises Crowded where there is none within `max_wait` seconds.
+    def hold(self, max_wait: float | None = None) -> Iterator[None]:
+        """Hold a slot during the block.
 
-        That is said at once where it can be foreseen.
+        Raises QueueTooLong if no slot is free within `max_wait` seconds, and at once if the
+        expected wait is longer than that.
         """
-        self._take(max_wait)
-        begun = time.monotonic()
+        self._acquire(max_wait)
+        started = time.monotonic()
         try:
             yield
         finally:
-            stay = time.monotonic() - begun
-            self._usual_stay += (stay - self._usual_stay) * (WEIGHT if self._usual_stay else 1)
-            self._give_back()
+            held = time.monotonic() - started
+            weight = WEIGHT if self._average_hold else 1
+            self._average_hold += (held - self._average_hold) * weight
+            self._release()
 
-    def _take(self, max_wait: float | None) -> None:
+    def _acquire(self, max_wait: float | None) -> None:
         with self._lock:
             if self._free:
                 self._free -= 1
                 return
-            if max_wait is not None and self._wait() > max_wait:
-                raise Crowded(self._wait())
+            if max_wait is not None and self._expected_wait() > max_wait:
+                raise QueueTooLong(self._expected_wait())
             turn = threading.Event()
-            self._line.append(turn)
-        is_ours = False
+            self._queue.append(turn)
+        is_acquired = False
         try:
-            is_ours = turn.wait(max_wait)
+            is_acquired = turn.wait(max_wait)
         finally:
-            if not is_ours:
-                self._leave(turn)
-        if not is_ours:
-            raise Crowded(self._wait() or max_wait or 0.0)
+            if not is_acquired:
+                self._leave_queue(turn)
+        if not is_acquired:
+            raise QueueTooLong(self._expected_wait() or max_wait or 0.0)
 
-    def _wait(self) -> float:
-        """Seconds until those who are in line now have had their turn."""
-        return (1 + len(self._line)) / self._number * self._usual_stay
+    def _expected_wait(self) -> float:
+        """Return the seconds after which a new caller would get a slot."""
+        return (1 + len(self._queue)) / self._number * self._average_hold
 
-    def _leave(self, turn: threading.Event) -> None:
+    def _leave_queue(self, turn: threading.Event) -> None:
         with self._lock:
-            if turn in self._line:
-                self._line.remove(turn)
+            if turn in self._queue:
+                self._queue.remove(turn)
                 return
-        self._give_back()  # it came in this very moment
+        self._release()  # the slot was given after the wait had ended
 
-    def _give_back(self) -> None:
+    def _release(self) -> None:
         with self._lock:
-            if self._line:
-                self._line.popleft().set()
+            if self._queue:
+                self._queue.popleft().set()
             else:
                 self._free += 1

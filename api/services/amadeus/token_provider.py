@@ -235,7 +235,7 @@ class TokenProvider:
             observe=lambda _event, _entry: None,
             refresh_from=REFRESH_FROM,
             pause=_growing_pause,
-            waits_in_line=False,  # those who have their turn wait for it
+            needs_slot=False,  # those who have their turn wait for it
         )
 
     def _fetch(self, deadline: Deadline) -> FetchedValue:

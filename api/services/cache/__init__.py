@@ -1,1 +1,1 @@
-"""The read-through and its stores. They know neither HTTP nor Amadeus."""
+"""The read-through cache and its stores. They know neither HTTP nor Amadeus."""

@@ -1,6 +1,6 @@
-"""What a store holds: entries with their age, and the failure markers of failed fetches.
+"""What a store holds: entries and failure markers.
 
-All times are the store's, in seconds since the epoch.
+All times are on the store's clock, in seconds since the epoch.
 """
 
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from typing import Final
 
 from api.errors import UpstreamError, load_upstream_error
 
-# The smallest step that a store's clock can tell.
+# Stores keep times in whole microseconds.
 CLOCK_RESOLUTION_SECONDS: Final = 0.000_001
-# Clocks that are in step differ by less; what is further ahead comes from a wrong one.
+# Synchronized clocks differ by less. A time further ahead comes from a wrong clock.
 CLOCK_TOLERANCE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A cached answer: when its fetch started, when it was stored, and its time to live."""
+    """A cached answer. fetched_at: start of its fetch. ttl: seconds from then."""
 
     body: bytes
     fetched_at: float
@@ -24,14 +24,14 @@ class Entry:
     ttl: float
 
     def is_fresh(self, now: float) -> bool:
-        """Whether it may be served to somebody who arrives `now`.
+        """Return whether the entry may be served at `now`.
 
-        One from the future comes from a clock that was wrong, and its age cannot be told.
+        An entry from the future is not fresh: a wrong clock dated it, so its age is unknown.
         """
         return now - self.ttl < self.fetched_at <= now + CLOCK_TOLERANCE_SECONDS
 
     def serves(self, not_before: float, arrived: float) -> bool:
-        """The rule. A caller that was waiting when the entry was stored is served, too."""
+        """Return whether the entry serves a caller; see the rule in `read_through`."""
         return self.fetched_at >= not_before and (
             self.fetched_at + self.ttl > arrived or self.stored_at >= arrived
         )
@@ -39,9 +39,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class FailureMarker:
-    """The record of a failed fetch: its error, and for how long nobody tries again.
+    """The short-lived record of a failed fetch.
 
-    tries: number of consecutive failed fetches, this one included.
+    body: the error, as `dump_upstream_error` writes it.
+    pause: seconds until the next fetch is allowed.
+    tries: number of consecutive failed fetches, including this one.
     """
 
     body: bytes
@@ -50,13 +52,11 @@ class FailureMarker:
     tries: int
 
     def answers(self, arrived: float) -> bool:
-        """Whether a caller who arrived then gets this error instead of a fetch of its own."""
+        """Return whether a caller that arrived then gets this error instead of a fetch."""
         return arrived <= self.failed_at + self.pause
 
     def error(self, now: float) -> UpstreamError:
-        """The error to raise in the place of an answer; it tells what is left of its pause, or
-        of a longer one that it told of itself.
-        """
+        """Return the error to raise. Its `retry_after` is the time left until the next try."""
         error = load_upstream_error(self.body)
         wait = max(self.pause, error.retry_after or 0.0)
         if wait:
@@ -66,9 +66,10 @@ class FailureMarker:
 
 @dataclass(frozen=True, slots=True)
 class LockAcquired:
-    """The caller holds the lock and is to fetch; `at` is the store's time of that moment.
+    """The caller holds the lock and must fetch.
 
-    tries: how many fetches have failed in a row until now.
+    at: time at which the lock was given.
+    tries: number of consecutive failed fetches so far.
     """
 
     at: float
@@ -77,7 +78,7 @@ class LockAcquired:
 
 @dataclass(frozen=True, slots=True)
 class LockHeld:
-    """Somebody else is fetching, or it is not yet time to try again."""
+    """Another caller is fetching, or the pause after a failure is not over."""
 
 
 Claim = Entry | FailureMarker | LockAcquired | LockHeld

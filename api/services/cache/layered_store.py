@@ -1,11 +1,11 @@
-"""Redis, with a copy in the process that answers faster and outlives it.
+"""Redis, with a copy in each worker that answers faster and survives an outage of Redis.
 
-The copy holds what this worker read or stored. It answers hits without a round trip for as long
-as it is coherent: every put and drop in the fleet is announced, with the entry itself, and the
-newest by `fetched_at` stays. Whatever could have been missed makes it unusable at once.
+The copy holds the entries that this worker read or stored. Redis announces every put and drop to
+all workers, together with the entry, and the copy keeps the newest by `fetched_at`. The copy is
+coherent while no announcement can have been missed; only then does it answer hits.
 
-When Redis fails, nobody waits for it any more: the copy and the locks of this process do, until
-a probe finds that Redis takes writes again.
+When Redis fails, no caller waits for it. The worker uses its copy and its own locks until a probe
+finds that Redis accepts writes again.
 """
 
 import threading
@@ -26,7 +26,7 @@ from api.telemetry.logs import get_logger
 
 PROBE_SECONDS: Final = 0.5
 RESUBSCRIBE_SECONDS: Final = 0.2
-# About as many as the copy holds.
+# About the number of entries that the copy holds.
 MAX_UNSHARED: Final = 12_000
 
 T = TypeVar("T")
@@ -35,12 +35,12 @@ log = get_logger()
 
 
 class LayeredStore:
-    """Implements `Store`: the copy while it is coherent, else Redis; without Redis, the copy."""
+    """Implements `CheckedStore`: reads the copy if it is coherent or Redis is down, else Redis."""
 
     def __init__(self, shared: RedisStore, stale_ttl: float) -> None:
-        """Opens no connection and starts no thread; `start` does.
+        """Open no connection and start no thread; `start` does.
 
-        `stale_ttl`: seconds for which the copy remembers an entry beyond its TTL.
+        stale_ttl: seconds for which the copy keeps an entry after its TTL.
         """
         self._shared = shared
         self._stale_ttl = stale_ttl
@@ -48,32 +48,32 @@ class LayeredStore:
         self._lock = threading.Lock()
         self._is_down = False
         self._is_coherent = False
-        # Counts what could have made the copy miss something: see `_take_over`.
+        # Changes whenever the copy may have missed an announcement; see `_keep_copy`.
         self._generation = 0
-        # Each with the name under which Redis may still hold a lock for it.
+        # Entries that Redis lacks, with their stale TTL and the owner of the lock in Redis.
         self._unshared: LRUCache[str, tuple[Entry, float, str]] = LRUCache(MAX_UNSHARED)
         self._closed = threading.Event()
         self._checked_at = time.monotonic()
 
     @property
     def is_up(self) -> bool:
-        """Whether Redis is in use."""
+        """Whether Redis works."""
         return not self._is_down
 
     @property
     def checked_ago(self) -> float:
-        """Seconds since Redis last answered, or was last seen not to."""
+        """Seconds since Redis was last checked, successfully or not."""
         return time.monotonic() - self._checked_at
 
     def start(self) -> None:
-        """See whether Redis works, and follow what the fleet stores."""
+        """Check Redis, and start to follow the announcements."""
         with self._bugs_logged():
             self._try(self._shared.check, lambda: None)
         self._checked_at = time.monotonic()
         threading.Thread(target=self._follow, name="announcements", daemon=True).start()
 
     def close(self) -> None:
-        """End the threads and give the connections back."""
+        """End the threads and close the connections."""
         self._closed.set()
         self._shared.close()
 
@@ -114,7 +114,7 @@ class LayeredStore:
         def share() -> Entry:
             generation = self._generation
             entry = self._shared.put(key, owner, body, fetched_at, ttl, stale_ttl)
-            self._take_over(key, entry, generation)
+            self._keep_copy(key, entry, generation)
             return entry
 
         def remember() -> Entry:
@@ -124,7 +124,7 @@ class LayeredStore:
             return entry
 
         entry = self._try(share, remember)
-        self._copy.release(key, owner)  # in case Redis failed when it was asked for the lock
+        self._copy.release(key, owner)  # the lock is in the copy if Redis was down at the claim
         return entry
 
     def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> FailureMarker:
@@ -145,15 +145,14 @@ class LayeredStore:
         generation = self._generation
         entry = self._shared.get(key)
         if entry is not None:
-            self._take_over(key, entry, generation)
+            self._keep_copy(key, entry, generation)
         return entry
 
-    def _take_over(self, key: str, entry: Entry, generation: int) -> None:
-        """Keep what Redis answered to somebody who asked in that generation.
+    def _keep_copy(self, key: str, entry: Entry, generation: int) -> None:
+        """Copy an entry from Redis unless the generation has changed since it was requested.
 
-        If something could have been missed since, the answer may be older than what was missed,
-        and is good for that one caller only. An older one that the copy has is worse all the same:
-        it would be served in an outage.
+        After a change, a newer entry may have been announced and missed. If the copy has an entry
+        for this key, it is replaced all the same: an older one would be served in an outage.
         """
         with self._lock:
             if generation == self._generation or self._copy.get(key) is not None:
@@ -167,31 +166,31 @@ class LayeredStore:
                 self._go_down(str(exc))
         return local()
 
-    def _either(self, ask: Callable[[Store], T]) -> T:
-        return self._try(lambda: ask(self._shared), lambda: ask(self._copy))
+    def _either(self, call: Callable[[Store], T]) -> T:
+        return self._try(lambda: call(self._shared), lambda: call(self._copy))
 
     def _go_down(self, reason: str) -> None:
         with self._lock:
-            if self._is_down or self._closed.is_set():  # `close` took the connections away
+            if self._is_down or self._closed.is_set():
                 return
             self._is_down = True
             self._checked_at = time.monotonic()
-            self._distrust_copy()
+            self._mark_incoherent()
         metrics.REDIS_DOWN.set(1)
         log.warning(Event.CACHE_UNAVAILABLE, reason=reason)
         threading.Thread(target=self._probe, name="redis-probe", daemon=True).start()
 
-    def _distrust_copy(self) -> None:
+    def _mark_incoherent(self) -> None:
         self._is_coherent = False
         self._generation += 1
 
     @contextmanager
     def _bugs_logged(self) -> Iterator[None]:
-        """Whatever goes wrong, the thread that watches Redis lives on."""
+        """Log unexpected exceptions, so that the thread that watches Redis goes on."""
         try:
             yield
         except Exception:
-            if not self._closed.is_set():  # else `close` took the connection away
+            if not self._closed.is_set():  # a closed connection is expected then
                 log.exception(Event.CACHE_FOLLOW_FAILED)
 
     def _probe(self) -> None:
@@ -200,14 +199,14 @@ class LayeredStore:
             self._checked_at = time.monotonic()
             with self._bugs_logged(), suppress(StoreUnavailable):
                 self._shared.check()
-                self._share_what_redis_missed()
+                self._share_unshared()
                 self._is_down = False
                 metrics.REDIS_DOWN.set(0)
                 log.info(Event.CACHE_RECOVERED, outage_s=round(self._shared.now() - since, 1))
                 return
 
-    def _share_what_redis_missed(self) -> None:
-        """What was stored here in the outage is newer than what Redis may still have."""
+    def _share_unshared(self) -> None:
+        """Put the entries that were stored during the outage into Redis."""
         while self._unshared:
             with self._lock:
                 key, unshared = next(iter(self._unshared.items()))
@@ -218,26 +217,25 @@ class LayeredStore:
                     del self._unshared[key]
 
     def _follow(self) -> None:
-        """Keep the copy coherent, from one subscription to the next."""
+        """Keep the copy coherent; subscribe again whenever the subscription ends."""
         while not self._closed.is_set():
             with self._bugs_logged():
                 try:
                     if not self._is_down:
                         self._follow_one_subscription()
                 except StoreUnavailable:
-                    # The subscription alone may have failed; if it was Redis, that is worth
-                    # knowing before the next request comes.
+                    # Find out before the next request whether all of Redis failed.
                     self._try(self._shared.check, lambda: None)
                 finally:
                     with self._lock:
-                        self._distrust_copy()
+                        self._mark_incoherent()
             self._closed.wait(RESUBSCRIBE_SECONDS)
 
     def _follow_one_subscription(self) -> None:
         with self._shared.announcements() as announcements:
             with self._lock:
                 if self._is_down:
-                    return  # the copy is all there is now
+                    return  # keep the copy: nothing else can answer now
                 self._copy.clear()
                 self._generation += 1
                 self._is_coherent = True

@@ -1,16 +1,16 @@
-"""How long what the stores hold lives; the same in the process and in Redis."""
+"""Lifetimes of locks and failure markers, in memory and in Redis."""
 
 from typing import Final
 
-# A lock outlives its dead owner by this much; a living one renews it each second.
+# The owner renews its lock every second, so a lock ends this long after its owner died.
 LOCK_SECONDS: Final = 3.0
 MARKER_SECONDS: Final = 5.0
-# Whoever polls for an entry that is past its TTL when it is stored must still find it.
+# An entry is kept at least this long, so that callers that poll for it find it.
 HANDOVER_SECONDS: Final = 5.0
-# A fetch that nobody waits for lets at least this much time pass after a failure.
+# Shortest time between a failure and the next background fetch.
 BACKGROUND_PAUSE_SECONDS: Final = 1.0
 
 
 def marker_seconds(pause: float) -> float:
-    """How long a marker lives: beyond its pause, so that failures in a row can be counted."""
+    """Return a marker's lifetime. It exceeds the pause, to count consecutive failures."""
     return max(MARKER_SECONDS, 2 * pause)

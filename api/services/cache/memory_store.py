@@ -1,4 +1,4 @@
-"""A store in the process: all of `memory://`, and what is left when Redis is gone."""
+"""A store in memory, for `memory://`, for the copy of Redis and for outages of Redis."""
 
 import threading
 import time
@@ -24,18 +24,18 @@ from api.services.cache.lifetimes import (
 )
 from api.telemetry import metrics
 
-# What an entry of a price takes beside its body, its key included.
+# Memory that a price entry and its key take in addition to the body.
 _OVERHEAD_BYTES: Final = 600
 _EPOCH_OF_MONOTONIC: Final = time.time() - time.monotonic()
 
 
 def steady_time() -> float:
-    """Seconds since the epoch that no step of the wall clock moves."""
+    """Return seconds since the epoch, unaffected by changes of the wall clock."""
     return _EPOCH_OF_MONOTONIC + time.monotonic()
 
 
 class MemoryStore:
-    """Implements `Store` for one process, bounded in bytes; the oldest unread go first."""
+    """Implements `CheckedStore` for one process; drops the least recently used entries."""
 
     def __init__(
         self, max_bytes: int = 8 * 1024 * 1024, clock: Callable[[], float] = steady_time
@@ -47,24 +47,24 @@ class MemoryStore:
         )
         self._markers: LRUCache[str, tuple[FailureMarker, float]] = LRUCache(10_000)
         self._locks: dict[str, tuple[str, float]] = {}
-        # When the next turn is and when the last one was given.
+        # Times of the next turn and of the last call that took one.
         self._turns: LRUCache[str, tuple[float, float]] = LRUCache(10_000)
 
     @property
     def is_up(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     @property
     def checked_ago(self) -> float:
-        """It needs no checking."""
+        """Always zero."""
         return 0.0
 
     def start(self) -> None:
-        """Nothing has to be reached."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
     def now(self) -> float:
         return self._clock()
@@ -98,12 +98,12 @@ class MemoryStore:
                         return LOCK_HELD
                 elif marker.answers(arrived):
                     return marker
-            # One that ends later than any lock does is from before the clock was set back.
+            # A lock that ends too late was taken before the clock was set back; ignore it.
             _, held_until = self._locks.get(key, ("", now))
             if now < held_until <= now + LOCK_SECONDS:
                 return LOCK_HELD
             self._locks[key] = (owner, now + LOCK_SECONDS)
-            self._keep_marker(key, now)
+            self._extend_marker(key, now)
             return LockAcquired(now, marker.tries if marker else 0)
 
     def renew(self, key: str, owner: str) -> None:
@@ -111,7 +111,7 @@ class MemoryStore:
             now = self._clock()
             if self._holds(key, owner):
                 self._locks[key] = (owner, now + LOCK_SECONDS)
-                self._keep_marker(key, now)
+                self._extend_marker(key, now)
 
     def release(self, key: str, owner: str) -> None:
         with self._lock:
@@ -127,13 +127,13 @@ class MemoryStore:
             return self._keep(key, entry, stale_ttl)
 
     def clear(self) -> None:
-        """Forget every entry and failure marker; locks stay."""
+        """Delete all entries and failure markers; keep the locks."""
         with self._lock:
             self._entries.clear()
             self._markers.clear()
 
     def keep(self, key: str, entry: Entry, stale_ttl: float) -> Entry:
-        """Take over an entry of another store unless the one here is newer."""
+        """Add an entry of another store unless a newer one exists; return the newer one."""
         with self._lock:
             return self._keep(key, entry, stale_ttl)
 
@@ -154,14 +154,14 @@ class MemoryStore:
     def take_turn(
         self, key: str, interval: float, max_wait: float, worker_count: int
     ) -> tuple[float, float]:
-        """As in `Store`: turns are `interval` times `worker_count` apart."""
+        """Take a turn as `Store` says; each worker's turns are `worker_count` intervals apart."""
         spacing = interval * worker_count
         with self._lock:
             now = self._clock()
-            next_turn, given_at = self._turns.get(key, (0.0, 0.0))
-            # One that was given in the future is from before the clock was set back.
-            counts = given_at <= now + CLOCK_TOLERANCE_SECONDS
-            turn = max(now, next_turn) if counts else now
+            next_turn, taken_at = self._turns.get(key, (0.0, 0.0))
+            # Ignore a turn that was taken before the clock was set back.
+            is_valid = taken_at <= now + CLOCK_TOLERANCE_SECONDS
+            turn = max(now, next_turn) if is_valid else now
             if turn - now <= max_wait:
                 self._turns[key] = (turn + spacing, now)
             return turn - now, spacing
@@ -178,8 +178,8 @@ class MemoryStore:
             return None
         return marker
 
-    def _keep_marker(self, key: str, now: float) -> None:
-        """Keep the failure marker alive while somebody retries, so that nobody waits for it."""
+    def _extend_marker(self, key: str, now: float) -> None:
+        """Keep the marker during a retry, so that stale entries are served meanwhile."""
         marker, expires = self._markers.get(key, (None, 0.0))
         if marker is not None and now < expires:
             self._markers[key] = (marker, max(expires, now + MARKER_SECONDS))

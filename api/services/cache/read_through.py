@@ -1,16 +1,19 @@
-"""One read-through with one rule.
+"""The read-through cache, which follows one rule.
 
-    An entry serves a caller if `fetched_at >= not_before` and `fetched_at + ttl > arrived`.
-    If none does, exactly one caller fetches, and all whom that fetch serves share it.
+    An entry serves a caller if `fetched_at >= not_before` and either
+    `fetched_at + ttl > arrived` or `stored_at >= arrived`.
+    If no entry does, one caller fetches, and all callers that the new entry serves share it.
 
-`not_before` is 0 for an ordinary read, the arrival for a forced one (nocache), and just after
-the present `fetched_at` for a refresh ahead and for a rejected token.
+`not_before` is 0 for an ordinary read and the time of arrival for a forced one (nocache). For a
+refresh and for a rejected token it is just after `fetched_at` of the present entry. The last
+condition serves callers that waited for an entry, even if its TTL is over when it is stored.
 
-There are two rings. In the process, the callers of a key share one `PendingFetch`. Across
-processes, its leader holds the store's lock, or polls until the entry is there or the lock
-is free. A failure is never kept as an answer. It leaves a short-lived failure marker in the
-store, which answers all callers that were already waiting; until it expires, a stale entry
-is served at once.
+Fetches are shared on two levels. In a process, the callers of a key share one `PendingFetch`.
+Across processes, its leader either takes the store's lock and fetches, or polls until the entry
+is there or the lock is free.
+
+A failure is not cached as an answer. It leaves a short-lived failure marker in the store, which
+answers the callers that were waiting. Until the marker expires, a stale entry is served at once.
 """
 
 import threading
@@ -45,7 +48,7 @@ from api.services.cache.requests import CacheRequest, CacheResult, Outcome
 from api.services.cache.single_flight import FetchOutcome, PendingFetch
 from api.services.cache.store import Store
 from api.services.deadline import Deadline
-from api.services.slots import Crowded, Slots
+from api.services.slots import QueueTooLong, Slots
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 from api.telemetry.tracing import span
@@ -53,18 +56,18 @@ from api.telemetry.tracing import span
 POLL_SECONDS: Final = (0.055, 0.070)
 LOCK_RENEWAL_SECONDS: Final = 1.0
 REFRESH_PAUSE_SECONDS: Final = 1.0
-REFRESHES_AT_ONCE: Final = 32
-# By measurement (docs/adr/0015-a-busy-worker.md).
+MAX_REFRESHES: Final = 32
+# Measured; see docs/adr/0015-a-busy-worker.md.
 MAX_FETCHES: Final = 128
 
 log = get_logger()
 
 
 class ReadThrough:
-    """Answers from a store, or fetched by one for all.
+    """Returns entries from a store, and fetches those that it does not have.
 
-    fetch_timeout: seconds that a fetch may take, its wait for a slot included.
-    max_fetches: how many fetches may be under way at once.
+    fetch_timeout: seconds that a fetch may take, including the wait for a slot.
+    max_fetches: number of fetches that may be under way at once.
     """
 
     def __init__(self, store: Store, fetch_timeout: float, max_fetches: int = MAX_FETCHES) -> None:
@@ -74,22 +77,22 @@ class ReadThrough:
         self._pending: dict[str, PendingFetch] = {}
         self._refreshed_lately: TTLCache[str, bool] = TTLCache(10_000, REFRESH_PAUSE_SECONDS)
         self._slots = Slots(max_fetches)
-        self._refreshes = threading.BoundedSemaphore(REFRESHES_AT_ONCE)
-        # The keys of the locks that are held here, by their owner's name.
+        self._refreshes = threading.BoundedSemaphore(MAX_REFRESHES)
+        # Maps the owner of each lock that this process holds to the lock's key.
         self._held: dict[str, str] = {}
 
     def release_locks(self) -> None:
-        """Give back the locks of fetches that will not end, because the process does."""
+        """Release the locks of unfinished fetches when the process stops."""
         for owner, key in list(self._held.items()):
             self._store.release(key, owner)
 
     def read(self, request: CacheRequest, deadline: Deadline) -> CacheResult:
-        """The answer: what the store has, else what is fetched, else a stale entry.
+        """Return a fresh entry from the store or from a fetch, else a stale entry.
 
-        Raises UpstreamError: the fetch's own, or AmadeusTimeout if the deadline passes first.
+        Raises UpstreamError: that of the fetch, or AmadeusTimeout if the deadline passes first.
         """
         entry = self._store.get(request.key)
-        # Only now: the first thing that a store is asked for tells it the time, too.
+        # Read the time after the first call to the store, which may correct its clock.
         arrived = self._store.now()
         if entry is not None:
             if entry.is_fresh(arrived):
@@ -102,7 +105,10 @@ class ReadThrough:
         return self._fetch_shared(request, deadline, Outcome.MISS, 0.0, arrived)
 
     def read_forced(self, request: CacheRequest, deadline: Deadline) -> CacheResult:
-        """An answer whose fetch began after this call; raises as `read`, and is never stale."""
+        """Return an entry whose fetch starts after this call, never a stale one.
+
+        Raises the same errors as `read`.
+        """
         arrived = self._store.time()
         request.observe(Event.CACHE_BYPASS, None)
         return self._fetch_shared(request, deadline, Outcome.BYPASS, arrived, arrived)
@@ -110,16 +116,16 @@ class ReadThrough:
     def read_newer(
         self, request: CacheRequest, fetched_at: float, deadline: Deadline
     ) -> CacheResult:
-        """An answer newer than the one of `fetched_at`; raises as `read`."""
+        """Return an entry newer than `fetched_at`. Raises the same errors as `read`."""
         arrived = self._store.now()
         return self._fetch_shared(
             request, deadline, Outcome.MISS, fetched_at + CLOCK_RESOLUTION_SECONDS, arrived
         )
 
     def refresh(self, request: CacheRequest, entry: Entry) -> None:
-        """Fetch the successor of an entry in this thread, unless somebody does so already.
+        """Fetch the successor of an entry in this thread, unless that is under way already.
 
-        A failure is not raised; its marker is in the store.
+        An UpstreamError is not raised; it leaves a failure marker in the store.
         """
         pending, is_leader = self._join_or_lead(request.key)
         if is_leader:
@@ -127,7 +133,7 @@ class ReadThrough:
             self._run_fetch(request, pending, not_before, now, background=True)
 
     def age_of(self, entry: Entry) -> float:
-        """Seconds since the entry was fetched."""
+        """Return the seconds since the entry was fetched."""
         return max(0.0, self._store.now() - entry.fetched_at)
 
     def _hit(self, request: CacheRequest, entry: Entry, arrived: float) -> CacheResult:
@@ -147,7 +153,7 @@ class ReadThrough:
         not_before: float,
         arrived: float,
     ) -> CacheResult:
-        """Start a fetch or join the one under way, until an outcome serves this caller."""
+        """Start or join fetches until an outcome serves this caller or the deadline passes."""
         while deadline.remaining():
             pending, is_leader = self._join_or_lead(request.key)
             if is_leader:
@@ -158,17 +164,17 @@ class ReadThrough:
                 break
             if fetched.bug is not None:
                 raise fetched.bug
-            found = fetched.found
-            # The store decided for the leader by its own clock, which counts in whole microseconds.
-            if found is None or not (is_leader or _is_for(found, not_before, arrived)):
+            result = fetched.result
+            # Trust the store's decision for the leader: its clock rounds to whole microseconds.
+            if result is None or not (is_leader or _serves(result, not_before, arrived)):
                 continue
             coalesced = not is_leader or fetched.by_another_process
             if coalesced:
                 request.observe(Event.CACHE_COALESCED, None)
-            if isinstance(found, FailureMarker):
-                return self._stale_or_raise(request, found.error(self._store.now()), not_before)
-            return CacheResult(found, outcome, self.age_of(found), coalesced)
-        return self._stale_or_raise(request, _too_late(), not_before)
+            if isinstance(result, FailureMarker):
+                return self._stale_or_raise(request, result.error(self._store.now()), not_before)
+            return CacheResult(result, outcome, self.age_of(result), coalesced)
+        return self._stale_or_raise(request, _timeout_error(), not_before)
 
     def _stale_or_raise(
         self, request: CacheRequest, error: UpstreamError, not_before: float
@@ -177,14 +183,14 @@ class ReadThrough:
         if not not_before:
             entry = self._store.get(request.key)
             now = self._store.now()
-            if entry is not None and entry.is_fresh(now):  # it came in this very moment
+            if entry is not None and entry.is_fresh(now):  # it was stored meanwhile
                 return CacheResult(entry, Outcome.MISS, age=max(0.0, now - entry.fetched_at))
             if entry is not None and _may_stand_in(request, entry, error, now):
                 return self._stale(request, entry, now)
         raise error
 
     def _join_or_lead(self, key: str) -> tuple[PendingFetch, bool]:
-        """The fetch under way for a key, and whether this caller leads it."""
+        """Return the pending fetch of a key, and whether this caller is its leader."""
         with self._lock:
             pending = self._pending.get(key)
             if pending is not None:
@@ -195,9 +201,9 @@ class ReadThrough:
     def _start_fetch(
         self, request: CacheRequest, pending: PendingFetch, not_before: float, arrived: float
     ) -> None:
-        """Fetch in a thread of its own, so that only the fetch's own timeout ends it.
+        """Fetch in a new thread, so that the fetch may outlast the request that started it.
 
-        The context goes along: the log names the request that started the fetch.
+        The thread keeps the context, so that its log lines name that request.
         """
         run = partial(self._run_fetch, request, pending, not_before, arrived, background=False)
         threading.Thread(target=copy_context().run, args=(run,), name="fetch", daemon=True).start()
@@ -214,25 +220,23 @@ class ReadThrough:
         """Fetch, and hand the outcome to all waiters."""
         deadline = Deadline(self._fetch_timeout)
         try:
-            # Half of the time is for the line, the other half for the fetch.
-            with (
-                self._slots.one(self._fetch_timeout / 2) if request.waits_in_line else nullcontext()
-            ):
+            # Half of the time is for waiting for a slot, the other half for the fetch.
+            with self._slots.hold(self._fetch_timeout / 2) if request.needs_slot else nullcontext():
                 fetched = self._claim_and_fetch(
                     request, deadline, not_before, arrived, background=background
                 )
-        except Crowded as crowd:
-            fetched = FetchOutcome(self._refusal(crowd))
-        except BaseException as bug:  # noqa: BLE001 - each who waits raises it
+        except QueueTooLong as queue:
+            fetched = FetchOutcome(self._too_many_fetches(queue.seconds))
+        except BaseException as bug:  # noqa: BLE001 - the leader and each waiter raise it
             fetched = FetchOutcome(bug=bug)
         with self._lock:
             del self._pending[request.key]
         pending.resolve(fetched)
 
-    def _refusal(self, crowd: Crowded) -> FailureMarker:
-        """What all get who wait for a fetch that would come too late."""
+    def _too_many_fetches(self, retry_after: float) -> FailureMarker:
+        """Build the failure of a fetch that got no slot in time; it is not stored."""
         error = AmadeusUnavailable(
-            "Too many searches are under way already.", retry_after=crowd.seconds
+            "Too many searches are under way already.", retry_after=retry_after
         )
         return FailureMarker(dump_upstream_error(error), self._store.now(), pause=0.0, tries=1)
 
@@ -245,9 +249,9 @@ class ReadThrough:
         *,
         background: bool,
     ) -> FetchOutcome:
-        """What the store answers, or what is fetched once it grants the lock.
+        """Return what the store has, or fetch once it gives the lock.
 
-        In the background nobody waits for a lock that somebody else holds.
+        A background fetch does not wait for a lock that another owner holds.
         """
         owner = uuid.uuid4().hex
         claim = partial(
@@ -264,7 +268,7 @@ class ReadThrough:
         return FetchOutcome() if isinstance(claimed, LockHeld) else FetchOutcome(claimed, waited)
 
     def _poll(self, claim: Callable[[], Claim]) -> Claim:
-        """Claim until there is an answer or the lock, for as long as a fetch may take."""
+        """Repeat the claim until it returns an answer or the lock, or the fetch timeout passes."""
         deadline = Deadline(self._fetch_timeout)
         while deadline.remaining():
             time.sleep(uniform(*POLL_SECONDS))  # noqa: S311
@@ -289,14 +293,14 @@ class ReadThrough:
             except UpstreamError as error:
                 return self._fail(request, owner, lock, error)
             except Exception:
-                # A bug is shared like an upstream failure; otherwise every waiter would repeat it.
+                # Share a bug like an upstream failure; otherwise every waiter would repeat it.
                 log.exception(Event.CACHE_FETCH_FAILED, key=key)
                 unread = AmadeusBadAnswer("Amadeus's answer could not be processed.")
                 return self._fail(request, owner, lock, unread)
             entry = self._store.put(
                 key, owner, fetched.body, lock.at, fetched.ttl, request.stale_ttl
             )
-        if entry.ttl:  # without one it is for those alone who waited
+        if entry.ttl:  # without a TTL it serves only the callers that waited
             request.observe(Event.CACHE_REFRESHED if background else Event.CACHE_STORED, entry)
         return entry
 
@@ -309,15 +313,15 @@ class ReadThrough:
 
     @contextmanager
     def _lock_kept(self, key: str, owner: str) -> Iterator[None]:
-        """Renew the lock for as long as this goes on; its owner's death frees it in seconds."""
+        """Renew the lock until the block ends."""
         done = threading.Event()
         self._held[owner] = key
 
-        def keep() -> None:
+        def renew() -> None:
             while not done.wait(LOCK_RENEWAL_SECONDS):
                 self._store.renew(key, owner)
 
-        threading.Thread(target=keep, name="lock-keeper", daemon=True).start()
+        threading.Thread(target=renew, name="lock-keeper", daemon=True).start()
         try:
             yield
         finally:
@@ -332,26 +336,24 @@ class ReadThrough:
                 return
             self._refreshed_lately[request.key] = True
 
-        def work() -> None:
+        def refresh() -> None:
             try:
                 self.refresh(request, entry)
             finally:
                 self._refreshes.release()
 
-        threading.Thread(target=work, name="refresh", daemon=True).start()
+        threading.Thread(target=refresh, name="refresh", daemon=True).start()
 
 
-def _is_for(found: Entry | FailureMarker, not_before: float, arrived: float) -> bool:
-    return (
-        found.answers(arrived)
-        if isinstance(found, FailureMarker)
-        else found.serves(not_before, arrived)
-    )
+def _serves(result: Entry | FailureMarker, not_before: float, arrived: float) -> bool:
+    if isinstance(result, FailureMarker):
+        return result.answers(arrived)
+    return result.serves(not_before, arrived)
 
 
 def _may_stand_in(request: CacheRequest, entry: Entry, error: UpstreamError, now: float) -> bool:
     return error.stale_helps and now < entry.fetched_at + entry.ttl + request.stale_ttl
 
 
-def _too_late() -> AmadeusTimeout:
+def _timeout_error() -> AmadeusTimeout:
     return AmadeusTimeout("Amadeus did not answer within the time limit of this request.")

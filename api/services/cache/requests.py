@@ -1,4 +1,4 @@
-"""What a read-through is asked for, and what it returns."""
+"""Arguments and results of the read-through cache."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FetchedValue:
-    """What a fetch returns, and for how many seconds it is fresh."""
+    """The result of a fetch. ttl: seconds for which it is fresh."""
 
     body: bytes
     ttl: float
 
 
 def no_pause(_tries: int) -> float:
-    """Whoever comes after a failure may try at once."""
+    """Allow the next fetch at once after a failure."""
     return 0.0
 
 
@@ -35,14 +35,13 @@ def no_pause(_tries: int) -> float:
 class CacheRequest:
     """What to look up, and how to fetch it.
 
-    key: everything that tells one entry from another.
-    fetch: asks the upstream; raises UpstreamError.
-    observe: called with each event (a miss, a bypass, what was stored and so on) as it happens,
-    with
-        the entry where there is one.
-    stale_ttl: seconds beyond its TTL in which an entry may stand in for a failure.
-    pause: seconds in which nobody tries again, by the number of failures in a row.
-    waits_in_line: whether it is fetched only once few enough others are.
+    key: identifies the entry.
+    fetch: calls the upstream; raises UpstreamError.
+    observe: called with each cache event as it happens, and with its entry if it has one.
+    stale_ttl: seconds after its TTL for which an entry may be served in place of an error.
+    refresh_from: fraction of its TTL after which a hit starts a refresh.
+    pause: takes the number of consecutive failures; returns seconds until the next try.
+    needs_slot: whether the fetch counts against the limit on concurrent fetches.
     """
 
     key: str
@@ -51,12 +50,15 @@ class CacheRequest:
     stale_ttl: float = 0.0
     refresh_from: float = 0.9
     pause: Callable[[int], float] = no_pause
-    waits_in_line: bool = True
+    needs_slot: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class CacheResult:
-    """An entry, how the caller was served, and the entry's age in seconds."""
+    """An entry, how the caller was served, and the entry's age in seconds.
+
+    coalesced: whether another caller's fetch filled the entry.
+    """
 
     entry: Entry
     outcome: Outcome

@@ -9,13 +9,13 @@ from api.services.deadline import Deadline
 
 @dataclass(frozen=True, slots=True)
 class FetchOutcome:
-    """What a fetch found; if nothing, its waiters start again.
+    """The outcome of a fetch. Without a result and a bug, its waiters start again.
 
-    by_another_process: whether it was fetched elsewhere while this fetch waited for it.
+    by_another_process: whether another process fetched the result.
     bug: the unexpected exception that ended the fetch.
     """
 
-    found: Entry | FailureMarker | None = None
+    result: Entry | FailureMarker | None = None
     by_another_process: bool = False
     bug: BaseException | None = None
 
@@ -35,5 +35,5 @@ class PendingFetch:
         self._is_resolved.set()
 
     def wait(self, deadline: Deadline) -> FetchOutcome | None:
-        """The outcome; None if the deadline passes first."""
+        """Wait for the outcome. Return None if the deadline passes first."""
         return self._outcome if self._is_resolved.wait(deadline.remaining()) else None

@@ -1,4 +1,4 @@
-"""What the service asks of a store: of the one in memory, of Redis, and of both in layers."""
+"""The interface of the stores: in memory, in Redis, and both in layers."""
 
 from typing import Protocol
 
@@ -6,69 +6,72 @@ from api.services.cache.entries import Claim, Entry, FailureMarker
 
 
 class Store(Protocol):
-    """Where entries, locks, failure markers and turns are. Each call is atomic."""
+    """Holds entries, locks, failure markers and turns. Each call is atomic."""
 
     def now(self) -> float:
-        """The store's time as far as it is known here; good to a few milliseconds."""
+        """Return the store's time without a call; it may be off by a few milliseconds."""
 
     def time(self) -> float:
-        """The store's time, asked for."""
+        """Ask the store for its time."""
 
     def get(self, key: str) -> Entry | None:
-        """The entry, fresh or stale; one from the future counts as absent."""
+        """Return the entry, fresh or stale. Ignore an entry from the future."""
 
     def failure_marker(self, key: str) -> FailureMarker | None:
-        """The failure marker, until it expires; one from the future counts as absent."""
+        """Return the failure marker unless it has expired. Ignore one from the future."""
 
     def claim(
         self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
     ) -> Claim:
-        """An entry that serves the caller, a failure that answers it, or the lock if it is free.
+        """Return an entry or a failure marker that answers the caller; otherwise take the lock.
 
-        In the background nobody waits for the outcome: a failure is no answer, and refuses the
-        lock for a second at least. A marker that exists when the lock is given gets its full life
-        again.
+        Return `LockHeld` if another owner has the lock. A `background` caller gets no failure
+        marker: it gets `LockHeld` until the pause, of at least a second, is over. Taking the
+        lock extends the failure marker's life, if there is one.
         """
 
     def renew(self, key: str, owner: str) -> None:
-        """Give the lock, and a failure marker that exists, their full life again."""
+        """Extend the lock's life, and the failure marker's if there is one."""
 
     def release(self, key: str, owner: str) -> None:
-        """Give the lock back without an outcome."""
+        """Release the lock without an outcome."""
 
     def put(
         self, key: str, owner: str, body: bytes, fetched_at: float, ttl: float, stale_ttl: float
     ) -> Entry:
-        """Store unless what is there is newer, give the lock back, and return what is there."""
+        """Release the lock, store the entry unless a newer one exists, return the newer one."""
 
     def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> FailureMarker:
-        """Leave a failure marker and give the lock back."""
+        """Release the lock and store a failure marker."""
 
     def drop(self, key: str, fetched_at: float) -> None:
-        """Delete the entry if it is the one of that time."""
+        """Delete the entry if it was fetched at that time."""
 
     def take_turn(
         self, key: str, interval: float, max_wait: float, worker_count: int
     ) -> tuple[float, float]:
-        """Seconds to wait for the next turn, and from that to the one after it.
+        """Take the next turn if it comes within `max_wait` seconds.
 
-        None is taken if the wait is more than `max_wait`.
+        Turns are `interval` seconds apart for all workers together. A store that its workers do
+        not share gives each of `worker_count` workers its part.
+
+        Return the seconds until that turn, and from it to the one after it.
         """
 
 
 class CheckedStore(Store, Protocol):
-    """A store that has a beginning and an end, and shows whether it works."""
+    """A store that is started, checked and closed."""
 
     @property
     def is_up(self) -> bool:
-        """Whether it is in use."""
+        """Whether the store works."""
 
     @property
     def checked_ago(self) -> float:
-        """Seconds since it last showed that."""
+        """Seconds since the last check."""
 
     def start(self) -> None:
-        """Reach for it, and start the threads that it needs."""
+        """Connect, and start the store's threads."""
 
     def close(self) -> None:
-        """Give its connections back."""
+        """Close the store's connections."""

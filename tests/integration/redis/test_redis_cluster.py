@@ -132,10 +132,10 @@ def test_moved_slot_is_looked_up_once(servers: RedisCluster, store: RedisStore) 
 def test_node_that_left_the_cluster_is_reported_as_cut_off(servers: RedisCluster) -> None:
     replica = next(server for server in servers.servers if server not in servers.masters())
     with closing(connections_to(servers.url)) as connections:
-        connections.check_hears(replica.client)
+        connections.check_subscription(replica.client)
         replica.client.execute_command("CLUSTER RESET")  # type: ignore[no-untyped-call]
         with pytest.raises(redis.ConnectionError, match="cut off"):
-            connections.check_hears(replica.client)
+            connections.check_subscription(replica.client)
 
 
 def test_unreachable_cluster_error_gives_the_reason() -> None:

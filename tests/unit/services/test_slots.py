@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from api.services.slots import Crowded, Slots
+from api.services.slots import QueueTooLong, Slots
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def test_number_of_holders_never_exceeds_the_slots() -> None:
     got_in = list[bool]()
 
     def come(_: int) -> None:
-        with slots.one():
+        with slots.hold():
             got_in.append(inside.acquire(blocking=False))
             time.sleep(0.02)
             inside.release()
@@ -41,7 +41,7 @@ def test_free_slot_goes_to_the_longest_waiter() -> None:
     slots, order = Slots(1), list[int]()
 
     def come(number: int) -> None:
-        with slots.one():
+        with slots.hold():
             order.append(number)
             time.sleep(0.02)
 
@@ -52,16 +52,16 @@ def test_free_slot_goes_to_the_longest_waiter() -> None:
 
 def test_caller_with_too_long_an_expected_wait_is_refused_at_once() -> None:
     slots, end = Slots(2), threading.Event()
-    with slots.one():
+    with slots.hold():
         time.sleep(0.1)  # which shows what is usual
 
     def stay(_: int) -> None:
-        with slots.one():
+        with slots.hold():
             end.wait(5)
 
     with crowd(21, stay):
         begun = time.monotonic()
-        with pytest.raises(Crowded) as refused, slots.one(max_wait=0.5):
+        with pytest.raises(QueueTooLong) as refused, slots.hold(max_wait=0.5):
             pass
         assert time.monotonic() - begun < 0.1
         end.set()
@@ -70,7 +70,7 @@ def test_caller_with_too_long_an_expected_wait_is_refused_at_once() -> None:
 
 def test_caller_waits_for_a_slot_no_longer_than_its_limit() -> None:
     slots = Slots(1)
-    with slots.one(), pytest.raises(Crowded), slots.one(max_wait=0.05):
+    with slots.hold(), pytest.raises(QueueTooLong), slots.hold(max_wait=0.05):
         pass
-    with slots.one(max_wait=0):
+    with slots.hold(max_wait=0):
         pass

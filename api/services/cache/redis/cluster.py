@@ -1,9 +1,9 @@
-"""Redis Cluster: which node holds a key, and what to do when that changes.
+"""A client for Redis Cluster.
 
-redis-py has a client for this. It looks for the nodes anew on the way of whoever met a failure,
-one node after the other with a timeout each, and sleeps a quarter of a second where the cluster
-is down; docs/adr/0014-redis-cluster.md tells more. Here a request asks one node, and follows where
-that node sends it; `refresh`, which takes its time, runs in the background.
+redis-py's own client blocks the request that meets a failure: it looks for the nodes one after
+the other, with a timeout for each, and sleeps a quarter of a second while the cluster is down.
+Here a request asks one node and follows its redirections; the slow `refresh` runs in the
+background. See docs/adr/0014-redis-cluster.md.
 """
 
 import random
@@ -19,11 +19,11 @@ from redis.exceptions import AskError, MovedError, TryAgainError
 from api.services.deadline import within
 from api.settings.redis_url import Address
 
-# For how long a request follows from node to node, and waits for keys that are being moved.
+# Limit on following redirections and on waiting for keys that are being moved.
 REDIRECT_TIMEOUT_SECONDS: Final = 0.2
 PAUSE_SECONDS: Final = 0.01
-# For how long one server is asked for what another one tells as well.
-EACH_SECONDS: Final = 0.1
+# Limit on asking one node or Sentinel; the next one can answer as well.
+NODE_TIMEOUT_SECONDS: Final = 0.1
 
 
 class Cluster:
@@ -32,7 +32,7 @@ class Cluster:
     def __init__(
         self, seeds: Sequence[Address], connect: Callable[[Address], "redis.Redis"]
     ) -> None:
-        """Opens no connection yet. connect: a client for one node."""
+        """Open no connection yet. connect: returns a client for one node."""
         self._seeds = seeds
         self._connect = connect
         self._lock = threading.Lock()
@@ -55,8 +55,8 @@ class Cluster:
                 node, is_asking = self._address(asked, node), True
                 answer = asked
             except TryAgainError as busy:
-                # Some of the entry's keys are on their way from one node to another, which
-                # takes milliseconds. Nothing was done yet.
+                # Some of the entry's keys are being moved to another node, which takes
+                # milliseconds. The command has had no effect, so it can be repeated.
                 time.sleep(PAUSE_SECONDS)
                 node, is_asking = self._owner(slot), False
                 answer = busy
@@ -66,14 +66,14 @@ class Cluster:
     def home(self) -> "redis.Redis":
         return self._client(self._owner(0))
 
-    def check_hears(self, server: "redis.Redis") -> None:
-        """A node that was cut off or removed hears nothing, and does not say so by itself."""
+    def check_subscription(self, server: "redis.Redis") -> None:
+        """Raise if the node is cut off or removed; its subscriptions then stay silent."""
         info = server.execute_command("CLUSTER INFO")  # type: ignore[no-untyped-call]
         if info["cluster_state"] != "ok":
             raise redis.ConnectionError("the node of the subscription is cut off from the cluster")
 
     def refresh(self) -> None:
-        """Ask one node after the other until one tells who holds what."""
+        """Ask one node after the other until one returns the owners of all slots."""
         if not self._refreshing.acquire(timeout=REDIRECT_TIMEOUT_SECONDS):
             raise redis.TimeoutError("the nodes of the cluster are still being discovered")
         try:
@@ -81,7 +81,7 @@ class Cluster:
         finally:
             self._refreshing.release()
 
-    def one_for_each(self, keys: Iterable[str]) -> Iterable[str]:
+    def one_key_per_server(self, keys: Iterable[str]) -> Iterable[str]:
         return {self._owner(key_slot(key.encode())): key for key in keys}.values()
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class Cluster:
         client = self._client(node)
         if not is_asking:
             return client.execute_command(*command)  # type: ignore[no-untyped-call]
-        # ASKING holds for the next command on its connection.
+        # ASKING affects only the next command on the same connection.
         both = client.pipeline(transaction=False)
         both.execute_command("ASKING")  # type: ignore[no-untyped-call]
         both.execute_command(*command)  # type: ignore[no-untyped-call]
@@ -116,36 +116,40 @@ class Cluster:
 
     @staticmethod
     def _address(redirection: AskError, told_by: Address) -> Address:
-        """A node that does not know its own name sends nobody to another host."""
+        """Return where to go. A node that omits the host means its own."""
         return redirection.host or told_by[0], redirection.port
 
     def _learn_owners(self) -> None:
         known = list({*self._owners.values(), *self._seeds})
-        # Whoever told something wrong is not asked first again.
+        # Shuffle, so that a node with outdated knowledge is not always asked first.
         random.shuffle(known)
         problem: Exception | None = None
         for address in known:
             try:
                 node = self._client(address)
-                with within(EACH_SECONDS):
+                with within(NODE_TIMEOUT_SECONDS):
                     ranges = node.execute_command("CLUSTER SLOTS")  # type: ignore[no-untyped-call]
             except (redis.RedisError, OSError) as exc:
                 problem = exc
                 continue
             if ranges:
                 self._owners = _owners(ranges, address)
-                self._forget_the_others()
+                self._close_unused()
                 return
         raise redis.ConnectionError(f"no node of the cluster answers: {problem}") from problem
 
-    def _forget_the_others(self) -> None:
+    def _close_unused(self) -> None:
         with self._lock:
             for address in self._clients.keys() - {*self._owners.values(), *self._seeds}:
                 self._clients.pop(address).close()
 
 
 def _owners(ranges: Iterable[Any], told_by: Address) -> dict[int, Address]:
-    """Of an answer to CLUSTER SLOTS: first slot, last slot, (host, port, …) of the master, …"""
+    """Return the master of each slot.
+
+    ranges: the reply to CLUSTER SLOTS; each has the first slot, the last slot, the master
+    (host, port, …) and its replicas.
+    """
     owners = {}
     for first, last, (host, port, *_), *_ in ranges:
         address = ((host or b"").decode() or told_by[0], int(port))

@@ -1,4 +1,7 @@
-"""How entries, failure markers and announcements are encoded in Redis; lua/ writes them."""
+"""Keys in Redis, and the format of entries, failure markers and announcements.
+
+The scripts in lua/ write this format; lua/common.lua describes it.
+"""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from typing import Final
 from api.services.cache.entries import Entry, FailureMarker
 
 _HEAD: Final = re.compile(rb"1 ([0-9]+\.[0-9]+) ([0-9]+\.[0-9]+) ([0-9]+\.?[0-9]*)\n")
-# No number of ours is as large: the third century from now begins there.
+# Above every time in our format (as a time, it is in the year 2286).
 _MAX: Final = 1e10
 _PREFIX: Final = "fp:1:"
 CHANNEL: Final = f"{_PREFIX}announcements"
@@ -15,14 +18,14 @@ CHANNEL: Final = f"{_PREFIX}announcements"
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """Somebody put this entry, or dropped the one of that time where there is none here."""
+    """A put; or, if `entry` is None, a drop of the entry with this `fetched_at`."""
 
     key: str
     fetched_at: float
     entry: Entry | None
 
 
-# The braces keep the keys of one entry in one slot of a Redis Cluster.
+# The braces (a hash tag) keep the keys of one entry in the same slot of a Redis Cluster.
 def entry_key(key: str) -> str:
     return f"{_PREFIX}{{{key}}}"
 
@@ -44,7 +47,7 @@ def check_key(number: int) -> str:
 
 
 def _unpack(raw: bytes) -> tuple[bytes, float, float, float] | None:
-    """What lua/common.lua reads as ours, and nothing else."""
+    """Return body and numbers; None if lua/common.lua would not read the value either."""
     head = _HEAD.match(raw)
     if head is None:
         return None
@@ -73,4 +76,4 @@ def unpack_announcement(raw: bytes) -> Announcement | None:
             return Announcement(key.decode(), entry.fetched_at, entry)
         return Announcement(key.decode(), float(value), None)
     except ValueError:
-        return None  # not ours: the channel is open to all who reach Redis
+        return None  # any client of Redis can publish on the channel

@@ -1,7 +1,7 @@
-"""A store that all workers and replicas share.
+"""The store that all workers and replicas share.
 
-Each call is one round trip, and what must be atomic is a Lua script, so that only Redis' own
-clock tells the time. Nothing is retried here: whoever asks has something better to do.
+Each call is one round trip. Calls that must be atomic are Lua scripts, which take the time from
+Redis. A failed call is not retried: the caller falls back to its own memory instead.
 """
 
 import hashlib
@@ -50,32 +50,32 @@ from api.services.slots import Slots
 from api.telemetry import metrics
 
 SCRIPTS: Final = ("claim", "put", "fail", "renew", "release", "drop", "take_turn")
-# What a call may take in all, with a new connection if there is none.
+# Time limit of a call, including a new connection if there is none.
 CALL_SECONDS: Final = 0.35
 CLOCK_CHECK_SECONDS: Final = 30.0
 HEARTBEAT_SECONDS: Final = 1.0
-# So many that every node of a cluster holds one of them.
+# Enough that every node of a cluster holds one of them.
 CHECK_KEYS: Final = 256
-# A reply of another kind than the command has, where the connection is out of step, ends so.
-NO_REPLY_TO_THAT: Final = (AttributeError, LookupError, TypeError, ValueError)
+# Raised when a reply has an unexpected form, as on a connection that is out of step.
+MALFORMED_REPLY: Final = (AttributeError, LookupError, TypeError, ValueError)
 
 T = TypeVar("T")
 
 
 class StoreUnavailable(Exception):
-    """Redis did not do what it was asked; the text says why, for the log."""
+    """A call to Redis failed; the text says why, for the log."""
 
 
 class RedisStore:
     """Implements `Store` on Redis. Every method raises StoreUnavailable."""
 
     def __init__(self, url: str) -> None:
-        """Opens no connection yet. `url`: as REDIS_URL takes it."""
+        """Open no connection yet. url: a value of REDIS_URL."""
         self._connections = connections_to(url)
         self._clock = _RedisClock()
         self._is_closed = False
         self._slots = Slots(MAX_CONNECTIONS)
-        self._markers = 0
+        self._failures = 0
         self._scripts = {name: _script(name) for name in SCRIPTS}
 
     def now(self) -> float:
@@ -85,11 +85,11 @@ class RedisStore:
         return self._timed(lambda: (*self._connections.home().time(), b"", b""))[0]
 
     def check(self) -> None:
-        """See whether Redis answers and takes writes, wherever it holds keys."""
+        """Check that every server that holds keys accepts writes."""
         self._guarded(self._connections.refresh)
         keys = [check_key(number) for number in range(CHECK_KEYS)]
-        for key in self._guarded(lambda: self._connections.one_for_each(keys)):
-            self._on(key, "SET", key, "1", "PX", 1000)
+        for key in self._guarded(lambda: self._connections.one_key_per_server(keys)):
+            self._command(key, "SET", key, "1", "PX", 1000)
         self.time()
 
     def close(self) -> None:
@@ -98,9 +98,10 @@ class RedisStore:
 
     @contextmanager
     def announcements(self) -> Iterator[Iterator["Announcement | None"]]:
-        """All that the fleet puts and drops from now on, on a connection of its own.
+        """Subscribe to the puts and drops of all workers, on a separate connection.
 
-        Yields None each HEARTBEAT_SECONDS in which the connection was seen to be alive.
+        The iterator yields None every HEARTBEAT_SECONDS, once it has seen that the connection
+        is alive.
         """
         server = self._guarded(self._connections.home)
         subscription = server.pubsub()
@@ -119,7 +120,7 @@ class RedisStore:
         alive_at = checked_at = time.monotonic()
         while True:
             message = self._guarded(
-                # Of a busy worker the time is over before it looks, so it looks once more.
+                # In a busy worker the timeout may pass before it looks, so look once more.
                 lambda: (
                     subscription.get_message(timeout=HEARTBEAT_SECONDS)
                     or subscription.get_message()
@@ -136,7 +137,7 @@ class RedisStore:
                     raise StoreUnavailable("the subscription does not reply")
                 checked_at = now
                 self._guarded(subscription.ping)
-                self._guarded(lambda: self._connections.check_hears(server))
+                self._guarded(lambda: self._connections.check_subscription(server))
                 self.time()
                 yield None
 
@@ -228,7 +229,7 @@ class RedisStore:
     def take_turn(
         self, key: str, interval: float, max_wait: float, worker_count: int
     ) -> tuple[float, float]:
-        """As in `Store`: turns are `interval` apart, since all workers ask the same Redis."""
+        """Take a turn as `Store` says; all workers share the turns, so they need no division."""
         del worker_count
         _, _, value = self._run(
             "take_turn",
@@ -246,53 +247,53 @@ class RedisStore:
             try:
                 return self._connections.run(keys[0], "EVALSHA", script.sha1, *rest)
             except NoScriptError:
-                # The server is new, or became the master just now; from here on it knows it.
+                # The server is new or was just promoted. EVAL also loads the script into it.
                 return self._connections.run(keys[0], "EVAL", script.text, *rest)
 
         return self._timed(call)
 
     def _timed(self, call: Callable[[], Any]) -> tuple[float, bytes, bytes]:
-        """Every script tells Redis' time, which keeps our idea of it right."""
+        """Run a script, and adjust the clock by the time in its reply."""
 
-        def ask() -> tuple[float, bytes, bytes]:
-            asked = time.monotonic()
-            now, kind, value = _told(*call())
-            self._clock.learn(now, asked, time.monotonic())
+        def run() -> tuple[float, bytes, bytes]:
+            sent_at = time.monotonic()
+            now, kind, value = _parse_reply(*call())
+            self._clock.adjust(now, sent_at, time.monotonic())
             return now, kind, value
 
-        answer: tuple[float, bytes, bytes] = self._in_turn(ask)
-        return answer
+        reply: tuple[float, bytes, bytes] = self._with_slot(run)
+        return reply
 
     def _read(self, key: str, unpack: Callable[[bytes], T | None]) -> T | None:
-        """The value under a key; what is not ours is deleted."""
+        """Return the value of a key. Delete it if it is not in our format."""
         try:
-            raw = self._on(key, "GET", key)
+            raw = self._command(key, "GET", key)
         except _WrongType:
             raw = b""
         if not isinstance(raw, bytes | None):
             raise StoreUnavailable("GET returned an unexpected reply")
         value = None if raw is None else unpack(raw)
         if raw is not None and value is None:
-            self._on(key, "DEL", key)
+            self._command(key, "DEL", key)
         return value
 
-    def _on(self, key: str, *command: object) -> Any:
-        return self._in_turn(lambda: self._connections.run(key, *command))
+    def _command(self, key: str, *command: object) -> Any:
+        return self._with_slot(lambda: self._connections.run(key, *command))
 
-    def _in_turn(self, call: Callable[[], Any]) -> Any:
-        """What a call brings once a connection is free for it, unless one before it failed."""
-        failures = self._markers
-        with self._slots.one():
-            if self._markers != failures:
+    def _with_slot(self, call: Callable[[], Any]) -> Any:
+        """Call once a connection is free. Raise at once if another call fails meanwhile."""
+        failures = self._failures
+        with self._slots.hold():
+            if self._failures != failures:
                 raise StoreUnavailable("another call just failed")
             try:
                 return self._guarded(call)
             except StoreUnavailable:
-                self._markers += 1
+                self._failures += 1
                 raise
 
     def _guarded(self, call: Callable[[], Any], seconds: float = CALL_SECONDS) -> Any:
-        if self._is_closed:  # the connections would be opened anew, and by nobody closed
+        if self._is_closed:  # redis-py would open a new connection, which nobody would close
             raise StoreUnavailable("the store is closed")
         try:
             with within(seconds):
@@ -302,12 +303,12 @@ class RedisStore:
                 raise _WrongType from exc
             metrics.REDIS_ERRORS.labels("refusal").inc()
             raise StoreUnavailable(_reason(exc)) from exc
-        except (redis.RedisError, OSError, *NO_REPLY_TO_THAT) as exc:
+        except (redis.RedisError, OSError, *MALFORMED_REPLY) as exc:
             timed_out = isinstance(exc, redis.TimeoutError | TimeoutError)
             metrics.REDIS_ERRORS.labels("timeout" if timed_out else "connection").inc()
             raise StoreUnavailable(_reason(exc)) from exc
         finally:
-            if self._is_closed:  # meanwhile, and redis-py opens again what it finds closed
+            if self._is_closed:  # closed during the call, which may have opened a new connection
                 self._connections.close()
 
 
@@ -328,32 +329,35 @@ class _WrongType(Exception):
 
 
 class _RedisClock:
-    """Redis' time as seen from here: the monotonic clock and a distance that is kept up."""
+    """An estimate of Redis' time: the monotonic clock plus an offset."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._distance = steady_time() - time.monotonic()
-        self._learned_at = float("-inf")
+        self._offset = steady_time() - time.monotonic()
+        self._adjusted_at = float("-inf")
 
     def now(self) -> float:
-        return time.monotonic() + self._distance
+        return time.monotonic() + self._offset
 
     def is_due(self) -> bool:
-        """Whether nothing has told Redis' time for so long that it should be asked for."""
-        return time.monotonic() - self._learned_at > CLOCK_CHECK_SECONDS
+        """Return whether the last adjustment is more than CLOCK_CHECK_SECONDS ago."""
+        return time.monotonic() - self._adjusted_at > CLOCK_CHECK_SECONDS
 
-    def learn(self, told: float, asked: float, heard: float) -> None:
-        """Redis told its time between the two moments of the monotonic clock.
+    def adjust(self, redis_time: float, sent_at: float, received_at: float) -> None:
+        """Adjust the offset to a reply; the last two times are on the monotonic clock.
 
-        When between, nobody knows. So a reply that was long on its way moves only what it proves
-        wrong: a clock that went back would date a nocache before fetches that are older.
+        Redis read its clock at some moment between the two. Change the offset only as far as the
+        reply proves it wrong: if the clock went back because a reply was slow, a forced read
+        would accept fetches from before it arrived.
         """
         with self._lock:
-            self._distance = min(max(self._distance, told - heard), told - asked)
-            self._learned_at = heard
+            self._offset = min(max(self._offset, redis_time - received_at), redis_time - sent_at)
+            self._adjusted_at = received_at
 
 
-def _told(seconds: str, microseconds: str, kind: bytes, value: bytes) -> tuple[float, bytes, bytes]:
+def _parse_reply(
+    seconds: str, microseconds: str, kind: bytes, value: bytes
+) -> tuple[float, bytes, bytes]:
     return int(seconds) + int(microseconds) / 1_000_000, kind, value
 
 
@@ -368,5 +372,5 @@ def _ms(seconds: float) -> int:
 
 
 def _reason(exc: Exception) -> str:
-    # Redis' own words; they name neither passwords nor values.
+    # Messages of Redis contain neither passwords nor values.
     return f"{type(exc).__name__}: {exc}"[:200]

@@ -30,9 +30,9 @@ def hasty_reader() -> ReadThrough:
     return ReadThrough(MemoryStore(), 1.0, max_fetches=2)
 
 
-def request(key: str, fetch: Fetch, *, waits_in_line: bool = True) -> CacheRequest:
+def request(key: str, fetch: Fetch, *, needs_slot: bool = True) -> CacheRequest:
     return CacheRequest(
-        key, fetch, lambda *_: None, stale_ttl=60, refresh_from=9, waits_in_line=waits_in_line
+        key, fetch, lambda *_: None, stale_ttl=60, refresh_from=9, needs_slot=needs_slot
     )
 
 
@@ -107,5 +107,5 @@ def test_stale_price_is_served_when_a_fetch_is_refused(
 
 def test_token_fetch_does_not_queue_for_a_slot(reader: ReadThrough) -> None:
     with two_under_way(reader):
-        answer = reader.read(request("token", at_once, waits_in_line=False), Deadline(5))
+        answer = reader.read(request("token", at_once, needs_slot=False), Deadline(5))
     assert answer.entry.body == b"250"

@@ -1,6 +1,6 @@
--- KEYS: entry, lock, mark.
+-- KEYS: entry, lock, marker.
 -- ARGV: owner, not_before, arrived, background ('1' or '0'), lock_ms, background_pause, tolerance,
---   mark_ms.
+--   marker_ms.
 local owner, background = ARGV[1], ARGV[4] == '1'
 local not_before, arrived = tonumber(ARGV[2]), tonumber(ARGV[3])
 
@@ -10,21 +10,21 @@ if entry and fetched_at <= now + tonumber(ARGV[7]) and fetched_at >= not_before
   return reply('entry', entry)
 end
 
-local mark, failed_at, pause, tries = read(KEYS[3])
--- One from the future would answer until then: it is from before the clock was set back.
-if mark and failed_at <= now + tonumber(ARGV[7]) then
+local marker, failed_at, pause, tries = read(KEYS[3])
+-- Ignore a marker from the future, which was written before the clock was set back.
+if marker and failed_at <= now + tonumber(ARGV[7]) then
   if background then
     if now < failed_at + math.max(pause, tonumber(ARGV[6])) then return reply('wait', '') end
   elseif arrived <= failed_at + pause then
-    return reply('failure', mark)
+    return reply('failure', marker)
   end
 end
 
--- Every lock of ours expires; one that does not, or later than any does, is nobody's.
+-- Delete a lock that expires never or too late: none of our scripts wrote it like that.
 local life = redis.call('PTTL', KEYS[2])
 if life == -1 or life > tonumber(ARGV[5]) then redis.call('DEL', KEYS[2]) end
 if redis.call('SET', KEYS[2], owner, 'NX', 'PX', ARGV[5]) then
-  keep_mark(KEYS[3], ARGV[8])
+  extend_marker(KEYS[3], ARGV[8])
   return reply('granted', string.format('%d', tries or 0))
 end
 return reply('wait', '')

@@ -1,14 +1,15 @@
--- Stands before each script. Keys of one question: entry, lock, mark.
--- An entry is '1 <fetched_at> <stored_at> <ttl>\n<body>', a mark '1 <failed_at> <pause> <tries>\n<error>'.
+-- Prepended to each script. A cached answer has three keys: entry, lock, failure marker.
+-- Entry: '1 <fetched_at> <stored_at> <ttl>\n<body>'.
+-- Failure marker: '1 <failed_at> <pause> <tries>\n<error>'.
 
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 
--- No number of ours is as large.
+-- Above every number in our format, as in encoding.py.
 local MAX = 1e10
 
--- What is not ours under our key is deleted, so that it is fetched again. encoding.py reads
--- the same values as ours.
+-- Return a value and its numbers. Delete a value that is not in our format, so that it is
+-- fetched again. encoding.py accepts the same values.
 local function read(key)
   local raw = redis.pcall('GET', key)
   if type(raw) == 'string' then
@@ -28,8 +29,8 @@ local function unlock(key, owner)
   return holder
 end
 
--- Whoever tries again keeps the mark of the last failure alive, so that nobody waits for the try.
-local function keep_mark(key, ms)
+-- Keep the failure marker during a retry, so that stale entries are served meanwhile.
+local function extend_marker(key, ms)
   local life = redis.call('PTTL', key)
   if life >= 0 and life < tonumber(ms) then redis.call('PEXPIRE', key, ms) end
 end

@@ -1,4 +1,4 @@
--- KEYS: entry, lock, mark.
+-- KEYS: entry, lock, marker.
 -- ARGV: owner, body, fetched_at, ttl, stale_ttl, handover, tolerance, channel, name.
 local fetched_at, ttl = tonumber(ARGV[3]), tonumber(ARGV[4])
 

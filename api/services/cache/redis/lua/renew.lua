@@ -1,7 +1,7 @@
--- KEYS: lock, mark.
--- ARGV: owner, lock_ms, mark_ms.
+-- KEYS: lock, marker.
+-- ARGV: owner, lock_ms, marker_ms.
 if redis.pcall('GET', KEYS[1]) == ARGV[1] then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  keep_mark(KEYS[2], ARGV[3])
+  extend_marker(KEYS[2], ARGV[3])
 end
 return reply('', '')
