@@ -1,1 +1,1 @@
-"""How Amadeus is asked. Nothing outside knows its protocol."""
+"""The client for Amadeus. No other package knows its protocol; see docs/amadeus.md."""

@@ -1,4 +1,4 @@
-"""Stops calling an upstream that does not answer, and finds out when it does again."""
+"""A circuit breaker: pauses calls to an upstream that fails, then probes it."""
 
 import threading
 import time
@@ -13,16 +13,16 @@ from api.telemetry.logs import get_logger
 
 FAILURES_TO_OPEN: Final = 10
 OPEN_SECONDS: Final = 5.0
-# What was seen longer ago says nothing of now.
+# Age from which the last call says nothing about the present health.
 REMEMBERED_SECONDS: Final = 600.0
 
 log = get_logger()
 
 
 class UpstreamHealth(StrEnum):
-    """The health of Amadeus, as our calls show it: every value but FAILING is an answer.
+    """The health of Amadeus according to our calls. All values but FAILING mean that it answers.
 
-    MISCONFIGURED: it refuses what we are, not what we ask. QUOTA: the month's calls are used up.
+    MISCONFIGURED: it rejects our credentials. QUOTA: the monthly quota is used up.
     """
 
     OK = "ok"
@@ -32,9 +32,9 @@ class UpstreamHealth(StrEnum):
 
 
 class CircuitBreaker:
-    """Opens after FAILURES_TO_OPEN failures in a row, for a while; then one call at a time probes.
+    """Opens after FAILURES_TO_OPEN consecutive failures, then admits one call at a time as a probe.
 
-    Every call that is admitted must be followed by a `report` with what `admit` returned.
+    After every admitted call, pass the result of `admit` to `report`.
     """
 
     def __init__(
@@ -52,7 +52,10 @@ class CircuitBreaker:
 
     @property
     def health(self) -> UpstreamHealth:
-        """As it was seen last; OK if that is long ago, and FAILING after ten failures alone."""
+        """The health at the last call; OK if that is long ago.
+
+        FAILING only after FAILURES_TO_OPEN consecutive failures.
+        """
         if self.last_seen_seconds is None or self.last_seen_seconds > REMEMBERED_SECONDS:
             return UpstreamHealth.OK
         if self._failures >= FAILURES_TO_OPEN:
@@ -61,34 +64,34 @@ class CircuitBreaker:
 
     @property
     def last_seen_seconds(self) -> float | None:
-        """Seconds since a call last showed how Amadeus is; None before the first."""
+        """Seconds since the last call; None before the first."""
         return None if self._last_seen_at is None else self._clock() - self._last_seen_at
 
     def check(self) -> None:
-        """Raises AmadeusUnavailable where `admit` would, and takes no part."""
+        """Raise AmadeusUnavailable if `admit` would, without being admitted."""
         with self._lock:
-            self._refuse_while_open()
+            self._raise_if_open()
 
     def admit(self) -> int:
-        """Ask to make a call now. Raises AmadeusUnavailable while the circuit is open.
+        """Admit a call. Raises AmadeusUnavailable while the circuit is open.
 
-        Returns how often the circuit had opened, by which `report` knows a call of before.
+        Return how often the circuit has opened, so that `report` can ignore older calls.
         """
         with self._lock:
-            self._refuse_while_open()
+            self._raise_if_open()
             self._is_probing = self._open_until is not None
             metrics.BREAKER_OPEN.set(self._is_probing)
             return self._openings
 
     def record(self, health: UpstreamHealth) -> None:
-        """How Amadeus took another worker's call, which says nothing of this circuit."""
+        """Record the health without an admitted call, and without effect on the circuit."""
         with self._lock:
             self._last_seen, self._last_seen_at = health, self._clock()
 
     def report(self, health: UpstreamHealth, admitted: int) -> None:
-        """How Amadeus took the call that was so admitted."""
+        """Report the outcome of an admitted call. admitted: what `admit` returned."""
         with self._lock:
-            # A call of before the circuit opened tells nothing new, and is not the probe.
+            # Ignore a call from before the circuit opened: it is not the probe.
             if admitted != self._openings:
                 return
             self._last_seen, self._last_seen_at = health, self._clock()
@@ -100,7 +103,7 @@ class CircuitBreaker:
             self._open_until = self._last_seen_at + self._open_seconds if is_open else None
             metrics.BREAKER_OPEN.set(is_open)
             if self._open_until is not None:
-                self._await_end(self._open_until)
+                self._schedule_metric_reset(self._open_until)
         if is_open and not was_open:
             metrics.BREAKER_OPENED.inc()
             log.warning(
@@ -111,18 +114,18 @@ class CircuitBreaker:
         if was_open and not is_open:
             log.info(Event.AMADEUS_CIRCUIT_CLOSED)
 
-    def _await_end(self, until: float) -> None:
-        """See to it that the metric tells when calls may be made again, even if none is."""
-        timer = threading.Timer(self._open_seconds, self._show_end, [until])
+    def _schedule_metric_reset(self, until: float) -> None:
+        """Reset the metric when the circuit may close, even if no call is made then."""
+        timer = threading.Timer(self._open_seconds, self._reset_metric, [until])
         timer.daemon = True
         timer.start()
 
-    def _show_end(self, until: float) -> None:
+    def _reset_metric(self, until: float) -> None:
         with self._lock:
             if self._open_until == until and not self._is_probing:
                 metrics.BREAKER_OPEN.set(0)
 
-    def _refuse_while_open(self) -> None:
+    def _raise_if_open(self) -> None:
         if self._open_until is None:
             return
         left = self._open_until - self._clock()

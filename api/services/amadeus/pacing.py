@@ -1,4 +1,4 @@
-"""The upstream's rate limit and quota, kept by the whole fleet."""
+"""Pacing: all workers together keep the upstream's rate limit and quota."""
 
 import time
 from typing import Final
@@ -10,32 +10,37 @@ from api.telemetry import metrics
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 
-# Up to this rate Amadeus keeps calls apart: ten a second are each to come 100 ms after the last.
-# It counts a higher rate over a whole second.
-MAX_RATE_APART: Final = 10.0
-# What a busy worker may be late with a call.
+# Up to this rate, Amadeus checks the time between calls: at ten a second, 100 ms. Above it,
+# Amadeus counts the calls of a second (docs/amadeus.md, section "Rate limits").
+MAX_SPACED_RATE: Final = 10.0
+# How late a busy worker may send a call.
 LATENESS_SECONDS: Final = 0.02
 
 log = get_logger()
 
 
 def interval(calls_per_second: float) -> float:
-    """Seconds from one turn to the next, which are more than the limit asks for.
+    """Return the seconds from one turn to the next: those of the limit, and a margin.
 
-    Amadeus counts when a call arrives, not when it was sent, so one that is late comes too close
-    to the next. Over a second, a tenth more leaves 100 ms for that.
+    Amadeus counts calls when they arrive, so a late call comes too close to the next one. Where
+    it counts over a second, a margin of a tenth allows for 100 ms of lateness.
     """
-    apart = calls_per_second <= MAX_RATE_APART
-    return 1 / calls_per_second + (LATENESS_SECONDS if apart else 0.1 / calls_per_second)
+    is_spaced = calls_per_second <= MAX_SPACED_RATE
+    return 1 / calls_per_second + (LATENESS_SECONDS if is_spaced else 0.1 / calls_per_second)
 
 
 class Pacing:
-    """Spaces calls evenly, so that a limit a second and a least distance are both kept."""
+    """Spaces calls evenly, which keeps limits per second and minimum intervals alike."""
 
     def __init__(
         self, store: Store, account: str, calls_per_second: float | None, workers: int
     ) -> None:
-        """account: whose limit it is. workers: who share it where they cannot see each other."""
+        """Create the pacing of one account.
+
+        account: identifies whose limit it is.
+        calls_per_second: None for no limit.
+        workers: number of workers that share the limit if they do not share a store.
+        """
         self._store = store
         self._turn_key = f"pace|{account}"
         self._quota_key = f"quota|{account}"
@@ -43,10 +48,12 @@ class Pacing:
         self._workers = workers
 
     def await_turn(self, deadline: Deadline, call_seconds: float) -> None:
-        """Wait for this caller's turn, which leaves the call its `call_seconds` or half the time.
+        """Wait for this caller's turn.
 
-        Raises AmadeusUnavailable where the turn comes too late for the deadline, with the
-        seconds until the queue is empty, and AmadeusQuota while the quota is used up.
+        The wait leaves the call `call_seconds`, or half of the remaining time if that is less.
+
+        Raises AmadeusUnavailable if the turn comes too late; its `retry_after` is the time until
+        the queue is empty. Raises AmadeusQuota while the quota is used up.
         """
         self._raise_if_quota_exhausted()
         if self._interval is None:
@@ -62,10 +69,10 @@ class Pacing:
             metrics.PACED.observe(wait)
             log.info(Event.AMADEUS_PACED, wait_ms=round(wait * 1000))
             time.sleep(wait)
-            self._raise_if_quota_exhausted()  # an earlier caller may have met it meanwhile
+            self._raise_if_quota_exhausted()  # an earlier call may have used it up meanwhile
 
     def pause_for_quota(self, error: AmadeusQuota) -> None:
-        """The quota is used up: nobody in the fleet calls for as long as the error says."""
+        """Stop the calls of all workers for the `retry_after` of the error."""
         body = dump_upstream_error(error)
         self._store.fail(self._quota_key, "", body, error.retry_after or 0.0, 1)
 

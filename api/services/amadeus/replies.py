@@ -1,4 +1,4 @@
-"""What Amadeus's replies say, whatever their shape (docs/amadeus.md, section "Errors")."""
+"""Parsing of Amadeus's replies, in all their shapes (docs/amadeus.md, section "Errors")."""
 
 import math
 import re
@@ -19,28 +19,28 @@ from api.errors import (
 )
 
 JSON_TYPES: Final = frozenset({"application/json", "application/vnd.amadeus+json"})
-# 38190 invalid, 38192 expired, 38193 revoked: another token will do.
+# The token is invalid (38190), expired (38192) or revoked (38193); a new one helps.
 TOKEN_CODES: Final = frozenset({"38190", "38192", "38193"})
-# 38187 invalid client, 39683 key revoked, 39686 invalid key, 38196 not for this host.
+# 38187: invalid client. 39683: revoked key. 39686: invalid key. 38196: not valid for this host.
 CREDENTIAL_CODES: Final = frozenset({"38187", "39683", "39686", "38196"})
 QUOTA_CODE: Final = "38195"
 QUOTA_PAUSE_SECONDS: Final = 3600.0
 NO_RESPONSE_CODE: Final = "1797"
-# A sliding window of one second forgets in this time (docs/amadeus.md, section "Rate limits").
+# Length of Amadeus's sliding window (docs/amadeus.md, section "Rate limits").
 PACE_PAUSE_SECONDS: Final = 1.0
-# For a reply that does not say how long its token lives, or says what cannot be.
+# For a reply without a valid `expires_in`.
 ASSUMED_LIFE_SECONDS: Final = 300.0
 MIN_LIFE_SECONDS: Final = 10.0
 MAX_LIFE_SECONDS: Final = 24 * 3600.0
-# What a header can carry (RFC 6750, 2.1, and what gateways really send).
+# Printable ASCII: wider than RFC 6750, section 2.1, because gateways send other characters too.
 _BEARER: Final = re.compile(r"[!-~]{1,4096}")
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorReply:
-    """Status, code and words of an error reply; what it did not say is empty.
+    """Status, code and texts of an error reply; a missing part is empty.
 
-    parameters: those that it names, of all errors in it that have this code.
+    parameters: names of the rejected parameters, from all of its errors with this code.
     """
 
     status: int
@@ -56,18 +56,18 @@ class ErrorReply:
 
     @property
     def is_no_offers(self) -> bool:
-        """Whether it is Amadeus's other way to say that it found nothing."""
+        """Whether this is the error that Amadeus sends instead of an empty list of offers."""
         return self.status == HTTPStatus.NOT_FOUND and self.code == NO_RESPONSE_CODE
 
     @property
     def is_answer(self) -> bool:
-        """Whether it says something about the search, and nothing is wrong with the service."""
+        """Whether the error answers the search, rather than reporting a failure."""
         return self.is_no_offers or (
             self.status == HTTPStatus.BAD_REQUEST and isinstance(self.error(), RejectedByAmadeus)
         )
 
     def error(self) -> UpstreamError:
-        """What the error reply means to a caller."""
+        """Return the error to raise for this reply."""
         if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return AmadeusUnavailable("Amadeus reported an internal error.", may_pass=True)
         if self.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -86,16 +86,16 @@ class ErrorReply:
             return AmadeusMisconfigured(
                 "Amadeus rejected this service's credentials, or they do not permit this call."
             )
-        return RejectedByAmadeus(self._said())
+        return RejectedByAmadeus(self._message())
 
-    def _said(self) -> str:
+    def _message(self) -> str:
         words = " ".join(filter(None, (self.title.capitalize(), self.code and f"({self.code})")))
         return f"Amadeus rejected the search: {words or f'status {self.status}'}."
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer of Amadeus's, whole and uncompressed. `media_type` is without parameters."""
+    """A complete, decompressed reply. media_type: without its parameters."""
 
     status: int
     media_type: str
@@ -103,12 +103,12 @@ class Reply:
 
     @cached_property
     def error_reply(self) -> ErrorReply | None:
-        """What an error reply says; None for a reply that is none."""
+        """The parsed error; None for a successful reply."""
         is_error = self.status >= HTTPStatus.BAD_REQUEST
         return parse_error_document(self.status, self._document()) if is_error else None
 
     def result(self) -> dict[str, Any]:
-        """The JSON object of a successful reply. Raises AmadeusBadAnswer where there is none."""
+        """Return the JSON object of a successful reply. Raises AmadeusBadAnswer without one."""
         if self.media_type not in JSON_TYPES:
             raise AmadeusBadAnswer("Amadeus's answer is not JSON.")
         document = self._document()
@@ -125,36 +125,34 @@ class Reply:
 
 
 def parse_error_document(status: int, document: dict[str, Any]) -> ErrorReply:
-    """What the document of an error reply says: a list of errors, or one in OAuth's shape."""
+    """Parse the body of an error reply: a list of errors, or one error in OAuth's format."""
     listed = document.get("errors")
     errors = listed if isinstance(listed, list) and listed else [document]
     first = errors[0] if isinstance(errors[0], dict) else {}
-    code = _word(first.get("code"))
-    alike = [one for one in errors if isinstance(one, dict) and _word(one.get("code")) == code]
+    code = _text(first.get("code"))
+    same_code = [one for one in errors if isinstance(one, dict) and _text(one.get("code")) == code]
     return ErrorReply(
         status=status,
         code=code,
-        title=_word(first.get("title")) or _word(first.get("error")),
-        detail=_word(first.get("detail")) or _word(first.get("error_description")),
-        parameters=tuple(filter(None, map(_parameter, alike))),
+        title=_text(first.get("title")) or _text(first.get("error")),
+        detail=_text(first.get("detail")) or _text(first.get("error_description")),
+        parameters=tuple(filter(None, map(_parameter, same_code))),
     )
 
 
 def _parameter(error: dict[str, Any]) -> str:
     source = error.get("source")
-    return _word(source.get("parameter")) if isinstance(source, dict) else ""
+    return _text(source.get("parameter")) if isinstance(source, dict) else ""
 
 
 def token_of(reply: Reply) -> tuple[str, float]:
-    """The token and its life in seconds (docs/amadeus.md, section "Tokens").
+    """Return the token and its life in seconds (docs/amadeus.md, section "Tokens").
 
-    Raises AmadeusMisconfigured and AmadeusBadAnswer where there is none.
+    Raises AmadeusMisconfigured for an error reply, AmadeusBadAnswer for one without a token.
     """
-    if error_reply := reply.error_reply:
-        said = " ".join(
-            filter(None, (str(error_reply.status), error_reply.code, error_reply.title))
-        )
-        raise AmadeusMisconfigured(f"Amadeus did not issue an access token ({said}).")
+    if error := reply.error_reply:
+        reason = " ".join(filter(None, (str(error.status), error.code, error.title)))
+        raise AmadeusMisconfigured(f"Amadeus did not issue an access token ({reason}).")
     document = reply.result()
     value = document.get("access_token")
     if not isinstance(value, str) or not _BEARER.fullmatch(value):
@@ -162,8 +160,8 @@ def token_of(reply: Reply) -> tuple[str, float]:
     return value, _life(document.get("expires_in"))
 
 
-def _word(value: object) -> str:
-    """A code or a phrase: codes come as numbers and as strings, anything else says nothing."""
+def _text(value: object) -> str:
+    """Return a code or text as a string; codes come as numbers too. Ignore other types."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     printable = "".join(char for char in str(value) if char.isprintable())

@@ -1,8 +1,8 @@
-"""What the Amadeus SDK calls in the place of urlopen: its `http=` option.
+"""The function that the Amadeus SDK calls instead of urlopen: its `http` option.
 
-The SDK believes that it fetches and refreshes its token itself, and that it opens a connection a
-call. Here the token provider answers its token requests, the pool carries its data calls, and
-every reply gets a shape that its parser survives (docs/amadeus.md, section "The http option").
+By itself, the SDK fetches its own tokens and opens a connection for each call. Here the token
+provider answers its token requests, and pooled connections carry its other calls. Replies get a
+shape that its parser accepts (docs/amadeus.md, section "The http option").
 """
 
 from collections.abc import Callable
@@ -20,31 +20,31 @@ from api.telemetry import metrics
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 
-# A life within the SDK's own buffer of 10 s makes it ask for the token before each call, so that
-# the token provider's clock is the only one.
+# The SDK asks for a new token when the present one has less than 10 s left. With zero it asks
+# before each call, so that only the token provider decides how long a token is used.
 SDK_TOKEN_EXPIRES_IN: Final = 0
 
 log = get_logger()
 
 
 class SdkReply:
-    """The part of urlopen's answer that the SDK reads."""
+    """The part of urlopen's response that the SDK reads."""
 
     def __init__(self, status: int, body: bytes) -> None:
         self.status = status
         self._body = body
 
     def info(self) -> dict[str, str]:
-        """The headers; the SDK wants the media type to the letter."""
+        """Return the headers. The SDK compares the media type with exactly this value."""
         return {"Content-Type": "application/json"}
 
     def read(self) -> bytes:
-        """The whole body."""
+        """Return the whole body."""
         return self._body
 
 
-class SearchRefused(Exception):
-    """Amadeus refused a search; `error_reply` is what it said."""
+class SearchRejected(Exception):
+    """Amadeus answered a search with an error."""
 
     def __init__(self, error_reply: ErrorReply) -> None:
         super().__init__()
@@ -52,15 +52,15 @@ class SearchRefused(Exception):
 
 
 class SdkHttpAdapter:
-    """Callable with a `urllib.request.Request`.
+    """A callable that takes a `urllib.request.Request`.
 
-    Raises UpstreamError and SearchRefused, which the SDK lets pass.
+    Raises UpstreamError and SearchRejected; the SDK does not catch them.
     """
 
     def __init__(
         self, token_provider: TokenProvider, search: Callable[[Call, Deadline], Reply]
     ) -> None:
-        """`search`: makes one data call."""
+        """Create the adapter. search: makes one search call."""
         self._token_provider = token_provider
         self._search = search
 
@@ -72,16 +72,16 @@ class SdkHttpAdapter:
             return SdkReply(200, orjson.dumps(document))
         reply = self._send(request, deadline)
         if reply.error_reply:
-            raise SearchRefused(reply.error_reply)
+            raise SearchRejected(reply.error_reply)
         return SdkReply(reply.status, reply.body)
 
     def _send(self, request: Request, deadline: Deadline) -> Reply:
-        """Make the call; a token that is rejected is replaced, once, and the call made again."""
+        """Make the call. If Amadeus rejects the token, replace it and try once more."""
         headers = dict(request.header_items())
         token = headers["Authorization"].removeprefix("Bearer ")
         reply = self._search(_call(request, headers), deadline)
         if reply.error_reply is None:
-            self._token_provider.accepted(token)
+            self._token_provider.mark_accepted(token)
         if reply.error_reply is None or not reply.error_reply.wants_new_token:
             return reply
         metrics.TOKENS_REJECTED.inc()

@@ -1,4 +1,4 @@
-"""What Amadeus refuses a search for, in the words that it was asked in here."""
+"""Errors of a search, translated to this service's names of the parameters."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from api.errors import ParameterError, RejectedByAmadeus, UpstreamError
 from api.models import PriceQuery
 from api.services.amadeus.replies import ErrorReply
 
-# Amadeus's name for each parameter (docs/amadeus.md, section "Flight offers search"), and ours.
+# Maps Amadeus's parameters (docs/amadeus.md, section "Flight offers search") to ours.
 PARAMETERS: Final = {
     "originLocationCode": "origin",
     "destinationLocationCode": "destination",
@@ -19,7 +19,7 @@ PARAMETERS: Final = {
     "travelClass": "cabin",
     "nonStop": "nonstop",
 }
-# Of a parameter that holds a code, "invalid data" means that there is no such code.
+# "Invalid data received": for a parameter that holds a code, there is no such code.
 UNKNOWN_CODE: Final = "4926"
 _KINDS: Final = {
     "origin": "city or airport",
@@ -29,7 +29,7 @@ _KINDS: Final = {
 
 
 def to_domain_error(error_reply: ErrorReply, query: PriceQuery) -> UpstreamError:
-    """What the error reply to a search means to a client."""
+    """Return the error to raise for an error reply to a search."""
     error = error_reply.error()
     named = [PARAMETERS[name] for name in error_reply.parameters if name in PARAMETERS]
     if not isinstance(error, RejectedByAmadeus) or not named:

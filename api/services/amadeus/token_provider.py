@@ -1,7 +1,7 @@
-"""One access token for the whole fleet: fetched, shared, refreshed and replaced.
+"""One access token for all workers: fetched, shared, refreshed and replaced.
 
-The token is an answer like any other: it is read through the store that all workers share,
-fetched by one of them, and refreshed ahead. Here are only its life and its secrecy.
+The token is a cache entry like a price: the read-through cache shares it, lets one worker fetch
+it, and refreshes it early. This module adds its encryption and the handling of rejected tokens.
 """
 
 import base64
@@ -31,13 +31,13 @@ from api.telemetry.logs import get_logger
 
 TOKEN_PATH: Final = "/v1/security/oauth2/token"  # noqa: S105
 FETCH_SECONDS: Final = 5.0
-# The part of its life that a token is used for, less at most SAFETY_SECONDS, and the part of
-# that after which its successor is fetched.
+# A token is used until SAFETY_SECONDS before its end, and for at least USED_LIFE of its life.
+# That is its TTL; it is refreshed after the fraction REFRESH_FROM of it.
 USED_LIFE: Final = 0.9
 SAFETY_SECONDS: Final = 10.0
 REFRESH_FROM: Final = 0.8
-# A token that was fetched in the place of a rejected one and is rejected itself, so soon, shows
-# that another one will not help. With each that is, it takes twice as long until one is tried.
+# If a replacement is rejected within this time too, another token will not help. The time
+# doubles with each further rejection.
 REJECTION_WINDOW_SECONDS: Final = 10.0
 MAX_PAUSE_SECONDS: Final = 60.0
 MIN_SLEEP_SECONDS: Final = 1.0
@@ -51,14 +51,14 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who we are to Amadeus."""
+    """This service's account at Amadeus."""
 
     client_id: str
     client_secret: str
     guest_office_id: str | None = None
 
     def form(self) -> bytes:
-        """The body of a token call (RFC 6749, 4.4.2)."""
+        """Return the body of a token call (RFC 6749, section 4.4.2)."""
         fields = {
             "grant_type": "client_credentials",
             "client_id": self.client_id,
@@ -71,9 +71,9 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token, and the entry that it came in.
+    """An access token and its entry in the store.
 
-    consecutive_rejections: number of rejected tokens just before this one.
+    consecutive_rejections: number of consecutive rejected tokens before this one.
     """
 
     value: str
@@ -82,7 +82,7 @@ class Token:
 
 
 class TokenProvider:
-    """Provides a valid token: from memory, else from the store, else from Amadeus."""
+    """Provides a valid token, from memory, the store or Amadeus."""
 
     def __init__(
         self,
@@ -92,29 +92,30 @@ class TokenProvider:
         base_url: str,
         credentials: Credentials,
     ) -> None:
-        """`call`: makes one token call."""
+        """Create the provider. call: makes one token call."""
         self._store = store
         self._read_through = read_through
         self._call = call
         self._url = base_url + TOKEN_PATH
         self._credentials = credentials
-        # 2 is the format of what is encrypted, so that replicas of two versions share no token.
+        # 2 is the version of the encrypted format; replicas with other versions do not share it.
         account = f"2 {base_url} {credentials.client_id} {credentials.guest_office_id or ''}"
-        key, name = _derived(credentials.client_secret, account)
-        # The name depends on the secret too: the failures of a wrong one say nothing of another.
+        key, name = _derive_key_and_name(credentials.client_secret, account)
+        # The name depends on the secret too, so that a new secret does not meet the failure
+        # marker of a wrong one.
         self._key = f"token|{name}"
         self._fernet = Fernet(key)
         self._token: Token | None = None
-        # The store may show it a little longer. Until there is a `_token` again, whatever is
-        # fetched is in its place.
+        # The store may still return the rejected token for a moment. A token that is fetched
+        # while `_token` is None replaces it.
         self._rejected: Token | None = None
-        self._accepted = ""
-        self._fetched_here = ""
+        self._last_accepted = ""
+        self._last_fetched = ""
         self._stopped = threading.Event()
 
     @property
     def has_token(self) -> bool:
-        """Whether a call could be made at once."""
+        """Whether there is a valid token in memory."""
         return self._fresh_token() is not None
 
     @property
@@ -124,7 +125,7 @@ class TokenProvider:
         return None if token is None else self._store.now() - token.entry.fetched_at
 
     def token(self, deadline: Deadline) -> Token:
-        """A token to make a call with. Raises UpstreamError where there is none."""
+        """Return a valid token. Raises UpstreamError if none can be had."""
         newest = self._store.get(self._key)
         if (
             newest is not None
@@ -146,19 +147,19 @@ class TokenProvider:
             raise AmadeusBadAnswer("The shared access token cannot be read.")
         return token
 
-    def accepted(self, value: str) -> None:
-        """Amadeus took a call with that token; should it be rejected later, not every token is."""
-        self._accepted = value
+    def mark_accepted(self, value: str) -> None:
+        """Record that Amadeus accepted a token, so that a later rejection counts as the first."""
+        self._last_accepted = value
 
     def replace(self, rejected: str, deadline: Deadline) -> Token:
-        """A token in the place of one that Amadeus rejected.
+        """Return another token than the one that Amadeus rejected.
 
-        Raises AmadeusMisconfigured where that one was a replacement itself, not long ago.
+        Raises AmadeusMisconfigured if the rejected token is itself a recent replacement.
         """
         token = self._token
         if token is not None and token.value == rejected:
             fetched_at = token.entry.fetched_at
-            pause = _growing_pause(token.consecutive_rejections, REJECTION_WINDOW_SECONDS)
+            pause = _backoff(token.consecutive_rejections, REJECTION_WINDOW_SECONDS)
             if token.consecutive_rejections and self._store.now() < fetched_at + pause:
                 raise AmadeusMisconfigured("Amadeus rejected two access tokens in a row.")
             self._rejected, self._token = token, None
@@ -167,7 +168,7 @@ class TokenProvider:
         return self.token(deadline)
 
     def keep_fresh(self) -> None:
-        """Refresh the token ahead of its end, until `stop`; runs in a thread of its own."""
+        """Refresh the token early, until `stop`. Blocks; run it in a thread."""
         while not self._stopped.wait(self._seconds_to_refresh()):
             try:
                 self._refresh_if_due()
@@ -182,12 +183,12 @@ class TokenProvider:
         try:
             token = self.token(Deadline(FETCH_SECONDS))
         except UpstreamError:
-            return  # the fetch said so, and its failure marker tells when to try again
+            return  # the fetch logged it, and its failure marker delays the next try
         if self._refresh_due(token) <= self._store.now():
             self._read_through.refresh(self._cache_request(), token.entry)
 
     def _seconds_to_refresh(self) -> float:
-        """At least a second: whoever comes too late to refresh looks again for what came of it."""
+        """Return the time until the next check; never less than MIN_SLEEP_SECONDS."""
         token = self._token
         if token is None:
             return MIN_SLEEP_SECONDS
@@ -199,9 +200,9 @@ class TokenProvider:
         return token.entry.fetched_at + token.entry.ttl * REFRESH_FROM
 
     def _rejected_at(self) -> float:
-        """When the last rejected token was fetched, as long as the store could show it as good.
+        """Return when the last rejected token was fetched; 0.0 once its TTL is over.
 
-        Where the store's clock went back, all that it has now is older than that moment.
+        If the store's clock was set back, that time lies in the future; return 0.0 then too.
         """
         entry = self._rejected.entry if self._rejected else None
         return entry.fetched_at if entry and entry.is_fresh(self._store.now()) else 0.0
@@ -212,18 +213,17 @@ class TokenProvider:
 
     def _take(self, entry: Entry) -> Token | None:
         """Decrypt a token and remember it; drop what cannot be decrypted."""
-        known = self._fresh_token()
-        if known is not None and known.entry.fetched_at >= entry.fetched_at:
-            return known
+        current = self._fresh_token()
+        if current is not None and current.entry.fetched_at >= entry.fetched_at:
+            return current
         try:
             body = orjson.loads(self._fernet.decrypt(entry.body))
         except InvalidToken:
-            # A value that is not ours.
             self._store.drop(self._key, entry.fetched_at)
             return None
         token = self._token = Token(body["access_token"], entry, body["repairs"])
         metrics.token_taken(entry.fetched_at, entry.ttl)
-        if token.value != self._fetched_here:
+        if token.value != self._last_fetched:
             age = round(self._store.now() - entry.fetched_at, 1)
             log.info(Event.TOKEN_SHARED, age=age, ttl=round(entry.ttl))
         return token
@@ -234,8 +234,8 @@ class TokenProvider:
             self._fetch,
             observe=lambda _event, _entry: None,
             refresh_from=REFRESH_FROM,
-            pause=_growing_pause,
-            needs_slot=False,  # those who have their turn wait for it
+            pause=_backoff,
+            needs_slot=False,  # fetches of prices that hold a slot wait for it
         )
 
     def _fetch(self, deadline: Deadline) -> FetchedValue:
@@ -253,7 +253,7 @@ class TokenProvider:
             metrics.TOKEN_FETCHES.labels("failed").inc()
             log.error(Event.TOKEN_FAILED, code=error.code, reason=reason, url=url, hint=hint)  # noqa: TRY400
             raise
-        self._fetched_here = value
+        self._last_fetched = value
         metrics.TOKEN_FETCHES.labels("fetched").inc()
         log.info(
             Event.TOKEN_FETCHED,
@@ -263,7 +263,7 @@ class TokenProvider:
         consecutive_rejections, rejected = 0, self._rejected
         if self._token is None and rejected is not None:
             consecutive_rejections = (
-                1 if rejected.value == self._accepted else rejected.consecutive_rejections + 1
+                1 if rejected.value == self._last_accepted else rejected.consecutive_rejections + 1
             )
         body = orjson.dumps({"access_token": value, "repairs": consecutive_rejections})
         return FetchedValue(
@@ -272,7 +272,7 @@ class TokenProvider:
 
 
 def _hint(error: UpstreamError, url: str) -> str | None:
-    """What whoever runs the service can do about it, where that is known."""
+    """Return the advice for the operator that is logged with an error."""
     if isinstance(error, AmadeusMisconfigured):
         return HINT
     if isinstance(error, AmadeusUnreachable):
@@ -280,18 +280,18 @@ def _hint(error: UpstreamError, url: str) -> str | None:
     return None
 
 
-def _growing_pause(tries: int, first: float = 1.0) -> float:
-    """1 s or so, doubling to 60 s."""
+def _backoff(tries: int, first: float = 1.0) -> float:
+    """Return the pause after `tries` failures: it doubles, up to MAX_PAUSE_SECONDS."""
     return min(MAX_PAUSE_SECONDS, first * 2.0 ** min(tries - 1, 10))
 
 
 def _bounded(deadline: Deadline) -> Deadline:
-    """A token call has its own time, so that it never uses up a request's."""
+    """Limit a deadline to FETCH_SECONDS, so that the token leaves a request time to search."""
     return Deadline(min(FETCH_SECONDS, deadline.remaining()))
 
 
-def _derived(secret: str, account: str) -> tuple[bytes, str]:
-    """The key that the token is encrypted with, and the name that it is stored under."""
+def _derive_key_and_name(secret: str, account: str) -> tuple[bytes, str]:
+    """Return the token's encryption key and its name in the store."""
     kdf = HKDF(hashes.SHA256(), length=48, salt=account.encode(), info=b"flight-price-api token")
     derived = kdf.derive(secret.encode())
     return base64.urlsafe_b64encode(derived[:32]), derived[32:].hex()

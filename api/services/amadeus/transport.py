@@ -1,4 +1,7 @@
-"""The only code that opens a connection to Amadeus: pooled, bounded in time and in size."""
+"""Pooled HTTP connections to Amadeus, with limits on the time and size of a reply.
+
+No other module opens a connection to Amadeus.
+"""
 
 import zlib
 from collections.abc import Iterator, Mapping
@@ -13,9 +16,9 @@ from api.services.amadeus.replies import Reply
 from api.services.deadline import within
 
 CONNECT_SECONDS: Final = 3.0
-# Far above 250 offers (docs/amadeus.md, section "Answer"). A larger body is not a search answer.
+# Far more than 250 offers take (docs/amadeus.md, section "Answer").
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
-# As many as callers may wait: pacing, not the pool, decides how many calls are under way.
+# Above the number of concurrent calls, so that pacing limits them and not the pool.
 MAX_CONNECTIONS: Final = 512
 KEEP_ALIVE_SECONDS: Final = 20.0
 
@@ -39,21 +42,20 @@ class Transport:
             trust_env=False,
             follow_redirects=False,
             headers={"Accept-Encoding": "gzip"},
-            # No cookie is kept: one answer's would go along with all other callers' calls.
+            # Keep no cookies: they would be sent with the calls of other clients.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
 
     def send(self, call: Call, seconds: float) -> Reply:
-        """Send a call and read its whole answer within `seconds`.
+        """Send a call and read the whole reply within `seconds`.
 
-        Raises AmadeusTimeout; AmadeusUnreachable where no connection can be had, and
-        AmadeusUnavailable where it breaks;
-        AmadeusBadAnswer where what came is no HTTP, a redirect, or too much. Once this is closed
-        it raises SystemExit: the worker ends, and with it the thread that wanted an answer.
+        Raises AmadeusTimeout; AmadeusUnreachable if no connection can be opened;
+        AmadeusUnavailable if the connection breaks; AmadeusBadAnswer if the reply is not HTTP, a
+        redirect or too large. Raises SystemExit after `close`, to end the calling thread.
         """
         if self._client.is_closed:
             raise SystemExit
-        # httpx2 bounds each read, not their sum: a server that drips would be read for ever.
+        # Bound the total time too: httpx2 limits each read, and a slow server needs many.
         timeouts = httpx2.Timeout(None, connect=min(CONNECT_SECONDS, seconds))
         try:
             with (
@@ -85,7 +87,7 @@ class Transport:
 
 def _read(response: httpx2.Response) -> Reply:
     if response.is_redirect or response.status_code // 100 == 3:  # noqa: PLR2004
-        # Following it would show the token to whoever it names.
+        # Following it would send the token to another server.
         raise AmadeusBadAnswer("Amadeus answered with a redirect, which is not followed.")
     chunks = response.iter_raw()
     if response.headers.get("Content-Encoding", "").lower() in ("gzip", "x-gzip"):

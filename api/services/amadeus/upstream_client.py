@@ -1,4 +1,4 @@
-"""How Amadeus is called: in our turn, within the deadline, and once more where that may help."""
+"""Calls to Amadeus with pacing, deadline, circuit breaker and one retry."""
 
 import time
 import uuid
@@ -20,23 +20,23 @@ from api.telemetry.logs import current_request_id, get_logger
 from api.telemetry.tracing import inject, span
 
 RETRY_JITTER_SECONDS: Final = (0.1, 0.4)
-# With less time than this left, a second try would only end in a timeout.
+# With less time left, a retry would end in a timeout.
 MIN_RETRY_SECONDS: Final = 1.0
 
 log = get_logger()
 
 
 class UpstreamClient:
-    """Makes calls to Amadeus with discipline.
+    """Makes calls to Amadeus.
 
-    Its methods return a reply of any status that says something definite. They raise
-    AmadeusTimeout, AmadeusUnavailable, AmadeusBadAnswer and AmadeusQuota.
+    The methods return successful replies and error replies that a retry would not change. They
+    raise AmadeusTimeout, AmadeusUnavailable, AmadeusBadAnswer and AmadeusQuota.
     """
 
     def __init__(
         self, transport: Transport, pacing: Pacing, breaker: CircuitBreaker, timeout: float
     ) -> None:
-        """`timeout`: seconds that one attempt may take."""
+        """Create the client. timeout: seconds that one attempt may take."""
         self._transport = transport
         self._pacing = pacing
         self._breaker = breaker
@@ -44,7 +44,7 @@ class UpstreamClient:
         self._session = str(uuid.uuid4())
 
     def search(self, call: Call, deadline: Deadline) -> Reply:
-        """Make a data call; a failure that may pass is tried once more."""
+        """Make a search call. Retry once after an error that may pass."""
         try:
             return self._guarded(call, deadline)
         except UpstreamError as error:
@@ -57,9 +57,9 @@ class UpstreamClient:
         return self._guarded(call, deadline)
 
     def fetch_token(self, call: Call, deadline: Deadline) -> Reply:
-        """Make a token call, once: who asks for it knows when to ask again.
+        """Make a token call, without a retry: the token provider decides when to try again.
 
-        It waits for no turn: behind a long queue of searches it would come too late for them all.
+        It does not wait for a turn: all searches in the queue may need the token.
         """
         return self._attempt("token", call, deadline, Reply.result)
 
@@ -87,7 +87,7 @@ class UpstreamClient:
     def _attempt(
         self, kind: str, call: Call, deadline: Deadline, check: Callable[[Reply], object]
     ) -> Reply:
-        """`check`: raises AmadeusBadAnswer where a reply without an error is no answer."""
+        """Make one call. check: raises AmadeusBadAnswer for an invalid successful reply."""
         seconds = min(self._timeout, deadline.remaining())
         started = time.monotonic()
         status = None
@@ -107,17 +107,17 @@ class UpstreamClient:
         if reply.error_reply is None:
             _log_call(log.info, started, reply.status)
         else:
-            refused = reply.error_reply.error()
-            say = log.info if reply.error_reply.is_answer else log.warning
-            _log_call(say, started, reply.status, code=reply.error_reply.code)
-            if isinstance(refused, AmadeusQuota):
-                self._pacing.pause_for_quota(refused)
-            if refused.may_pass or isinstance(refused, AmadeusQuota):
-                raise refused
+            rejection = reply.error_reply.error()
+            write = log.info if reply.error_reply.is_answer else log.warning
+            _log_call(write, started, reply.status, code=reply.error_reply.code)
+            if isinstance(rejection, AmadeusQuota):
+                self._pacing.pause_for_quota(rejection)
+            if rejection.may_pass or isinstance(rejection, AmadeusQuota):
+                raise rejection
         return reply
 
     def _traceable(self, call: Call) -> Call:
-        """The call with a trace and Amadeus's header (docs/amadeus.md, section "Availability")."""
+        """Add the headers of tracing and Amadeus (docs/amadeus.md, section "Availability")."""
         request_id = current_request_id.get() or uuid.uuid4()
         reference = f"{self._session}:{request_id}"
         headers = {**call.headers, "Ama-Client-Ref": reference}
@@ -136,6 +136,8 @@ def _health_of(reply: Reply) -> UpstreamHealth:
     return UpstreamHealth.MISCONFIGURED if is_misconfigured else UpstreamHealth.OK
 
 
-def _log_call(say: Callable[..., None], started: float, status: int | None, **fields: str) -> None:
+def _log_call(
+    write: Callable[..., None], started: float, status: int | None, **fields: str
+) -> None:
     duration_ms = round((time.monotonic() - started) * 1000, 1)
-    say(Event.AMADEUS_CALL, status=status, duration_ms=duration_ms, **fields)
+    write(Event.AMADEUS_CALL, status=status, duration_ms=duration_ms, **fields)
