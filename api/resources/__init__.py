@@ -1,1 +1,1 @@
-"""HTTP only: read the request, call a service, answer."""
+"""The Falcon resources: each reads a request, calls a service and writes the response."""

@@ -1,4 +1,4 @@
-"""What operators and orchestrators ask: is it alive, is it ready, which build is it."""
+"""Liveness, readiness and version, for operators and orchestrators."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from api.services.lifecycle import Readiness
 
 
 class ConstantResource:
-    """The same answer each time, whatever Redis and Amadeus do."""
+    """A constant answer, independent of Redis and Amadeus."""
 
     audience = Audience.ANYBODY
 
@@ -26,7 +26,7 @@ class ConstantResource:
 
 
 class ReadinessResource:
-    """GET /readyz: whether to send it requests."""
+    """GET /readyz: whether this worker can serve requests."""
 
     audience = Audience.ANYBODY
     is_probe = True

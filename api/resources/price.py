@@ -14,7 +14,7 @@ from api.http.cache_headers import set_cache_headers
 from api.models import PriceRequest, parameter_errors_of, unknown_parameter_errors
 from api.services.cache.requests import CacheRequest, Outcome
 from api.services.deadline import Deadline
-from api.services.prices import Prices, labels_of, no_offers
+from api.services.prices import Prices, log_fields, no_offers
 
 QUOTES_HINT = (
     "Only origin was received. Quote the URL in a shell, because & ends the command:"
@@ -25,7 +25,7 @@ MAX_CACHED_LENGTH: Final = 256
 
 
 class ParsedQuery(NamedTuple):
-    """What a query string says, and the cache request that it becomes."""
+    """A parsed query string, and the cache request for it."""
 
     request: PriceRequest
     cache_request: CacheRequest
@@ -37,11 +37,11 @@ class PriceResource:
     audience = Audience.CLIENTS
 
     def __init__(self, prices: Prices, environment: str, request_deadline: float) -> None:
-        """`request_deadline`: seconds that a request may take."""
+        """Create the resource. request_deadline: seconds that a request may take."""
         self._prices = prices
         self._environment = environment
         self._request_deadline = request_deadline
-        self._parsed = lru_cache(MAX_CACHED_QUERIES)(self._read)
+        self._cached_parse = lru_cache(MAX_CACHED_QUERIES)(self._parse)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         deadline = Deadline(self._request_deadline)
@@ -51,7 +51,7 @@ class PriceResource:
         set_cache_headers(req, resp, result)
         if result.outcome is Outcome.HIT:
             times = {"age": round(result.age, 1), "ttl": result.entry.ttl}
-            req.context.cache_hit = labels_of(request) | times
+            req.context.cache_hit = log_fields(request) | times
         if not result.entry.body:
             raise no_offers(request)
         resp.data = result.entry.body
@@ -59,19 +59,20 @@ class PriceResource:
     on_head = on_get
 
     def _parse_cached(self, req: falcon.Request) -> ParsedQuery:
-        """What was asked, read once an hour for each query string: checking costs as much as
-        answering. Days begin and end on whole hours, so within one no date becomes wrong.
-        """
-        read = self._parsed if len(req.query_string) <= MAX_CACHED_LENGTH else self._read
-        return read(req.query_string, int(time.time() // 3600))
+        """Return the parsed query, cached because validation costs as much as a hit.
 
-    def _read(self, query_string: str, _hour: int) -> ParsedQuery:
+        Dates are valid relative to today, so each hour parses again: days change on the hour.
+        """
+        parse = self._cached_parse if len(req.query_string) <= MAX_CACHED_LENGTH else self._parse
+        return parse(req.query_string, int(time.time() // 3600))
+
+    def _parse(self, query_string: str, _hour: int) -> ParsedQuery:
         request = parse(falcon.uri.parse_query_string(query_string, keep_blank=True))
         return ParsedQuery(request, self._prices.cache_request(request))
 
 
 def parse(params: Mapping[str, str | list[str]]) -> PriceRequest:
-    """The query of a URL. Raises InvalidRequest, which names every fault of it at once."""
+    """Validate the parameters of a URL. Raises InvalidRequest with all errors in them."""
     known = {name: value for name, value in params.items() if name in PriceRequest.model_fields}
     repeated = [name for name, value in known.items() if isinstance(value, list)]
     errors = [ParameterError(name, "must be given only once") for name in repeated]

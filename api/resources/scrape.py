@@ -11,7 +11,7 @@ OPEN_METRICS: Final = "application/openmetrics-text"
 
 
 class MetricsResource:
-    """What Prometheus scrapes: the metrics of all workers of this instance."""
+    """The metrics of all workers of this instance, for Prometheus."""
 
     audience = Audience.OPERATORS
 

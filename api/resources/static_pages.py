@@ -1,4 +1,4 @@
-"""Pages and what they load: files that are served as they are, and a policy that keeps to them."""
+"""The pages /docs and /status, and the files that they load."""
 
 from functools import cached_property
 from importlib.util import find_spec
@@ -11,7 +11,7 @@ from api.access.audience import Audience
 from api.http.cache_headers import set_etag
 
 PAGES: Final = Path(__file__).with_name("pages")
-# Everything comes from the service itself; nothing inline runs or styles.
+# Pages load scripts, styles and data from this service only, and use no inline ones.
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -25,7 +25,7 @@ _MEDIA_TYPES: Final = {
 
 
 class FileResource:
-    """One file. It is read when it is first asked for, and kept."""
+    """A file, which is read at the first request and kept in memory."""
 
     def __init__(self, path: Path, audience: Audience) -> None:
         self._path = path
@@ -34,7 +34,7 @@ class FileResource:
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.set_headers(
             {
-                "Cache-Control": "no-cache",  # keep it, and ask whether it is still the one
+                "Cache-Control": "no-cache",  # browsers keep it, and revalidate before each use
                 "Content-Security-Policy": CONTENT_SECURITY_POLICY,
                 "Referrer-Policy": "no-referrer",
             }
@@ -51,7 +51,7 @@ class FileResource:
 
 
 def add_pages(app: falcon.App[Any, Any]) -> None:
-    """The page that shows the OpenAPI document, the one for people, and all that they load."""
+    """Add the routes of /docs and /status, and of the files that they load."""
     swagger_ui = _folder_of("offapi")
     for path, file in {
         "/docs": PAGES / "docs.html",
@@ -63,13 +63,13 @@ def add_pages(app: falcon.App[Any, Any]) -> None:
         "/status/page.css": PAGES / "status.css",
         "/status/page.js": PAGES / "status.js",
     }.items():
-        # What /status loads shows nothing of the service; its figures come from /status.json.
+        # Scripts and styles of /status are public; its figures come from /status.json.
         audience = Audience.OPERATORS if path == "/status" else Audience.ANYBODY
         app.add_route(path, FileResource(file, audience))
 
 
 def _folder_of(package: str) -> Path:
-    """Where a package's files are. Importing it would read all of them into memory."""
+    """Return a package's folder without importing it, which would read all of its files."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(f"{package} is missing; install requirements.txt")

@@ -1,4 +1,4 @@
-"""GET /status.json: what the page at /status shows, for whoever would rather read it."""
+"""GET /status.json."""
 
 import falcon
 
@@ -7,7 +7,7 @@ from api.services.status_report import Status
 
 
 class StatusResource:
-    """How the service is, at a glance."""
+    """The report that /status shows, as JSON."""
 
     audience = Audience.OPERATORS
     is_for_scripts = True

@@ -1,1 +1,1 @@
-"""What the service does, apart from HTTP."""
+"""The service without HTTP: prices, their cache, Amadeus and the state of the worker."""

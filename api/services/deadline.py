@@ -1,4 +1,4 @@
-"""How long a piece of work may still take."""
+"""Time limits."""
 
 import time
 from collections.abc import Iterator
@@ -8,56 +8,55 @@ from typing import Final
 
 import gevent
 
-# How often a worker looks at its sockets before it believes that an answer is late: more often
-# than an answer takes round trips.
-LOOKS: Final = 10
+# Number of steps of a time limit. A reply needs fewer round trips than this.
+STEPS: Final = 10
 
 
 class Deadline:
-    """A moment on the monotonic clock, so that no step of the wall clock moves it."""
+    """A moment on the monotonic clock, which changes of the wall clock do not move."""
 
     __slots__ = ("_at",)
 
     def __init__(self, seconds: float) -> None:
-        """The moment that lies `seconds` ahead."""
+        """Set the deadline `seconds` from now."""
         self._at = time.monotonic() + seconds
 
     def remaining(self) -> float:
-        """Seconds left, never below zero."""
+        """Return the seconds left, at least zero."""
         return max(0.0, self._at - time.monotonic())
 
 
-# The SDK stands between the gateway and the transport and passes no arguments through,
-# so the deadline of the call under way travels beside it.
+# The deadline of the present call. The SDK calls the adapter without arguments of ours, so the
+# gateway cannot pass the deadline to it.
 current_deadline: ContextVar[Deadline] = ContextVar("current_deadline")
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Raises TimeoutError where the block has waited for others for `seconds`.
+    """Raise TimeoutError in the block once it has waited for `seconds`.
 
-    A busy worker is late itself: it looks at its sockets long after an answer arrived. So the time
-    passes in steps, and between two steps the worker looks at all of its sockets.
+    A busy worker may read a reply long after it arrived. So the time is counted in steps, and the
+    worker reads all of its sockets between two steps.
     """
-    limit = gevent.Timeout()  # is only raised; without seconds it measures nothing
+    timeout = gevent.Timeout()  # never started, only raised
     waiting = gevent.getcurrent()
-    step, looks = seconds / LOOKS, 0
-    # By its priority it comes after all that can be read at that moment.
+    step, steps = seconds / STEPS, 0
+    # The low priority runs the timer after all sockets that are ready to be read.
     timer = gevent.get_hub().loop.timer(step, step, priority=-1)
 
-    def look() -> None:
-        nonlocal looks
-        looks += 1
-        if looks < LOOKS:
-            timer.again(look, update=True)  # a whole step from now on, however late it is
+    def count_step() -> None:
+        nonlocal steps
+        steps += 1
+        if steps < STEPS:
+            timer.again(count_step, update=True)  # a whole step from now, even if it ran late
         else:
-            waiting.throw(limit)
+            waiting.throw(timeout)
 
-    timer.start(look, update=True)
+    timer.start(count_step, update=True)
     try:
         yield
     except gevent.Timeout as exc:
-        if exc is not limit:
+        if exc is not timeout:
             raise
         raise TimeoutError(f"no answer within {seconds:g} s") from None
     finally:

@@ -1,4 +1,4 @@
-"""What offers cost, and which of them costs least."""
+"""Fares of flight offers, and the cheapest of them."""
 
 import re
 from dataclasses import dataclass
@@ -13,18 +13,19 @@ _AMOUNT: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
 
 @dataclass(frozen=True, slots=True)
 class Fare:
-    """What an offer costs in all: an amount as Amadeus wrote it, and its currency."""
+    """The total price of an offer. amount: a decimal number as Amadeus wrote it."""
 
     amount: str
     currency: str
 
 
 def cheapest_fare(offers: object, currency: str | None) -> Fare | None:
-    """The lowest grand total among offers, compared as numbers; None if the list is empty.
+    """Return the offers' lowest grand total; None if the list is empty.
 
-    `currency`: the one that was asked for, if any. Amounts in several currencies cannot be
-    compared: of a mixed list only those in the asked currency count, else in the first one's.
-    Raises AmadeusBadAnswer where `offers` is no list, or holds no offer with a price.
+    Only fares in one currency are compared: in the requested `currency` if any offer has it, else
+    in the currency of the first offer.
+
+    Raises AmadeusBadAnswer if `offers` is not a list, or if no offer has a valid price.
     """
     if not isinstance(offers, list):
         raise AmadeusBadAnswer("Amadeus's answer has no list of offers.")
@@ -40,7 +41,7 @@ def cheapest_fare(offers: object, currency: str | None) -> Fare | None:
 
 
 def _fare(offer: object) -> Fare | None:
-    """The fare of one offer; None if it is missing or cannot be one."""
+    """Return the fare of an offer; None if it is missing or invalid."""
     price = offer.get("price") if isinstance(offer, dict) else None
     if not isinstance(price, dict):
         return None

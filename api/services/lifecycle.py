@@ -1,4 +1,4 @@
-"""A worker's beginning and end: the warm-up, what it is ready for, and the clean stop."""
+"""The life of a worker: warm-up, readiness and clean stop."""
 
 import threading
 import time
@@ -30,9 +30,9 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How something is that a worker uses: ok, or a word for what is wrong.
+    """The state of something that a worker uses: ok, or a word for what is wrong.
 
-    age: seconds since it last showed that; None where it has shown nothing yet.
+    age: seconds since it was last seen; None before the first time.
     """
 
     status: str
@@ -41,7 +41,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether to send this worker requests, and how each thing that it uses is."""
+    """Whether this worker can serve requests, and the state of everything that it uses."""
 
     status: str
     can_serve: bool
@@ -49,7 +49,7 @@ class Readiness:
 
 
 class Lifecycle:
-    """Takes one worker from its fork to its end."""
+    """Starts and stops one worker."""
 
     def __init__(
         self,
@@ -69,17 +69,17 @@ class Lifecycle:
         self._phase = Phase.STARTING
 
     def warm_up(self) -> None:
-        """Reach for store and token in a thread, so that the first request finds them ready.
+        """Connect to the store and fetch a token, in a thread, before the first request.
 
-        Returns at once: an Amadeus that hangs or is down delays nobody.
+        Return at once, so that a slow Amadeus does not delay the worker.
         """
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
         self._history.start()
 
     def readiness(self) -> Readiness:
-        """Ready, degraded (answers, but not at its best), starting or stopping.
+        """Return ready, degraded (serves, but not everything works), starting or stopping.
 
-        Nothing is asked for it: each check tells what was last seen, and how long ago.
+        Nothing is called for it: each check reports what was last seen, and when.
         """
         store, token = self._store.is_up, self._token_provider.has_token
         checks = {
@@ -89,22 +89,22 @@ class Lifecycle:
         }
         if self._phase is not Phase.SERVING:
             return Readiness(self._phase, can_serve=False, checks=checks)
-        is_well = all(check.status == "ok" for check in checks.values())
-        return Readiness("ready" if is_well else "degraded", can_serve=True, checks=checks)
+        is_ready = all(check.status == "ok" for check in checks.values())
+        return Readiness("ready" if is_ready else "degraded", can_serve=True, checks=checks)
 
     def prepare_to_stop(self) -> None:
-        """Take no new requests, as far as those who ask `readiness` decide; finish the others."""
+        """Report in `readiness` that the worker stops, so that it gets no new requests."""
         if self._phase is not Phase.STOPPING:
             self._phase = Phase.STOPPING
             log.info(Event.SERVICE_STOPPING)
 
     def stop(self) -> None:
-        """End the threads, give the locks back and close the connections."""
+        """Stop the threads, release the locks and close the connections."""
         self.prepare_to_stop()
         self._history.stop()
         self._token_provider.stop()
         self._read_through.release_locks()
-        self._close_connections()  # before the store, in which a fetch would say that it failed
+        self._close_connections()  # first, so that its fetches do not store their failures
         self._store.close()
 
     def _warm_up(self) -> None:
@@ -115,7 +115,7 @@ class Lifecycle:
         except UpstreamError:
             pass  # the token provider logged it; the next request or refresh tries again
         except SystemExit:
-            return  # `stop` came sooner
+            return  # `stop` was called meanwhile
         except Exception:
             log.exception(Event.TOKEN_FAILED)
         finally:

@@ -16,7 +16,7 @@ from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 from api.telemetry.tracing import span
 
-# The body of an entry that says: nothing flies there that day.
+# The body of an entry for a search without offers.
 NO_OFFERS: Final = b""
 _LOOKUPS: Final = {outcome: metrics.LOOKUPS.labels(outcome.value) for outcome in Outcome}
 
@@ -24,15 +24,18 @@ log = get_logger()
 
 
 class FareSource(Protocol):
-    """Whoever knows fares."""
+    """A source of fares."""
 
     def cheapest(self, query: PriceQuery, deadline: Deadline) -> Fare | None:
-        """The lowest fare; None if there are no offers. Raises UpstreamError."""
+        """Return the lowest fare; None if there are no offers. Raises UpstreamError."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheTimes:
-    """Seconds: for a price, beyond that for a stale price, and for "no offers"."""
+    """How long answers are cached, in seconds.
+
+    ttl: of a price. stale_ttl: after the TTL, for a stale price. empty_ttl: of "no offers".
+    """
 
     ttl: float
     stale_ttl: float
@@ -40,17 +43,17 @@ class CacheTimes:
 
     @property
     def is_off(self) -> bool:
-        """Whether answers are shared by those who wait for them, and kept for nobody else."""
+        """Whether nothing is cached; concurrent callers still share a fetch."""
         return self.ttl == 0
 
 
 class Prices:
-    """Answers price queries. An answer's body is ready to send, or NO_OFFERS."""
+    """Answers price queries. The body of an answer is a JSON document, or NO_OFFERS."""
 
     def __init__(
         self, read_through: ReadThrough, fares: FareSource, provider: str, times: CacheTimes
     ) -> None:
-        """`provider`: whose prices these are; those of two providers never meet."""
+        """Create the use case. provider: part of each cache key, so that providers share none."""
         self._read_through = read_through
         self._fares = fares
         self._provider = provider
@@ -59,25 +62,25 @@ class Prices:
     def cheapest(
         self, cache_request: CacheRequest, deadline: Deadline, *, forced: bool = False
     ) -> CacheResult:
-        """The cheapest price for a `cache_request`; `forced`: one that is fetched from now on.
+        """Return the cheapest price for a result of `cache_request`. Raises UpstreamError.
 
-        Raises UpstreamError.
+        forced: accept only a price whose fetch starts now.
         """
         read = self._read_through.read_forced if forced else self._read_through.read
-        with span("cache") as found:
+        with span("cache") as cache_span:
             try:
                 result = read(cache_request, deadline)
             except UpstreamError as error:
                 rejected = isinstance(error, RejectedByAmadeus)
                 metrics.LOOKUPS.labels("rejected" if rejected else "error").inc()
                 raise
-            found.set_attribute("cache.outcome", result.outcome.value)
+            cache_span.set_attribute("cache.outcome", result.outcome.value)
         _LOOKUPS[result.outcome].inc()
         return result
 
     def cache_request(self, query: PriceQuery) -> CacheRequest:
-        """What `cheapest` takes. It costs a little to make and may be asked any number of times."""
-        labels = labels_of(query)
+        """Return the argument for `cheapest`. It can be used any number of times."""
+        labels = log_fields(query)
 
         def fetch(deadline: Deadline) -> FetchedValue:
             fare = self._fares.cheapest(query, deadline)
@@ -86,12 +89,12 @@ class Prices:
             return FetchedValue(_body(query, fare), self._times.ttl)
 
         def observe(event: Event, entry: Entry | None) -> None:
-            say = log.warning if event is Event.CACHE_STALE_SERVED else log.info
+            write = log.warning if event is Event.CACHE_STALE_SERVED else log.info
             if event is Event.CACHE_COALESCED:
                 metrics.COALESCED.inc()
             elif event is Event.CACHE_REFRESHED:
                 metrics.REFRESHES.inc()
-            say(event, **labels, **self._times_of(entry))
+            write(event, **labels, **self._times_of(entry))
 
         stale_ttl = 0 if self._times.is_off else self._times.stale_ttl
         return CacheRequest(cache_key(self._provider, query), fetch, observe, stale_ttl)
@@ -103,7 +106,7 @@ class Prices:
 
 
 def cache_key(provider: str, query: PriceQuery) -> str:
-    """Everything that tells one answer from another, in one order and one spelling."""
+    """Return the cache key: every field that changes the answer, in a fixed order."""
     return "|".join(
         (
             "price",
@@ -120,8 +123,8 @@ def cache_key(provider: str, query: PriceQuery) -> str:
     )
 
 
-def labels_of(query: PriceQuery) -> dict[str, str]:
-    """The fields that say in the log which price a line is about."""
+def log_fields(query: PriceQuery) -> dict[str, str]:
+    """Return the log fields that identify a query."""
     return {
         "origin": query.origin,
         "destination": query.destination,
@@ -130,7 +133,7 @@ def labels_of(query: PriceQuery) -> dict[str, str]:
 
 
 def no_offers(query: PriceQuery) -> NoOffers:
-    """The 404 for a search without offers."""
+    """Build the error for a search without offers."""
     return NoOffers(f"No flight offers from {query.origin} to {query.destination} on {query.date}.")
 
 

@@ -1,7 +1,7 @@
-"""The last minutes of an instance in numbers, kept where the metrics of its workers meet.
+"""The totals of the last ten minutes, in a file that all workers of an instance share.
 
-Every worker looks every ten seconds whether the next point is due, and whoever comes first
-writes it; so it does not matter which workers live.
+Each worker checks every ten seconds whether the next point is due, and the first one writes it.
+So no point is missing when a worker ends.
 """
 
 import fcntl
@@ -18,8 +18,8 @@ from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 
 STEP_SECONDS: Final = 10.0
-KEPT: Final = 61  # ten minutes between the first and the last
-# Workers do not tick together; a point that comes this much early is not left out.
+MAX_POINTS: Final = 61  # ten minutes from the first to the last
+# The workers' timers are not synchronized, so accept a point that comes this much early.
 TOLERANCE_SECONDS: Final = 1.0
 
 log = get_logger()
@@ -27,12 +27,15 @@ log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What was counted from the start until a moment.
+    """Counts since the start of the instance.
 
-    lookups: prices asked for. cache_hits: those that the cache had, stale ones included.
-    upstream_needed: those that needed Amadeus. upstream_failed: those of them that got no
-    answer from it. calls: calls to Amadeus. failed: those without an answer. seconds: the
-    duration of all calls together.
+    lookups: price queries.
+    cache_hits: price queries answered from the cache, including stale answers.
+    upstream_needed: price queries that needed Amadeus.
+    upstream_failed: those of them that got no answer from Amadeus.
+    calls: calls to Amadeus.
+    failed: calls without an answer.
+    seconds: total duration of all calls.
     """
 
     lookups: float = 0
@@ -46,32 +49,32 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Totals and their time, on the clock that all processes of a machine share."""
+    """Totals, and their time on the machine's monotonic clock."""
 
     at: float
     totals: Totals
 
 
 class History:
-    """Points in the order of time. Without a folder there are none."""
+    """The recorded points, oldest first. Without a folder nothing is recorded."""
 
     def __init__(self, folder: Path | None, totals: Callable[[], Totals]) -> None:
-        """`totals`: counts them, over all workers."""
+        """Create the history. totals: returns the present totals of all workers."""
         self._folder = folder
         self._totals = totals
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        """Record until `stop`, in a thread."""
+        """Start a thread that records until `stop`."""
         if self._folder is not None:
-            threading.Thread(target=self._keep, name="history", daemon=True).start()
+            threading.Thread(target=self._record, name="history", daemon=True).start()
 
     def stop(self) -> None:
-        """Record no more."""
+        """End the thread."""
         self._stopped.set()
 
     def points(self) -> list[Point]:
-        """What was recorded."""
+        """Return the recorded points."""
         if self._folder is None:
             return []
         try:
@@ -81,7 +84,7 @@ class History:
         return [Point(at, Totals(**totals)) for at, totals in raw]
 
     def record_if_due(self) -> None:
-        """Write the next point, unless another worker has or does."""
+        """Write the next point if it is due and no other worker is writing it."""
         if self._folder is None:
             return
         with (self._folder / "history.lock").open("w") as lock:
@@ -92,12 +95,12 @@ class History:
             points, now = self.points(), time.monotonic()
             if points and now - points[-1].at < STEP_SECONDS - TOLERANCE_SECONDS:
                 return
-            points = [*points, Point(now, self._totals())][-KEPT:]
+            points = [*points, Point(now, self._totals())][-MAX_POINTS:]
             fresh = self._folder / "history.new"
             fresh.write_bytes(orjson.dumps([(point.at, asdict(point.totals)) for point in points]))
             fresh.replace(self._folder / "history.json")
 
-    def _keep(self) -> None:
+    def _record(self) -> None:
         while True:
             try:
                 self.record_if_due()

@@ -1,4 +1,4 @@
-"""How the service is, at a glance: what /status shows."""
+"""The report that /status shows."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -14,9 +14,9 @@ from api.services.lifecycle import Readiness
 from api.services.status_history import History, Point, Totals
 from api.telemetry import metrics
 
-# Statuses of Amadeus that answer the question, be it with "none" or with "not like that".
-ANSWERS: Final = frozenset({"200", "400", "404"})
-LAST_PROBLEMS: Final = 8
+# Statuses with which Amadeus answers a search: offers, an invalid search, or no offers.
+ANSWERED_STATUSES: Final = frozenset({"200", "400", "404"})
+MAX_PROBLEMS: Final = 8
 
 
 class MetricSnapshot:
@@ -29,16 +29,16 @@ class MetricSnapshot:
                 self._samples.setdefault(sample.name, []).append(sample)
 
     def samples(self, name: str, **labels: str) -> list[Sample]:
-        """The samples of a metric that have at least these labels."""
-        found = self._samples.get(f"flight_price_{name}", [])
-        return [sample for sample in found if labels.items() <= sample.labels.items()]
+        """Return the samples of a metric that have at least these labels."""
+        samples = self._samples.get(f"flight_price_{name}", [])
+        return [sample for sample in samples if labels.items() <= sample.labels.items()]
 
     def total(self, name: str, **labels: str) -> float:
-        """Their sum."""
+        """Return the sum of these samples."""
         return sum(sample.value for sample in self.samples(name, **labels))
 
     def totals(self) -> Totals:
-        """What the history keeps."""
+        """Return the totals for the history."""
         calls = self.samples("upstream_call_duration_seconds_count", call="search")
         return Totals(
             lookups=self.total("cache_lookups_total"),
@@ -46,7 +46,9 @@ class MetricSnapshot:
             cache_hits=self._lookups("hit", "stale"),
             upstream_failed=self._lookups("stale", "error"),
             calls=sum(call.value for call in calls),
-            failed=sum(call.value for call in calls if call.labels["status"] not in ANSWERS),
+            failed=sum(
+                call.value for call in calls if call.labels["status"] not in ANSWERED_STATUSES
+            ),
             seconds=self.total("upstream_call_duration_seconds_sum", call="search"),
         )
 
@@ -55,12 +57,12 @@ class MetricSnapshot:
 
 
 def current_totals() -> Totals:
-    """Over all workers."""
+    """Return the present totals of all workers."""
     return MetricSnapshot(metrics.collect()).totals()
 
 
 class Status:
-    """Puts together what the workers count, what this one sees, and the last minutes."""
+    """Builds the report from the workers' metrics, this worker's readiness and the history."""
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class Status:
         self._uses_redis = uses_redis
 
     def report(self) -> dict[str, Any]:
-        """Everything that the page shows; durations and ages in seconds."""
+        """Return all values on the page; durations and ages are in seconds."""
         snapshot = MetricSnapshot(metrics.collect())
         points = [*self._history.points(), Point(time.monotonic(), snapshot.totals())]
         checks = _checks(snapshot, points)
@@ -104,7 +106,7 @@ class Status:
         }
 
     def _status(self, checks: dict[str, str]) -> str:
-        """This worker's while it does not serve yet or any more, else that of all of them."""
+        """Return this worker's status while it starts or stops, else that of all workers."""
         readiness = self._readiness()
         if not readiness.can_serve:
             return readiness.status
@@ -112,7 +114,7 @@ class Status:
 
 
 def _checks(snapshot: MetricSnapshot, points: list[Point]) -> dict[str, str]:
-    """What /readyz tells of one worker, for all of them."""
+    """Return the checks of /readyz, for all workers together."""
     token = _token(snapshot)
     has_token = token is not None and token["age"] < token["life"]
     fails = snapshot.total("breaker_open_workers") > 0 or _failed_lately(points)
@@ -124,29 +126,25 @@ def _checks(snapshot: MetricSnapshot, points: list[Point]) -> dict[str, str]:
 
 
 def _failed_lately(points: list[Point]) -> bool:
-    """Whether most prices that Amadeus was needed for last, in one step, got no answer."""
+    """Return whether most queries failed in the last step in which any needed Amadeus."""
     for before, after in reversed(list(pairwise(points))):
-        upstream_needed = after.totals.upstream_needed - before.totals.upstream_needed
-        if upstream_needed:
-            return (
-                2 * (after.totals.upstream_failed - before.totals.upstream_failed) > upstream_needed
-            )
+        needed = after.totals.upstream_needed - before.totals.upstream_needed
+        if needed:
+            failed = after.totals.upstream_failed - before.totals.upstream_failed
+            return 2 * failed > needed
     return False
 
 
 def _rates(before: Totals, after: Totals) -> dict[str, float | None]:
-    """What happened between two moments; None where nothing did that a rate could be of."""
+    """Return counts and rates between two totals; a rate without events is None."""
     lookups, calls = after.lookups - before.lookups, after.calls - before.calls
-    upstream_failed, failed = (
-        after.upstream_failed - before.upstream_failed,
-        after.failed - before.failed,
-    )
+    unmet, failed = after.upstream_failed - before.upstream_failed, after.failed - before.failed
     return {
         "lookups": lookups,
         "needed": after.upstream_needed - before.upstream_needed,
-        "unmet": upstream_failed,
+        "unmet": unmet,
         "calls": calls,
-        "calls_saved": max(0.0, (lookups - upstream_failed) - (calls - failed)),
+        "calls_saved": max(0.0, (lookups - unmet) - (calls - failed)),
         "hit_ratio": _ratio(after.cache_hits - before.cache_hits, lookups),
         "latency": _ratio(after.seconds - before.seconds, calls),
         "error_rate": _ratio(failed, calls),
@@ -181,13 +179,13 @@ def _pacing(snapshot: MetricSnapshot) -> dict[str, float | None]:
 
 
 def _problems(snapshot: MetricSnapshot) -> list[dict[str, Any]]:
-    """The errors that were answered last, the newest first."""
+    """Return the most recent kinds of errors, newest first."""
     now = time.time()
     last = {
         sample.labels["code"]: sample.value
         for sample in snapshot.samples("problem_last_timestamp_seconds")
     }
-    newest = sorted(last, key=lambda code: last[code], reverse=True)[:LAST_PROBLEMS]
+    newest = sorted(last, key=lambda code: last[code], reverse=True)[:MAX_PROBLEMS]
     return [
         {
             "code": code,

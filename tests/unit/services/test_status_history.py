@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from api.services import status_history
-from api.services.status_history import KEPT, STEP_SECONDS, History, Totals
+from api.services.status_history import MAX_POINTS, STEP_SECONDS, History, Totals
 
 
 class Clock:
@@ -55,14 +55,14 @@ def test_history_is_continued_by_another_worker(tmp_path: Path, clock: Clock) ->
 
 def test_history_keeps_only_the_last_minutes(tmp_path: Path, clock: Clock) -> None:
     recorder = worker(tmp_path)
-    for _ in range(KEPT + 5):
+    for _ in range(MAX_POINTS + 5):
         recorder.record_if_due()
         clock.now += STEP_SECONDS
 
     points = recorder.points()
 
-    assert len(points) == KEPT
-    assert points[-1].totals.lookups == KEPT + 5
+    assert len(points) == MAX_POINTS
+    assert points[-1].totals.lookups == MAX_POINTS + 5
 
 
 def test_busy_lock_on_the_history_delays_no_worker(tmp_path: Path, clock: Clock) -> None:
