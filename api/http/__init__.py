@@ -1,1 +1,1 @@
-"""What holds for every route: ids, spans, CORS, cache headers, errors as problems."""
+"""Handling common to all routes: request ids, spans, CORS, cache headers, problem documents."""

@@ -1,4 +1,4 @@
-"""The headers that tell where an answer came from and for how long it is good."""
+"""Headers that say where an answer came from and how long it is fresh."""
 
 import hashlib
 from functools import lru_cache
@@ -11,7 +11,10 @@ CACHE_NAME = "flight-price-api"
 
 
 def set_cache_headers(req: falcon.Request, resp: falcon.Response, result: CacheResult) -> None:
-    """X-Cache, Cache-Status (RFC 9211), Age, Cache-Control and ETag; 304 where that matches."""
+    """Set X-Cache, Cache-Status (RFC 9211), Age, Cache-Control and ETag.
+
+    Set the status 304 if the client has the body already.
+    """
     left = max(0, int(result.entry.ttl - result.age))
     headers = {
         "X-Cache": result.outcome.value,
@@ -25,22 +28,22 @@ def set_cache_headers(req: falcon.Request, resp: falcon.Response, result: CacheR
 
 
 def set_etag(req: falcon.Request, resp: falcon.Response, body: bytes) -> bool:
-    """Name the body. True, with the status 304, if the client has it already."""
+    """Set the ETag. If the client has this body already, set the status 304 and return True."""
     resp.etag = etag = _etag_of(body)
-    is_known = any(tag in ("*", etag) for tag in req.if_none_match or ())
-    if is_known:
+    is_unchanged = any(tag in ("*", etag) for tag in req.if_none_match or ())
+    if is_unchanged:
         resp.status = falcon.HTTP_304
-    return is_known
+    return is_unchanged
 
 
 @lru_cache(maxsize=4096)
 def _etag_of(body: bytes) -> str:
-    """The body's name, without quotes; the same in every worker."""
+    """Return the ETag without quotes; it is the same in every worker."""
     return hashlib.blake2b(body, digest_size=8).hexdigest()
 
 
 def cache_status(result: CacheResult, left: int) -> str:
-    """The Cache-Status header's value (RFC 9211, section 2)."""
+    """Return the value of Cache-Status (RFC 9211, section 2). left: seconds of the TTL left."""
     match result.outcome:
         case Outcome.HIT:
             status = f"hit; ttl={left}"
@@ -58,8 +61,8 @@ def _cache_control(result: CacheResult) -> str:
         case Outcome.BYPASS:
             return "no-store"
         case Outcome.STALE:
-            return "max-age=0"  # for clients too that do not look at Age
-        case _:  # all of its life; caches subtract Age from it (RFC 9111, section 4.2)
+            return "max-age=0"  # some clients ignore Age
+        case _:  # the whole TTL, from which caches subtract Age (RFC 9111, section 4.2)
             return f"max-age={int(result.entry.ttl)}"
 
 

@@ -1,10 +1,10 @@
-"""Which pages of other origins may read the answers (the Fetch standard's CORS protocol)."""
+"""Access for web pages of other origins (the CORS protocol of the Fetch standard)."""
 
 from typing import Any, Final
 
 import falcon
 
-# What a page may read beside the headers that every page may.
+# Headers that a page may read in addition to the CORS-safelisted ones.
 EXPOSED_HEADERS: Final = (
     "Age",
     "Cache-Status",
@@ -20,7 +20,7 @@ EXPOSED_HEADERS: Final = (
 
 
 class VaryOnOrigin:
-    """Tells caches that the answer differs from origin to origin, whoever asks."""
+    """Middleware that adds `Vary: Origin` to every answer, because CORS headers depend on it."""
 
     def process_response(
         self, _req: falcon.Request, resp: falcon.Response, _resource: object, _succeeded: bool
@@ -29,7 +29,7 @@ class VaryOnOrigin:
 
 
 def cors(origins: str | None) -> list[falcon.CORSMiddleware[Any, Any] | VaryOnOrigin]:
-    """The middleware for these origins, separated by commas: any for `*`; none costs nothing."""
+    """Return the middleware for origins separated by commas, or for any origin (`*`)."""
     if origins is None:
         return []
     if origins == "*":

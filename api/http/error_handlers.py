@@ -1,4 +1,4 @@
-"""Every error as an answer: application/problem+json (RFC 9457)."""
+"""Answers to errors: problem documents (RFC 9457)."""
 
 import json
 from difflib import get_close_matches
@@ -19,7 +19,7 @@ from api.telemetry import metrics
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 
-# Where something is; what pages load is left out.
+# Paths to suggest for an unknown path. The files that pages load are left out.
 PATHS: Final = (
     "/flights/price",
     "/flights/ping",
@@ -33,8 +33,8 @@ PATHS: Final = (
     "/status",
     "/status.json",
 )
-_LIKENESS: Final = 0.8
-# A line feed at the end keeps a terminal's prompt off the line of the answer.
+_MIN_SIMILARITY: Final = 0.8
+# The final line feed puts a terminal's prompt on a new line.
 JSON_LINES: Final = JSONHandler(dumps=lambda document: json.dumps(document) + "\n")
 
 log = get_logger()
@@ -80,8 +80,8 @@ def _handle_http_error(
 
 
 def _not_found_detail(path: str) -> str:
-    near = get_close_matches(path, PATHS, n=1, cutoff=_LIKENESS)
-    hint = f"; did you mean {near[0]}?" if near else "."
+    similar = get_close_matches(path, PATHS, n=1, cutoff=_MIN_SIMILARITY)
+    hint = f"; did you mean {similar[0]}?" if similar else "."
     return (
         f"There is no such path{hint} Prices are at"
         " /flights/price?origin=JFK&destination=LAX&date=YYYY-MM-DD; see /docs for everything else."
@@ -89,7 +89,7 @@ def _not_found_detail(path: str) -> str:
 
 
 def _report(req: falcon.Request, error: Exception, params: object, handled: bool) -> None:
-    """Log a bug with its traceback; the line of the request is enough for other errors."""
+    """Log a bug with its traceback. For other errors, the line of the request is enough."""
     del req, params, handled
     if not isinstance(error, falcon.HTTPError | falcon.HTTPStatus | FlightPriceError):
         log.error(Event.HTTP_ERROR, exc_info=error)

@@ -1,4 +1,4 @@
-"""The request id, and the line of the log that ends each request."""
+"""The request id, and the log line of each request."""
 
 import re
 import time
@@ -11,27 +11,27 @@ from api.telemetry import metrics
 from api.telemetry.events import Event
 from api.telemetry.logs import current_request_id, get_logger
 
-# What a client may choose: safe in a header, in a log and in a shell.
-SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# Should a browser take an answer for a page, it runs and loads nothing; real pages say otherwise.
-NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+# Accepted from clients: safe in a header, in a log and in a shell.
+VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# If a browser shows an answer as a page, it runs and loads nothing. Real pages override this.
+DEFAULT_CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 log = get_logger()
 
 
 class RequestContext:
-    """Gives each request its id and its line in the log."""
+    """Middleware that gives each request an id and a log line."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         request_id = req.get_header("X-Request-ID")
-        if request_id is None or not SANE_REQUEST_ID.fullmatch(request_id):
-            # To tell requests apart, not to be a secret: a syscall less than uuid4 takes.
+        if request_id is None or not VALID_REQUEST_ID.fullmatch(request_id):
+            # The id need not be secret, and uuid4 would cost a system call.
             request_id = f"{getrandbits(128):032x}"
         req.context.request_id = request_id
         req.context.started = time.monotonic()
         resp.set_header("X-Request-ID", request_id)
         resp.set_header("X-Content-Type-Options", "nosniff")
-        resp.set_header("Content-Security-Policy", NO_PAGE)
+        resp.set_header("Content-Security-Policy", DEFAULT_CONTENT_SECURITY_POLICY)
         current_request_id.set(request_id)
 
     def process_response(
@@ -49,8 +49,8 @@ class RequestContext:
         if hit is not None:
             log.info(Event.CACHE_HIT, **line, **hit)
             return
-        # Orchestrators send probes every few seconds: only a bad answer is worth a line.
+        # Orchestrators probe every few seconds, so a successful probe gets no line by default.
         is_probe = getattr(resource, "is_probe", False)
         is_routine = is_probe and resp.status_code == HTTPStatus.OK
-        say = log.debug if is_routine else log.info
-        say(Event.HTTP_REQUEST, **line, cache=resp.get_header("X-Cache"))
+        write = log.debug if is_routine else log.info
+        write(Event.HTTP_REQUEST, **line, cache=resp.get_header("X-Cache"))

@@ -1,4 +1,4 @@
-"""A span for each request; in the list of middleware only where spans are collected."""
+"""Middleware that creates a span for each request; used only if tracing is on."""
 
 from http import HTTPStatus
 from typing import Final
@@ -9,20 +9,20 @@ from api.access.client_address import Proxies
 from api.telemetry import tracing
 from api.telemetry.logs import current_trace_id
 
-# Both headers of W3C Trace Context.
+# The headers of W3C Trace Context.
 TRACE_CONTEXT: Final = ("traceparent", "tracestate")
 
 
 class RequestSpan:
-    """Middleware that spans a request, and puts the id of its trace into its lines of the log."""
+    """Creates a span for each request, and adds its trace id to the request's log lines."""
 
     def __init__(self, trusted: Proxies) -> None:
-        """`trusted`: whose wish to have a trace collected is followed without a limit."""
+        """Create the middleware. trusted: proxies whose sampling decision is always followed."""
         self._trusted = trusted
 
     def process_request(self, req: falcon.Request, _resp: falcon.Response) -> None:
-        found = {name: req.get_header(name) for name in TRACE_CONTEXT}
-        headers = {name: value for name, value in found.items() if value is not None}
+        received = {name: req.get_header(name) for name in TRACE_CONTEXT}
+        headers = {name: value for name, value in received.items() if value is not None}
         trusted = "traceparent" in headers and req.remote_addr in self._trusted
         trace_id, span = tracing.request_span(req.method, headers, trusted=trusted)
         current_trace_id.set(trace_id)
@@ -32,7 +32,7 @@ class RequestSpan:
         self, req: falcon.Request, resp: falcon.Response, _resource: object, _succeeded: bool
     ) -> None:
         span = req.context.span
-        if span.is_recording():  # else the sampler left it out
+        if span.is_recording():
             span.update_name(f"{req.method} {req.uri_template or 'unmatched'}")
             span.set_attribute("http.request.method", req.method)
             span.set_attribute("url.path", req.path)

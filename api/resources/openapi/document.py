@@ -1,7 +1,6 @@
-"""GET /openapi.json: what may be asked and what is answered (OpenAPI 3.1).
+"""GET /openapi.json: the description of the API (OpenAPI 3.1).
 
-The parameters and the price are those of the pydantic models, the errors those of the error
-tree; here is only how they stand in a document.
+Parameters and prices come from the pydantic models, and errors from the classes in api/errors.py.
 """
 
 import datetime as dt
@@ -24,14 +23,14 @@ from api.errors import (
     Unauthorized,
 )
 from api.models import FlightPrice, PriceRequest
-from api.resources.openapi.operator_paths import paths_of_operation
+from api.resources.openapi.operator_paths import operator_paths
 from api.resources.openapi.responses import (
-    answers,
-    common_answers,
+    common_responses,
     headers,
     if_none_match,
+    not_modified,
     problem_schema,
-    unchanged,
+    responses,
 )
 
 EXAMPLE_DAYS_AHEAD: Final = 30
@@ -55,7 +54,7 @@ _PRICE_HEADERS: Final = {
 
 
 class OpenApiResource:
-    """The document; its examples are good on the day on which it is asked for."""
+    """The OpenAPI document, with examples whose dates lie in the future."""
 
     audience = Audience.ANYBODY
 
@@ -74,7 +73,7 @@ def _text(day: dt.date) -> bytes:
 
 
 def document(day: str) -> dict[str, Any]:
-    """The OpenAPI document of the service, with examples for that day (ISO 8601)."""
+    """Build the OpenAPI document. day: date of the examples (ISO 8601)."""
     return {
         "openapi": "3.1.0",
         "info": {
@@ -93,13 +92,13 @@ def document(day: str) -> dict[str, Any]:
             {"name": "prices", "description": "Flight prices"},
             {"name": "operation", "description": "Health and operation"},
         ],
-        "paths": {"/flights/price": {"get": _price(day)}, **paths_of_operation()},
+        "paths": {"/flights/price": {"get": _price(day)}, **operator_paths()},
         "components": {
             "schemas": {
                 "FlightPrice": FlightPrice.model_json_schema(),
                 "Problem": problem_schema(),
             },
-            "responses": common_answers(),
+            "responses": common_responses(),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -112,7 +111,7 @@ def document(day: str) -> dict[str, Any]:
 def _price(day: str) -> dict[str, Any]:
     price = {"origin": "JFK", "destination": "LAX", "departure_date": day, "price": "250 USD"}
     price_headers = headers(_PRICE_HEADERS)
-    responses = answers(
+    documented = responses(
         {
             "200": {
                 "description": "The lowest total among the offers of that day",
@@ -129,22 +128,22 @@ def _price(day: str) -> dict[str, Any]:
                     }
                 },
             },
-            "304": unchanged(_PRICE_HEADERS),
+            "304": not_modified(_PRICE_HEADERS),
         },
         _PRICE_ERRORS,
     )
-    # No offers is an answer, kept like a price.
-    responses["404"]["headers"] = {
+    # "No offers" is cached like a price, so it has the same headers.
+    documented["404"]["headers"] = {
         name: header for name, header in price_headers.items() if name != "ETag"
     }
     return {
         "operationId": "cheapestPrice",
         "tags": ["prices"],
         "summary": "The cheapest price",
-        # The empty one first: a key is needed only where the service has any.
+        # The empty one comes first, because a service without API_KEYS needs no key.
         "security": [{}, {"bearer": []}, {"header": []}],
         "parameters": [*_parameters(day), if_none_match()],
-        "responses": responses,
+        "responses": documented,
     }
 
 
@@ -167,13 +166,13 @@ def _parameter(name: str, field: dict[str, Any], required: bool, day: str) -> di
         "required": required,
         "description": field.pop("description"),
         "schema": field,
-        # For the required parameters only: the page fills them in for whoever tries it out.
+        # /docs fills in the examples, so give them only for required parameters.
         **({"example": examples[0]} if required else {}),
     }
 
 
 def _resolved(field: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """A field as a parameter of a URL: never null, and without references."""
+    """Return a field's schema without null and references, as a URL parameter needs it."""
     described = {key: value for key, value in field.items() if key != "anyOf"}
     if described.get("default", ...) is None:
         del described["default"]

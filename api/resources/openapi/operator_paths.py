@@ -1,41 +1,41 @@
-"""How the paths for operators and orchestrators stand in the OpenAPI document."""
+"""The paths for operators and orchestrators in the OpenAPI document."""
 
 from typing import Any, Final
 
 import falcon
 
 from api.errors import Forbidden, TooManyRequests, Unauthorized
-from api.resources.openapi.responses import answers, headers, if_none_match, unchanged
+from api.resources.openapi.responses import headers, if_none_match, not_modified, responses
 
 JSON: Final = falcon.MEDIA_JSON
 TEXT: Final[dict[str, Any]] = {"type": "string"}
 NUMBER: Final[dict[str, Any]] = {"type": "number"}
 NUMBER_IF_ANY: Final[dict[str, Any]] = {"type": ["number", "null"]}
-# The empty one first: a key is needed only where the service has any.
+# The empty one comes first, because a service without API_KEYS needs no key.
 _SECURITY: Final[list[dict[str, list[str]]]] = [{}, {"bearer": []}, {"header": []}, {"basic": []}]
-_REFUSALS: Final = (Unauthorized, Forbidden, TooManyRequests)
+_ACCESS_ERRORS: Final = (Unauthorized, Forbidden, TooManyRequests)
 _PAGE_HEADERS: Final = {
     "ETag": "identifies this version of the page; send it as If-None-Match",
     "Cache-Control": "no-cache: revalidate before each use",
 }
 
 
-def paths_of_operation() -> dict[str, Any]:
-    """Every path but that of the prices."""
+def operator_paths() -> dict[str, Any]:
+    """Return all paths except that of the prices."""
     pong = _object(data={"const": "pong"})
     health = _object(status=TEXT)
     version = _object(name=TEXT, version=TEXT)
-    text, of_operators = falcon.MEDIA_TEXT, True
+    text, for_operators = falcon.MEDIA_TEXT, True
     return {
         "/flights/ping": _path("ping", "Whether the service answers", pong),
         "/ping": _path("shortPing", "Alias of /flights/ping", pong),
         "/healthz": _path("health", "Liveness; restart the process if it fails", health),
         "/readyz": _readiness(),
         "/version": _path("version", "Version of the service", version),
-        "/metrics": _path("metrics", "Metrics for Prometheus", TEXT, text, of_operators),
+        "/metrics": _path("metrics", "Metrics for Prometheus", TEXT, text, for_operators),
         "/openapi.json": _path("document", "This document", {"type": "object"}),
-        "/status": _page("status", "State of the service", of_operators),
-        "/status.json": _path("statusReport", "The state as JSON", _report(), JSON, of_operators),
+        "/status": _page("status", "State of the service", for_operators),
+        "/status.json": _path("statusReport", "The state as JSON", _report(), JSON, for_operators),
         "/docs": _page("docs", "This document as an interactive page"),
     }
 
@@ -45,25 +45,25 @@ def _path(
     summary: str,
     schema: dict[str, Any],
     media_type: str = JSON,
-    of_operators: bool = False,
+    for_operators: bool = False,
 ) -> dict[str, Any]:
     answer = {"description": summary, "content": {media_type: {"schema": schema}}}
     get: dict[str, Any] = {
         "operationId": operation,
         "tags": ["operation"],
         "summary": summary,
-        "responses": answers({"200": answer}, _REFUSALS if of_operators else ()),
+        "responses": responses({"200": answer}, _ACCESS_ERRORS if for_operators else ()),
     }
-    if of_operators:
+    if for_operators:
         get["security"] = _SECURITY
     return {"get": get}
 
 
-def _page(operation: str, summary: str, of_operators: bool = False) -> dict[str, Any]:
-    path = _path(operation, summary, TEXT, falcon.MEDIA_HTML, of_operators)
+def _page(operation: str, summary: str, for_operators: bool = False) -> dict[str, Any]:
+    path = _path(operation, summary, TEXT, falcon.MEDIA_HTML, for_operators)
     path["get"]["parameters"] = [if_none_match()]
     path["get"]["responses"]["200"]["headers"] = headers(_PAGE_HEADERS)
-    path["get"]["responses"]["304"] = unchanged(_PAGE_HEADERS)
+    path["get"]["responses"]["304"] = not_modified(_PAGE_HEADERS)
     return path
 
 

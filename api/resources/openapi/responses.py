@@ -1,4 +1,4 @@
-"""How answers stand in the OpenAPI document: their headers, and every error with its code."""
+"""Responses in the OpenAPI document: headers, and errors with their codes."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from api.errors import PROBLEM_MEDIA_TYPE, FlightPriceError, problem
 
-# What may befall a request of any path, most of it before the path is looked at.
-ANYWHERE: Final = {
+# Errors that any path can answer with, most of them before routing.
+COMMON_ERRORS: Final = {
     HTTPStatus.BAD_REQUEST: "invalid-request",
     HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "invalid-request",
@@ -25,34 +25,35 @@ _HEADERS: Final = {
 }
 
 
-def answers(
-    good: Mapping[str, Any], errors: Iterable[type[FlightPriceError]] = ()
+def responses(
+    successes: Mapping[str, Any], errors: Iterable[type[FlightPriceError]] = ()
 ) -> dict[str, Any]:
-    """The answers of a path: those that are good, these errors, and what may befall any request."""
+    """Return the responses of a path: the successful ones, these errors and the common errors."""
     by_status: dict[HTTPStatus, list[type[FlightPriceError]]] = {}
     for error in errors:
         by_status.setdefault(error.status, []).append(error)
     described = {
-        str(status.value): problems(status, {error.code: error.title for error in found})
-        for status, found in by_status.items()
+        str(status.value): error_response(status, {error.code: error.title for error in errors})
+        for status, errors in by_status.items()
     }
-    anywhere = {
-        str(status.value): {"$ref": f"#/components/responses/{status.value}"} for status in ANYWHERE
+    common = {
+        str(status.value): {"$ref": f"#/components/responses/{status.value}"}
+        for status in COMMON_ERRORS
     }
-    return dict(sorted({**anywhere, **described, **good}.items()))
+    return dict(sorted({**common, **described, **successes}.items()))
 
 
-def common_answers() -> dict[str, Any]:
-    """The components that `answers` refers to, and the one of a path that does not exist."""
-    everywhere = {**ANYWHERE, HTTPStatus.NOT_FOUND: "not-found"}
+def common_responses() -> dict[str, Any]:
+    """Return the components that `responses` refers to, and the 404 of an unknown path."""
+    errors = {**COMMON_ERRORS, HTTPStatus.NOT_FOUND: "not-found"}
     return {
-        str(status.value): problems(status, {code: status.phrase})
-        for status, code in everywhere.items()
+        str(status.value): error_response(status, {code: status.phrase})
+        for status, code in errors.items()
     }
 
 
-def problems(status: HTTPStatus, titles: Mapping[str, str]) -> dict[str, Any]:
-    """An error answer: of one status, with one of these codes, each with its title."""
+def error_response(status: HTTPStatus, titles: Mapping[str, str]) -> dict[str, Any]:
+    """Return an error response. titles: maps each of its codes to a title."""
     examples = {
         code: {"value": problem(status, code, title, f"{title}.", "5f0a7b3c")}
         for code, title in titles.items()
@@ -75,15 +76,15 @@ def problems(status: HTTPStatus, titles: Mapping[str, str]) -> dict[str, Any]:
 
 
 def headers(described: Mapping[str, str]) -> dict[str, Any]:
-    """Headers of an answer, by what each says."""
+    """Return the headers of a response. described: maps each name to a description."""
     return {
         name: {"description": description, "schema": {"type": "string"}}
         for name, description in described.items()
     }
 
 
-def unchanged(described: Mapping[str, str]) -> dict[str, Any]:
-    """The 304 of an answer with these headers."""
+def not_modified(described: Mapping[str, str]) -> dict[str, Any]:
+    """Return the 304 of a response with these headers."""
     return {
         "description": "The answer that the client has is still current",
         "headers": headers(described),
@@ -91,7 +92,7 @@ def unchanged(described: Mapping[str, str]) -> dict[str, Any]:
 
 
 def if_none_match() -> dict[str, Any]:
-    """The parameter that asks for it."""
+    """Return the header parameter If-None-Match."""
     return {
         "name": "If-None-Match",
         "in": "header",
@@ -102,9 +103,9 @@ def if_none_match() -> dict[str, Any]:
 
 
 def problem_schema() -> dict[str, Any]:
-    """The body of every error."""
+    """Return the schema of a problem document."""
     members = problem(HTTPStatus.BAD_REQUEST, "", "", "", "")
-    fault = {
+    error = {
         "type": "object",
         "properties": {"parameter": {"type": "string"}, "detail": {"type": "string"}},
         "required": ["parameter", "detail"],
@@ -118,7 +119,7 @@ def problem_schema() -> dict[str, Any]:
                 name: {"type": "integer" if isinstance(value, int) else "string"}
                 for name, value in members.items()
             },
-            "errors": {"type": "array", "items": fault, "description": "each error of the request"},
+            "errors": {"type": "array", "items": error, "description": "each error of the request"},
         },
         "required": list(members),
     }

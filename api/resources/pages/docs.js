@@ -1,4 +1,4 @@
-// Shows /openapi.json. The service is the only one that is asked: no validator, no fonts.
+// Shows /openapi.json. Without a validator, the page calls no other server.
 SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#docs",
