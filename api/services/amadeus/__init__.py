@@ -1,1 +1,1 @@
-"""The client for Amadeus. No other package knows its protocol; see docs/amadeus.md."""
+"""The client for Amadeus. No other package knows its protocol."""
