@@ -38,6 +38,8 @@ def within(seconds: float) -> Iterator[None]:
     A busy worker may read a reply long after it arrived. So the time is counted in steps, and the
     worker reads all of its sockets between two steps.
     """
+    if seconds <= 0:  # a timer that repeats after zero seconds does not repeat
+        raise TimeoutError("no time left")
     timeout = gevent.Timeout()  # never started, only raised
     waiting = gevent.getcurrent()
     step, steps = seconds / STEPS, 0

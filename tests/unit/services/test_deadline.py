@@ -44,6 +44,11 @@ def test_silent_server_is_timed_out_on_a_busy_worker_too() -> None:
     assert time.monotonic() - begun < 1
 
 
+def test_wait_without_time_left_ends_before_it_begins() -> None:
+    with pytest.raises(TimeoutError), within(0):
+        pytest.fail("the block was entered")
+
+
 def test_nested_deadline_ends_only_its_own_block() -> None:
     with within(5):
         with pytest.raises(TimeoutError, match=r"0\.05 s"), within(0.05):
