@@ -1,4 +1,4 @@
-"""Judges an answer of the sandbox by our schemas, and by Amadeus's files where there are any."""
+"""Checks an answer of the sandbox against our schemas, and Amadeus's files if available."""
 
 import httpx2
 
@@ -7,7 +7,7 @@ from tests.contract.schemas import Operation
 
 
 def violations(operation: Operation, answer: httpx2.Response) -> list[str]:
-    """Each way in which an answer breaks what is agreed for its operation and status."""
+    """Every violation of the schemas for this operation and status."""
     status, content = answer.status_code, answer.json()
     found = schemas.violations(operation, status, content)
     if official.FOLDER:

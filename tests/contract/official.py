@@ -1,4 +1,4 @@
-"""Holds an answer against the OpenAPI files that Amadeus published, where they are at hand."""
+"""Checks an answer against the OpenAPI files that Amadeus published, if they are available."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from tests.contract.schemas import Json, Operation
 FOLDER = os.environ.get("AMADEUS_SPEC")
 
 _SEARCH = "FlightOffersSearch_v2_swagger_specification.json"
-_TOKEN = "Authorizaton_v1_swagger_specification.json"  # Amadeus spells it so
+_TOKEN = "Authorizaton_v1_swagger_specification.json"  # Amadeus's spelling
 _OPERATIONS: dict[Operation, tuple[str, str, str]] = {
     "search": (_SEARCH, "/shopping/flight-offers", "get"),
     "posted search": (_SEARCH, "/shopping/flight-offers", "post"),
@@ -25,7 +25,7 @@ _OPERATIONS: dict[Operation, tuple[str, str, str]] = {
 
 @cache
 def spec(file: str) -> dict[str, Json]:
-    """One of the two files, as it is."""
+    """One of the two files, unchanged."""
     assert FOLDER, "The files of Amadeus are needed: make contract SPEC=<folder>"
     content: dict[str, Json] = json.loads((Path(FOLDER) / file).read_text())
     return content
@@ -38,7 +38,7 @@ def parameters() -> list[dict[str, Json]]:
 
 
 def schema(operation: Operation, status: int) -> Json | None:
-    """What the file says about an answer with this status; None if it does not say anything."""
+    """The file's schema for an answer with this status, or None."""
     answers = _operation(operation)["responses"]
     answer = answers.get(str(status), answers.get("default"))
     if answer is None:
@@ -50,7 +50,7 @@ def schema(operation: Operation, status: int) -> Json | None:
 
 
 def violations(operation: Operation, status: int, content: Json) -> list[str]:
-    """Each way in which an answer breaks the file, or has what the file does not know."""
+    """Every violation of the file, unknown properties included."""
     import jsonschema  # noqa: PLC0415 - it takes a second and a half, in each process that collects
 
     expected = schema(operation, status)
@@ -96,7 +96,7 @@ def _properties(file: str, schema: Json) -> tuple[dict[str, Json], Json]:
 
 
 def _unknown(file: str, schema: Json, content: Json, path: str = "$") -> Iterator[str]:
-    """Where the content has names that the schema does not."""
+    """The paths of properties that the schema does not have."""
     schema = _resolved(file, schema)
     if isinstance(content, list):
         for number, item in enumerate(content):

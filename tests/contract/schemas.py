@@ -1,4 +1,4 @@
-"""What the sandbox answers, in JSON Schemas of our own.
+"""Our own JSON Schemas for the answers of the sandbox.
 
 They are stricter than Amadeus's OpenAPI files: each object has exactly the named properties, and
 text has a pattern. Each schema has examples, which show every property at least once.
@@ -191,7 +191,7 @@ _DICTIONARIES_EXAMPLE = {
 
 
 def _offers(meta: dict[str, Json], meta_example: dict[str, Json]) -> Json:
-    """Offers with the dictionaries that explain their codes, or an empty list without any."""
+    """Offers with dictionaries that explain their codes, or an empty list without any."""
     found = {
         "meta": _object({"count": {"type": "integer", "minimum": 1}, **meta}),
         "data": _list(_OFFER, 250),
@@ -217,7 +217,7 @@ def _offers(meta: dict[str, Json], meta_example: dict[str, Json]) -> Json:
 
 
 def _errors(status: int) -> Json:
-    """A list of errors, each with the status of the answer and at most one culprit."""
+    """A list of errors, each with the status of the answer and at most one parameter to blame."""
     culprits = [_object({"parameter": _WORDS}), _object({"pointer": _text("(/.+)?")})]
     item = _object(
         {
@@ -292,7 +292,7 @@ _FLAT = {"token": {400, 401, 500}, "token description": {404}}
 
 
 def schema(operation: Operation, status: int) -> Json:
-    """The schema of this operation's answers with this status."""
+    """The schema for answers of this operation with this status."""
     if status == 200:
         offers = {"search": _SEARCH, "posted search": _POSTED_SEARCH}
         return offers.get(operation, _TOKEN)
@@ -300,7 +300,7 @@ def schema(operation: Operation, status: int) -> Json:
 
 
 def violations(operation: Operation, status: int, content: Json) -> list[str]:
-    """Each way in which an answer breaks its schema."""
+    """Every violation of the schema."""
     return [
         f"{_path(error.instance_path)}: {error.message}"
         for error in _validator(operation, status).iter_errors(content)

@@ -1,7 +1,7 @@
 """Our schemas and the sandbox agree with the OpenAPI files that Amadeus published.
 
-`make contract SPEC=<folder>` runs this. It runs the sandbox's unit tests too, in which each answer
-is then judged by both.
+`make contract SPEC=<folder>` runs this, and the unit tests of the sandbox, which then check every
+answer against both.
 """
 
 import pytest

@@ -1,4 +1,4 @@
-"""A Redis, a sandbox and a Chromium for all tests of a process, which find them as new."""
+"""Session-wide Redis, sandbox and browser, reset for every test."""
 
 from collections.abc import Iterator
 
@@ -18,14 +18,14 @@ def _redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def shared_redis(_redis: RedisServer) -> RedisServer:
-    """A Redis that is empty when a module begins, for services that its tests share."""
+    """A Redis that is empty at the start of a module, for services that its tests share."""
     _redis.client.flushall()
     return _redis
 
 
 @pytest.fixture
 def redis_server(shared_redis: RedisServer) -> RedisServer:
-    """A Redis that is empty."""
+    """An empty Redis."""
     shared_redis.client.flushall()
     return shared_redis
 
@@ -38,14 +38,14 @@ def _sandbox() -> Iterator[SandboxServer]:
 
 @pytest.fixture(scope="module")
 def shared_sandbox(_sandbox: SandboxServer) -> SandboxServer:
-    """An Amadeus that is well when a module begins, for services that its tests share."""
+    """A sandbox without faults at the start of a module, for services that its tests share."""
     _sandbox.clear()
     return _sandbox
 
 
 @pytest.fixture
 def sandbox(shared_sandbox: SandboxServer) -> Iterator[SandboxServer]:
-    """An Amadeus without faults and with its counters at zero; well again for what comes after."""
+    """A sandbox without faults and with its counters at zero; reset after the test."""
     shared_sandbox.clear()
     yield shared_sandbox
     shared_sandbox.clear()
@@ -53,7 +53,7 @@ def sandbox(shared_sandbox: SandboxServer) -> Iterator[SandboxServer]:
 
 @pytest.fixture
 def amadeus() -> Iterator[SandboxServer]:
-    """An Amadeus of the test's own, where its tokens, limits or connections matter."""
+    """A sandbox for this test alone, for tests of its tokens, limits or connections."""
     with SandboxServer() as server:
         yield server
 
@@ -66,6 +66,6 @@ def chromium() -> Iterator[Chrome]:
 
 @pytest.fixture
 def chrome(chromium: Chrome) -> Iterator[Chrome]:
-    """A tab to which no other has left anything."""
+    """A fresh browser tab without state of other tabs."""
     with tab(chromium) as chrome:
         yield chrome

@@ -1,4 +1,4 @@
-"""What compose allows the service is enough for as many workers and clients as it takes."""
+"""The limits in docker-compose.yml suffice for the maximum number of workers and clients."""
 
 import re
 from pathlib import Path
@@ -19,14 +19,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def service() -> Any:
-    """The service `api`, its anchors resolved."""
+    """The service `api`, with YAML anchors resolved."""
     return yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["api"]
 
 
 def test_pid_limit_allows_every_worker_all_its_threads(service: Any) -> None:
     limits: list[Any] = Settings.model_fields["web_concurrency"].metadata
     (workers,) = [cast("int", limit.le) for limit in limits if isinstance(limit, Le)]
-    # The main one, the log's, and those that look names up.
+    # The main thread, the log writer, and gevent's threads for name lookups.
     threads = 2 + gevent.get_hub().threadpool_size
 
     assert service["pids_limit"] > workers * threads

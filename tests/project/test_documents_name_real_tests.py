@@ -1,4 +1,4 @@
-"""Where a document says which test shows something, there is such a test."""
+"""Every test that a document names exists."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""docs/observability.md tells what each event of the log means, and what the code logs."""
+"""docs/observability.md describes every log event with the level and fields that the code logs."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ METHODS["exception"] = "error"
 
 
 def rows() -> dict[str, tuple[set[str], set[str]]]:
-    """The level and the fields of each event, as the page has them."""
+    """The level and the fields of each event on the page."""
     section = (ROOT / "docs" / "observability.md").read_text().partition("\n## The log\n")[2]
     return {
         event: (set(levels.split(", ")), set(fields.strip().split(", ")) - {""})
@@ -35,7 +35,7 @@ def nodes() -> list[tuple[str, ast.AST]]:
 
 
 def logged() -> Iterator[tuple[str, str, Event, set[str]]]:
-    """Where an event is logged by name: place, level, event and the fields, all named there."""
+    """The calls that log an event by name: place, level, event and fields."""
     for place, node in nodes():
         match node:
             case ast.Call(
@@ -51,7 +51,7 @@ def logged() -> Iterator[tuple[str, str, Event, set[str]]]:
 
 
 def only_logged_by_name() -> set[Event]:
-    """The events that the code names nowhere but where it logs them."""
+    """The events whose every use in the code is such a call."""
     named = Counter(
         Event[node.attr]
         for _, node in nodes()
@@ -69,7 +69,7 @@ def test_observability_page_lists_exactly_the_events_of_the_code() -> None:
 
 
 def test_scan_for_logged_events_finds_most_events() -> None:
-    """All but what an observer is told, or comes from the settings or elsewhere."""
+    """The scan misses only events that are passed as arguments or come from settings."""
     observed = {Event.CACHE_MISS, Event.CACHE_BYPASS, Event.CACHE_COALESCED, Event.CACHE_STORED}
     observed |= {Event.CACHE_REFRESHED, Event.CACHE_STALE_SERVED}
     others = {Event.SERVICE_STARTED, Event.AMADEUS_CALL, Event.GUNICORN, Event.LIBRARY}

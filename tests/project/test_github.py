@@ -1,4 +1,4 @@
-"""What GitHub runs and updates is there: make targets, Python versions and folders."""
+"""GitHub's workflows and Dependabot use make targets, Python versions and folders that exist."""
 
 import re
 import tomllib
@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 GITHUB = ROOT / ".github"
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-# What each of Dependabot's ecosystems looks for in a folder.
+# The file that each Dependabot ecosystem looks for in a folder.
 FILES = {
     "pip": "*.txt",
     "docker": "Dockerfile",

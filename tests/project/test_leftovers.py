@@ -1,4 +1,4 @@
-"""What tools and tests make here is ignored and removed, and none of it is committed."""
+"""Files that tools and tests create are ignored, removed by `make clean` and not committed."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ def test_make_clean_removes_everything_that_git_ignores() -> None:
 
 
 def test_replica_list_exists_in_the_balancer_folder_only() -> None:
-    # The Caddyfile reads the file beside it; one elsewhere is left over from a run by hand.
+    # The Caddyfile reads the file beside it; a file elsewhere is a leftover of a manual run.
     found = [*ROOT.glob("*.caddy"), *ROOT.glob("[a-z]*/**/*.caddy")]
 
     assert found == [ROOT / "deploy" / "balancer" / "replicas.caddy"]

@@ -1,4 +1,4 @@
-"""docs/observability.md names every metric, and says of each what it says itself."""
+"""docs/observability.md lists every metric with its own help text."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def test_metric_file_that_is_still_empty_is_skipped(
     written = MmapedDict(str(tmp_path / "counter_0.db"))  # type: ignore[no-untyped-call]
     written.write_value(mmap_key("calls", "calls_total", [], [], "Calls."), 3, 0)  # type: ignore[no-untyped-call]
     written.close()  # type: ignore[no-untyped-call]
-    (tmp_path / "counter_1.db").touch()  # its length comes next
+    (tmp_path / "counter_1.db").touch()  # the length field comes next
 
     page, _ = metrics.exposition(open_metrics=False)
 

@@ -1,4 +1,4 @@
-"""A setting that is added is not forgotten where people set it."""
+"""Every setting is present in the files in which people set it."""
 
 import re
 from pathlib import Path

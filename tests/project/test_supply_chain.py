@@ -1,4 +1,4 @@
-"""What the project is made of: pinned, listed, licensed and looked up."""
+"""Dependencies are pinned, listed, licensed and audited."""
 
 import os
 import re
@@ -23,7 +23,7 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
 
 
 def pinned(file: str) -> dict[str, str]:
-    """The packages of a requirements file, each with all that stands behind its name."""
+    """The packages of a requirements file, each with the rest of its entry."""
     text = (ROOT / file).read_text()
     return {
         match[1]: match[2]
@@ -128,7 +128,7 @@ def test_vulnerability_is_named_with_the_versions_that_fix_it() -> None:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """A copy of the files that name images, and of what pins them."""
+    """A copy of the files that name images, and of the script that pins them."""
     for file in ("Dockerfile", "docker-compose.yml", "tools/pin-images"):
         copy = tmp_path / file
         copy.parent.mkdir(exist_ok=True)
@@ -138,7 +138,7 @@ def images(tmp_path: Path) -> Path:
 
 
 def pin(folder: Path, answer: str) -> "subprocess.CompletedProcess[str]":
-    """Run it where `docker` gives that answer."""
+    """Run the script with a `docker` command that prints this output."""
     docker = folder / "bin" / "docker"
     docker.parent.mkdir(exist_ok=True)
     docker.write_text(f"#!/bin/sh\n{answer}\n")

@@ -1,4 +1,4 @@
-"""The tests in tests/system know the service by its address alone."""
+"""The tests in tests/system know only the address of the service."""
 
 import ast
 from pathlib import Path

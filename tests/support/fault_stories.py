@@ -1,7 +1,7 @@
-"""A short story of two replicas that share a Redis, told again and again with a fault in it.
+"""A short scenario ("story") of two replicas with one Redis, repeated with a fault at each step.
 
-As in the tests of SQLite, the fault comes at the first command, then at the second, and so on,
-until a story ends before it comes. To be run with gevent's patches in place, as a worker is.
+As in SQLite's tests, the fault hits the first command, then the second, and so on, until a story
+ends before it is reached. Run this with gevent's patches in place, like a worker.
 """
 
 import gc
@@ -37,14 +37,14 @@ from tests.support.stories import standstills
 
 HERD: Final = 4
 SEARCH_SECONDS: Final = 0.03
-# Whose reply was spoilt holds a lock without knowing, and the next one may have to outwait it.
+# A worker that lost its reply may hold a lock unknowingly; others wait until the lock expires.
 REDIS_SECONDS: Final = LOCK_SECONDS + 1.0
 AMADEUS_DEADLINE: Final = 3
 AMADEUS_SECONDS: Final = AMADEUS_DEADLINE + 0.5
 RECOVERY_SECONDS: Final = 3.0
 STANDSTILL_SECONDS: Final = 0.1
 MISTAKES: Final = {"http.error", "cache.fetch_failed", "cache.follow_failed"}
-# What a worker keeps between two requests; every other thread ends with its work.
+# Threads that a worker keeps between requests; every other thread ends with its work.
 LASTING_THREADS: Final = {"warm-up", "announcements"}
 ORIGINS: Final = ("JFK", "SFO", "BOS", "ORD", "MIA", "SEA", "DEN", "ATL")
 
@@ -67,7 +67,7 @@ class Replica:
 
 @dataclass
 class Play:
-    """One telling of the story. `number`: no two have the same."""
+    """One run of the story, with a unique `number`."""
 
     redis: RedisProxy
     amadeus: Amadeus
@@ -75,7 +75,7 @@ class Play:
     number: int
     is_redis_spoilt: bool
     findings: list[str] = field(default_factory=list)
-    """What should not have been: a word for its kind, and what it was."""
+    """Violations, each as its kind and a description."""
     slowest: float = 0.0
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ class Play:
         return (self.redis if self.is_redis_spoilt else self.amadeus).fault
 
     def tell(self) -> None:
-        """Two replicas start; then come a cold read, hits, nocache, a herd and new tokens."""
+        """Start two replicas; then cause a cold read, hits, nocache, a herd and new tokens."""
         self.amadeus.settings(token_life=10)  # with `hurry`, it is refreshed after 0.2 s
         tokens = self.amadeus.tokens
         first = self._join()
@@ -105,8 +105,8 @@ class Play:
             herd.spawn(self._ask, self._replicas[number % 2], 1)
         herd.spawn(self._ask, first, 1, nocache="1")
         herd.join(raise_error=True)
-        # Replicas that cannot share a token may have two, of which a request replaces one.
-        with suppress(AssertionError):  # it may be the refresh that the fault spoils
+        # Replicas that cannot share a token may have two; a request then replaces one of them.
+        with suppress(AssertionError):  # the fault may hit the refresh
             eventually(lambda: self.amadeus.tokens >= tokens + 2 and self._is_ready(), within=1.5)
         self.amadeus.revoke_tokens()
         self._ask(second, 0, nocache="1")
@@ -115,7 +115,7 @@ class Play:
             self._find("wrong", "not a first, a refreshed and a replaced token")
 
     def end(self) -> None:
-        """See that all is well again, and that nothing is left, before the end and after it."""
+        """Check that all has recovered, and that nothing is left before and after the stop."""
         self.fault.is_over = True
         self._check("unwell", "no price is shared", self._shares_prices)
         self._check("unwell", "a new price is not heard of", self._hears_news)
@@ -128,14 +128,14 @@ class Play:
         self._check("left", "threads after the end", lambda: not self._threads_left())
 
     def _join(self) -> Replica:
-        """One more replica, once it serves."""
+        """Start another replica, and return it once it serves."""
         replica = Replica(self.settings)
         self._replicas.append(replica)
         eventually(lambda: replica.readiness() in ("ready", "degraded"))
         return replica
 
     def _ask(self, replica: Replica, place: int, **more: str) -> str:
-        """The price that it answers; "" if it is an error that may be."""
+        """The price that the replica returns, or "" for a permitted error."""
         origin, ahead = ORIGINS[place % len(ORIGINS)], 1 + (self.number + place) % 360
         asked_at = time.monotonic()
         reply = replica.price(origin, ahead, **more)
@@ -162,7 +162,7 @@ class Play:
             self._find("wrong", f"{reply.status_code} {reply.text}")
 
     def _shares_prices(self) -> bool:
-        """Whether a price that one fetches is the other's as well."""
+        """Whether both replicas return the price that one of them fetches."""
         place = next(self._unread)
         price, another = (self._ask(replica, place) for replica in self._replicas)
         return price != "" and price == another
@@ -194,7 +194,7 @@ class Play:
 
 
 def hurry() -> None:
-    """Let what happens once in a while happen sooner, so that the story is short."""
+    """Shorten the intervals of periodic work, so that the story is short."""
     for module, name, seconds in (
         (redis_store, "HEARTBEAT_SECONDS", 0.3),
         (layered_store, "PROBE_SECONDS", 0.1),
@@ -205,7 +205,7 @@ def hurry() -> None:
 
 
 class Lane:
-    """Plays one of several shares of all faults, one after the other."""
+    """Plays one share of all faults, one after the other."""
 
     def __init__(
         self, redis: RedisServer, proxy: RedisProxy, amadeus: Amadeus, spoilt: str
@@ -220,7 +220,7 @@ class Lane:
         self._numbers = count()
 
     def run(self, share: int, shares: int) -> None:
-        self._play_once(Fault())  # so that what is slow once is over
+        self._play_once(Fault())  # so that one-time slowness is over
         greenlets = _greenlets()
         for way in WAYS:
             for number in count(1 + share, shares):
@@ -232,9 +232,9 @@ class Lane:
             self.findings.append(f"left: {_greenlets() - greenlets} greenlets")
 
     def _play(self, fault: Fault) -> bool:
-        """Whether a story with this fault was long enough for it.
+        """Play a story; return whether it was long enough to reach the fault.
 
-        One in which this process stood still is told again, if anything was wrong with it.
+        A failed story in which this process was paused by the machine is played again.
         """
         while True:
             fault = Fault(fault.number, fault.way)
@@ -256,7 +256,7 @@ class Lane:
             request_deadline=10 if is_redis else AMADEUS_DEADLINE,
             redis_url=SecretStr(f"redis://127.0.0.1:{self._proxy.port}"),
         )
-        self._redis.client.script_flush()  # so that each story has to send them
+        self._redis.client.script_flush()  # so that each story has to load the scripts
         self._proxy.begin(fault if is_redis else Fault())
         self._amadeus.begin(Fault() if is_redis else fault)
         play = Play(self._proxy, self._amadeus, settings, number, is_redis)
@@ -282,7 +282,7 @@ def _greenlets() -> int:
 
 
 def main() -> None:
-    """Play a share of the faults of "redis" or "amadeus", and print what was seen."""
+    """Play a share of the faults of "redis" or "amadeus", and print the results."""
     spoilt, share, shares = sys.argv[1:]
     hurry()
     with (

@@ -1,4 +1,4 @@
-"""A Redis and an Amadeus that answer one command or request wrongly, whichever it is.
+"""A Redis proxy and an Amadeus that answer a chosen command or request wrongly.
 
 Both run on gevent's sockets, in the process that plays the story.
 """
@@ -23,8 +23,8 @@ from gevent.server import StreamServer
 
 from sandbox import SandboxConfig, create_app
 
-# An error is said in place of doing what was asked, and a reset comes before it is done. In all
-# other ways it is done, and nobody learns of it.
+# With "error reply" and "reset" the command is not executed. With the others it is executed, but
+# the client does not learn the result.
 RESET, SILENCE, ERROR, GARBAGE, NONSENSE, CUT = WAYS = (
     *("reset", "silence", "error reply"),
     *("garbage", "another kind of reply", "half a reply"),
@@ -36,12 +36,12 @@ _WORD: Final = re.compile(rb"\$(\d+)\r\n")
 
 @dataclass
 class Fault:
-    """What becomes of one command or request: the first has number 1, over all connections."""
+    """The fault of one command or request; `number` counts from 1 over all connections."""
 
     number: int = 0
     way: str = ""
     seen: list[str] = field(default_factory=list)
-    """What was asked until the end of the story, in words."""
+    """The commands or requests up to the end of the story, as text."""
     is_over: bool = False
 
     @property
@@ -49,7 +49,7 @@ class Fault:
         return 0 < self.number <= len(self.seen)
 
     def way_of(self, what: str) -> str:
-        """How to answer to this, the next thing that is asked; "" for rightly."""
+        """How to answer the next command or request; "" means correctly."""
         if self.is_over:
             return ""
         self.seen.append(what)
@@ -61,13 +61,13 @@ class Fault:
 
 
 class Server:
-    """Listens on a free port of this machine for as long as the `with` lasts."""
+    """Listens on a free local port while the `with` lasts."""
 
     def __init__(self) -> None:
         self.fault = Fault()
         self.open: set[socket.socket] = set()
         self.spoilt: socket.socket | None = None
-        """The connection that cannot be used any more, because of the fault."""
+        """The connection that the fault has made unusable."""
         self._server = StreamServer(("127.0.0.1", 0), self._handle)
 
     def __enter__(self) -> Self:
@@ -84,7 +84,7 @@ class Server:
         self._server.stop()
 
     def begin(self, fault: Fault) -> None:
-        """Play this fault, and no other."""
+        """Play this fault only."""
         self.fault, self.spoilt = fault, None
 
     def _handle(self, client: socket.socket, _address: object) -> None:
@@ -100,7 +100,7 @@ class Server:
         raise NotImplementedError
 
     def _spoil(self, client: socket.socket, way: str, replies: "Replies") -> bool:
-        """Answer wrongly. Returns whether the connection goes on."""
+        """Answer wrongly. Returns whether the connection stays open."""
         if way in (ERROR, NONSENSE):
             client.sendall(replies.error if way is ERROR else replies.nonsense)
             return True
@@ -114,13 +114,13 @@ class Server:
         if way == GARBAGE:
             client.sendall(NEITHER)
         while client.recv(65536):
-            pass  # nobody answers any more
+            pass  # no answer, ever
         return False
 
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """What could be answered."""
+    """Possible answers."""
 
     right: bytes
     error: bytes
@@ -128,7 +128,7 @@ class Replies:
 
 
 class RedisProxy(Server):
-    """Stands before a real Redis, and counts commands."""
+    """A proxy in front of a real Redis that counts commands."""
 
     def __init__(self, port: int) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ class RedisProxy(Server):
                 command = first_command(asked)
                 if command is None:
                     readable, _, _ = select([client, server], [], [])
-                    if server in readable:  # what is announced, for which nobody asked
+                    if server in readable:  # announcements, which are not replies to a command
                         client.sendall(_some(server))
                     if client in readable:
                         asked += _some(client)
@@ -160,7 +160,7 @@ class RedisProxy(Server):
 
 
 def _some(connection: socket.socket) -> bytes:
-    """What comes next. Raises ConnectionError at the end."""
+    """Read the next bytes. Raises ConnectionError at the end."""
     data = connection.recv(65536)
     if not data:
         raise ConnectionError
@@ -172,7 +172,7 @@ def _redis_replies(right: bytes) -> Replies:
 
 
 def first_command(asked: bytes) -> tuple[bytes, list[bytes]] | None:
-    """The first command in bytes that a client sent, as it is and in words; None if it goes on."""
+    """The first command in a client's bytes, raw and as text; None if it is incomplete."""
     head = _COMMAND.match(asked)
     if head is None:
         return None
@@ -195,21 +195,21 @@ def _said(words: list[bytes]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One that was answered rightly: what for, and when it was asked; by time.monotonic."""
+    """A correctly answered search: its route, and its time by time.monotonic."""
 
     route: tuple[str, str, str]
     at: float
 
 
 class Amadeus(Server):
-    """Stands before a sandbox, counts requests, and gives each search a price of its own."""
+    """A proxy in front of a sandbox that counts requests and gives each search a unique price."""
 
     def __init__(self, search_seconds: float) -> None:
         super().__init__()
         self.searches: dict[str, Search] = {}
         """By price."""
         self.tokens = 0
-        """How many it gave."""
+        """The number of tokens issued."""
         self._search_seconds = search_seconds
         self._prices = count(1000)
         transport = httpx2.WSGITransport(app=create_app(SandboxConfig(admin=True)))
@@ -220,11 +220,11 @@ class Amadeus(Server):
         return f"http://127.0.0.1:{self.port}"
 
     def settings(self, **wanted: Any) -> None:
-        """As of the sandbox."""
+        """Change settings of the sandbox."""
         assert self._sandbox.put("/admin/settings", json=wanted).is_success
 
     def revoke_tokens(self) -> None:
-        """Refuse all tokens that were given so far."""
+        """Refuse all tokens issued so far."""
         assert self._sandbox.post("/admin/tokens/revoke").is_success
 
     def _serve(self, client: socket.socket) -> None:
@@ -271,7 +271,7 @@ def _amadeus_replies(right: bytes) -> Replies:
 
 
 def http_reply(status: int, content: bytes) -> bytes:
-    """A reply with JSON in it, as it goes over the wire."""
+    """The bytes of an HTTP reply with a JSON body."""
     head = (
         f"HTTP/1.1 {status} Said\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"

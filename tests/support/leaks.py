@@ -1,4 +1,4 @@
-"""Finds secrets in texts, in whichever spelling."""
+"""Finds secrets in texts, in plain or encoded form."""
 
 import base64
 from collections.abc import Iterable
@@ -10,12 +10,12 @@ from tests.support.servers.service import CLIENT_ID, CLIENT_SECRET
 
 
 def leaks(text: str, secrets: Iterable[str]) -> list[str]:
-    """The secrets that stand in a text, as they are, in base64, in hex or in a URL."""
+    """The secrets that a text contains, plain or in base64, hex or URL encoding."""
     return [secret for secret in secrets if any(form in text for form in _spellings(secret))]
 
 
 def _spellings(secret: str) -> list[str]:
-    # The part that stays the same wherever in a base64 text it stands.
+    # The part that is the same at any position within a base64 text.
     shifted = [base64.b64encode(b" " * shift + secret.encode()).decode() for shift in range(3)]
     return [
         secret,
@@ -26,7 +26,7 @@ def _spellings(secret: str) -> list[str]:
 
 
 def token_ending(sandbox: SandboxServer) -> str:
-    """What all tokens of the service's client end with: the sandbox names the client in them."""
+    """The common ending of the service's tokens: the sandbox writes the client's name into them."""
     tokens = [_token(sandbox), _token(sandbox)]
     ending = tokens[0][-16:]
     assert tokens[0] != tokens[1]

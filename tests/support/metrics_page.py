@@ -1,4 +1,4 @@
-"""Reads /metrics the way Prometheus does."""
+"""Reads /metrics as Prometheus does."""
 
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
@@ -7,7 +7,7 @@ from tests.support.servers.service import Service
 
 
 def samples(service: Service, name: str | None = None) -> list[Sample]:
-    """What the service exports now: all of it, or the samples of that name."""
+    """The samples that the service exports now, all or of one name."""
     response = service.get("/metrics")
     assert response.status_code == 200, response.text
     return [
@@ -19,7 +19,7 @@ def samples(service: Service, name: str | None = None) -> list[Sample]:
 
 
 def value(service: Service, name: str, **labels: str) -> float:
-    """The sum of the samples of that name that have at least these labels."""
+    """The sum of the samples of that name with at least these labels."""
     return sum(
         sample.value
         for sample in samples(service, f"flight_price_{name}")
@@ -28,5 +28,5 @@ def value(service: Service, name: str, **labels: str) -> float:
 
 
 def labels(service: Service, name: str, label: str) -> set[str]:
-    """Every value that a label has in the samples of that name."""
+    """All values of a label in the samples of that name."""
     return {sample.labels[label] for sample in samples(service, f"flight_price_{name}")}

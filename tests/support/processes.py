@@ -1,4 +1,4 @@
-"""Waiting for what other processes do, without sleeping longer than it takes."""
+"""Waits for conditions in other processes without fixed sleeps."""
 
 import os
 import socket
@@ -13,9 +13,9 @@ import httpx2
 
 MAX_WAIT_SECONDS = 20.0
 T = TypeVar("T")
-# Below the ports that the kernel gives to outgoing connections, for one of them could take a port
-# before its server does. Each process that runs tests has a stretch of its own, and two runs of
-# the suite begin in different places.
+# Below the kernel's range for outgoing connections, since one of those could take a port before
+# its server does. Each test process has its own range, and two test runs start at different
+# places.
 _STRETCH = 1_000
 _first_port = 20_000 + _STRETCH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 _begin = os.getpid() % _STRETCH
@@ -23,7 +23,7 @@ _ports = cycle(_first_port + (_begin + number) % _STRETCH for number in range(_S
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody listens on, and that is not given out again soon."""
+    """An unused local TCP port, which is not returned again soon."""
     while True:
         port = next(_ports)
         with socket.socket() as probe, suppress(OSError):
@@ -32,7 +32,7 @@ def free_port() -> int:
 
 
 def connections_of(pid: int, port: int) -> int:
-    """How many clients of that port a process serves. Linux only."""
+    """The number of connections to that port in a process. Linux only."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     established = "01"
     of_port = {
@@ -42,15 +42,16 @@ def connections_of(pid: int, port: int) -> int:
     }
     of_process = 0
     for opened in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # closed since it was listed
+        with suppress(FileNotFoundError):  # closed since the directory was listed
             of_process += str(opened.readlink()) in of_port
     return of_process
 
 
 def has_ended(pid: int) -> bool:
-    """Whether a process runs no more. Linux only.
+    """Whether a process has ended. Linux only.
 
-    An orphan stays listed where the first process of a container awaits none: without its memory.
+    In a container whose first process reaps no orphans, an ended process stays listed, but
+    without memory.
     """
     try:
         return not Path(f"/proc/{pid}/maps").read_text()
@@ -59,9 +60,9 @@ def has_ended(pid: int) -> bool:
 
 
 def eventually(what: Callable[[], T | None], within: float = MAX_WAIT_SECONDS) -> T:
-    """The first true value that `what` returns. Fails if there is none within that many seconds.
+    """Wait for the first true value of `what`; fail after `within` seconds.
 
-    An AssertionError of it, or one of the network, counts as not yet.
+    An AssertionError or a network error of `what` counts as false.
     """
     give_up = time.monotonic() + within
     pause = 0.01

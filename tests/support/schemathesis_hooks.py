@@ -1,7 +1,7 @@
-"""What OpenAPI cannot say of the parameters, told to Schemathesis.
+"""Tells Schemathesis the rules that OpenAPI cannot express.
 
-A schema describes each parameter by itself. Rules across parameters, and which codes exist, are
-in the descriptions for people; without them Schemathesis would take good refusals for faults.
+A schema describes each parameter separately. Rules across parameters, and the existing codes, are
+in the descriptions for people. Without them Schemathesis would report correct refusals as errors.
 """
 
 import datetime as dt
@@ -14,7 +14,7 @@ from hypothesis import strategies
 
 TODAY = dt.datetime.now(dt.UTC).date()
 SEATS = 9
-# Beyond this the service answers 414, which Schemathesis takes for no refusal.
+# Longer URLs get 414, which Schemathesis does not count as a refusal.
 LINE_BYTES = 1900
 CODE = re.compile("[A-Za-z]{3}")
 KNOWN = {
@@ -26,7 +26,7 @@ KNOWN = {
 
 @schemathesis.hook
 def map_query(_context: Any, query: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Put a code that exists in the place of each that is well-formed."""
+    """Replace each well-formed code by one that exists."""
     for name, known in KNOWN.items():
         code = query.get(name) if query else None
         if query and isinstance(code, str) and CODE.fullmatch(code):
@@ -36,7 +36,7 @@ def map_query(_context: Any, query: dict[str, Any] | None) -> dict[str, Any] | N
 
 @schemathesis.hook
 def filter_case(_context: Any, case: Any) -> bool:
-    """Leave out what is well-formed and makes no sense, and what is too long to be looked at."""
+    """Skip cases that are well-formed but contradictory, or too long."""
     query = {name: str(value) for name, value in (case.query or {}).items()}
     return not query or (len(urlencode(query)) < LINE_BYTES and makes_sense(query))
 
@@ -50,7 +50,7 @@ def makes_sense(query: dict[str, str]) -> bool:
         leaves = dt.date.fromisoformat(query["date"])
         returns = dt.date.fromisoformat(query.get("return_date", query["date"]))
     except (KeyError, ValueError):
-        return True  # malformed, and to be refused as such
+        return True  # malformed: the service must refuse it
     return (
         infants <= adults
         and adults + children <= SEATS

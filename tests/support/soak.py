@@ -1,4 +1,4 @@
-"""Mixed load with faults that come and go, and what is left when they are gone."""
+"""Mixed load with temporary faults, and checks of what remains afterwards."""
 
 import os
 import signal
@@ -29,9 +29,9 @@ SETTINGS: Final = {
     "web_concurrency": 2,
 }
 
-# Whoever holds a lock gives it 3 s each second. One with less than this has no owner any more.
+# An owner extends its lock to 3 s every second. A lock with less than this has lost its owner.
 FORGOTTEN_MS: Final = 1000
-# How far two clocks may be apart.
+# The maximum difference between two clocks.
 TOLERANCE_SECONDS: Final = 0.1
 
 
@@ -39,9 +39,9 @@ TOLERANCE_SECONDS: Final = 0.1
 class Disturbance:
     """Something that goes wrong for a while.
 
-    may: the statuses that it excuses, besides 200; 0 is a connection that broke.
-    lingers: seconds after its last trace in which a call that began under it may still end, and
-    all who joined it with it.
+    may: the statuses that it explains, besides 200; 0 is a broken connection.
+    lingers: seconds after its end in which a call that began under it, and callers that joined that
+    call, may still fail.
     sells: whether Amadeus sells any price meanwhile. orphans: whether locks lose their owner.
     """
 
@@ -56,10 +56,10 @@ class Disturbance:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When a fault was there; by time.monotonic.
+    """The time of a fault, by time.monotonic.
 
-    since, until: with its beginning, and until the last trace of it was gone.
-    began, ended: between which it was there for certain.
+    since, until: from the start of its begin to the end of its last effect.
+    began, ended: the time in which the fault was certainly active.
     """
 
     fault: Disturbance
@@ -69,16 +69,16 @@ class Window:
     until: float
 
     def excuses(self, outcome: Outcome) -> bool:
-        """Whether this fault explains that a request ended so."""
+        """Whether this fault explains the outcome of a request."""
         ended_at = outcome.asked_at + outcome.seconds
         in_time = ended_at > self.since and outcome.asked_at < self.until + self.fault.lingers
         return in_time and outcome.status in self.fault.may
 
     def belies(self, outcome: Outcome) -> bool:
-        """Whether the answer's price would have been sold when Amadeus sold none, by its age."""
+        """Whether, by its age, a price dates from a time when Amadeus sold none."""
         if self.fault.sells or outcome.status != 200:
             return False
-        earliest = outcome.asked_at - outcome.age - 1  # ages are told in whole seconds
+        earliest = outcome.asked_at - outcome.age - 1  # ages are in whole seconds
         latest = outcome.asked_at + outcome.seconds - outcome.age
         began, ended = self.began + TOLERANCE_SECONDS, self.ended - TOLERANCE_SECONDS
         return began < earliest and latest < ended
@@ -86,7 +86,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Of a process at a time of time.monotonic: resident memory in MB, open file descriptors."""
+    """Resident memory (MB) and open files of a process, at a time of time.monotonic."""
 
     at: float
     memory: float
@@ -95,14 +95,14 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What became of a process."""
+    """The growth of a process."""
 
     first: Size
     last: Size
 
     @property
     def seconds(self) -> float:
-        """For how long it was watched."""
+        """The time between both measurements."""
         return self.last.at - self.first.at
 
     def __str__(self) -> str:
@@ -114,7 +114,7 @@ class Growth:
 
 @dataclass
 class Findings:
-    """What a soak saw."""
+    """The results of a soak."""
 
     seconds: float
     outcomes: list[Outcome]
@@ -126,7 +126,7 @@ class Findings:
     mistakes: list[str]
 
     def unexpected(self) -> list[str]:
-        """Requests that ended in a way that no fault explains, each with what was going on."""
+        """Failed requests that no fault explains, each with the current fault."""
         return [
             f"{outcome.status} {outcome.problem} after {outcome.seconds:.1f} s; {self._at(outcome)}"
             for outcome in self.outcomes
@@ -141,15 +141,15 @@ class Findings:
         return f"asked {ago:.1f} s after {began[-1].fault.name} began"
 
     def oldest(self, *caches: str) -> int:
-        """The highest age among answers that came this way."""
+        """The highest age among answers with these X-Cache values."""
         return max((each.age for each in self.outcomes if each.cache in caches), default=0)
 
     def false_ages(self) -> list[Outcome]:
-        """Answers whose price cannot be as old as they say."""
+        """Answers whose Age header cannot be true."""
         return [each for each in self.outcomes if any(w.belies(each) for w in self.windows)]
 
     def report(self) -> str:
-        """For people, and for docs/operations.md."""
+        """The report for people and docs/operations.md."""
         faults = Counter(window.fault.name for window in self.windows)
         statuses = Counter(outcome.status for outcome in self.outcomes)
         caches = Counter(outcome.cache for outcome in self.outcomes if outcome.cache)
@@ -173,7 +173,7 @@ class Findings:
 
 
 class Soak:
-    """One service under load for a while, in rounds of all faults."""
+    """A service under load, in rounds of all faults."""
 
     def __init__(self, service: Service, redis: RedisServer, sandbox: SandboxServer) -> None:
         self._service = service
@@ -186,7 +186,7 @@ class Soak:
         self._orphans_until = 0.0
 
     def run(self, seconds: float) -> Findings:
-        """Whole rounds, as many as have begun within that time, and two at least."""
+        """Run whole rounds until the time is over, at least two."""
         began = time.monotonic()
         rounds = 0
         with Load(self._service.url, PER_SECOND, ROUTES, keep_alive=False) as load:
@@ -197,9 +197,9 @@ class Soak:
                     self._suffer(fault)
                 self._measure()
                 rounds += 1
-            # Not in between: there one worker has the time to grow.
+            # No reload between rounds, so that one worker has time to grow.
             self._suffer(self._reload())
-        with suppress(AssertionError):  # what is left then is found
+        with suppress(AssertionError):  # leftovers are found now
             eventually(lambda: not self._redis.keys("*:lock"), within=1)
         self._forgotten |= set(self._redis.keys("*:lock"))
         grown = {pid: Growth(sizes[0], sizes[-1]) for pid, sizes in self._sizes.items()}
@@ -211,7 +211,7 @@ class Soak:
             worker=max(grown.values(), key=lambda growth: growth.seconds),
             endless_keys=self._endless,
             forgotten_locks=self._forgotten,
-            # Not parsed: a worker that is killed may leave half a line.
+            # Not parsed as JSON: a killed worker may leave half a line.
             mistakes=[line for line in self._service.log_text.splitlines() if _is_mistake(line)],
         )
 
@@ -221,13 +221,13 @@ class Soak:
         yield Disturbance("Redis killed", redis.kill, redis.start, orphans=True)
         yield Disturbance("Redis frozen", redis.freeze, redis.thaw, orphans=True)
         yield Disturbance("tokens revoked", sandbox.revoke_tokens)
-        # Once one has failed ten times, whatever way, a worker holds back calls for a while: 503.
+        # After ten failures of any kind, a worker opens its circuit for a while: 503.
         yield self._of_amadeus("status", 500, may=(503,))
         hung = SETTINGS["amadeus_timeout"] + 1
         yield self._of_amadeus("hang", may=(504, 503), lingers=hung, sells=False)
         yield self._of_amadeus("reset", may=(503,))
         yield self._of_amadeus("invalid_json", may=(502, 503))
-        # A worker that held back calls tries one at a time, which now takes longer.
+        # A worker with an open circuit probes with one call at a time, which now takes longer.
         yield self._of_amadeus("latency", 700, may=(503,))
 
     def _of_amadeus(self, name: str, arg: float | None = None, **rest: Any) -> Disturbance:
@@ -248,7 +248,7 @@ class Soak:
         since = time.monotonic()
         fault.begin()
         began = time.monotonic()
-        time.sleep(FAULT_SECONDS)  # the load goes on
+        time.sleep(FAULT_SECONDS)  # the load continues
         ended = time.monotonic()
         fault.end()
         eventually(self._is_well)
@@ -261,7 +261,7 @@ class Soak:
         has_orphans = time.monotonic() < self._orphans_until
         redis = self._redis.client
         for key in self._redis.keys("*"):
-            left = redis.pttl(key)  # milliseconds; -1 for ever, -2 it is gone
+            left = redis.pttl(key)  # milliseconds; -1: no expiry, -2: no such key
             if left == -1:
                 self._endless.add(key)
             elif key.endswith(b":lock") and 0 <= left < FORGOTTEN_MS and not has_orphans:
@@ -288,7 +288,7 @@ class Soak:
 
 
 def _is_mistake(line: str) -> bool:
-    """An error of our own, or one so bad that it got past the log."""
+    """Whether a log line shows a bug: an error event, or output outside the log."""
     return '"event":"http.error"' in line or not line.startswith("{")
 
 

@@ -1,8 +1,8 @@
-"""Stories of a fleet that shares a store: random interleavings of all that can happen to it.
+"""Stories: random interleavings of events in a fleet that shares one store.
 
-Several processes (a ReadThrough each) share one store. Readers, forced readers, readers of
-something newer, failing and slow fetches, dying owners and steps of the store's clock meet at
-random moments. What each reader gets is judged by the read-through's rule.
+A story has several processes (a ReadThrough each). Readers, forced readers, readers of something
+newer, failing and slow fetches, dying lock owners and clock steps of the store meet at random
+moments. Each result is checked against the read-through's rule.
 """
 
 import threading
@@ -34,15 +34,15 @@ PROCESSES: Final = 3
 TTL, STALE_TTL = 0.15, 0.2
 FETCH_TIMEOUT: Final = 1.0
 LOCK_SECONDS: Final = 0.5
-SLACK: Final = 0.5  # what a busy machine may add
-# A fetch may outlast the first, and the slack as well; never the second.
+SLACK: Final = 0.5  # the delay that a busy machine may add
+# A fetch may outlast the first deadline and the slack, but never the second deadline.
 DEADLINES: Final = (0.2, 2.0)
 SLOW_FETCH: Final = 0.95
 STEPS: Final = (-3600.0, -1.0, 1.0, 3600.0)
 
 
 class Died(BaseException):
-    """The process was killed in the middle of what it did."""
+    """The process was killed during its work."""
 
 
 @dataclass
@@ -55,10 +55,10 @@ class Fetch:
 
 
 class Clock:
-    """A store's clock: how far from `time.monotonic`, by which all else here is told, and when."""
+    """A store's clock: its offsets from `time.monotonic`, with the period of each."""
 
     def __init__(self, offset: float, precision: float = 0.0) -> None:
-        """precision: seconds by which the store may take its time to be another."""
+        """precision: the error of the store's time in seconds."""
         self.precision = precision
         self._offset = offset
         self._periods = [[offset, float("-inf"), float("inf")]]
@@ -68,7 +68,7 @@ class Clock:
 
     def step(self, seconds: float) -> None:
         offset = self._offset + seconds
-        # For the moment of the step, both hold.
+        # During the step, both offsets are valid.
         self._periods.append([offset, time.monotonic(), float("inf")])
         self._offset = offset
         self._periods[-2][2] = time.monotonic()
@@ -77,7 +77,7 @@ class Clock:
         return len(self.offsets(begin, end)) > 1
 
     def times(self, moment: float, end: float) -> list[float]:
-        """The store's time of a moment, by each offset that held from then until `end`."""
+        """The possible store times of a moment, by each offset valid between then and `end`."""
         return [moment + offset for offset in self.offsets(moment, end)]
 
     def offsets(self, begin: float, end: float) -> list[float]:
@@ -85,7 +85,7 @@ class Clock:
 
 
 class Process:
-    """A process of the fleet; once it is dead, it reaches the store no more."""
+    """A process of the fleet, which cannot use the store once it is dead."""
 
     def __init__(self, story: "Story") -> None:
         self.is_dead = False
@@ -96,10 +96,10 @@ class Process:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:
             if name == "renew" and self.is_dead:
-                return None  # from a thread of its own, where nobody hears that it died
+                return None  # called by a separate thread, where Died would be lost
             if name in ("put", "fail"):
                 self._may_die(holding=args[0])
-            if self.is_dead and name != "now":  # to tell the time is to reach nobody
+            if self.is_dead and name != "now":  # reading the time does not use the store
                 raise Died
             result = getattr(self._store, name)(*args, **options)
             if isinstance(result, LockAcquired):
@@ -120,23 +120,23 @@ class Process:
 
 @dataclass
 class Story:
-    """What happened, as the upstream and the readers saw it."""
+    """The record of what the upstream and the readers saw."""
 
     random: Random
     clock: Clock
     open_store: Callable[[], Store]
-    """A process's way to the store that all share."""
+    """Opens a process's connection to the shared store."""
     fetches: list[Fetch] = field(default_factory=list)
     failures: list[tuple[str, FailureMarker]] = field(default_factory=list)
     orphaned: list[tuple[str, float]] = field(default_factory=list)
-    """The keys of locks whose owner died, and when."""
+    """The keys of locks whose owner died, with the times."""
     late: list[str] = field(default_factory=list)
-    """How long those readers waited who waited for too long."""
+    """The waiting times of readers that waited too long."""
     fleet: list[Process] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def some_process(self) -> Process:
-        """One that lives; the dead are followed by new ones."""
+        """A living process; dead ones are replaced."""
         with self.lock:
             self.fleet = [process for process in self.fleet if not process.is_dead]
             while len(self.fleet) < PROCESSES:
@@ -188,7 +188,7 @@ class Story:
         except AmadeusTimeout:
             assert time.monotonic() - arrived >= seconds
         except AmadeusUnavailable:
-            # In another process, who failed may tell the store a moment before this story.
+            # Another process may record a failure in the store a moment before this story sees it.
             eventually(partial(self._failed_since, key, arrived, time.monotonic()), within=SLACK)
         else:
             self._judge(answer, key, arrived, is_forced, known)
@@ -202,16 +202,16 @@ class Story:
         for key in KEYS:
             living = [each for each in self.fetches if each.key == key and not each.died]
             for earlier, later in pairwise(living):
-                # Whoever had the lock first may have begun to fetch last.
+                # The first owner of the lock may be the last to begin its fetch.
                 stepped = self.clock.stepped(min(earlier.asked, later.asked), later.started)
                 assert stepped or later.started >= earlier.ended, "two fetches of one key at once"
 
     def _told(self, entry: Entry) -> Fetch:
-        """The fetch that an entry tells of."""
+        """The fetch that produced an entry."""
         return self.fetches[int(entry.body)]
 
     def _failed_since(self, key: str, arrived: float, ended: float) -> bool:
-        """Whether there was an error that is for a caller who came then."""
+        """Whether a failure occurred that applies to a caller who arrived then."""
         times = self.clock.times(arrived, ended)
         return any(
             failed == key and failure.failed_at >= min(times) - self.clock.precision
@@ -222,7 +222,7 @@ class Story:
         self, answer: CacheResult, key: str, arrived: float, is_forced: bool, known: Entry | None
     ) -> None:
         entry, fetch, slack = answer.entry, self._told(answer.entry), self.clock.precision
-        # By each offset that the store's clock had since the caller came.
+        # By each offset of the store's clock since the caller arrived.
         times = self.clock.times(arrived, time.monotonic())
         assert fetch.key == key
         assert any(
@@ -242,7 +242,7 @@ class Story:
             assert serves or entry.stored_at >= min(times) - slack, "too old"
 
     def _idle(self, key: str, begin: float, end: float) -> float:
-        """Seconds in which nobody was fetching, and no lock of a dead one stood."""
+        """Seconds without a running fetch or a lock of a dead owner."""
         busy = [(fetch.started, fetch.ended) for fetch in self.fetches if fetch.key == key]
         busy += [(died, died + LOCK_SECONDS) for of, died in self.orphaned if of == key]
         idle, reached = 0.0, begin
@@ -253,7 +253,7 @@ class Story:
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let all that the stores and the read-through wait for pass about ten times as fast."""
+    """Make the waiting times of the stores and the read-through about ten times shorter."""
     for store in (memory_store, redis_store):
         monkeypatch.setattr(store, "LOCK_SECONDS", LOCK_SECONDS)
         monkeypatch.setattr(store, "MARKER_SECONDS", 0.5)
@@ -265,7 +265,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def standstills() -> Iterator[list[float]]:
-    """How long this process stood still meanwhile, at worst, as a busy machine may let it."""
+    """The longest pause of this process meanwhile; a busy machine causes such pauses."""
     longest, done = [0.0], threading.Event()
 
     def watch() -> None:
@@ -284,10 +284,10 @@ def standstills() -> Iterator[list[float]]:
 
 
 def played(begin: Callable[[], Story], *, stepping: bool = False) -> Story:
-    """A story to its end, in which nobody waited for too long.
+    """Play a story to its end, and check that no reader waited too long.
 
-    One in which the process stood still for half of a lock's life is told again: it may be that
-    which kept a reader waiting, or let a lock expire although its owner lives.
+    If the process was paused for half of a lock's lifetime, the story is played again: such a
+    pause can delay a reader, or let a lock expire although its owner is alive.
     """
     while True:
         story = begin()

@@ -1,4 +1,4 @@
-"""A service to look at from outside: the one at BASE_URL, else one started here."""
+"""A service tested from outside: the one at BASE_URL, or one started here."""
 
 import datetime as dt
 import os
@@ -14,7 +14,7 @@ Ask = Callable[..., httpx2.Response]
 
 @pytest.fixture(scope="session")
 def base_url() -> Iterator[str]:
-    """Where the service is; nothing else is known of it."""
+    """The address of the service; tests know nothing else of it."""
     given = os.environ.get("BASE_URL")
     if given:
         yield given
@@ -32,7 +32,7 @@ def http(base_url: str) -> Iterator[httpx2.Client]:
 
 @pytest.fixture
 def price(http: httpx2.Client) -> Ask:
-    """Asks for the price from JFK to LAX, unless told otherwise."""
+    """A function that requests the price from JFK to LAX; parameters can be changed."""
 
     def ask(**query: str) -> httpx2.Response:
         return http.get("/flights/price", params={"origin": "JFK", "destination": "LAX", **query})
@@ -42,6 +42,6 @@ def price(http: httpx2.Client) -> Ask:
 
 @pytest.fixture
 def day(request: pytest.FixtureRequest) -> str:
-    """A day that can be booked, for most tests one of their own."""
+    """A bookable day, different for most tests."""
     ahead = 20 + sum(request.node.name.encode()) % 300
     return (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=ahead)).isoformat()

@@ -1,4 +1,4 @@
-"""What any client may rely on, of a service of which only the address is known."""
+"""What any client can rely on, knowing only the address of the service."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Each error's status and code, and the document that a client gets."""
+"""The status, code and problem document of each error."""
 
 import re
 

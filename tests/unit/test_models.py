@@ -1,4 +1,4 @@
-"""What may be asked for, and how each fault of a question is put."""
+"""Validation of queries, and the text of each error."""
 
 import datetime as dt
 from itertools import product
@@ -16,7 +16,7 @@ from api.models import PriceRequest
 from api.resources.price import parse
 from api.settings import Settings
 
-# What gunicorn.conf.py allows for a request line has room for less.
+# The request line limit of gunicorn.conf.py allows fewer.
 MAX_QUERY_BYTES = 2048
 KNOWN = list(PriceRequest.model_fields)
 MANY_NAMES = {

@@ -1,4 +1,4 @@
-"""How a price is written."""
+"""The format of a price."""
 
 from decimal import Decimal
 

@@ -1,7 +1,6 @@
-"""Whatever Amadeus does becomes the right row of the error table, and never a stack trace.
+"""Every fault of Amadeus becomes the right row of the error table, and never a stack trace.
 
-Each way of misbehaving in which the SDK was seen to break is played by a real sandbox server to
-a real service.
+A real sandbox server plays the faults that are known to break the SDK. A real service calls it.
 """
 
 import socket
@@ -29,8 +28,8 @@ UNAVAILABLE = (503, "amadeus-unavailable")
 QUOTA = (503, "amadeus-quota")
 TIMEOUT = (504, "amadeus-timeout")
 
-# The sandbox's fault and its argument, the answer, and how often Amadeus is called for it: twice
-# where one more try may help.
+# The sandbox's fault and its argument, the expected answer, and the number of calls to Amadeus:
+# two where a retry may help.
 SEARCH_FAULTS = [
     ("content_type", "application/json", PRICE, 1),
     ("content_type", "application/vnd.amadeus+json", PRICE, 1),
@@ -132,7 +131,7 @@ SEARCH_FAULTS = [
     ("unsorted", None, PRICE, 1),
 ]  # fmt: skip
 
-# The token call breaks; the argument as above.
+# Faults of the token call, with the argument as above.
 TOKEN_FAULTS = [
     ("status", "401", MISCONFIGURED),
     ("status", "400", MISCONFIGURED),
@@ -191,20 +190,20 @@ TOKEN_FAULTS = [
     ("redirect", "307:/v1/security/oauth2/token", BAD_ANSWER),
 ]
 
-_days = count(31)  # the day before is everybody's
+_days = count(31)  # other tests use the days before
 
 
 @pytest.fixture(scope="module")
 def impatient(shared_sandbox: SandboxServer) -> Iterator[Service]:
     """A service that gives Amadeus one second."""
     with Service.on(shared_sandbox, amadeus_timeout=1) as running:
-        running.price()  # the sandbox reads its airports at the first search
+        running.price()  # the first search makes the sandbox read its airports
         yield running
 
 
 @pytest.fixture
 def service(sandbox: SandboxServer, impatient: Service) -> Service:
-    """The same for all, cleared of what the last test did to its circuit breaker."""
+    """The shared service, with its circuit breaker closed again."""
     assert impatient.price(nocache="1").status_code == 200
     sandbox.clear()
     return impatient
@@ -212,7 +211,7 @@ def service(sandbox: SandboxServer, impatient: Service) -> Service:
 
 @contextmanager
 def worker_of(base_url: str) -> Iterator[httpx2.Client]:
-    """One worker in this process that has just started, for whom Amadeus is there."""
+    """A worker that has just started in this process, with Amadeus at `base_url`."""
     settings = Settings(
         amadeus_base_url=base_url,
         amadeus_client_id=SecretStr("id"),
@@ -237,7 +236,7 @@ def kind(answer: httpx2.Response) -> tuple[int, str | None]:
 
 
 def check_problem(answer: httpx2.Response) -> None:
-    """What every error promises: its form, its id, and when to come again."""
+    """Check what every error promises: its form, its request id and its Retry-After."""
     problem = answer.json()
     assert answer.headers["Content-Type"] == "application/problem+json"
     members = {"type", "title", "status", "detail", "code", "request_id"}
@@ -357,7 +356,7 @@ def test_cheapest_offer_is_found_at_any_position(sandbox: SandboxServer, service
 
 @contextmanager
 def deaf_port() -> Iterator[int]:
-    """A port whose queue is full, so that nobody gets a connection."""
+    """A port whose accept queue is full, so that no connection succeeds."""
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -368,7 +367,7 @@ def deaf_port() -> Iterator[int]:
 
 
 def of_amadeus_at(base_url: str) -> tuple[int, str | None]:
-    """The answer of a service whose Amadeus is there."""
+    """The answer of a service with Amadeus at `base_url`."""
     with worker_of(base_url) as worker:
         answer = price(worker)
     check_problem(answer)

@@ -1,4 +1,4 @@
-"""What comes instead of a token costs Amadeus few calls, and no start."""
+"""Failing or odd token replies cause few calls to Amadeus, and do not prevent the start."""
 
 import datetime as dt
 
@@ -17,7 +17,7 @@ def test_failing_token_endpoint_is_called_with_growing_pauses(
     settings = {"redis_url": redis_server.url, "web_concurrency": 1}
     with Service.on(sandbox, **settings) as one, Service.on(sandbox, **settings) as other:
         with Load(one.url, per_second=20) as load, Load(other.url, per_second=20) as more:
-            eventually(lambda: len(load.outcomes) > 8 * 20)  # and so for eight seconds
+            eventually(lambda: len(load.outcomes) > 8 * 20)  # that is, for eight seconds
         assert {outcome.status for outcome in load.outcomes + more.outcomes} == {502}
         # At 0, 1, 3 and 7 seconds.
         assert 2 <= sandbox.calls("token") <= 5
@@ -29,12 +29,12 @@ def test_token_with_a_tiny_lifetime_causes_few_token_calls(sandbox: SandboxServe
     with Service.on(sandbox) as service, Load(service.url, per_second=20, routes=2000) as load:
         eventually(lambda: len(asked_at(service)) > 1)
         first, second, *_ = asked_at(service)
-        assert second - first > 6.7  # and so nine times a minute
+        assert second - first > 6.7  # that is, at most nine times a minute
     assert load.failed() == []
 
 
 def asked_at(service: Service) -> list[float]:
-    """When it asked for each token that it was given, in seconds."""
+    """The time of each successful token call, in seconds since the epoch."""
     return [
         dt.datetime.fromisoformat(line["timestamp"]).timestamp() - line["duration_ms"] / 1000
         for line in service.log("token.fetched")

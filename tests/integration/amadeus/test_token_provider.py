@@ -1,4 +1,4 @@
-"""One token for the whole fleet, of which nobody has to think."""
+"""The whole fleet shares one token, which is renewed in the background."""
 
 import datetime as dt
 import time
@@ -22,7 +22,7 @@ from tests.support.servers.service import Service
 
 
 def without_redis(*fleet: Service) -> int:
-    """How often a worker was too busy to reach Redis in time: it has a token of its own then."""
+    """How often a busy worker did not reach Redis in time; it then fetches its own token."""
     return sum(len(service.log("cache.unavailable")) for service in fleet)
 
 
@@ -56,7 +56,7 @@ def test_requests_never_wait_for_a_token_renewal(
         }
         eventually(lambda: all(len(tokens(each)) >= workers for each, workers in fleet.items()))
         for service in fleet:
-            service.price()  # the first search takes the sandbox a while
+            service.price()  # the sandbox's first search is slow
         amadeus.fault("token", "latency", 1500)
         loads = [
             streams.enter_context(Load(each.url, per_second=10, routes=2000)) for each in fleet
@@ -65,21 +65,21 @@ def test_requests_never_wait_for_a_token_renewal(
             lambda: all(len(tokens(each)) >= 2 * workers for each, workers in fleet.items()),
             within=60,
         )
-        streams.close()  # who waits is heard of when it has its answer
+        streams.close()  # waiting requests are recorded once they have their answer
         for service, load in zip(fleet, loads, strict=True):
             assert load.failed() == []
             for token in service.log("token.fetched"):
-                assert "request_id" not in token  # it was no request's concern
+                assert "request_id" not in token  # no request fetched it
                 assert slowest_across(load, token["timestamp"]) < 1
 
 
 def tokens(service: Service) -> list[dict[str, object]]:
-    """The lines that tell of a worker's new token."""
+    """The log lines about new tokens of the workers."""
     return service.log("token.fetched") + service.log("token.shared")
 
 
 def slowest_across(load: Load, timestamp: str) -> float:
-    """The seconds of the slowest request that was under way then."""
+    """The duration of the slowest request that was in progress at that time."""
     ago = time.time() - dt.datetime.fromisoformat(timestamp).timestamp()
     then = time.monotonic() - ago
     across = [each for each in load.outcomes if each.asked_at < then < each.asked_at + each.seconds]

@@ -1,4 +1,4 @@
-"""Amadeus is called in turn, once more where that helps, and not at all where it does not."""
+"""Calls to Amadeus: pacing, retries, deadlines and the circuit breaker."""
 
 import time
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ DAYS = count(30)
 @pytest.fixture(scope="module")
 def _impatient(shared_sandbox: SandboxServer) -> Iterator[Service]:
     with Service.on(shared_sandbox, amadeus_timeout=1) as service:
-        # A simulator's first search reads the airports, which takes a busy machine its time.
+        # The sandbox's first search reads the airports, which is slow on a busy machine.
         eventually(lambda: service.price(date=some_day(next(DAYS))).is_success)
         yield service
 
 
 @pytest.fixture
 def impatient(_impatient: Service, sandbox: SandboxServer) -> Iterator[Service]:
-    """One that waits a second for Amadeus; a last success keeps its circuit closed."""
+    """A service that waits one second for Amadeus; a last success closes its circuit."""
     yield _impatient
     sandbox.clear()
     assert _impatient.price(date=some_day(next(DAYS))).status_code == 200
@@ -41,7 +41,7 @@ def _slow(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterator[
 
 @pytest.fixture
 def slow(_slow: Service, sandbox: SandboxServer) -> Iterator[Service]:
-    """One that may call Amadeus five times a second, and has four seconds; none waits now."""
+    """A service with five Amadeus calls a second, a 4 s deadline and an empty queue."""
     yield _slow
     sandbox.clear()
     assert _slow.price(date=some_day(next(DAYS))).status_code == 200
@@ -148,18 +148,17 @@ def test_fleet_keeps_the_rate_limit_of_the_test_environment(
     amadeus.settings(rate_limit="test")
     settings = {"redis_url": redis_server.url, "amadeus_rate_limit": 10, "web_concurrency": 1}
     with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
-        one.price(date=some_day(60))  # its first answer takes the sandbox a while
+        one.price(date=some_day(60))  # the sandbox's first answer is slow
         with ThreadPoolExecutor(50) as threads:
             asked = []
-            # Twice as many as may be called, but one by one: here the machine that the calls are
-            # sent from is the one that the clients and Amadeus run on.
+            # Twice the allowed rate, in single requests: clients and Amadeus share this machine.
             for ahead, replica in zip(range(1, 51), cycle((one, other)), strict=False):
                 asked.append(threads.submit(replica.http.get, replica.price_url(ahead)))
                 time.sleep(0.05)
             answers = [each.result() for each in asked]
     assert {answer.status_code for answer in answers} == {200}
     assert amadeus.counters()["search"]["refused"] == 0
-    # 50 calls at 10 a second, less the headroom, of which the last is asked for after 2.5 s.
+    # 50 calls at 10 a second, less the headroom; the last is requested after 2.5 s.
     assert 2.2 < max(answer.elapsed.total_seconds() for answer in answers) < 5.2
 
 
@@ -170,16 +169,16 @@ def test_fifty_concurrent_misses_are_served_within_the_test_rate_limit(
     amadeus.settings(rate_limit="test")
     settings = {"redis_url": redis_server.url, "amadeus_rate_limit": 10, "web_concurrency": 1}
     with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
-        one.price(date=some_day(60))  # its first answer takes the sandbox a while
+        one.price(date=some_day(60))  # the sandbox's first answer is slow
         replies = ask_at_once(
             [one.price_url(ahead) for ahead in range(1, 26)]
             + [other.price_url(ahead) for ahead in range(26, 51)]
         )
     assert {reply.status for reply in replies} == {200}
-    # The first call leaves while its worker has 25 clients to greet, and so may come too close to
-    # the second, which is tried again.
+    # The first call leaves while its worker accepts 25 clients. It may then arrive too close to the
+    # second, which is retried.
     assert amadeus.counters()["search"]["refused"] <= 1
-    # 50 calls at 10 a second, less the headroom: nobody waits for more than the pace asks.
+    # 50 calls at 10 a second, less the headroom: no call waits longer than the pacing requires.
     assert 4.5 < max(reply.seconds for reply in replies) < 7.5
 
 
@@ -190,11 +189,11 @@ def test_workers_keep_the_rate_limit_of_production(
     amadeus.settings(rate_limit="production")
     settings = {"redis_url": redis_server.url, "amadeus_rate_limit": 40, "web_concurrency": 2}
     with Service.on(amadeus, **settings) as service:
-        service.price(date=some_day(90))  # its first answer takes the sandbox a while
+        service.price(date=some_day(90))  # the sandbox's first answer is slow
         replies = ask_at_once([service.price_url(ahead) for ahead in range(1, 81)])
     assert {reply.status for reply in replies} == {200}
     assert amadeus.counters()["search"]["refused"] == 0
-    # 80 calls at 40 a second, less the headroom; half of the pace would take them 4.4 s.
+    # 80 calls at 40 a second, less the headroom; at half of that rate they would take 4.4 s.
     assert 2 < max(reply.seconds for reply in replies) < 4
 
 
@@ -208,7 +207,7 @@ def test_full_pacing_queue_is_refused_with_a_correct_retry_after(slow: Service) 
         assert refused.elapsed.total_seconds() < 1
         assert slow.log("amadeus.paced")
         time.sleep(int(refused.headers["Retry-After"]))
-        # More than were served, had half of the queue still been there.
+        # More than would be served if half of the queue were still occupied.
         assert {reply.status for reply in ask_at_once(some_prices(slow, 7))} == {200}
 
 
@@ -223,7 +222,7 @@ def test_queued_caller_has_time_left_for_its_call(slow: Service, sandbox: Sandbo
     ("command", "value"),
     [
         ("SET", ["4102444800"]),
-        ("SET", ["4102444801 4102444800", "EX", "3600"]),  # as before a clock was set back
+        ("SET", ["4102444801 4102444800", "EX", "3600"]),  # as if a clock had been set back
         ("SET", ["inf inf"]),
         ("SET", ["much later"]),
         ("RPUSH", ["a"]),
@@ -254,7 +253,7 @@ def test_exhausted_quota_stops_the_calls_of_the_whole_fleet(
         Service.on(amadeus, **settings) as other,
     ):
         amadeus.fault("search", "status", "429:38195")
-        # Two seconds from turn to turn are time enough for all to hear what the first is told.
+        # Turns are two seconds apart: enough time for all workers to learn of the first refusal.
         queued = ask_at_once(some_prices(one, 4))
         replies = queued + ask_at_once(some_prices(other, 10))
         assert {reply.body["code"] for reply in replies} == {"amadeus-quota"}
@@ -270,7 +269,7 @@ def test_fifty_calls_share_a_handful_of_connections(
     for _ in range(10):
         ask_at_once(some_prices(impatient, 5))
     assert sandbox.calls("search") == 50
-    # Ours and the test's own questions, one connection each.
+    # One connection each for the service and for the test's own requests.
     assert service_connections(sandbox) <= 10
 
 

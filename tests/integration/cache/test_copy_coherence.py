@@ -23,7 +23,7 @@ unasked = count(1)
 
 @pytest.fixture(scope="module")
 def replicas(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[Fleet]:
-    """Two of one worker each, so that a request's worker is known."""
+    """Two replicas of one worker each, so that it is known which worker answers."""
     settings = {"redis_url": shared_redis.url, "web_concurrency": 1}
     with (
         Service.on(shared_sandbox, **settings) as one,
@@ -34,14 +34,14 @@ def replicas(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterat
 
 @pytest.fixture
 def fleet(replicas: Fleet, sandbox: SandboxServer) -> Fleet:
-    """Both, while Amadeus is well."""
+    """Both replicas, with an Amadeus without faults."""
     del sandbox
     return replicas
 
 
 @pytest.fixture
 def day() -> str:
-    """One that no test before this one has asked for."""
+    """A day that no earlier test has requested."""
     return some_day(next(unasked))
 
 
@@ -50,7 +50,7 @@ def price(service: Service, day: str, **parameters: str) -> str:
 
 
 def reprice(service: Service, day: str, sandbox: SandboxServer, amount: int) -> str:
-    """Amadeus changes its price, and somebody asks for it with nocache."""
+    """Amadeus changes its price, and a client requests it with nocache."""
     sandbox.fault("search", "odd_price", f"{amount}.00")
     return price(service, day, nocache="1")
 
@@ -64,7 +64,7 @@ def test_nocache_price_reaches_every_worker_within_a_tenth_of_a_second(
     for amount in range(101, 121):
         fresh = reprice(one, day, sandbox, amount)
         assert fresh.startswith(f"{amount} ")
-        time.sleep(COHERENT_SECONDS)  # the promise itself is a span of time
+        time.sleep(COHERENT_SECONDS)  # the promise itself is a time span
         assert price(other, day) == fresh
 
 
@@ -147,7 +147,7 @@ def test_copy_has_a_maximum_size(
         message = b"price|flood|%d\n1 %.6f %.6f 600.000\n" % (number, now(), now()) + body
         shared_redis.client.publish("fp:1:announcements", message)
     last = reprice(other, day, sandbox, 101)
-    eventually(lambda: price(service, day) == last)  # and it has heard all that came before
+    eventually(lambda: price(service, day) == last)  # and it has received all earlier announcements
     assert resident_bytes(pid) - before < 64 * 1024 * 1024
 
 

@@ -1,4 +1,4 @@
-"""Refreshed ahead while all is well, and stale only where that is better than an error."""
+"""Prices are refreshed before they expire, and stale ones are served only instead of an error."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ STALE_TTL = 4
 
 @dataclass(frozen=True)
 class Seen:
-    """An answer, and when it was asked for and came, in seconds of time.monotonic."""
+    """An answer, with the times of its request and arrival in seconds of time.monotonic."""
 
     answer: httpx2.Response
     asked: float
@@ -56,7 +56,7 @@ def first_stale(service: Service, day: str) -> Seen:
 def replicas(
     request: pytest.FixtureRequest, shared_redis: RedisServer, shared_sandbox: SandboxServer
 ) -> Iterator[list[Service]]:
-    """Two on one Redis, or one without. Each test asks for a day of its own."""
+    """Two replicas on one Redis, or one without Redis. Each test uses its own day."""
     urls = [shared_redis.url] * 2 if request.param == "redis" else ["memory://"]
     settings = {"web_concurrency": 1, "amadeus_timeout": 2}
     settings |= {"cache_ttl": TTL, "cache_stale_ttl": STALE_TTL}
@@ -102,7 +102,7 @@ def test_failing_refresh_delays_no_reader_and_is_retried_slowly(
         started = time.monotonic()
         while time.monotonic() < started + 0.7:
             assert cache_of(service.price()) == (200, "hit")
-        # One refresh: its try and its retry, and then a rest.
+        # One refresh: its first try and its retry, and then a pause.
         assert sandbox.counters()["search"]["calls"] in (1, 2)
 
 
@@ -143,7 +143,7 @@ def test_hanging_amadeus_lets_only_one_reader_wait_for_a_timeout(
     replies = connecting + quick
     assert {(reply.status, reply.headers["X-Cache"]) for reply in replies} == {(200, "stale")}
     assert max(reply.seconds for reply in replies) < 1
-    # The first herd has its connections to Redis to open.
+    # The first herd also opens the connections to Redis.
     assert max(line["duration_ms"] for line in logged(replicas, quick, "http.request")) < 250
 
 

@@ -1,4 +1,4 @@
-"""The read-through's rule holds in stories of Redis, whose scripts meet each other in them."""
+"""The read-through's rule holds with Redis, whose scripts interleave at random."""
 
 import time
 from contextlib import ExitStack, closing
@@ -10,7 +10,7 @@ from api.services.cache.redis.redis_store import RedisStore
 from tests.support.servers.redis_server import RedisServer
 from tests.support.stories import READERS, Clock, Story, hurry, played
 
-# A process knows Redis' time by half a round trip.
+# A process knows Redis' time to within half a round trip.
 PRECISION = 0.05
 
 

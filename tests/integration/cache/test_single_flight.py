@@ -1,4 +1,4 @@
-"""One caller fetches for all: over threads, workers and replicas."""
+"""One caller fetches for all, across threads, workers and replicas."""
 
 import datetime as dt
 import os
@@ -22,7 +22,7 @@ Replicas = tuple[Service, Service]
 
 @pytest.fixture(scope="module")
 def replicas(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[Replicas]:
-    """Two replicas of two workers each, on one Redis. Each test asks for a day of its own."""
+    """Two replicas of two workers each, on one Redis. Each test uses its own day."""
     settings = {"redis_url": shared_redis.url, "web_concurrency": 2}
     with (
         Service.on(shared_sandbox, **settings) as one,
@@ -45,7 +45,7 @@ def forgetful(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Itera
 
 @pytest.fixture
 def slow_amadeus(sandbox: SandboxServer) -> Iterator[SandboxServer]:
-    """So slow that on a busy machine too all have come before its first answer."""
+    """An Amadeus so slow that all callers have arrived before its first answer."""
     sandbox.settings(latency=1500)
     yield sandbox
     sandbox.settings(latency=0)
@@ -57,13 +57,13 @@ def urls(replicas: Replicas, count: int, extra: str = "", ahead: int = 30) -> li
 
 
 def begun(line: dict[str, Any]) -> float:
-    """When that began which a line tells the end of, in seconds since the epoch."""
+    """The begin of the call that a log line describes, in seconds since the epoch."""
     ended = dt.datetime.fromisoformat(line["timestamp"]).timestamp()
     return float(ended - line["duration_ms"] / 1000)
 
 
 def arrivals(replicas: Replicas, replies: list[Reply]) -> dict[str, float]:
-    """When each request came to its worker, by its id."""
+    """The arrival of each request at its worker, by request id."""
     lines = logged(replicas, replies, "http.request")
     return {line["request_id"]: begun(line) for line in lines}
 
@@ -80,7 +80,7 @@ def test_200_readers_of_a_cold_route_share_one_call(
 def test_100_nocache_readers_share_two_or_three_calls(
     replicas: Replicas, slow_amadeus: SandboxServer
 ) -> None:
-    # Its first answer says 1 USD, the second 2 and the third 3: the narrower fault goes first.
+    # Its answers say 1 USD, 2 USD and 3 USD: the fault for one route precedes the general one.
     slow_amadeus.fault("search", "odd_price", "1", count=1, origin="JFK", destination="LAX")
     slow_amadeus.fault("search", "odd_price", "2", count=1, origin="JFK")
     slow_amadeus.fault("search", "odd_price", "3", count=1)
@@ -91,7 +91,7 @@ def test_100_nocache_readers_share_two_or_three_calls(
     arrived = arrivals(replicas, replies)
     for reply in replies:
         number, _ = reply.body["data"]["price"].split()
-        # The log tells whole milliseconds.
+        # The log has whole milliseconds.
         assert calls[int(number) - 1] > arrived[reply.headers["X-Request-ID"]] - 0.002
 
 
@@ -121,7 +121,7 @@ def test_slow_fetch_keeps_its_lock(
     scripts = shared_redis.calls("evalsha")
     assert {reply.status for reply in replies} == {200}
     assert sandbox.calls("search") == 1
-    # Three workers wait for the fourth; nobody polls faster than 20 times a second.
+    # Three workers wait for the fourth, and each polls at most 20 times a second.
     assert (scripts - scripts_before) / 6 < 3 * 20
 
 
@@ -132,7 +132,9 @@ def test_fetch_slower_than_the_ttl_serves_all_waiters(
     with ThreadPoolExecutor() as threads:
         early = threads.submit(ask_at_once, urls(forgetful, 20, ahead=36))
         eventually(lambda: sandbox.calls("search") == 1)
-        time.sleep(1.1)  # the TTL: what is being fetched is too old for whoever comes now
+        time.sleep(
+            1.1
+        )  # longer than the TTL: the entry being fetched is too old for callers that arrive now
         late = ask_at_once(urls(forgetful, 20, ahead=36))
     assert {reply.status for reply in (*early.result(), *late)} == {200}
     assert sandbox.calls("search") == 1

@@ -1,4 +1,4 @@
-"""What every store promises; each sentence holds for Redis, for memory, and for both together."""
+"""What every store promises: the Redis store, the memory store and the layered store."""
 
 import time
 from collections.abc import Iterator
@@ -185,7 +185,9 @@ def test_success_removes_the_failure_marker(store: Store) -> None:
 def test_failure_marker_is_kept_while_a_retry_is_running(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifetimes, "MARKER_SECONDS", 0.5)  # of a mark's life so much is left
+    monkeypatch.setattr(
+        lifetimes, "MARKER_SECONDS", 0.5
+    )  # the remaining lifetime of a failure marker
     acquire(store)
     marker = store.fail("key", "me", ERROR, 0.0, 1)
     eventually(lambda: isinstance(claim(store, "the next to try"), LockAcquired))
@@ -203,14 +205,14 @@ def test_dropped_entry_is_the_only_one_deleted(store: Store) -> None:
 
 
 def assert_turns_apart(store: MemoryStore, seconds: list[float], worker_count: int = 1) -> None:
-    """The turns given to who waits 10 s at most are at these distances from the first."""
+    """Assert the distances of turns from the first, for callers that wait at most 10 s."""
     earliest, latest = [], []
     for _ in seconds:
         asked = time.monotonic()
         wait, _ = store.take_turn("pace", 1.0, 10, worker_count)
         earliest.append(asked + wait)
         latest.append(time.monotonic() + wait)
-    # How long the calls took is in between; clocks tell microseconds.
+    # The calls themselves took some of this time; clocks have a resolution of microseconds.
     assert all(
         early - latest[0] - 0.001 <= distance <= late - earliest[0] + 0.001
         for early, late, distance in zip(earliest, latest, seconds, strict=True)
@@ -255,7 +257,7 @@ def test_lock_is_released_when_outage_entries_are_shared(redis_server: RedisServ
     store = LayeredStore(RedisStore(redis_server.url), stale_ttl=60)
     store.start()
     acquired = acquire(store)
-    redis_server.client.replicaof("127.0.0.1", "1")  # which refuses all that is written
+    redis_server.client.replicaof("127.0.0.1", "1")  # a replica refuses writes
     store.put("key", "me", b"body", acquired.at, 600, 60)
     redis_server.client.replicaof("NO", "ONE")
     eventually(lambda: redis_server.keys(entry_key("key")))
@@ -304,7 +306,7 @@ def test_scripts_and_python_recognise_the_same_values(
             raw = f"1 {' '.join(numbers)}\n".encode()
             redis_server.client.flushall()
             redis_server.client.set(key, raw)
-            assert claim(store, "me")  # and so the script deletes what is not ours
+            assert claim(store, "me")  # so the script deletes the foreign value
             assert (number, redis_server.get(key)) == (number, raw if unpack(raw) else None)
 
 

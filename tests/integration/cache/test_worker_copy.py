@@ -1,4 +1,4 @@
-"""The copy in the process beside Redis: what it may take over, and what outlives an outage."""
+"""The worker's copy beside Redis: what it accepts, and what survives an outage."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,12 +14,12 @@ from tests.support.processes import eventually
 from tests.support.servers.redis_server import RedisServer
 
 STALE_TTL = 86400.0
-# So many of the size of a real one a copy holds.
+# The number of real-sized prices that a copy holds.
 MAX_PRICES = 11_000
 
 
 class EventfulRedis(RedisStore):
-    """Something happens before a put, while its reply is on its way, or to the next check."""
+    """Runs something before a put or while its reply is on its way, or fails the next check."""
 
     before: Callable[[], object] = staticmethod(lambda: None)
     meanwhile: Callable[[], object] = staticmethod(lambda: None)
@@ -42,7 +42,7 @@ class EventfulRedis(RedisStore):
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
-    """A Redis to be mistreated."""
+    """A Redis that a test may kill or change."""
     with RedisServer() as server:
         yield server
 
@@ -61,7 +61,7 @@ def store(shared: EventfulRedis) -> Iterator[LayeredStore]:
 
 
 def answers_itself(store: LayeredStore, server: RedisServer) -> bool:
-    """Whether the copy is in use: the second time that something is read, Redis is not asked."""
+    """Whether the copy is in use: a second read sends Redis no command."""
     store.put("known", "", b"body", store.now(), 600, 60)
     gets = server.calls("get")
     store.get("known")
@@ -69,7 +69,7 @@ def answers_itself(store: LayeredStore, server: RedisServer) -> bool:
 
 
 def subscriptions(server: RedisServer) -> set[str]:
-    """Those who follow what is stored, by their ids."""
+    """The ids of the connections that subscribe to announcements."""
     return {client["id"] for client in server.client.client_list(_type="pubsub")}
 
 

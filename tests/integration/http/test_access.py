@@ -24,14 +24,14 @@ _numbers = count(2)
 
 @pytest.fixture(scope="module")
 def keyed() -> Iterator[Service]:
-    """A service that asks for keys."""
+    """A service that requires keys."""
     with Service(api_keys=f"{OLD},{NEW}", operator_keys=OPERATOR) as service:
         yield service
 
 
 @pytest.fixture(scope="module")
 def limited(shared_redis: RedisServer) -> Iterator[Service]:
-    """A service that counts what a client asks."""
+    """A service with rate limits."""
     limits = {"client_rate_limit": 3, "nocache_rate_limit": 1, "web_concurrency": 1}
     with Service(operator_keys=OPERATOR, redis_url=shared_redis.url, **limits) as service:
         yield service
@@ -39,7 +39,7 @@ def limited(shared_redis: RedisServer) -> Iterator[Service]:
 
 @pytest.fixture
 def client(limited: Service) -> Iterator[httpx2.Client]:
-    """One with an address of its own, who has not asked yet."""
+    """A client with a new address, which has made no request yet."""
     address = httpx2.HTTPTransport(verify=False, local_address=f"127.0.0.{next(_numbers)}")
     with plain_http.client(base_url=limited.url, transport=address) as client:
         yield client
@@ -47,13 +47,13 @@ def client(limited: Service) -> Iterator[httpx2.Client]:
 
 @pytest.fixture(scope="module")
 def proxied() -> Iterator[Service]:
-    """A service that trusts a proxy, and gives each client one request."""
+    """A service that trusts a proxy and allows each client one request."""
     with Service(client_rate_limit=1, forwarded_allow_ips="127.0.0.0/8") as service:
         yield service
 
 
 def ask(service: Service, path: str = PRICE, **headers: str) -> httpx2.Response:
-    """GET a path, the price of a flight unless told otherwise, with these headers."""
+    """GET a path with these headers; the default is the price of a flight."""
     return service.http.get(
         path, headers={name.replace("_", "-"): value for name, value in headers.items()}
     )
@@ -72,7 +72,7 @@ NOT_FOUND = [
 
 @pytest.mark.parametrize("path", SPELLINGS + NOT_FOUND)
 def test_alternative_spellings_of_a_path_do_not_bypass_the_gate(keyed: Service, path: str) -> None:
-    with Wire(keyed) as wire:  # byte by byte: a client library would spell the path in its own way
+    with Wire(keyed) as wire:  # raw bytes: a client library would normalise the path
         received = wire.ask(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
 
     assert statuses(received) == [401 if path in SPELLINGS else 404]
@@ -90,7 +90,7 @@ def test_rate_limit_holds_for_all_workers_of_all_replicas(redis_server: RedisSer
     settings = {"client_rate_limit": 20, "redis_url": redis_server.url, "web_concurrency": 2}
     with Service(**settings) as one, Service(**settings) as other:
         began = time.monotonic()
-        # A connection each, so that all workers take part.
+        # A new connection each, so that all workers take part.
         statuses = [
             plain_http.get(f"{service.url}/flights/price").status_code
             for _ in range(20)
@@ -121,7 +121,7 @@ def test_replica_without_redis_applies_its_own_rate_limit_and_pacing(
             for service in (one, other)
         }
 
-    # A price, the pace, the allowance. Two replicas that share a Redis would give one price.
+    # A price, the pacing and the rate limit. Two replicas with one Redis would share these.
     assert statuses == {one: [200, 503, 429], other: [200, 503, 429]}
 
 

@@ -1,4 +1,4 @@
-"""An answer leaves in as few writes as it has pieces."""
+"""gunicorn sends a response in as few writes as possible."""
 
 import socket
 import sys
@@ -18,9 +18,11 @@ HERE = ("127.0.0.1", 8080)
 def writes(
     *pieces: bytes, method: str = "GET", length: int | None = None, header: str = "hit"
 ) -> list[bytes]:
-    """What gunicorn writes, a system call each, when an application answers with these pieces."""
+    """The system calls' data when an application answers with these pieces."""
 
-    client, server = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)  # keeps writes apart
+    client, server = socket.socketpair(
+        socket.AF_UNIX, socket.SOCK_DGRAM
+    )  # keeps the writes separate
     with closing(client), closing(server):
         client.send(f"{method} / HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         request = next(http.get_parser(Config(), server, HERE))
@@ -57,7 +59,7 @@ def test_large_body_is_sent_without_a_copy() -> None:
     response.write(body)
 
     (sent,) = sock.sendall.call_args.args
-    is_shared = sent is body  # a failure would print both
+    is_shared = sent is body  # asserting directly would print both bodies on failure
     assert is_shared
 
 

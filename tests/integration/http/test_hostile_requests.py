@@ -276,7 +276,7 @@ def test_slow_clients_do_not_delay_other_clients(service: Service) -> None:
 
 
 def connections(service: Service, port: int) -> int:
-    """How many of the service's connections lead to this port of ours."""
+    """The number of the service's connections to this local port."""
     rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
     pair = (f"0100007F:{service.port:04X}", f"0100007F:{port:04X}")
     return sum(tuple(row.split()[1:3]) == pair for row in rows)

@@ -32,18 +32,18 @@ def service(shared_sandbox: SandboxServer, redis: RedisServer) -> Iterator[Servi
 
 @pytest.fixture
 def day() -> str:
-    """A day that no other test asks for."""
+    """A day that no other test uses."""
     return some_day(next(_days))
 
 
 def searches(sandbox: SandboxServer) -> int:
-    """How often Amadeus was asked for offers."""
+    """The number of searches that Amadeus received."""
     calls: int = sandbox.counters()["search"]["calls"]
     return calls
 
 
 def asked_by_everybody(service: Service, **query: str) -> list[httpx2.Response]:
-    """The answers on twelve connections of their own, of which each worker gets some."""
+    """The answers on twelve new connections, which are spread over the workers."""
     answers = []
     for _ in range(12):
         with plain_http.client(base_url=service.url) as client:
@@ -70,7 +70,7 @@ def test_nocache_request_refreshes_the_price_for_all_clients(
 
 
 def agreed(answers: list[httpx2.Response]) -> list[httpx2.Response]:
-    """The answers, once all of them tell the refreshed price."""
+    """The answers, once all of them have the refreshed price."""
     assert {answer.json()["data"]["price"] for answer in answers} == {"111 EUR"}
     return answers
 
@@ -114,7 +114,9 @@ def test_keys_in_redis_all_expire(sandbox: SandboxServer, redis: RedisServer, da
         service.price(date=day, nocache="1")
         keys = [key.decode() for key in redis.client.scan_iter()]
         lives = {key: redis.client.ttl(key) for key in keys}
-        redis.client.delete(*redis.client.scan_iter("*quota|*"))  # it holds for others' services
+        redis.client.delete(
+            *redis.client.scan_iter("*quota|*")
+        )  # it is valid for other services too
 
     assert -1 not in lives.values()
     kinds = ("price|", "token|", "pace|", "quota|", ":mark")

@@ -1,4 +1,4 @@
-"""What the service writes about itself: one form, one request id, and nothing secret."""
+"""The log lines of the service: one form, one request id, and no secrets."""
 
 import base64
 import re
@@ -45,7 +45,7 @@ def test_log_holds_no_secret_at_any_level(sandbox: SandboxServer) -> None:
 
 
 def live_through_everything(sandbox: SandboxServer, service: Service, redis: RedisServer) -> None:
-    """Good answers, a repaired and a refused token, each kind of failure, a lost Redis."""
+    """Cause prices, a replaced and a refused token, all kinds of failure, a Redis outage."""
     service.price()
     sandbox.revoke_tokens(38192)
     service.price(date=some_day(31))

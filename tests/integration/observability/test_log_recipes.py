@@ -1,4 +1,4 @@
-"""The log is the same for every line, whoever wrote it, and its recipes work."""
+"""Every log line has the same form, gunicorn's included, and the documented recipes work."""
 
 import json
 import os
@@ -32,7 +32,7 @@ REQUEST_ID = "5f0a7b3c9d2e4f168a0b7c3d5e9f1a24"
 Lines = list[dict[str, Any]]
 
 
-# What gunicorn runs the service with, and a mistake in each worker.
+# The application under gunicorn, with a bug in each worker.
 CRASHING = """
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def eventful(
     shared_redis: RedisServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """The log of a service to which much has happened."""
+    """The log of a service in which many kinds of events happened."""
     folder = tmp_path_factory.mktemp("log")
     (folder / "crashing.py").write_text(CRASHING)
     shared_sandbox.clear()
@@ -112,7 +112,7 @@ def test_log_lines_are_json_with_documented_event_level_and_fields(eventful: Pat
 
 
 def test_scenario_of_these_tests_logs_most_events(eventful: Path) -> None:
-    """Or the test above would show little."""
+    """Otherwise the test above would show little."""
     happened = {line["event"] for line in lines(eventful.read_text())}
 
     assert happened >= {
@@ -189,9 +189,9 @@ get_logger().info("gunicorn", message="the last line")
 def test_log_redirected_to_a_file_has_every_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
     (command,) = re.findall(r"`(LOG_FORMAT=json make run .*)`", PAGE)
-    # Where the tests are started by make, this one would tell that it is not the first.
+    # If make runs the tests, this make would report that it is a nested one.
     without_make = {name: value for name, value in os.environ.items() if "MAKE" not in name}
-    # All is installed, and pip is not to look again.
+    # Everything is installed; pip need not check again.
     make = "make() { command make --old-file=.venv/run.stamp $@; }"
     run = subprocess.Popen(
         ["bash", "-c", f"{make}; {command.replace('-i log', f'-i {log}')}"],
@@ -238,7 +238,7 @@ def test_log_recipe_shows_what_it_promises(
 
 
 def only(wanted: Callable[[dict[str, Any]], object]) -> Callable[[str, Lines], bool]:
-    """Shows these lines of the log and no others."""
+    """The expected output of a recipe: exactly these log lines."""
 
     def shows(shown: str, log: Lines) -> bool:
         expected = [line for line in log if wanted(line)]

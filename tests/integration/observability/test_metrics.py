@@ -1,4 +1,4 @@
-"""/metrics tells of all workers, whichever is asked, and of everything that happened."""
+"""/metrics covers all workers, whichever worker answers."""
 
 import os
 import signal
@@ -28,19 +28,19 @@ pytestmark = pytest.mark.usefixtures("sandbox")  # without faults
 
 
 class Rises:
-    """By how much the samples of a service have risen since this was made."""
+    """The increase of a service's samples since this was created."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._before = {_identity(sample): sample.value for sample in samples(service)}
 
     def __call__(self, name: str, **labels: str) -> float:
-        """Of that name and with at least these labels, in sum."""
+        """The sum over samples of that name with at least these labels."""
         risen = self._risen(name)
         return sum(sample.value for sample in risen if labels.items() <= sample.labels.items())
 
     def labels(self, name: str, label: str) -> set[str]:
-        """Every value of a label of samples that have risen."""
+        """Every value of a label among samples that have increased."""
         return {sample.labels[label] for sample in self._risen(name)}
 
     def _risen(self, name: str) -> list[Sample]:
@@ -57,7 +57,7 @@ def _identity(sample: Sample) -> tuple[str, frozenset[tuple[str, str]]]:
 
 @pytest.fixture(scope="module")
 def service(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterator[Service]:
-    """One whose counts several tests see rising."""
+    """A service that several tests share; they look at increases only."""
     shared_sandbox.clear()
     shared_redis.client.flushall()
     settings = {"redis_url": shared_redis.url, "web_concurrency": 2, "amadeus_timeout": 2}
@@ -68,7 +68,7 @@ def service(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterato
 
 @pytest.fixture(scope="module")
 def hasty(shared_sandbox: SandboxServer) -> Iterator[Service]:
-    """One whose prices are good for a second, and whose calls have turns."""
+    """A service with a TTL of one second and paced calls."""
     shared_sandbox.clear()
     with Service.on(shared_sandbox, cache_ttl=1, amadeus_rate_limit=4) as service:
         yield service
@@ -87,13 +87,13 @@ def day() -> str:
 
 @pytest.fixture(scope="module")
 def plain() -> Iterator[Service]:
-    """One that several tests look at, and none of them changes."""
+    """A service that several tests read and none changes."""
     with Service() as service:
         yield service
 
 
 def ping(service: Service) -> None:
-    """On a connection of its own, so that any worker may be the one that answers."""
+    """Send a request on a new connection, so that any worker may answer."""
     plain_http.get(f"{service.url}/ping")
 
 

@@ -1,4 +1,4 @@
-"""The files in which workers count are as many as the workers, and gone with the last of them."""
+"""Each worker has its metric files, and the folder is removed with the last of them."""
 
 import os
 import re
@@ -27,7 +27,7 @@ def test_replaced_workers_leave_no_metric_files(service: Service) -> None:
         eventually(lambda: killed not in service.workers() and len(service.workers()) == 2)  # noqa: B023
     eventually(lambda: value(service, "workers") == 2)
 
-    # Of each kind one a slot, some made later than others; and the history that all share.
+    # One file of each kind per worker slot, some created later, and the shared history.
     known = re.compile(r"(counter|histogram|gauge_[a-z]+)_[01]\.db|history\.(json|lock)|lock")
     assert [
         file for file in metric_folder(service).iterdir() if not known.fullmatch(file.name)
@@ -49,13 +49,13 @@ def test_metrics_folder_of_a_killed_service_is_removed_at_next_start(service: Se
         eventually(lambda: all(has_ended(worker) for worker in workers))
 
     with Service():
-        eventually(lambda: not left.exists())  # another that starts now may be at it
+        eventually(lambda: not left.exists())  # a starting worker may be creating files
         assert metric_folder(service).is_dir()
         assert value(service, "workers") == 2
 
 
 def metric_folder(service: Service) -> Path:
-    """Where the workers of the service count, as the kernel knows it."""
+    """The metrics folder of the service, taken from the open files of its workers."""
     maps = Path(f"/proc/{service.workers()[0]}/maps").read_text().splitlines()
     (path, *_) = (line.split()[-1] for line in maps if line.endswith(".db"))
     return Path(path).parent

@@ -1,4 +1,4 @@
-"""/readyz says whether to send the service requests, and how it is."""
+"""/readyz says whether the service can take requests, and which parts are degraded."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ CHECKS = {"cache", "token", "amadeus"}
 
 @pytest.fixture(scope="module")
 def service(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterator[Service]:
-    """One that is well when a test begins."""
+    """A service that is healthy at the start of a test."""
     shared_sandbox.clear()
     shared_redis.client.flushall()
     with Service.on(shared_sandbox, redis_url=shared_redis.url, web_concurrency=1) as service:
@@ -26,7 +26,7 @@ def service(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterato
 
 def test_readiness_reports_the_age_of_each_check(service: Service, sandbox: SandboxServer) -> None:
     sandbox.revoke_tokens()
-    service.price(nocache="1")  # so that a token is fetched
+    service.price(nocache="1")  # makes the service fetch a token
 
     answer = service.get("/readyz").json()
 

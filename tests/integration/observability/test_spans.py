@@ -1,4 +1,4 @@
-"""Spans go to a collector where there is one; without one, nothing of them is there."""
+"""Spans are sent to a configured collector; without one, tracing is not even imported."""
 
 import subprocess
 import sys
@@ -32,14 +32,14 @@ _days = count(10)
 
 @pytest.fixture
 def spans() -> Iterator[Collector]:
-    """A collector of the test's own."""
+    """A collector for this test alone."""
     with Collector() as collector:
         yield collector
 
 
 @pytest.fixture(scope="module")
 def collector() -> Iterator[Collector]:
-    """That of `service`: a test finds its spans by their trace."""
+    """The collector of `service`; each test finds its spans by trace id."""
     with Collector() as collector:
         yield collector
 
@@ -56,13 +56,13 @@ def service(
 
 def traced(sandbox: SandboxServer, redis: RedisServer, collector: Collector) -> Service:
     settings = {"redis_url": redis.url, "web_concurrency": 1, **SOON}
-    settings["forwarded_allow_ips"] = "127.0.0.1"  # whose wishes are followed
+    settings["forwarded_allow_ips"] = "127.0.0.1"  # a trusted sender
     return Service.on(sandbox, otel_exporter_otlp_endpoint=collector.url, **settings)
 
 
 @pytest.fixture
 def trace_id(service: Service) -> Iterator[str]:
-    """The trace of all that a test asks the service for."""
+    """The trace id of all requests of a test."""
     trace_id = uuid4().hex
     service.http.headers["traceparent"] = traceparent(trace_id)
     yield trace_id
@@ -80,7 +80,7 @@ def day() -> str:
 
 
 def await_all(service: Service, collector: Collector) -> None:
-    """Until the collector has every span of what was answered before: they come in their order."""
+    """Wait until the collector has the spans of all earlier requests; spans arrive in order."""
     last = uuid4().hex
     service.http.get("/ping", headers={"traceparent": traceparent(last)})
     eventually(lambda: collector.named("GET /ping", last))
@@ -247,7 +247,7 @@ def test_standard_opentelemetry_variables_are_respected(spans: Collector) -> Non
 def test_new_traces_are_sampled_up_to_a_limit_per_second(
     service: Service, collector: Collector
 ) -> None:
-    """Asked until there were more than that, however slow the machine is."""
+    """Requests are sent until there are more than the limit, however slow the machine is."""
     service.price()
     await_all(service, collector)
     before = len(collector.spans)
@@ -315,7 +315,7 @@ def test_unreachable_collector_does_not_affect_requests(sandbox: SandboxServer) 
 
 
 def test_service_without_a_collector_imports_no_tracing_package() -> None:
-    """Redis' client looks for it by itself, and finds it only where it is installed."""
+    """The Redis client imports OpenTelemetry by itself if it is installed."""
     looks = """
 import sys
 import traceback

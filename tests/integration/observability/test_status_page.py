@@ -1,4 +1,4 @@
-"""/status shows people how the service is: in a real browser, as they look at it."""
+"""/status shows people the state of the service: tested in a real browser."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from tests.support.servers.service import Service, some_day
 
 pytestmark = pytest.mark.usefixtures("sandbox")  # without faults
 PHONE = 390
-# The lowest contrast of any text on the page with what is behind it (WCAG 2.2, 1.4.3).
+# The lowest contrast between any text and its background (WCAG 2.2, 1.4.3).
 LOWEST_CONTRAST = """
   const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
   const light = (channel) => (channel / 255 <= 0.04045 ? channel / 255 / 12.92
@@ -52,7 +52,7 @@ def two_workers(sandbox: SandboxServer, redis: RedisServer) -> Iterator[Service]
 
 @pytest.fixture(scope="module")
 def service(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterator[Service]:
-    """One that several tests look at, and leave as well as they found it."""
+    """A healthy service that several tests share and leave healthy."""
     shared_sandbox.clear()
     shared_redis.client.flushall()
     with two_workers(shared_sandbox, shared_redis) as service:
@@ -61,7 +61,7 @@ def service(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterato
 
 @pytest.fixture
 def troubled(sandbox: SandboxServer) -> Iterator[Service]:
-    """One that a test makes ill."""
+    """A service that a test may disturb."""
     with Service.on(sandbox) as service:
         service.price()
         yield service
@@ -69,7 +69,7 @@ def troubled(sandbox: SandboxServer) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def calm() -> Iterator[Service]:
-    """A service that nothing happens to, on the bundled sandbox."""
+    """An undisturbed service on the bundled sandbox."""
     with Service() as service:
         service.price(origin="NOWHERE")
         yield service
@@ -77,7 +77,7 @@ def calm() -> Iterator[Service]:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """Where the pictures go that people are to look at; `make pictures` keeps them."""
+    """The folder for screenshots; `make pictures` keeps them."""
     return Path(os.environ.get("PICTURES", tmp_path))
 
 
@@ -88,7 +88,7 @@ def take_picture(chrome: Chrome, path: Path) -> None:
 
 @pytest.fixture
 def paused(calm: Service, chrome: Chrome) -> Chrome:
-    """A page that shows what it is told to, and is not refreshed."""
+    """A page that shows a given report and is not refreshed."""
     look(chrome, calm)
     chrome.find_element(By.ID, "pause").click()
     return chrome
@@ -239,7 +239,7 @@ def test_status_page_of_every_worker_shows_an_open_circuit(
     with two_workers(sandbox, redis_server) as service:
         sandbox.fault("search", "status", "500")
         for adults in range(2, 8):
-            service.price(adults=str(adults))  # over one connection, and so to one worker
+            service.price(adults=str(adults))  # over one connection, so the same worker answers
         assert value(service, "breaker_open_workers") == 1
 
         seen = {plain_http.get(f"{service.url}/status.json").json()["status"] for _ in range(20)}
@@ -300,7 +300,7 @@ def test_status_page_tells_a_screen_reader_what_it_shows(calm: Service, chrome: 
 
 
 def accessible(chrome: Chrome) -> dict[str, list[str]]:
-    """The names of what a screen reader finds, by role."""
+    """The accessible names on the page, by role."""
     tree: dict[str, Any] = chrome.execute_cdp_cmd("Accessibility.getFullAXTree", {})
     names: dict[str, list[str]] = {}
     for node in tree["nodes"]:

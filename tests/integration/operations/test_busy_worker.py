@@ -1,4 +1,4 @@
-"""A busy worker is not a dead Redis, nor a dead Amadeus.
+"""A busy worker does not take Redis or Amadeus for down.
 
 `pytest -k busy_worker -rP` prints what docs/operations.md shows.
 """
@@ -38,7 +38,7 @@ def service(amadeus: QuickAmadeus, redis_server: RedisServer) -> Iterator[Servic
 
 
 def cold(service: Service, number: int) -> list[str]:
-    """So many questions that nobody has asked yet."""
+    """URLs of prices that have not been requested yet."""
     where = f"{service.url}/flights/price"
     return [
         f"{where}?origin={origin}&destination={destination}&date={some_day(ahead)}"
@@ -47,7 +47,7 @@ def cold(service: Service, number: int) -> list[str]:
 
 
 class Hits:
-    """Asks for a price that is in the cache, ten times a second while the `with` lasts."""
+    """Requests a cached price ten times a second while the `with` lasts."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -83,7 +83,7 @@ def test_crowd_of_cold_routes_is_not_taken_for_an_outage(
     refused = [reply for reply in replies if reply.status != 200]
     assert {reply.body["code"] for reply in refused} <= {"amadeus-unavailable"}
     assert all(1 <= int(reply.headers["Retry-After"]) <= 15 for reply in refused)
-    assert amadeus.slowest < 1.2  # or it would have been Amadeus that was late
+    assert amadeus.slowest < 1.2  # otherwise Amadeus itself was slow
     assert median(hits.seconds) < 0.25
 
 

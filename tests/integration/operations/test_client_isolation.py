@@ -1,4 +1,4 @@
-"""What one client does to itself costs nobody else anything."""
+"""A misbehaving client does not affect others."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import ROOT, Service, some_day
 
-pytestmark = pytest.mark.usefixtures("redis_server", "sandbox")  # empty and well
+pytestmark = pytest.mark.usefixtures("redis_server", "sandbox")  # empty, and without faults
 
 
 @pytest.fixture(scope="module")
@@ -131,13 +131,13 @@ def test_stalled_log_reader_blocks_no_request(sandbox: SandboxServer) -> None:
     os.close(log)
     with service:
         service.price()
-        for _ in range(11):  # more lines than the 10,000 that may wait
+        for _ in range(11):  # more lines than the queue of 10,000 holds
             assert slowest_hit(service) < 1
             with Wire(service) as wire:
                 assert statuses(wire.ask(PING * 1000)) == [200] * 1000
         said = os.read(nobody_reads, 1 << 20)
         assert b"cache.hit" in said
-        assert len(said) <= 1 << 16  # all that a pipe holds
+        assert len(said) <= 1 << 16  # the capacity of a pipe
         while b"log.dropped" not in said:
             said += os.read(nobody_reads, 1 << 20)
         os.close(nobody_reads)

@@ -20,12 +20,12 @@ CLIENTS = 40
 def service(shared_redis: RedisServer) -> Iterator[Service]:
     with Service(redis_url=shared_redis.url, web_concurrency=2) as service:
         eventually(lambda: len(service.log("service.warmed")) == 2)
-        service.http.close()  # an idle connection would hold a reload up
+        service.http.close()  # an idle connection would delay a reload
         yield service
 
 
 def connect(service: Service, stack: ExitStack, count: int = CLIENTS) -> list[socket.socket]:
-    """Clients that all come at once, and stay."""
+    """Connect clients at the same time, and keep their connections open."""
     return [
         stack.enter_context(socket.create_connection(("127.0.0.1", service.port)))
         for _ in range(count)
@@ -33,7 +33,7 @@ def connect(service: Service, stack: ExitStack, count: int = CLIENTS) -> list[so
 
 
 def taken(service: Service) -> list[int]:
-    """How many connections each worker has."""
+    """The number of connections of each worker."""
     return [connections_of(worker, service.port) for worker in service.workers()]
 
 
@@ -57,7 +57,7 @@ def test_old_workers_during_a_reload_delay_no_connection(service: Service) -> No
             eventually(lambda: sum(taken(service)) >= count)
             return time.monotonic() - started
 
-    # Two workers that each let a millisecond pass before each of theirs would never be so fast.
+    # Workers that accepted one connection per millisecond would not be this fast.
     eventually(lambda: seconds_for(count=400) < 0.2)
 
 
@@ -75,7 +75,7 @@ def test_repeated_bursts_of_connections_are_all_served(service: Service) -> None
 
 
 def served_at_once(service: Service) -> set[bytes]:
-    """How the answers to clients begin who are all connected before the first one asks."""
+    """The status lines for clients that all connect before the first request is sent."""
     with ExitStack() as stack:
         clients = connect(service, stack)
         for client in clients:

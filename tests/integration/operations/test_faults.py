@@ -1,4 +1,4 @@
-"""A fault at every step of a short story, of Redis and of Amadeus."""
+"""A fault of Redis or Amadeus at every step of a short scenario."""
 
 import json
 import re
@@ -21,7 +21,7 @@ monkey.patch_all()
 from tests.support.fault_stories import main
 main()
 """
-# A story waits more than it works, and only one is told in a process at a time.
+# A scenario mostly waits, and a process plays only one at a time.
 SHARES: Final = {"redis": 6, "amadeus": 2}
 
 pytestmark = pytest.mark.timeout(900)
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.timeout(900)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen of all faults."""
+    """The results of all faults."""
 
     played: dict[str, Counter[str]]
     findings: list[str]

@@ -1,4 +1,4 @@
-"""Going up and down, and what a killed worker costs."""
+"""Stopping, reloading and losing a worker."""
 
 import os
 import signal
@@ -32,7 +32,7 @@ def service(redis_server: RedisServer, sandbox: SandboxServer) -> Iterator[Servi
 
 @pytest.fixture(scope="module")
 def two_workers(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[Service]:
-    """A service that no test ends, and to which each request has a connection of its own."""
+    """A shared service with two workers; each request uses a new connection."""
     settings = {"redis_url": shared_redis.url, "web_concurrency": 2}
     with Service.on(shared_sandbox, **settings) as service:
         service.http.close()
@@ -105,7 +105,7 @@ def test_readiness_reports_stopping_before_connections_close(
         waiting = threads.submit(ask_at_once, [service.price_url()])
         eventually(lambda: sandbox.counters()["search"]["calls"])
         service.process.send_signal(signal.SIGTERM)
-        # On the connection that it has: soon there will be no other.
+        # On the existing connection: new ones will soon be refused.
         said = first_good(lambda: client.get(f"{service.url}/readyz"), lambda it: it.is_error)
         assert (said.status_code, said.json()["status"]) == (503, "stopping")
         assert waiting.result()[0].status == 200
@@ -120,7 +120,7 @@ def test_idle_clients_delay_the_stop_by_at_most_five_seconds(service: Service) -
         service.process.send_signal(signal.SIGTERM)
         assert statuses(idle.read()) == [200]
         assert time.monotonic() - started < 5.5
-    # gunicorn looks once a second whether all are gone.
+    # gunicorn checks once a second whether all workers have exited.
     assert service.process.wait(started + 7 - time.monotonic()) == 0
 
 
@@ -143,7 +143,7 @@ def test_sighup_reload_fails_no_request_and_keeps_the_token(
     sandbox.fault("search", "latency", 2000, origin="JFK")
     with ThreadPoolExecutor() as one, Load(two_workers.url, per_second=20, routes=40) as load:
         slow = one.submit(ask_at_once, [two_workers.price_url()])
-        eventually(lambda: len(load.outcomes) > 20)  # and so there are clients with connections
+        eventually(lambda: len(load.outcomes) > 20)  # so the connection pools are in use
         two_workers.process.send_signal(signal.SIGHUP)
         eventually(lambda: not before & set(two_workers.workers()))
         asked = len(load.outcomes)
@@ -157,7 +157,7 @@ def test_killed_worker_is_replaced_and_fails_only_its_own_requests(
 ) -> None:
     sandbox.fault("search", "latency", 1500)
     victim, survivor = two_workers.workers()
-    urls = [two_workers.price_url(ahead) for ahead in range(101, 121)]  # which nobody knows
+    urls = [two_workers.price_url(ahead) for ahead in range(101, 121)]  # an unknown method
     with ThreadPoolExecutor(20) as threads:
         asked = [threads.submit(ask_at_once, [url]) for url in urls]
         eventually(lambda: sandbox.counters()["search"]["calls"] == 20)
@@ -173,7 +173,7 @@ def test_killed_worker_is_replaced_and_fails_only_its_own_requests(
 def worker_in_this_process(
     sandbox: SandboxServer, redis_server: RedisServer
 ) -> Iterator[httpx2.Client]:
-    """From its warm-up to its stop: when its process ends, the kernel would close all."""
+    """A worker from warm-up to stop. Its process goes on, so leaked connections stay visible."""
     application = create_app(
         Settings(
             amadeus_base_url=sandbox.url,

@@ -1,4 +1,4 @@
-"""SIGHUP: what was changed is read and told, and what is wrong with it changes nothing."""
+"""SIGHUP applies changed settings and logs them; invalid settings change nothing."""
 
 import os
 import signal
@@ -23,18 +23,18 @@ def key_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def service(key_file: Path) -> Iterator[Service]:
-    """A service that has its keys from a file."""
+    """A service that reads its keys from a file."""
     with Service(api_keys_file=key_file, web_concurrency=2) as service:
         yield service
 
 
 def status(service: Service, key: str) -> int:
-    """What a request with that key is answered."""
+    """The status of a request with that key."""
     return service.http.get(service.price_url(), headers={"X-API-Key": key}).status_code
 
 
 def reload(service: Service, key: str) -> set[int]:
-    """Send SIGHUP, and ask with a key until all workers are new ones; the statuses of that."""
+    """Send SIGHUP and requests with a key until all workers are new; return the statuses."""
     before = set(service.workers())
     statuses = set()
 
@@ -48,7 +48,7 @@ def reload(service: Service, key: str) -> set[int]:
 
 
 def replace_workers(service: Service) -> None:
-    """Kill them, and wait until others are there."""
+    """Kill all workers, and wait for their replacements."""
     before = service.workers()
     for worker in before:
         os.kill(worker, signal.SIGKILL)
@@ -56,12 +56,12 @@ def replace_workers(service: Service) -> None:
 
 
 def name(key: str) -> str:
-    """What the log calls the holder of a key."""
+    """The name of a key's holder in the log."""
     return f"key-{sha256(key.encode()).hexdigest()[:12]}"
 
 
 def faults(service: Service) -> list[str]:
-    """What the log says that was wrong with new settings."""
+    """The errors in new settings that the log reports."""
     said = "SIGHUP did not change the settings: "
     messages = [line["message"] for line in service.log("gunicorn", level="error")]
     return [message.removeprefix(said) for message in messages if message.startswith(said)]

@@ -31,7 +31,7 @@ def three(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[
 
 @pytest.fixture
 def replicas(three: list[Service]) -> list[Service]:
-    """Three that are alive, with a worker each."""
+    """Three running replicas of one worker each."""
     for replica in three:
         if replica.process.poll() is not None:
             replica.launch()
@@ -79,7 +79,7 @@ def test_balancer_ignores_addresses_that_clients_claim() -> None:
         believed = client.get(replica.price_url(), headers=invented[0]).status_code
 
     assert statuses == [200, 429, 429]
-    assert believed == 200  # of a proxy that takes nothing out
+    assert believed == 200  # as if by a proxy that removes nothing
 
 
 def test_replicas_share_fetched_prices(replicas: list[Service], sandbox: SandboxServer) -> None:
@@ -137,7 +137,7 @@ def test_frozen_replica_delays_some_requests_and_fails_none(
 
 
 def send(replica: Service, number: signal.Signals) -> None:
-    """To all of its processes."""
+    """Send a signal to all processes of a replica."""
     for process in (replica.process.pid, *replica.workers()):
         os.kill(process, number)
 
@@ -147,5 +147,5 @@ def price_url(balancer: Balancer, date: str) -> str:
 
 
 def some_load(balancer: Balancer, routes: int = 40) -> Load:
-    """What a machine bears on which other tests run, and three replicas."""
+    """A load that the machine can take beside other tests and three replicas."""
     return Load(balancer.url, per_second=20, routes=routes)

@@ -1,4 +1,4 @@
-"""Secrets: in nothing that the service says, stores, shows or leaves behind."""
+"""Secrets appear nowhere: not in responses, logs, Redis, process lists or dumps."""
 
 import base64
 import os
@@ -37,7 +37,7 @@ PATHS = (
 
 
 class Scene(NamedTuple):
-    """A service that has lived through everything, and what its neighbours know."""
+    """A service after a long scenario, with all that it wrote and stored."""
 
     service: Service
     redis: RedisServer
@@ -75,7 +75,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 def live_through_everything(sandbox: SandboxServer, service: Service) -> str:
-    """Prices, each kind of failure, wrong keys and a worker's violent end; all that it answered."""
+    """Run prices, every kind of failure, wrong keys and a killed worker; return all responses."""
     heard = []
 
     def ask(path: str, key: str = API_KEY) -> None:
@@ -134,7 +134,7 @@ def test_redis_contains_no_usable_token(scene: Scene) -> None:
 
 
 def redis_content(scene: Scene) -> dict[bytes, bytes]:
-    """All keys and their values, as they are: a dump of them may be compressed."""
+    """All keys and values, uncompressed; Redis' own dump may be compressed."""
     with redis.Redis(port=scene.redis.port, password=PASSWORD, protocol=2) as client:
         return {key: client.get(key) for key in client.scan_iter()}
 

@@ -11,7 +11,7 @@ from tests.support.servers.service import Service
 from tests.support.soak import SETTINGS, Findings, Growth, Soak
 
 SECONDS: Final = float(os.environ.get("SOAK_SECONDS", "60"))
-# What a process may grow by: its copies of prices, its pools, and the allocator's habits.
+# The allowed growth of a process: copies of prices, pools, and the allocator's overhead.
 MEGABYTES: Final = 10
 FILES: Final = 20
 

@@ -1,4 +1,4 @@
-"""The first seconds of the service, with good and bad settings and a good and bad Amadeus."""
+"""The start of the service, with valid and invalid settings and a healthy or failing Amadeus."""
 
 import gc
 import resource
@@ -17,13 +17,13 @@ START_UP_SECONDS = 3.0
 
 
 class Unawaited(Service):
-    """Entered as soon as it serves, whether its warm-up is over or not."""
+    """A service that is entered once it serves, even during its warm-up."""
 
     awaited = "/flights/ping"
 
 
 def gunicorn(**environment: str) -> "subprocess.CompletedProcess[str]":
-    """Start the service with this environment, and let it end."""
+    """Run the service with this environment until it exits."""
     return subprocess.run(
         [GUNICORN],
         cwd=ROOT,
@@ -38,7 +38,7 @@ def gunicorn(**environment: str) -> "subprocess.CompletedProcess[str]":
 def test_failed_start_in_one_test_does_not_affect_others() -> None:
     with pytest.raises(RuntimeError, match="LOG_LEVEL must be"), Service(log_level="loud"):
         pass
-    gc.collect()  # what was left behind would be warned of here, and a warning is a failure
+    gc.collect()  # anything left open would cause a warning here, and warnings fail tests
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_warm_up_fetches_the_token_before_the_first_request() -> None:
     assert fetched["duration_ms"] > 0
     assert "request_id" not in fetched
     assert (warmed["cache"], warmed["token"]) == ("ok", "ok")
-    assert "amadeus" not in warmed  # nothing was asked that would show how it is
+    assert "amadeus" not in warmed  # no search was made that would show its state
 
 
 @pytest.mark.alone
@@ -133,7 +133,7 @@ def test_hanging_amadeus_neither_delays_nor_kills_a_starting_worker() -> None:
             price = first_good(service.price, lambda answer: answer.status_code == 200)
             assert service.workers() == workers
 
-    # It answered while its first call was still waiting, which has five seconds of its own.
+    # The service answered while the warm-up's token call was waiting, for up to five seconds.
     assert serving - launched < START_UP_SECONDS
     assert (warming.status_code, warming.json()["status"]) == (503, "starting")
     assert (hung.status_code, hung.json()["code"]) == (504, "amadeus-timeout")

@@ -1,4 +1,4 @@
-"""Each measurement runs, for as short as it can, so that none rots. No timing is asserted."""
+"""Every benchmark still runs. Each is kept short, and no timing is asserted."""
 
 import subprocess
 from pathlib import Path
@@ -12,7 +12,7 @@ _PYTHON = _ROOT / ".venv-bench" / "bin" / "python"
 
 
 def measured(module: str, *options: str) -> str:
-    """What a measurement prints."""
+    """The output of a benchmark."""
     done = subprocess.run(
         [_PYTHON, "-m", f"bench.{module}", *options],
         cwd=_ROOT,
@@ -82,7 +82,7 @@ def test_simulation_makes_one_call_per_window_for_routes_that_stay_warm() -> Non
     requests = 95 * 100
     read_through, least = (float(cell) * requests / 1000 for cell in cells(report, "1")[:2])
     assert round(least) == 10
-    # Ahead of each end, so a tenth more; whatever the dozen of processes.
+    # Refreshes come before the TTL ends: a tenth more calls, however many processes there are.
     assert 10 <= round(read_through) <= 12
 
 

@@ -1,4 +1,4 @@
-"""The files for Kubernetes, built by kubectl and held against the schemas of its API server."""
+"""The Kubernetes manifests, built by kubectl and validated against the API server's schemas."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ from api.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "deploy" / "kubernetes"
-# The oldest that is still maintained, and the newest that the validator knows.
+# The oldest maintained version, and the newest that the validator knows.
 VERSIONS = ("1.34", "1.37")
 
 Document = dict[str, Any]
@@ -30,7 +30,7 @@ def schemas() -> Any:
 
 @pytest.fixture(scope="module")
 def documents() -> list[Document]:
-    """What `kubectl apply --kustomize` would send."""
+    """The documents that `kubectl apply --kustomize` would send."""
     built = subprocess.run(
         ["kubectl", "kustomize", FOLDER], check=True, capture_output=True, text=True
     )
@@ -119,7 +119,7 @@ def test_secret_files_are_readable_by_the_service_alone(pod: Any) -> None:
 
 
 def config(documents: list[Document]) -> dict[str, str]:
-    """The settings that are no secrets."""
+    """The settings that are not secret."""
     data: dict[str, str] = only(documents, "ConfigMap")["data"]
     return data
 
@@ -139,7 +139,7 @@ def test_manifests_have_rate_limits_and_proxies_to_fill_in(
 
 @pytest.fixture
 def policy_in_full() -> Any:
-    """The network policy with all that its comments offer."""
+    """The network policy with all commented-out rules enabled."""
     text = (FOLDER / "network.yaml").read_text()
     return yaml.safe_load(re.sub(r"# (?=- |  ports)", "", text))
 
@@ -192,7 +192,7 @@ def test_pod_has_enough_time_to_stop_gracefully(pod: Any) -> None:
 
 
 def of_gunicorn(setting: str) -> int:
-    """What gunicorn.conf.py says."""
+    """A setting of gunicorn.conf.py."""
     text = (ROOT / "gunicorn.conf.py").read_text()
     (said,) = re.findall(rf"^{setting} = (\d+)$", text, re.MULTILINE)
     return int(said)

@@ -1,4 +1,4 @@
-"""The files for Prometheus and Grafana are right, and name what the service exports."""
+"""The Prometheus and Grafana files are valid and use metrics that the service exports."""
 
 import json
 import re
@@ -58,7 +58,7 @@ def service() -> Iterator[Service]:
 def prometheus(
     service: Service, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx2.Client]:
-    """A real Prometheus with our files, which has scraped a real service twice."""
+    """A real Prometheus with our files after two scrapes of a real service."""
     folder = tmp_path_factory.mktemp("prometheus")
     target = {"static_configs": [{"targets": [f"127.0.0.1:{service.port}"]}]}
     config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
@@ -100,9 +100,12 @@ def ask_for_much(service: Service) -> None:
 
 
 def asked(prometheus: httpx2.Client, expression: str) -> list[Any]:
-    """The answer to a query, which must be a good one."""
+    """The result of a query that must succeed."""
     response = prometheus.get("/query", params={"query": expression})
-    assert response.is_success, (expression, response.text)  # no JSON while Prometheus starts
+    assert response.is_success, (
+        expression,
+        response.text,
+    )  # Prometheus answers without JSON while it starts
     answer = response.json()
     assert answer["status"] == "success", (expression, answer)
     found: list[Any] = answer["data"]["result"]

@@ -1,4 +1,4 @@
-"""README.md and the pages of docs/ say what is so: commands, answers, tables and figures."""
+"""Commands, answers, tables and figures in README.md and docs/ are true."""
 
 import difflib
 import json
@@ -28,7 +28,7 @@ SETTINGS_PAGE = ROOT / "docs" / "settings.md"
 
 
 def blocks(language: str) -> list[str]:
-    """The code blocks in a language."""
+    """The code blocks in this language."""
     return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
 
@@ -43,7 +43,7 @@ def service() -> Iterator[Service]:
 
 
 def run(service: Service, command: str) -> str:
-    """What a command of the README prints, as its reader would run it."""
+    """The output of a README command, run as a reader would."""
     here = command.replace("http://localhost:8080", service.url)
     script = f"set -euo pipefail; {DAY}; {here}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
@@ -179,7 +179,7 @@ def test_documented_footprint_is_not_exceeded() -> None:
 
 
 def resident_megabytes(process: int) -> float:
-    """What of a process is in RAM (proc(5), VmRSS)."""
+    """The resident memory of a process (proc(5), VmRSS)."""
     status = Path(f"/proc/{process}/status").read_text()
     [kibibytes] = re.findall(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
     return int(kibibytes) * 1024 / 1_000_000

@@ -38,7 +38,7 @@ def test_connections_to_redis_are_bounded(topology: Topology) -> None:
     with topology() as (url, servers), closing(RedisStore(url)) as store:
         store.check()
         for server in servers:
-            server.client.client_pause(300)  # so that all of them wait at the same time
+            server.client.client_pause(300)  # makes all of them wait at the same time
         with ThreadPoolExecutor(CALLERS) as threads:
             found = list(threads.map(store.get, [f"price|{n}" for n in range(CALLERS)]))
         opened = [len(ours(server)) for server in servers]
@@ -47,5 +47,5 @@ def test_connections_to_redis_are_bounded(topology: Topology) -> None:
 
 
 def ours(server: RedisServer) -> list[object]:
-    """The connections that are the service's."""
+    """The connections of the service."""
     return [each for each in server.client.client_list() if each["name"] == "flight-price-api"]

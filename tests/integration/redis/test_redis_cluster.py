@@ -1,4 +1,4 @@
-"""What one question meets while a cluster moves its keys, loses a node or is cut off."""
+"""Commands while a cluster moves keys, loses a node or is unreachable."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ def _shared_cluster() -> Iterator[RedisCluster]:
 
 @pytest.fixture
 def servers(_shared_cluster: RedisCluster) -> RedisCluster:
-    """A cluster that is empty."""
+    """An empty cluster."""
     for server in _shared_cluster.masters():
         server.client.flushall()
     return _shared_cluster
@@ -45,7 +45,7 @@ def store(servers: RedisCluster) -> Iterator[RedisStore]:
 
 @contextmanager
 def slot_on_the_move(servers: RedisCluster) -> Iterator[tuple[RedisServer, RedisServer]]:
-    """From and to which master the slot goes, and then is."""
+    """Move a slot; yield its old and new master during the move, and finish it at the end."""
     giver = servers.owner_of(SLOT)
     taker = next(server for server in servers.masters() if server is not giver)
     setslot(taker, "IMPORTING", giver.node_id)

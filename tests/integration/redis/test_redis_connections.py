@@ -11,7 +11,7 @@ from tests.support.servers.service import Service
 
 
 def prices_in(redis: RedisServer) -> int:
-    """How many prices it keeps."""
+    """The number of prices in this Redis."""
     return len(list(redis.client.scan_iter("*price|*}")))
 
 
@@ -28,7 +28,7 @@ def test_stored_price_is_read_by_the_next_process() -> None:
 
 @pytest.fixture
 def tls_redis(tmp_path: Path) -> tuple[RedisServer, int, Path]:
-    """A Redis that speaks TLS on that port, and whom to trust for that."""
+    """A Redis with TLS on that port, and the authority that its clients trust."""
     authority = Authority(tmp_path)
     certificate = str(authority.certificate())
     port = free_port()

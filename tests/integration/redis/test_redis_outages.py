@@ -1,4 +1,4 @@
-"""Redis trouble costs milliseconds, and never an answer."""
+"""Redis outages delay requests by milliseconds and fail none."""
 
 import os
 import signal
@@ -20,13 +20,13 @@ from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import Service, some_day
 
 OUTAGE = ["cache.unavailable", "cache.recovered"]
-# How many days ahead of today nobody has asked for yet.
+# Days ahead of today that have not been requested yet.
 unasked = count(1)
 
 
 @pytest.fixture(scope="module")
 def own_redis() -> Iterator[RedisServer]:
-    """A Redis of these tests' own, to be mistreated. Each mends what it did."""
+    """A Redis that these tests may disturb. Each test repairs it."""
     with RedisServer() as server:
         yield server
 
@@ -39,7 +39,7 @@ def running(own_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[S
 
 @pytest.fixture
 def service(running: Service, own_redis: RedisServer, sandbox: SandboxServer) -> Service:
-    """One whose Redis and Amadeus are well, and which hears what is announced."""
+    """A service with a healthy Redis and Amadeus, subscribed to announcements."""
     del sandbox
     eventually(lambda: outages(running)[-1:] != OUTAGE[:1])
     eventually(own_redis.client.pubsub_channels)
@@ -47,7 +47,7 @@ def service(running: Service, own_redis: RedisServer, sandbox: SandboxServer) ->
 
 
 def outages(service: Service) -> list[str]:
-    """What was said of them so far."""
+    """The outages logged so far."""
     return [line["event"] for line in service.log() if line["event"] in OUTAGE]
 
 
@@ -70,7 +70,7 @@ def want_a_replica(server: RedisServer) -> None:
 def change_the_password(server: RedisServer) -> None:
     client = server.client
     client.config_set("requirepass", "another")
-    for kind in ("normal", "pubsub"):  # who is connected would not be asked for it
+    for kind in ("normal", "pubsub"):  # open connections would not have to authenticate
         client.client_kill_filter(_type=kind, skipme=True)
 
 
@@ -105,7 +105,7 @@ def test_requests_are_answered_in_an_outage_that_is_logged_once(
     mend(own_redis)
     eventually(lambda: outages(service)[before:] == OUTAGE, within=2)
     assert {reply.status for reply in replies} == {200}
-    # One in all waits for Redis' timeout, and 200 ms for a call on a busy machine are generous.
+    # One request waits for Redis' timeout; 200 ms for a call are generous on a busy machine.
     assert sum(reply.seconds > 0.3 for reply in replies) <= 3
     assert max(reply.seconds for reply in replies) < 0.8
     assert (kept.json(), kept.headers["X-Cache"]) == (known.json(), "hit")
@@ -165,7 +165,7 @@ def test_single_flight_still_works_within_a_worker_in_an_outage(
 
 
 class Detour(socketserver.ThreadingTCPServer):
-    """A way to Redis on which each answer takes `seconds` more."""
+    """A proxy to Redis that delays each answer by `seconds`."""
 
     daemon_threads = True
     seconds = 0.0
@@ -178,7 +178,7 @@ class Detour(socketserver.ThreadingTCPServer):
 
 
 class Passage(socketserver.BaseRequestHandler):
-    """One connection of it."""
+    """One connection through the proxy."""
 
     server: Detour
 
@@ -216,7 +216,7 @@ def test_slow_redis_is_used_until_it_exceeds_the_timeout(
         eventually(lambda: outages(service) == OUTAGE, within=2)
         way.shutdown()
     assert {reply.status for reply in slow + too_slow} == {200}
-    # A miss takes five round trips while Redis is used, and later one timeout.
+    # A miss takes five round trips while Redis is used, and one timeout afterwards.
     assert max(reply.seconds for reply in slow) < 1
     assert max(reply.seconds for reply in too_slow) < 0.8
     assert kept.headers["X-Cache"] == "hit"
@@ -247,7 +247,7 @@ def test_foreign_value_in_the_token_key_is_replaced_by_a_fetch(
     (key,), before = own_redis.keys("*token*"), outages(service)
     write(wrong, own_redis, key)
     (worker,) = service.workers()
-    os.kill(worker, signal.SIGKILL)  # the next has no copy of it
+    os.kill(worker, signal.SIGKILL)  # the new worker has no copy of it
     day = some_day(next(unasked))
     eventually(lambda: service.price(date=day).headers["X-Cache"] == "miss")
     assert own_redis.get(key).startswith(b"1 ")
@@ -256,7 +256,7 @@ def test_foreign_value_in_the_token_key_is_replaced_by_a_fetch(
 
 
 def write(wrong: str, server: RedisServer, key: bytes) -> None:
-    """Something under a key that is not ours."""
+    """Write a foreign value under one of our keys."""
     server.client.delete(key)
     if wrong == "list":
         server.client.rpush(key, "not", "ours")

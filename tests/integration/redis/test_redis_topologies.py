@@ -1,4 +1,4 @@
-"""Redis as people run it. `make test ARGS="-k topologies -rP"` prints the figures."""
+"""Redis Cluster, Sentinel, TLS, ACLs. `make test ARGS="-k topologies -rP"` prints the figures."""
 
 import re
 from collections.abc import Iterator
@@ -19,19 +19,19 @@ from tests.support.servers.redis_topology import ACL_FILE, LOGIN, USERS, RedisCl
 from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import Service
 
-WARM: Final = 40  # requests after which most routes are known
+WARM: Final = 40  # requests, after which most routes are cached
 
 
 @pytest.fixture(params=["redis", "valkey"])
 def program(request: pytest.FixtureRequest) -> str:
-    """The server that is run."""
+    """The server program."""
     return valkey() if request.param == "valkey" else REDIS
 
 
 @pytest.mark.alone
 def test_resharding_a_cluster_under_load_fails_no_request(sandbox: SandboxServer) -> None:
     with RedisCluster() as cluster, Service.on(sandbox, redis_url=cluster.url) as service:
-        # Of so many routes few are hits, which the workers answer without asking for a key.
+        # With so many routes, few requests are hits in the workers' copies.
         with Load(service.url, per_second=10, routes=2000) as load:
             eventually(lambda: len(load.outcomes) > WARM)
             cluster.reshard(2000)
@@ -50,7 +50,7 @@ def test_cluster_failover_under_load_fails_no_request(sandbox: SandboxServer, pr
     ):
         with _some_load(service) as load:
             eventually(lambda: len(load.outcomes) > WARM)
-            cluster.owner_of(slot=0).kill()  # the one that tells the workers the announcements
+            cluster.owner_of(slot=0).kill()  # the node that sends the announcements to the workers
             _every_worker_recovers(service)
             known = len(load.outcomes)
             eventually(lambda: len(load.outcomes) > known + WARM)
@@ -76,7 +76,7 @@ def test_sentinel_failover_under_load_fails_no_request(
             f"{_name(program)} Sentinel, the master killed: {load.summary()}; {_outages(service)}"
         )
         assert load.failed() == []
-        # One of the Sentinels may hear of it later than the service does.
+        # One of the Sentinels may learn of it later than the service.
         eventually(lambda: several.master_now() is not several.master)
         assert several.master_now().keys("*price*")
         assert several.denied() == []
@@ -164,7 +164,7 @@ def test_acl_file_lets_no_other_user_in(sandbox: SandboxServer, program: str) ->
 
 @pytest.fixture(scope="module")
 def rules() -> list[str]:
-    """What deploy/redis/users.acl lets the service do, after its name and password."""
+    """The service's rules in deploy/redis/users.acl, without its name and password."""
     (line,) = re.findall(
         r"^user flight-price-api on >change-me (.*)$", ACL_FILE.read_text(), re.MULTILINE
     )
@@ -175,7 +175,7 @@ def rules() -> list[str]:
 def service_of_a_user(
     shared_redis: RedisServer, shared_sandbox: SandboxServer, rules: list[str]
 ) -> Iterator[Service]:
-    """It may do in Redis what it needs to."""
+    """A service whose Redis user has the documented permissions."""
     _set_user(shared_redis, rules)
     url = shared_redis.url.replace("://", "://flight-price-api:secret@")
     with Service.on(shared_sandbox, redis_url=url, web_concurrency=1) as service:
@@ -196,7 +196,7 @@ def test_missing_redis_permission_is_an_outage_that_names_it(
 
 
 def _some_load(service: Service) -> Load:
-    """What a machine bears on which other tests run, and six servers."""
+    """A load that the machine can take beside other tests and six servers."""
     return Load(service.url, per_second=20, routes=30)
 
 

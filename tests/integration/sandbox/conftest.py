@@ -15,7 +15,7 @@ def _node_is_here() -> bool:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what needs Node where there is none, and say so."""
+    """Deselect the Node tests if Node is not installed, and report it."""
     left_out = [item for item in items if item.path.name == NODE_TESTS and not _node_is_here()]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -29,20 +29,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """One that a client may trust."""
+    """A certificate authority that clients can trust."""
     return Authority(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[SandboxServer]:
-    """One sandbox server for all tests of this folder; use `server`, which tidies up."""
+    """One sandbox server for all tests of this folder; tests use `server`, which resets it."""
     with SandboxServer() as server:
         yield server
 
 
 @pytest.fixture
 def server(running: SandboxServer) -> Iterator[SandboxServer]:
-    """A sandbox server without faults, limits or counts from before."""
+    """A sandbox server with faults, limits and counters reset."""
     running.clear()
     yield running
     running.clear()

@@ -1,7 +1,7 @@
-"""The official Node SDK, untouched, believes the sandbox. Runs where Node is installed.
+"""The official, unmodified Node SDK works with the sandbox. Runs if Node is installed.
 
-Over TLS, for this SDK takes `ssl: false` for unset (`options.ssl || … || true`) and cannot be
-talked into plain HTTP.
+TLS is needed: the SDK takes `ssl: false` for unset (`options.ssl || … || true`), so it cannot use
+plain HTTP.
 """
 
 import datetime as dt

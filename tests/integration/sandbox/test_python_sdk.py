@@ -1,6 +1,6 @@
-"""The official Python SDK, untouched, believes the sandbox; and each fault breaks it as known.
+"""The official, unmodified Python SDK works with the sandbox, and faults break it as expected.
 
-The second column is what the SDK was seen to do with such answers by other servers.
+The second column is how the SDK reacted to such answers of other servers.
 """
 
 import datetime as dt
@@ -30,13 +30,13 @@ ServerError = amadeus.client.errors.ServerError
 
 @pytest.fixture(scope="module", autouse=True)
 def _airports_are_read(running: SandboxServer) -> None:
-    """The first search takes the server longer than the patience that follows."""
+    """Let the server read its airports: its first search takes longer than the timeout below."""
     search(running)
 
 
 @pytest.fixture(autouse=True)
 def _short_of_patience() -> Iterator[None]:
-    """The SDK has no timeout of its own."""
+    """Set a short socket timeout: the SDK has none."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(0.5)
     yield

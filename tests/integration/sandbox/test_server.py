@@ -1,4 +1,4 @@
-"""The server: its line, its exit, its options, its connections."""
+"""The sandbox server: output, exit codes, options and connections."""
 
 import concurrent.futures
 import contextlib
@@ -38,7 +38,7 @@ def client(server: SandboxServer, **options: Any) -> Iterator[httpx2.Client]:
 
 
 def run(*options: str) -> "subprocess.CompletedProcess[str]":
-    """What the command says when it does not start."""
+    """Run the command with options that keep it from starting."""
     command = [sys.executable, "-m", "sandbox", *options]
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
@@ -91,7 +91,7 @@ BAD_OPTIONS = [
     (["--keyfile", "key.pem"], "--certfile"),
     (["--wings", "2"], "unrecognized"),
 ]
-# In one process, for each would take half a second to start.
+# In one process, because each start would take half a second.
 TRY_EACH = """
 import contextlib, io, json, sys
 from sandbox.__main__ import main
@@ -109,7 +109,7 @@ print(json.dumps([end(options) for options in json.loads(sys.argv[1])]))
 
 @pytest.fixture(scope="module")
 def ends() -> list[tuple[int, str]]:
-    """The exit code with each of BAD_OPTIONS, and what was said."""
+    """The exit code and the error output for each of BAD_OPTIONS."""
     tried = json.dumps([options for options, _ in BAD_OPTIONS])
     command = [sys.executable, "-c", TRY_EACH, tried]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=20, check=True)
@@ -206,7 +206,7 @@ def test_slowly_dripped_reply_takes_its_time(server: SandboxServer) -> None:
     assert server.counters()["search"]["calls"] == 1
 
 
-# Small ones, where a fault would take its time by itself.
+# Small values where a fault would be slow by default.
 ARGUMENTS = {
     "status": 429,
     "latency": 1,

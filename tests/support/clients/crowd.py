@@ -17,7 +17,7 @@ MAX_WAIT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Reply:
-    """One client's answer, and the seconds that it took to come."""
+    """The answer to one client, and its duration in seconds."""
 
     status: int
     headers: httpx2.Headers
@@ -26,14 +26,14 @@ class Reply:
 
 
 def ask_at_once(urls: Iterable[str]) -> list[Reply]:
-    """GET every URL, each on a connection of its own, all at the same moment."""
+    """GET all URLs at the same moment, each on its own connection."""
     return asyncio.run(_ask_all(list(urls)))
 
 
 def logged(replicas: Sequence[Service], replies: list[Reply], event: str) -> list[dict[str, Any]]:
-    """The lines of an event that are about the requests with these replies.
+    """The log lines of an event for the requests with these replies.
 
-    A worker writes its lines in order, a moment after what they tell; a request's last is awaited.
+    A worker writes its lines in order, a moment after the event; this awaits each request's last.
     """
     ids = {reply.headers["X-Request-ID"] for reply in replies}
 

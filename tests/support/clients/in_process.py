@@ -1,4 +1,4 @@
-"""The service in this process: falcon.testing sends requests, a sandbox answers searches."""
+"""The service in this process: falcon.testing sends requests, and a sandbox answers searches."""
 
 from types import TracebackType
 from typing import Any, Self
@@ -18,7 +18,7 @@ Headers = dict[str, str] | None
 
 
 class LocalService:
-    """The service with a sandbox of its own, ready for requests while the `with` lasts."""
+    """The service with its own sandbox, ready for requests while the `with` lasts."""
 
     def __init__(self, *, store: MemoryStore | None = None, **settings: Any) -> None:
         self._sandbox = httpx2.WSGITransport(app=create_sandbox(SandboxConfig(admin=True)))
@@ -44,7 +44,7 @@ class LocalService:
         return self.client.simulate_get(path, headers=headers, params=query)
 
     def price(self, method: str = "GET", headers: Headers = None, **query: str) -> Result:
-        """Ask for the price from JFK to LAX on a day that can be booked, unless told otherwise."""
+        """GET the price from JFK to LAX on a bookable day; parameters can be changed."""
         query = {"origin": "JFK", "destination": "LAX", "date": some_day(), **query}
         return self.client.simulate_request(method, "/flights/price", headers=headers, params=query)
 
@@ -54,11 +54,11 @@ class LocalService:
         self._admin.put("/faults", json=wanted).raise_for_status()
 
     def clear(self) -> None:
-        """Play no fault any more, and count from zero."""
+        """Remove all faults, and reset the counters."""
         self._admin.delete("/faults").raise_for_status()
         self._admin.delete("/counters").raise_for_status()
 
     def searches(self) -> int:
-        """How often Amadeus was asked for offers since the last `clear`."""
+        """The number of searches since the last `clear`."""
         calls: int = self._admin.get("/counters").json()["search"]["calls"]
         return calls

@@ -1,4 +1,4 @@
-"""A steady stream of price questions, and what became of each."""
+"""A steady stream of price requests, and the outcome of each."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ AIRPORTS = ("JFK", "LAX", "LHR", "CDG", "FRA", "MAD", "SIN", "SYD")
 class Outcome:
     """How one request ended.
 
-    status: 0 where no answer came; `problem` says why. age: what the answer said, in seconds.
+    status: 0 if there was no answer; `problem` says why. age: the Age header in seconds.
     asked_at: seconds of time.monotonic.
     """
 
@@ -33,10 +33,10 @@ class Outcome:
 
 
 class Load:
-    """Asks `per_second` times a second, in a thread of its own, while the `with` lasts.
+    """Sends `per_second` requests a second from its own thread while the `with` lasts.
 
-    The same few routes are asked again and again; one question in twenty goes past the cache.
-    A question is asked when it is due, whether those before it were answered or not.
+    It repeats the same few routes; one request in twenty bypasses the cache. A request is sent
+    when it is due, whether earlier ones have been answered or not.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Load:
         self._thread.join()
 
     def failed(self) -> list[Outcome]:
-        """Those that ended in anything but 200."""
+        """The outcomes other than 200."""
         return [outcome for outcome in self.outcomes if outcome.status != 200]
 
     def summary(self) -> str:
@@ -112,7 +112,7 @@ class Load:
 
 
 class _Client:
-    """HTTP/1.1 by hand, for which a client that can do all else takes four times the processor."""
+    """A minimal HTTP/1.1 client: a full-featured one takes four times the processor time."""
 
     def __init__(self, base_url: str, *, keep_alive: bool) -> None:
         where = urlsplit(base_url)
@@ -144,7 +144,7 @@ class _Client:
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         while self._idle:
             reader, writer = self._idle.pop()
-            if not reader.at_eof():  # nobody closed it meanwhile
+            if not reader.at_eof():  # not closed meanwhile
                 return reader, writer
             writer.close()
         return await asyncio.open_connection(self._host, self._port)

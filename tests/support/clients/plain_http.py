@@ -1,7 +1,7 @@
-"""HTTP without TLS to servers of this machine, whatever proxy the environment names.
+"""HTTP without TLS to servers on this machine, ignoring proxies in the environment.
 
-A client of httpx2 reads the world's authorities first, which takes 45 ms of processor time, unless
-`verify` names others or none.
+By default an httpx2 client first loads all certificate authorities, which takes 45 ms of processor
+time; `verify` avoids that.
 """
 
 from typing import Any
@@ -12,15 +12,15 @@ _PLAIN: dict[str, Any] = {"trust_env": False, "verify": False}
 
 
 def client(**options: Any) -> httpx2.Client:
-    """A client that keeps its connections."""
+    """A client that keeps its connections open."""
     return httpx2.Client(**_PLAIN | options)
 
 
 def async_client(**options: Any) -> httpx2.AsyncClient:
-    """The same for a loop of asyncio."""
+    """The same for asyncio."""
     return httpx2.AsyncClient(**_PLAIN | options)
 
 
 def get(url: str) -> httpx2.Response:
-    """GET a URL, on a connection of its own."""
+    """GET a URL on a new connection."""
     return httpx2.get(url, **_PLAIN)

@@ -1,4 +1,4 @@
-"""Speaks to a sandbox in process, with no socket, the way that the price service does."""
+"""A client for a sandbox in this process, without sockets."""
 
 import datetime as dt
 import re
@@ -8,7 +8,7 @@ import httpx2
 
 from sandbox import SandboxConfig, create_app
 
-# The day that the sandboxes of unit tests live on, and one that lies ahead.
+# Today for the sandboxes of unit tests, and a day in the future.
 TODAY = dt.date(2026, 11, 21)
 NOON = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC).timestamp()
 AHEAD = "2026-12-10"
@@ -24,7 +24,7 @@ JFK_TO_LAX: dict[str, Any] = {
 
 
 class Clock:
-    """A clock that stands still until told."""
+    """A clock that moves only when set."""
 
     def __init__(self, now: float = NOON) -> None:
         self.now = now
@@ -48,31 +48,31 @@ class InProcess:
         self._token: str | None = None
 
     def ask_token(self, **form: str) -> httpx2.Response:
-        """Ask for a token with this form."""
+        """Request a token with this form."""
         usual = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "secret"}
         return self.http.post(TOKEN, data=usual | form)
 
     @property
     def token(self) -> str:
-        """A token; the first one is kept."""
+        """A token, fetched once and then kept."""
         if self._token is None:
             self._token = str(self.ask_token().json()["access_token"])
         return self._token
 
     def get(self, query: object, token: str | None = None) -> httpx2.Response:
-        """Search with exactly this query: a dictionary, or a string as it stands."""
+        """Search with exactly this query, a dictionary or a raw query string."""
         headers = {"Authorization": f"Bearer {token or self.token}"}
         if isinstance(query, str):
             return self.http.get(f"{SEARCH}?{query}", headers=headers)
         return self.http.get(SEARCH, params=query, headers=headers)  # type: ignore[arg-type]
 
     def search(self, **changes: Any) -> httpx2.Response:
-        """Search JFK to LAX for one adult, but for these changes; None leaves one out."""
+        """Search JFK to LAX for one adult with these changes; None removes a parameter."""
         query = {k: v for k, v in (JFK_TO_LAX | changes).items() if v is not None}
         return self.get(query)
 
     def offers(self, **changes: Any) -> list[dict[str, Any]]:
-        """The offers of such a search."""
+        """The offers of a `search` with these changes."""
         answer = self.search(**changes)
         assert answer.status_code == 200, answer.text
         offers: list[dict[str, Any]] = answer.json()["data"]
@@ -91,7 +91,7 @@ class InProcess:
         assert answer.status_code == 200, answer.text
 
     def counters(self) -> dict[str, Any]:
-        """What the sandbox has counted."""
+        """The sandbox's counters."""
         counters: dict[str, Any] = self.http.get("/admin/counters").json()
         return counters
 
@@ -116,7 +116,7 @@ def body(*directions: tuple[str, str, str], **changes: Any) -> dict[str, Any]:
 
 
 def refusals(answer: httpx2.Response) -> list[tuple[int, str]]:
-    """Each code that a refusal names, with the parameter or pointer to blame."""
+    """The codes of a refusal, each with its parameter or pointer."""
     return [
         (item["code"], next(iter(item.get("source", {"": ""}).values())))
         for item in answer.json()["errors"]
@@ -124,12 +124,12 @@ def refusals(answer: httpx2.Response) -> list[tuple[int, str]]:
 
 
 def price(offer: dict[str, Any]) -> float:
-    """What an offer costs in all."""
+    """The total price of an offer."""
     return float(offer["price"]["grandTotal"])
 
 
 def length(text: str) -> dt.timedelta:
-    """A length of time in ISO 8601."""
+    """Parse an ISO 8601 duration."""
     match = re.fullmatch(r"PT(?:(\d+)H)?(?:(\d+)M)?", text)
     assert match
     return dt.timedelta(hours=int(match[1] or 0), minutes=int(match[2] or 0))

@@ -1,7 +1,7 @@
-"""Sends request heads that never end, a byte at a time, on several connections at once.
+"""Sends endless request heads, a byte at a time, on several connections at once.
 
-Run as a program of its own, since it must not share a processor's time slices with the clients
-whose waiting is measured: python -m tests.support.clients.slow_heads PORT
+It runs as a separate program, because it must not share processor time with the clients whose
+waiting time is measured: python -m tests.support.clients.slow_heads PORT
 """
 
 import socket
@@ -16,7 +16,7 @@ PAUSE_SECONDS = 0.0005
 
 
 def connect(port: int, length: int) -> socket.socket:
-    """A connection on which a head has begun."""
+    """Open a connection and send the beginning of a head."""
     attacker = socket.create_connection(("127.0.0.1", port))
     attacker.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     attacker.settimeout(1)
@@ -25,7 +25,7 @@ def connect(port: int, length: int) -> socket.socket:
 
 
 def attack(port: int) -> None:
-    """Send on all connections, and open those again that were closed."""
+    """Send bytes on all connections, and reopen those that were closed."""
     attackers: dict[int, socket.socket] = {}
     until = time.monotonic() + MAX_SECONDS
     while time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Speaks to the service, or what stands before it, byte by byte, as no client library would."""
+"""A raw TCP client for the service or its proxy, for bytes that no client library would send."""
 
 import re
 import socket
@@ -12,15 +12,15 @@ from tests.support.processes import MAX_WAIT_SECONDS, eventually
 from tests.support.servers.balancer import Balancer
 from tests.support.servers.service import Service
 
-# Where `struct tcp_info` of linux/tcp.h has it.
+# Its offset in `struct tcp_info` of linux/tcp.h.
 TCPI_DATA_SEGS_IN = 152
 PING = b"GET /flights/ping HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class Wire:
-    """A TCP connection to the service, for as long as the `with` lasts.
+    """A TCP connection to the service while the `with` lasts.
 
-    receive_buffer: bytes that the kernel takes before the service has to wait.
+    receive_buffer: bytes that the kernel accepts before the service has to wait.
     """
 
     def __init__(self, service: Service | Balancer, receive_buffer: int | None = None) -> None:
@@ -43,11 +43,11 @@ class Wire:
         self._socket.close()
 
     def send(self, data: bytes) -> None:
-        """Send all of it. Raises OSError once the service has closed."""
+        """Send all bytes. Raises OSError once the service has closed the connection."""
         self._socket.sendall(data)
 
     def send_until_stuck(self, data: bytes) -> None:
-        """Send it again and again until nobody takes any more."""
+        """Send the bytes repeatedly until all buffers are full."""
         self._socket.settimeout(1)
         try:
             while True:
@@ -56,7 +56,7 @@ class Wire:
             self._socket.settimeout(MAX_WAIT_SECONDS)
 
     def segments(self) -> int:
-        """How many times the network brought bytes from the service. Linux only."""
+        """The number of TCP segments with data received from the service. Linux only."""
         (count,) = struct.unpack_from(
             "I",
             self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192),
@@ -65,7 +65,7 @@ class Wire:
         return int(count)
 
     def drip_until_cut_off(self) -> None:
-        """Send a byte now and then until the service has closed."""
+        """Send a byte now and then until the service closes the connection."""
 
         def is_cut_off() -> bool:
             try:
@@ -77,16 +77,16 @@ class Wire:
         eventually(is_cut_off)
 
     def drip_fast_until_cut_off(self) -> None:
-        """Send thousands of bytes a second, each by itself, until the service has closed."""
+        """Send thousands of single bytes a second until the service closes the connection."""
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         give_up = time.monotonic() + MAX_WAIT_SECONDS
         with suppress(OSError):
             while time.monotonic() < give_up:
                 self.send(b"\r")
-                time.sleep(0.0005)  # or the network would join them
+                time.sleep(0.0005)  # otherwise the network stack would merge them
 
     def read(self) -> bytes:
-        """All that comes until the service closes."""
+        """Read until the service closes the connection."""
         received = b""
         try:
             while data := self._socket.recv(65536):
@@ -96,12 +96,12 @@ class Wire:
         return received
 
     def ask(self, data: bytes) -> bytes:
-        """Send it, end our side, and read all that comes."""
+        """Send the bytes, shut down our side, and read everything."""
         self.send(data)
         self._socket.shutdown(socket.SHUT_WR)
         return self.read()
 
 
 def statuses(received: bytes) -> list[int]:
-    """The status of each answer in what was received."""
+    """The status of each response in the received bytes."""
     return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", received)]

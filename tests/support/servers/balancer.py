@@ -1,4 +1,4 @@
-"""Runs the load balancer of deploy/balancer for a test, before replicas of the test's choice."""
+"""Runs the load balancer of deploy/balancer in front of a test's replicas."""
 
 import shutil
 import subprocess
@@ -27,8 +27,8 @@ class Balancer:
             raise RuntimeError("the tests need caddy: apt-get install caddy")
         folder = Path(self._folder.name)
         shutil.copy(ROOT / "deploy" / "balancer" / "Caddyfile", folder)
-        # As with compose they are found by name, each time anew. There one name has all their
-        # addresses; here all have one address, and ports of their own.
+        # As with compose, replicas are looked up by name each time. In compose one name has all
+        # addresses; here they share one address and differ in their ports.
         names = "".join(f"a 127.0.0.1 {port} {{\nrefresh 1s\n}}\n" for port in self._ports)
         (folder / "replicas.caddy").write_text(f"dynamic multi {{\n{names}}}\n")
         log = folder / "log"

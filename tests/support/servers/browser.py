@@ -1,4 +1,4 @@
-"""A real Chromium, and what a person sees in it."""
+"""A real Chromium for tests of pages."""
 
 import shutil
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ FLAGS = (
 
 @contextmanager
 def browser() -> Iterator[Chrome]:
-    """A Chromium for `tab`, which takes longer to start than most pages take to look at."""
+    """A Chromium for `tab`, shared because it is slow to start."""
     driver = shutil.which("chromedriver")
     if driver is None:
         raise RuntimeError("the tests need Chromium: apt-get install chromium chromium-driver")
@@ -40,11 +40,11 @@ def browser() -> Iterator[Chrome]:
 def tab(
     chrome: Chrome, width: int = 1100, height: int = 900, *, dark: bool = False
 ) -> Iterator[Chrome]:
-    """A tab of that many pixels, to which no other has left anything, until the `with` ends."""
+    """A fresh tab of this size in pixels while the `with` lasts."""
     others = chrome.current_window_handle
     chrome.switch_to.new_window("tab")
     try:
-        # Not the window: Chromium makes none narrower than 500 pixels.
+        # Not the window size: Chromium windows are at least 500 pixels wide.
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -58,7 +58,7 @@ def tab(
 
 
 def complaints(chrome: Chrome) -> list[str]:
-    """What the console says that is no plain message: errors, and breaches of the policy."""
+    """Errors in the browser console, including violations of the security policy."""
     lines = chrome.get_log("browser")  # type: ignore[no-untyped-call]
     return [line["message"] for line in lines if line["level"] != "INFO"]
 

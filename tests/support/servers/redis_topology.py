@@ -1,6 +1,6 @@
-"""Runs Redis for a test as people run it in production: as a cluster, or with Sentinels.
+"""Runs Redis for a test as in production: as a cluster, or with Sentinels.
 
-The users of the service, of replicas and of Sentinels there are those of deploy/redis/users.acl.
+The users of the service, of replicas and of Sentinels are those of deploy/redis/users.acl.
 """
 
 import subprocess
@@ -16,7 +16,7 @@ from tests.support.processes import eventually, free_port
 from tests.support.servers.redis_server import REDIS, RedisServer
 from tests.support.servers.redis_tls import Tls
 
-# How long a silent server is waited for before another takes its place; far more in production.
+# The time after which a silent server is replaced; much longer in production.
 NODE_TIMEOUT_MS: Final = 1000
 SERVICE_NAME: Final = "prices"
 ACL_FILE: Final = Path(__file__).resolve().parents[3] / "deploy" / "redis" / "users.acl"
@@ -58,11 +58,11 @@ class _Several:
         self._running.close()
 
     def _assemble(self) -> None:
-        """Make one Redis of the servers, and wait until they are that."""
+        """Connect the servers to one Redis, and wait until they are ready."""
         raise NotImplementedError
 
     def denied(self) -> list[dict[str, Any]]:
-        """What somebody tried on a server that is alive, and may not."""
+        """The commands that running servers denied."""
         alive = [server for server in self.servers if server.is_running]
         return [entry for server in alive for entry in cast("Any", server.client).acl_log()]
 
@@ -76,7 +76,7 @@ class _Several:
 
 
 class RedisCluster(_Several):
-    """Three masters with a replica each."""
+    """Three masters with one replica each."""
 
     def __init__(self, tls: Tls | None = None, program: str = REDIS) -> None:
         super().__init__([_cluster_node(tls, program) for _ in range(6)], tls)
@@ -88,7 +88,7 @@ class RedisCluster(_Several):
 
     @property
     def url(self) -> str:
-        """What REDIS_URL takes: two nodes, of which the others can be learned."""
+        """The value for REDIS_URL: two nodes, which tell of the others."""
         first, *_, last = self.servers
         return self._url("cluster", (first, last))
 
@@ -100,7 +100,7 @@ class RedisCluster(_Several):
         raise LookupError(slot)
 
     def masters(self) -> list[RedisServer]:
-        """Those that hold keys."""
+        """The servers that hold keys."""
         ports = {port for _, _, (_, port, *_), *_ in self._ask("CLUSTER SLOTS")}
         return [server for server in self.servers if server.port in ports]
 
@@ -109,7 +109,7 @@ class RedisCluster(_Several):
         return [key for server in self.masters() for key in server.keys(pattern)]
 
     def redirections(self) -> int:
-        """How often somebody was told that a slot has moved."""
+        """The number of replies that a slot has moved."""
         told = [cast("Any", server.client).info("errorstats") for server in self.masters()]
         return sum(each.get("errorstat_MOVED", {"count": 0})["count"] for each in told)
 
@@ -159,11 +159,11 @@ class SentinelRedis(_Several):
 
     @property
     def url(self) -> str:
-        """What REDIS_URL takes."""
+        """The value for REDIS_URL."""
         return self._url("sentinel", self.sentinels, f"/{SERVICE_NAME}/0")
 
     def master_now(self) -> RedisServer:
-        """The server that the Sentinels name."""
+        """The master according to the Sentinels."""
         return self._on_port(self._seen_by(self.sentinels[0])["port"])
 
     def _all_know_each_other(self) -> bool:
@@ -178,7 +178,7 @@ class SentinelRedis(_Several):
 
 
 class _Sentinel(RedisServer):
-    """A Sentinel writes what it learns into its configuration."""
+    """A Sentinel, which writes its state into its configuration file."""
 
     def __init__(self, master_port: int, tls: Tls | None, program: str) -> None:
         super().__init__(tls=tls, program=program)
@@ -200,7 +200,7 @@ def _cluster_node(tls: Tls | None, program: str) -> RedisServer:
         *USERS,
         *("--cluster-enabled", "yes", "--cluster-port", str(free_port())),
         *("--cluster-node-timeout", str(NODE_TIMEOUT_MS)),
-        # No list has a replica before its first copy, 5 s, and its first ping, 10 s.
+        # A replica is listed only after its first copy (5 s) and its first ping (10 s).
         *("--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"),
         tls=tls,
         program=program,

@@ -1,4 +1,4 @@
-"""Runs a sandbox server for a test, in a process of its own, and speaks to its admin URLs."""
+"""Runs a sandbox server for a test, and calls its admin URLs."""
 
 import json
 import signal
@@ -15,9 +15,9 @@ _PATIENCE = 20.0  # seconds
 
 
 class SandboxServer:
-    """`python -m sandbox` on a free port of this machine, for as long as the `with` lasts.
+    """`python -m sandbox` on a free local port while the `with` lasts.
 
-    `options` go to the command line as they are. `url` is where it listens.
+    `options` are passed on the command line. `url` is the address of the server.
     """
 
     url: str
@@ -49,7 +49,7 @@ class SandboxServer:
         self.stop()
 
     def stop(self) -> int:
-        """End the process if it is still there. Returns its exit code."""
+        """Stop the process if it is running. Returns its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -87,17 +87,17 @@ class SandboxServer:
         self.admin("PUT", "faults", wanted)
 
     def clear(self) -> None:
-        """Play no fault any more, and count from zero."""
+        """Remove all faults, and reset the counters."""
         self.admin("DELETE", "faults")
         self.admin("DELETE", "counters")
 
     def calls(self, leg: str) -> int:
-        """How often a leg was called since the counters were at zero."""
+        """The number of calls of a leg since the counters were reset."""
         count: int = self.counters()[leg]["calls"]
         return count
 
     def counters(self) -> dict[str, Any]:
-        """What has been asked since the last `clear`."""
+        """The counters since the last `clear`."""
         counters: dict[str, Any] = self.admin("GET", "counters")
         return counters
 
@@ -111,14 +111,14 @@ class SandboxServer:
         self.admin("POST", "tokens/revoke", {} if code is None else {"code": code})
 
     def admin(self, method: str, path: str, body: object = None) -> Any:
-        """Any request to the admin URLs. Raises urllib.error.HTTPError where it is refused."""
+        """Send a request to the admin URLs. Raises urllib.error.HTTPError if it is refused."""
         request = urllib.request.Request(  # noqa: S310 - our own address
             f"{self.url}/admin/{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
         )
-        # Whatever proxy the environment names, this stays on the machine.
+        # Ignore proxies in the environment.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(request, timeout=_PATIENCE) as answer:
             content = answer.read()

@@ -1,4 +1,4 @@
-"""Runs the service as its users do: gunicorn with real workers, spoken to over HTTP."""
+"""Runs the service as in production: gunicorn with real workers, called over HTTP."""
 
 import datetime as dt
 import json
@@ -20,26 +20,26 @@ from tests.support.processes import MAX_WAIT_SECONDS, eventually, free_port
 from tests.support.servers.sandbox_server import SandboxServer
 
 ROOT = Path(__file__).resolve().parents[3]
-# `make coverage` sets it. With it, each process that a test starts counts the lines it runs.
+# `make coverage` sets it. Processes that tests start then record coverage.
 _COVERAGE = "COVERAGE_PROCESS_CONFIG"
-# All that processes of the service get of this process's own environment.
+# The part of this process's environment that the service inherits.
 ENVIRONMENT = {name: os.environ[name] for name in ("PATH", _COVERAGE) if name in os.environ}
-# Spans need packages that only those install who collect them.
+# Spans need optional packages.
 TRACING_GUNICORN = Path(sys.executable).with_name("gunicorn")
-# What the image holds and nothing else: some packages import what developing takes, if it is
-# there. Only the development environment can measure coverage.
+# The packages of the image only: some packages import development tools if installed. Coverage
+# needs the development environment.
 GUNICORN = TRACING_GUNICORN if _COVERAGE in ENVIRONMENT else ROOT / ".venv-runtime/bin/gunicorn"
-# Routine probes have no line of their own.
+# Successful probes are not logged.
 UNLOGGED = ("/healthz", "/readyz")
 CLIENT_ID = "the-client-id"
 CLIENT_SECRET = "the-client-secret"
 
 
 class Service:
-    """The service on a free port of this machine, for as long as the `with` lasts.
+    """The service on a free local port while the `with` lasts.
 
-    `settings` become its environment, in lower case and without anything of this process's own.
-    It is entered once `awaited` answers 200.
+    `settings` (in lower case) become its environment, without this process's own variables. The
+    `with` block begins once `awaited` answers 200.
     """
 
     awaited = "/readyz"
@@ -64,12 +64,12 @@ class Service:
 
     @classmethod
     def on(cls, sandbox: SandboxServer, **settings: object) -> Self:
-        """The service with that sandbox for its Amadeus."""
+        """A service that uses that sandbox as Amadeus."""
         credentials = {"amadeus_client_id": CLIENT_ID, "amadeus_client_secret": CLIENT_SECRET}
         return cls(**{"amadeus_base_url": sandbox.url, **credentials, **settings})
 
     def launch(self, stdout: int | None = None) -> None:
-        """Start it, and wait for nothing. Its log goes to `stdout`, if that is given."""
+        """Start the service without waiting. Its log goes to `stdout` if given."""
         traced = "OTEL_EXPORTER_OTLP_ENDPOINT" in self._environment
         gunicorn = TRACING_GUNICORN if traced else GUNICORN
         if not gunicorn.exists():
@@ -81,7 +81,7 @@ class Service:
 
     @contextmanager
     def just_launched(self) -> Iterator[Self]:
-        """For as long as the `with` lasts, but from before it is ready."""
+        """Run the service while the `with` lasts, which begins before it is ready."""
         self.launch()
         try:
             yield self
@@ -112,8 +112,8 @@ class Service:
         self._folder.cleanup()
 
     def stop(self) -> int:
-        """Ask it to end, wait until it has, and return its exit code."""
-        self.http.close()  # an idle connection would hold the end up
+        """Stop the service gracefully, and return its exit code."""
+        self.http.close()  # an idle connection would delay the stop
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
@@ -128,27 +128,28 @@ class Service:
         return self.http.get(path, params=parameters)
 
     def price(self, **parameters: str) -> httpx2.Response:
-        """GET the price from JFK to LAX on a day that can be booked, unless told otherwise."""
+        """GET the price from JFK to LAX on a bookable day; parameters can be changed."""
         query = {"origin": "JFK", "destination": "LAX", "date": some_day(), **parameters}
         return self.get("/flights/price", **query)
 
     def price_url(self, ahead: int = 30) -> str:
-        """Where the price from JFK to LAX is, so many days ahead."""
+        """The URL of the price from JFK to LAX, this many days ahead."""
         return f"{self.url}/flights/price?origin=JFK&destination=LAX&date={some_day(ahead)}"
 
     @property
     def log_text(self) -> str:
-        """All that it has written to stdout and stderr."""
+        """Everything written to stdout and stderr."""
         return self._log.read_text(errors="replace")
 
     def log(self, event: str | None = None, **fields: object) -> list[dict[str, Any]]:
-        """The lines of its log so far, of one event and with these fields if so asked.
+        """The log lines so far, optionally of one event and with these fields.
 
-        A line may come a moment after the answer that it is about, so that of the last request
-        is awaited.
+        A line may be written a moment after its answer, so this awaits the last request's line.
         """
         if self._awaited_line:
-            with suppress(AssertionError):  # it logs less than requests, or was killed
+            with suppress(
+                AssertionError
+            ):  # the log level hides requests, or the service was killed
                 eventually(lambda: self._awaited_line in self.log_text, within=1)
             self._awaited_line = ""
         text = self.log_text
@@ -180,5 +181,5 @@ class Service:
 
 
 def some_day(ahead: int = 30) -> str:
-    """A day that can be booked, as the URL takes it."""
+    """A bookable day in the format of the URL."""
     return (dt.datetime.now(dt.UTC).date() + dt.timedelta(days=ahead)).isoformat()

@@ -1,4 +1,4 @@
-"""An upstream that gives a token, finds nothing, and remembers what it was sent."""
+"""An upstream that issues a token, finds no offers, and records its requests."""
 
 import json
 import threading
@@ -12,7 +12,7 @@ TOKEN = {"access_token": "a-token", "expires_in": 1799}
 
 
 class UpstreamRecorder:
-    """Listens on a free port of this machine for as long as the `with` lasts."""
+    """Listens on a free local port while the `with` lasts."""
 
     def __init__(self) -> None:
         self._requests: list[tuple[str, Message]] = []

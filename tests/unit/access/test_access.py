@@ -1,4 +1,4 @@
-"""Who may ask what, and how often: keys, rate limits and trusted proxies."""
+"""Keys, rate limits and trusted proxies."""
 
 import base64
 import time
@@ -21,23 +21,23 @@ _numbers = count(2)
 
 @pytest.fixture(scope="module")
 def keyed() -> Iterator[LocalService]:
-    """A service that asks for keys."""
+    """A service that requires keys."""
     with LocalService(api_keys=f"{OLD},{NEW}", operator_keys=OPERATOR) as service:
         yield service
 
 
 @pytest.fixture(scope="module")
 def limited() -> Iterator[LocalService]:
-    """A service that counts what a client asks."""
+    """A service with rate limits."""
     limits: dict[str, Any] = {"client_rate_limit": 3, "nocache_rate_limit": 1, "web_concurrency": 1}
     now = time.time()
-    store = MemoryStore(clock=lambda: now)  # so that the seconds that it tells are exact
+    store = MemoryStore(clock=lambda: now)  # makes Retry-After exact
     with LocalService(store=store, operator_keys=OPERATOR, **limits) as service:
         yield service
 
 
 class Client:
-    """One with an address of its own, who has not asked yet."""
+    """A client with a new address, which has made no request yet."""
 
     def __init__(self, service: LocalService) -> None:
         self._service = service
@@ -55,13 +55,13 @@ def client(limited: LocalService) -> Client:
 
 @pytest.fixture(scope="module")
 def proxied() -> Iterator[LocalService]:
-    """A service that trusts a proxy, and gives each client one request."""
+    """A service that trusts a proxy and allows each client one request."""
     with LocalService(client_rate_limit=1, forwarded_allow_ips="127.0.0.0/8") as service:
         yield service
 
 
 def ask(service: LocalService, path: str = PRICE, **headers: str) -> Result:
-    """GET a path, the price of a flight unless told otherwise, with these headers."""
+    """GET a path with these headers; the default is the price of a flight."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return service.client.simulate_get(path, headers=named)
 
@@ -201,7 +201,7 @@ def test_clients_behind_a_trusted_proxy_have_separate_rate_limits(proxied: Local
         for addresses in (
             "203.0.113.1",
             "203.0.113.2",
-            "198.51.100.7, 203.0.113.2",  # what the client itself wrote stands on the left
+            "198.51.100.7, 203.0.113.2",  # the leftmost address was written by the client itself
             "203.0.113.1, 127.0.0.9",
         )
     ]

@@ -1,4 +1,4 @@
-"""API keys: what is taken for one, and what is kept of it."""
+"""API keys: how they are parsed, matched and kept in memory."""
 
 import gc
 import secrets

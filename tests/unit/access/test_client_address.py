@@ -1,4 +1,4 @@
-"""Which client is behind a connection."""
+"""The address of the client behind a connection."""
 
 import gc
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Which resources the gate protects, and how it answers who may not pass."""
+"""The gate protects resources by their audience."""
 
 import falcon
 import pytest
@@ -17,7 +17,7 @@ CLIENT_KEY, OPERATOR_KEY = "the-key-of-a-client", "the-key-of-an-operator"
 
 
 class SilentResource:
-    """A new resource that says nothing about who may ask it."""
+    """A new resource that declares no audience."""
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.media = {"data": "secret"}

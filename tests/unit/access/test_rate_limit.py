@@ -1,4 +1,4 @@
-"""So many requests a minute and client."""
+"""The number of requests per minute and client."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_requests_are_granted_again_one_by_one(clock: Clock) -> None:
     limit = rate_limit(clock, 6)
     granted(limit, "a", 6)
 
-    clock.now += 20  # two turns of ten seconds
+    clock.now += 20  # two intervals of ten seconds
 
     assert granted(limit, "a", 6) == 2
 

@@ -1,4 +1,4 @@
-"""For how long a cache on the way, or the client's own, may keep an answer."""
+"""How long shared caches and clients may keep a response."""
 
 import falcon
 import pytest

@@ -1,4 +1,4 @@
-"""A method that nobody needs here is answered like any other mistake."""
+"""Unsupported HTTP methods are answered like any other client error."""
 
 from collections.abc import Iterator
 
@@ -22,13 +22,13 @@ def client() -> Iterator[TestClient]:
 
 
 def counted(status: int) -> float:
-    """How many requests of unknown methods ended so."""
+    """The number of requests with unknown methods and this status."""
     name = "flight_price_http_request_duration_seconds_count"
     labels = {"route": "/flights/price", "method": "other", "status": str(status)}
     return REGISTRY.get_sample_value(name, labels) or 0
 
 
-@pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")  # of wsgiref, in the client
+@pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")  # from wsgiref, in the test client
 @pytest.mark.parametrize("method", REFUSED)
 def test_unsupported_method_is_a_problem_with_request_id_counted_once(
     client: TestClient, method: str

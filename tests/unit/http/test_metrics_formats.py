@@ -1,4 +1,4 @@
-"""/metrics has the format that its reader asks for."""
+"""/metrics has the format that the client accepts."""
 
 from collections.abc import Iterator
 

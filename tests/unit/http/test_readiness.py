@@ -1,4 +1,4 @@
-"""/readyz stays 200 while something else than the service fails, and names it."""
+"""/readyz stays 200 while a dependency fails, and names it."""
 
 from tests.support.clients.in_process import LocalService
 

@@ -1,4 +1,4 @@
-"""What operators and orchestrators ask, and every other path."""
+"""Probes, version, and unknown paths."""
 
 from collections.abc import Iterator
 

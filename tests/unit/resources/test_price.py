@@ -24,13 +24,13 @@ def running() -> Iterator[LocalService]:
 
 @pytest.fixture
 def service(running: LocalService) -> LocalService:
-    """The service, whose Amadeus has no faults and was not asked yet."""
+    """The service, with faults removed and counters reset."""
     running.clear()
     return running
 
 
 class Clock:
-    """A clock that a test moves ahead."""
+    """A clock that a test can advance."""
 
     ahead = 0.0
 
@@ -45,7 +45,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def day() -> str:
-    """A day that no other test asks for."""
+    """A day that no other test uses."""
     return some_day(next(_days))
 
 

@@ -1,4 +1,4 @@
-"""A query string that was checked is not checked again, and must not outlive what it says."""
+"""Parsed query strings are cached, but their dates are checked again."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,9 @@ def test_cached_query_is_refused_once_its_day_is_past(
     client: TestClient,
 ) -> None:
     with time_machine.travel("2026-11-21T11:59:59Z", tick=False):
-        assert asked(client, "2026-11-20").status_code == 404  # it may be asked; nothing flies now
+        assert (
+            asked(client, "2026-11-20").status_code == 404
+        )  # a valid query; there are no flights now
     with time_machine.travel("2026-11-21T12:00:00Z", tick=False):
         assert asked(client, "2026-11-20").status_code == 400
 

@@ -5,11 +5,11 @@ from tests.support.clients.sandbox_client import InProcess
 
 @pytest.fixture(scope="session")
 def honest() -> InProcess:
-    """A sandbox that nobody changes: searches only."""
+    """A shared sandbox that no test changes: searches only."""
     return InProcess()
 
 
 @pytest.fixture
 def sandbox() -> InProcess:
-    """A sandbox of the test's own."""
+    """A sandbox for this test alone."""
     return InProcess()

@@ -1,4 +1,4 @@
-"""The admin URLs: closed unless asked for, exact about what they take, and they count right."""
+"""The admin URLs: off by default, strict about their input, and correct in their counts."""
 
 from typing import Any
 

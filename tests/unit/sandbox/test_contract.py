@@ -1,6 +1,6 @@
-"""Every answer has the form that its schema says.
+"""Every answer matches its schema.
 
-`make contract SPEC=<folder>` runs these tests with Amadeus's own OpenAPI files as a second judge.
+`make contract SPEC=<folder>` also checks the answers against Amadeus's own OpenAPI files.
 """
 
 from collections.abc import Iterator
@@ -136,7 +136,7 @@ EXAMPLES = [
 
 
 def unshown(schema: Json, contents: list[Json], path: str = "$") -> Iterator[str]:
-    """The properties of a schema that none of the contents has."""
+    """The properties of a schema that no example has."""
     for name, part in schema.get("properties", {}).items():
         values = [content[name] for content in contents if name in content]
         if not values:

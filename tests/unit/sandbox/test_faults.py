@@ -1,4 +1,4 @@
-"""Faults are read, aimed, counted down, and played on the answers of their leg."""
+"""Faults: parsing, targets, counts, and their effect on answers."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The parameters of GET act on the result."""
+"""The parameters of a GET search filter the result."""
 
 from typing import Any
 

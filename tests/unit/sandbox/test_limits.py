@@ -1,4 +1,4 @@
-"""The rate limits and the quota, each with its own 429; off unless asked for."""
+"""Rate limits and quota: off by default, each with its own 429."""
 
 import contextlib
 from typing import Any
@@ -19,7 +19,7 @@ def statuses(sandbox: InProcess, apart: float, number: int) -> list[int]:
     return found
 
 
-# An empty search is counted like any other; it is then refused with 400.
+# A search without parameters counts like any other, and then gets 400.
 def test_requests_are_unlimited_by_default(sandbox: InProcess) -> None:
     assert statuses(sandbox, 0, 100) == [400] * 100
 

@@ -1,4 +1,4 @@
-"""The offers are believable: times, places, carriers and amounts agree with each other."""
+"""Offers are realistic: times, places, carriers and amounts are consistent."""
 
 import datetime as dt
 from itertools import pairwise
@@ -137,7 +137,7 @@ def test_times_and_durations_agree_when_clocks_change(
     for offer in honest.offers(departureDate=date, **ends):
         for one in offer["itineraries"][0]["segments"]:
             took = moment(one["arrival"]) - moment(one["departure"])
-            # An hour that comes twice is written in one way.
+            # The hour that occurs twice when clocks change is ambiguous.
             folded = moment_again(one["arrival"]) - moment(one["departure"])
             assert length(one["duration"]) in {took, folded}
 

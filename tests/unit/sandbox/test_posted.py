@@ -1,4 +1,4 @@
-"""Searches by POST: their filters act, and what is wrong with a body is named."""
+"""POST searches: filters, and errors in the body."""
 
 from typing import Any
 
@@ -323,7 +323,7 @@ def arrivals(offers: list[dict[str, Any]]) -> list[str]:
 
 
 def ends(offer: dict[str, Any]) -> tuple[str, str]:
-    """Where a journey begins and where it ends."""
+    """The first and last airport of a journey."""
     first, last = (offer["itineraries"][n]["segments"][n] for n in (0, -1))
     return first["departure"]["iataCode"], last["arrival"]["iataCode"]
 

@@ -1,4 +1,4 @@
-"""The cheapest offer is the cheapest after rounding, however many are asked for."""
+"""Offers are compared by their rounded prices."""
 
 from sandbox.offers.itineraries import Departure, Itinerary
 from sandbox.offers.journeys import Journey

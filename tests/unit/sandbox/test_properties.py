@@ -1,4 +1,4 @@
-"""Whatever is asked within the specification, the answer keeps its promises."""
+"""Properties that hold for any search within the specification."""
 
 import datetime as dt
 from decimal import Decimal
@@ -27,7 +27,7 @@ airlines = st.sets(st.sampled_from(sorted(AIRLINES)), min_size=1, max_size=20).m
 
 @st.composite
 def searches(draw: st.DrawFn) -> dict[str, Any]:
-    """Any search that the specification allows."""
+    """Generates searches that the specification allows."""
     origin, destination = draw(st.lists(codes, min_size=2, max_size=2, unique=True))
     departure = TODAY + dt.timedelta(days=draw(days_ahead))
     adults = draw(st.integers(1, 9))

@@ -1,4 +1,4 @@
-"""The parameters of GET are checked as specified, each fault with its code and its name."""
+"""GET parameters are validated as specified; errors name the code and the parameter."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The sandbox as a whole: light, independent, friendly, and safe to share."""
+"""The sandbox as a whole: size, independence, latency, pages and thread safety."""
 
 import os
 import re
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def run(code: str, **environment: str) -> str:
-    """What these lines print in a new process."""
+    """The output of this code in a new process."""
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,

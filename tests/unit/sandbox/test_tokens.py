@@ -1,4 +1,4 @@
-"""Tokens are issued, verify themselves, expire and can be revoked."""
+"""Tokens are issued, verified, expire and can be revoked."""
 
 import pytest
 

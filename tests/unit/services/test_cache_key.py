@@ -1,4 +1,4 @@
-"""Which questions share an answer: those that are the same, and no others."""
+"""Queries share a cache key exactly if they are equal."""
 
 import datetime as dt
 from typing import Any
@@ -15,7 +15,7 @@ from api.settings.environments import AmadeusEnvironment
 TODAY = dt.datetime.now(dt.UTC).date()
 BASE: dict[str, Any] = {"origin": "JFK", "destination": "LAX", "date": TODAY + dt.timedelta(30)}
 
-# Few values of each, so that two draws are often the same and often differ in one thing only.
+# Few values of each, so that two queries are often equal or differ in one field only.
 queries = st.fixed_dictionaries(
     {
         "origin": st.sampled_from(["JFK", "jfk", "LON"]),

@@ -1,4 +1,4 @@
-"""The time that an answer may take, while the worker has other things to do."""
+"""Time limits on a busy worker."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from api.services.deadline import within
 
 @contextmanager
 def busy(seconds: float) -> Iterator[None]:
-    """Each turn of the loop takes so long."""
+    """Make each turn of the event loop take this long."""
 
     def work() -> None:
         while True:
@@ -27,7 +27,7 @@ def busy(seconds: float) -> Iterator[None]:
 def test_several_short_waits_stay_within_the_limit_on_a_busy_worker() -> None:
     with busy(0.05), within(0.1):
         for _ in range(5):
-            gevent.sleep(0.001)  # a round trip, after which the worker looks late
+            gevent.sleep(0.001)  # a round trip, which the busy worker notices late
 
 
 def test_silent_server_is_timed_out() -> None:

@@ -1,4 +1,4 @@
-"""The cheapest of several offers."""
+"""Selection of the cheapest offer."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""Places that are given in the order in which they are asked for."""
+"""Slots are given in the order of the requests."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from api.services.slots import QueueTooLong, Slots
 
 @contextmanager
 def crowd(number: int, come: Callable[[int], None]) -> Iterator[list[threading.Thread]]:
-    """So many threads, of which each begins a little after the one before it."""
+    """Threads that start one after the other."""
     threads = [threading.Thread(target=come, args=[each]) for each in range(number)]
     for thread in threads:
         thread.start()
@@ -53,7 +53,7 @@ def test_free_slot_goes_to_the_longest_waiter() -> None:
 def test_caller_with_too_long_an_expected_wait_is_refused_at_once() -> None:
     slots, end = Slots(2), threading.Event()
     with slots.hold():
-        time.sleep(0.1)  # which shows what is usual
+        time.sleep(0.1)  # establishes the usual duration
 
     def stay(_: int) -> None:
         with slots.hold():
@@ -65,7 +65,7 @@ def test_caller_with_too_long_an_expected_wait_is_refused_at_once() -> None:
             pass
         assert time.monotonic() - begun < 0.1
         end.set()
-    assert 0.9 < refused.value.seconds < 3  # two at a time, of twenty with this one
+    assert 0.9 < refused.value.seconds < 3  # two at a time, twenty with this one
 
 
 def test_caller_waits_for_a_slot_no_longer_than_its_limit() -> None:

@@ -1,4 +1,4 @@
-"""The last minutes are written by whichever worker comes first, and outlive it."""
+"""Any worker can record the status history, which survives that worker."""
 
 import fcntl
 import threading
@@ -13,7 +13,7 @@ from api.services.status_history import MAX_POINTS, STEP_SECONDS, History, Total
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """A clock that moves only when set."""
 
     now = 1000.0
 

@@ -1,4 +1,4 @@
-"""A worker that starts badly gets over it."""
+"""A worker recovers from a failed warm-up."""
 
 import threading
 
@@ -20,7 +20,7 @@ from tests.support.processes import eventually
 
 
 class OnceMistakenStore(MemoryStore):
-    """The first claim meets what nobody thought of."""
+    """A store whose first claim raises an unexpected error."""
 
     is_mistaken = True
 

@@ -1,4 +1,4 @@
-"""A request's head, as it arrives piece by piece."""
+"""Request heads that arrive in pieces."""
 
 from collections.abc import Iterable
 from itertools import chain, repeat
@@ -16,7 +16,7 @@ BEGINNING = b"GET / HTTP/1.1\r\nHost: x\r\nA:"
 
 
 class Client(Unreader):
-    """Has a piece ready whenever it is read."""
+    """A client socket that always has another piece to read."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         super().__init__()

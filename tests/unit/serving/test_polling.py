@@ -1,4 +1,4 @@
-"""A look at a socket that is not to wait."""
+"""Polling a socket with and without a timeout."""
 
 import os
 import select

@@ -1,4 +1,4 @@
-"""The worker's own answers, where nothing reaches the application."""
+"""Responses of the worker itself, which do not reach the application."""
 
 import socket
 from itertools import chain, repeat

@@ -1,4 +1,4 @@
-"""The ways to Redis that docs/operations.md shows, each with any kind of host."""
+"""The Redis URLs of docs/operations.md, with every kind of host."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ HOSTS = {"redis.example": "redis.example", "10.0.0.1": "10.0.0.1", "fe80::1": "[
 
 
 def hosts_of(where: RedisUrl) -> list[str]:
-    """The hosts that are connected to."""
+    """The hosts that a URL connects to."""
     server: dict[str, Any] = parse_url(where.server)  # type: ignore[no-untyped-call]
     return [host for host, _ in where.addresses] or [server["host"]]
 

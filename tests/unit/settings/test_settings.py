@@ -1,4 +1,4 @@
-"""The settings: what each takes, what follows from them, and how a bad one is named."""
+"""The settings: valid values, defaults derived from others, and errors."""
 
 import re
 import resource
@@ -20,7 +20,7 @@ CREDENTIALS = {"AMADEUS_CLIENT_ID": "some-id", "AMADEUS_CLIENT_SECRET": "some-se
 
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No variable of the developer's, no `.env`, and as many open files as gunicorn sees to."""
+    """No variables of the developer, no `.env`, and the open-file limit that gunicorn sets."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
@@ -39,7 +39,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def refusal(loaded: Any, capsys: pytest.CaptureFixture[str]) -> Any:
-    """What is said of an environment that is refused."""
+    """The error message for an invalid environment."""
 
     def refuse(**environment: str) -> str:
         with pytest.raises(SystemExit) as ended:

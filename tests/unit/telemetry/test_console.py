@@ -1,4 +1,4 @@
-"""On a terminal an event is one line that can be read at a glance."""
+"""Log lines on a terminal are short and readable."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Lines of the log: which there are, what they look like, and how they get out."""
+"""Log lines: their events, their format, and how they are written."""
 
 import _thread
 import ast
@@ -25,7 +25,7 @@ METHODS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
 
 
 def logging_calls(source: Path) -> Iterator[ast.Call]:
-    """The calls in a file that log a line."""
+    """The logging calls in a source file."""
     for node in ast.walk(ast.parse(source.read_text())):
         if not isinstance(node, ast.Call):
             continue
@@ -58,7 +58,7 @@ def test_scan_detects_an_unlisted_event(tmp_path: Path) -> None:
 
 
 def rendered(*, console: bool = False, **event: object) -> str:
-    """The line that an event becomes."""
+    """The rendered line of an event."""
     (record,), _ = make_record(None, str(event.get("level", "info")), event)
     return renderer(console=console, colors=False)(record).decode()
 
@@ -123,7 +123,7 @@ def test_log_lines_are_written_whole_and_in_order(pipe: tuple[int, int]) -> None
         assert lines.read() == b"".join(b"line %d\n" % number for number in range(2000))
 
 
-# The master has this thread when it forks its workers.
+# The master runs this thread when it forks its workers.
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("process", ["parent", "child"])
 def test_log_line_is_written_when_no_thread_can_be_started(
@@ -137,7 +137,7 @@ def test_log_line_is_written_when_no_thread_can_be_started(
     else:
         with monkeypatch.context() as limited:
             limited.setattr(_thread, "start_new_thread", no_more_threads)
-            with contextlib.suppress(RuntimeError):  # the child is to end in any case
+            with contextlib.suppress(RuntimeError):  # the child must end in any case
                 writer.write(b"a line\n")
         writer.close()
         if process == "child":
@@ -159,8 +159,8 @@ def test_stalled_log_reader_loses_counted_lines_and_delays_nothing(
     os.set_blocking(reader, False)
     writer = QueuedWriter(descriptor, bytes, max_lines=100)
     line = b"x" * 1023 + b"\n"
-    for _ in range(1000):  # a pipe takes 64 of them
-        writer.write(line)  # would hang here for ever
+    for _ in range(1000):  # a pipe holds 64 of them
+        writer.write(line)  # would otherwise hang here forever
 
     received = bytearray()
 

@@ -1,4 +1,4 @@
-"""Tracing needs packages that the service alone does not, and says so."""
+"""Tracing needs optional packages, and an error says which."""
 
 from contextvars import copy_context
 
@@ -46,7 +46,7 @@ def test_span_without_a_collector_does_nothing() -> None:
 
 
 class Full:
-    """A second that has had its traces."""
+    """A sampler whose limit for this second is reached."""
 
     def take(self) -> bool:
         return False

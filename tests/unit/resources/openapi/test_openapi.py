@@ -1,4 +1,4 @@
-"""/openapi.json says what the service does."""
+"""/openapi.json describes the real behaviour of the service."""
 
 import re
 from collections.abc import Iterator
@@ -87,7 +87,7 @@ def test_document_lists_every_error_of_the_errors_page(document: dict[str, Any])
 
 
 def codes(document: dict[str, Any], responses: dict[str, Any]) -> set[tuple[int, str]]:
-    """The status and code of each error among these answers."""
+    """The status and code of each documented error."""
     common = document["components"]["responses"]
     return {
         (int(status), code)

@@ -35,7 +35,7 @@ def clock() -> Clock:
 @pytest.fixture
 def closed(clock: Clock) -> Iterator[CircuitBreaker]:
     yield CircuitBreaker(clock=clock)
-    # All breakers of a process share one metric, so none changes it in the next test.
+    # All breakers of a process share one metric, so it is reset before the next test.
     for thread in threading.enumerate():
         if isinstance(thread, threading.Timer):
             thread.cancel()

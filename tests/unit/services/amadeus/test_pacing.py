@@ -1,4 +1,4 @@
-"""How far apart the turns are, for calls that may be late."""
+"""The distance between pacing turns allows for calls that are slightly late."""
 
 from itertools import count
 
@@ -11,7 +11,7 @@ from sandbox.state.rate_limits import Limits
 
 
 def refusals(limit: RateLimit, turn: float, late: float) -> int:
-    """How many of 400 calls are refused, of which each third arrives late."""
+    """The number of refused calls out of 400, if every third arrives late."""
     times = (number * turn + (number % 3 == 0) * late for number in count())
     limits = Limits(limit, None, monotonic=lambda: next(times))
     refused = 0

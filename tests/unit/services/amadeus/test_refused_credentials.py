@@ -1,4 +1,4 @@
-"""What comes in the place of a token, or oddly with one, makes nobody ask again and again."""
+"""Refused credentials and odd token replies do not cause repeated token calls."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_refused_credentials_cause_six_token_calls_in_the_first_minute(error_rep
         now += 0.125
 
     assert [int(at) for at in called_at] == [0, 1, 3, 7, 15, 31]
-    # Whoever came in a pause was told when it ends.
+    # Callers during a pause were told when it ends.
     assert told == {at + 2**number for number, at in enumerate(called_at)}
 
 
@@ -69,7 +69,7 @@ def test_corrected_secret_is_tried_immediately() -> None:
     with pytest.raises(AmadeusMisconfigured):
         provider("wrong").token(Deadline(5))
     assert provider("right").token(Deadline(5)).value == "t"
-    with pytest.raises(AmadeusMisconfigured):  # its pause goes on
+    with pytest.raises(AmadeusMisconfigured):  # its pause continues
         provider("wrong").token(Deadline(5))
 
 

@@ -1,4 +1,4 @@
-"""A token that Amadeus rejected is not used again, however late its end is heard of."""
+"""A rejected token is not used again, even by workers that learn of the rejection late."""
 
 import threading
 from collections.abc import Callable
@@ -24,14 +24,14 @@ OURS = Credentials("id", "secret")
 
 
 class LateStore(MemoryStore):
-    """Its end has not been heard of yet."""
+    """A store that has not learned of drops yet."""
 
     def drop(self, key: str, fetched_at: float) -> None:
         pass
 
 
 class BusyStore(MemoryStore):
-    """Somebody else comes while it drops something."""
+    """A store that runs `meanwhile` during a drop."""
 
     meanwhile: Callable[[], object]
 

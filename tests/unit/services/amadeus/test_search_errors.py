@@ -1,4 +1,4 @@
-"""What Amadeus refuses a search for is told in the words that it was asked in."""
+"""Amadeus's refusals of a search are reported with our parameter names."""
 
 import datetime as dt
 
@@ -13,7 +13,7 @@ QUERY = PriceQuery.model_construct(origin="JKF", destination="LAX", date=dt.date
 
 
 def said(*errors: tuple[int, str]) -> tuple[str, list[str]]:
-    """The sentence and the parameters for a reply that lists these codes and parameters."""
+    """The detail and the parameters for a reply with these codes and parameters."""
     listed = [
         {"code": code, "title": "INVALID THING", "source": {"parameter": name}}
         for code, name in errors

@@ -1,4 +1,4 @@
-"""Who waited for a fetch of somebody else's is told so, whatever came of it."""
+"""Callers that shared another caller's fetch are reported as coalesced, also on failure."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

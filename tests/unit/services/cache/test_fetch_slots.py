@@ -1,4 +1,4 @@
-"""How many fetches are under way at once, and what happens to those that wait."""
+"""The number of concurrent fetches is limited, and further ones wait in line."""
 
 import threading
 import time
@@ -20,13 +20,13 @@ Fetch = Callable[[Deadline], FetchedValue]
 
 @pytest.fixture
 def reader() -> ReadThrough:
-    """A read-through with two fetches at once."""
+    """A read-through with two fetch slots."""
     return ReadThrough(MemoryStore(), FETCH_TIMEOUT, max_fetches=2)
 
 
 @pytest.fixture
 def hasty_reader() -> ReadThrough:
-    """The same, which gives a fetch a second."""
+    """The same with a fetch timeout of one second."""
     return ReadThrough(MemoryStore(), 1.0, max_fetches=2)
 
 
@@ -42,7 +42,7 @@ def at_once(_: Deadline) -> FetchedValue:
 
 @contextmanager
 def two_under_way(reader: ReadThrough) -> Iterator[threading.Event]:
-    """Two fetches that take until the event, or the end of the `with`."""
+    """Two running fetches, which end with the event or the `with`."""
     begun, end = threading.Semaphore(0), threading.Event()
 
     def slow(_: Deadline) -> FetchedValue:

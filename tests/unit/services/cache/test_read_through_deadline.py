@@ -1,4 +1,4 @@
-"""What a caller gets whose time is over, and what is not begun for it."""
+"""A caller at its deadline gets what is stored, and no fetch is started for it."""
 
 import threading
 
@@ -18,7 +18,7 @@ def request(body: bytes = b"250") -> CacheRequest:
 
 
 class SlowToConfirm(MemoryStore):
-    """Who puts something hears of it late."""
+    """A store that confirms a put late."""
 
     def __init__(self) -> None:
         super().__init__()

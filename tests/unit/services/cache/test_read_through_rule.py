@@ -1,7 +1,7 @@
-"""The read-through's rule, under random interleavings of everything that can happen to it.
+"""The read-through's rule holds under random interleavings of events.
 
-Each seed is a story of its own. Real threads run it, and `test_read_through_gevent.py` runs it
-again with greenlets; `test_read_through_redis.py` tells such stories of Redis.
+Each seed is a story of its own. This module uses threads, `test_read_through_gevent.py` greenlets,
+and `test_read_through_redis.py` a real Redis.
 """
 
 import time
@@ -19,9 +19,9 @@ from api.services.cache.requests import CacheRequest, FetchedValue
 from api.services.deadline import Deadline
 from tests.support.stories import READERS, Clock, Story, hurry, played
 
-# Stories mostly wait, so that several are told at once.
+# Stories mostly wait, so several run at once.
 SEEDS = [range(first, first + 3) for first in (0, 3, 6, 9)]
-# A store's time is far from zero, also where this machine was started a minute ago.
+# A store's time is far from zero, even if this machine has just been started.
 EPOCH = 10_000_000.0
 
 
@@ -65,7 +65,7 @@ def test_clock_step_of_the_store_causes_a_fetch_and_no_failure(step: float) -> N
 
 
 class RoundingStore(MemoryStore):
-    """Decides by whole microseconds, as a script in Redis does."""
+    """A store that rounds times to microseconds, as a Redis script does."""
 
     claims = 0
 
@@ -80,7 +80,7 @@ class RoundingStore(MemoryStore):
 
 @pytest.fixture
 def rounding() -> RoundingStore:
-    """The second time that it is asked is a fraction of a microsecond later than the first."""
+    """A store whose second time reading is a fraction of a microsecond after the first."""
     times = [1_800_000_000.123456 + 3e-7, 1_800_000_000.123456]
     return RoundingStore(clock=lambda: times.pop() if len(times) > 1 else times[0])
 

@@ -1,4 +1,4 @@
-"""What Redis may answer, and when nothing is asked of it any more."""
+"""Unexpected replies of Redis, and a store that has been closed."""
 
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable
 
 
 class Redis:
-    """Answers to everything with a number, and remembers what it was asked."""
+    """Answers every command with a number, and records the commands."""
 
     def __init__(self) -> None:
         self.asked: list[object] = []
@@ -32,7 +32,7 @@ class Redis:
         self.is_open = False
 
     def meanwhile(self) -> None:
-        """What happens before it answers."""
+        """Called before each answer."""
 
 
 @pytest.fixture
