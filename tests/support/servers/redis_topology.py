@@ -84,7 +84,7 @@ class RedisCluster(_Several):
     def _assemble(self) -> None:
         addresses = [f"127.0.0.1:{server.port}" for server in self.servers]
         self._manage("create", *addresses, "--cluster-replicas", "1")
-        eventually(self._is_complete)
+        eventually(self.is_complete)
 
     @property
     def url(self) -> str:
@@ -137,7 +137,7 @@ class RedisCluster(_Several):
             stdout=subprocess.DEVNULL,
         )
 
-    def _is_complete(self) -> bool:
+    def is_complete(self) -> bool:
         return all(
             info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "6"
             for info in (server.client.cluster("info") for server in self.servers)
