@@ -3,7 +3,7 @@
     from sandbox import SandboxConfig, create_app
     application = create_app(SandboxConfig(rate_limit="test"))
 
-`create_app` gives a WSGI application; `python -m sandbox` serves it by itself.
+`create_app` returns a WSGI application; `python -m sandbox` serves it.
 """
 
 from sandbox.app import create_app

@@ -1,6 +1,6 @@
-"""`python -m sandbox`: serve the sandbox by itself."""
+"""The command `python -m sandbox`, which serves the sandbox."""
 
-# First of all, so that everything below waits without holding up other requests.
+# Patch before all other imports, so that waiting never blocks other requests.
 from gevent import monkey
 
 monkey.patch_all()
@@ -30,7 +30,7 @@ _PORTS = range(65536)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT. Returns the exit code: 0, or 2 if the port cannot be had."""
+    """Serve until SIGTERM or SIGINT. Return the exit code: 0, or 2 if the port cannot be used."""
     options = parser().parse_args(arguments)
     if options.keyfile and not options.certfile:
         parser().error("--keyfile requires --certfile")
@@ -51,30 +51,30 @@ def main(arguments: list[str] | None = None) -> int:
     url = url_of(scheme, options.host, server.socket.getsockname()[1])
     print(f"sandbox listening on {url}", flush=True)
     stop.wait()
-    # What hangs in the middle of an answer ends with the process, as in a crash.
+    # Unfinished answers end with the process, as in a crash.
     server.close()
     return 0
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    made = argparse.ArgumentParser(
+    """Return the parser of the command line."""
+    arguments = argparse.ArgumentParser(
         prog="python -m sandbox",
         description="A server that imitates the Amadeus flight search API with invented flights "
         "and prices, for trials and tests.",
     )
-    add = made.add_argument
+    add = arguments.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (127.0.0.1, this machine only)")
     add(
         "--port",
-        type=_whole(_PORTS),
+        type=_whole_number(_PORTS),
         default=9090,
         help="port to listen on; 0 chooses a free one (9090)",
     )
     add("--seed", default="amadeus", help="another text gives other flights and prices (amadeus)")
     add(
         "--token-life",
-        type=_whole(TOKEN_LIVES),
+        type=_whole_number(TOKEN_LIVES),
         default=1799,
         metavar="SECONDS",
         help="lifetime of an access token (1799)",
@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--quota",
-        type=_whole(COUNTS),
+        type=_whole_number(COUNTS),
         metavar="N",
         help="reject searches after the first N of a calendar month",
     )
@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
     add("--admin", action="store_true", help="enable the URLs under /admin")
     add("--certfile", help="serve TLS with this certificate (PEM)")
     add("--keyfile", help="private key of --certfile, if it is in another file")
-    return made
+    return arguments
 
 
 def _config(options: argparse.Namespace) -> SandboxConfig:
@@ -139,7 +139,7 @@ def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
     return context
 
 
-def _whole(within: range) -> Callable[[str], int]:
+def _whole_number(within: range) -> Callable[[str], int]:
     def convert(text: str) -> int:
         if not re.fullmatch("[0-9]{1,20}", text) or int(text) not in within:
             raise argparse.ArgumentTypeError(

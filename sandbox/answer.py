@@ -1,4 +1,4 @@
-"""One HTTP answer, whole and in memory, so that a fault can spoil it before it is sent."""
+"""A complete HTTP answer in memory, so that a fault can change it before it is sent."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 def json_bytes(value: object) -> bytes:
-    """Render as JSON."""
+    """Return a value as JSON."""
     return orjson.dumps(value)
 
 
 def reason(status: int) -> str:
-    """The words after the status number; a number that HTTP does not know gets plain ones."""
+    """Return the reason phrase of a status; `Unknown` for one that HTTP does not define."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -29,21 +29,21 @@ def reason(status: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, headers and the complete body. `Content-Length` is added when it is sent."""
+    """Status, headers and the complete body. Sending adds `Content-Length`."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     padding: int = 0
-    """So many blanks come after the body; they are never in memory all at once."""
+    """Number of spaces after the body. They are never in memory all at once."""
 
     @property
     def ok(self) -> bool:
-        """Whether this is a 200."""
+        """Whether the status is 200."""
         return self.status == HTTPStatus.OK
 
     def as_wsgi(self, start_response: StartResponse) -> Iterable[bytes]:
-        """Send it the ordinary way."""
+        """Send the answer as a WSGI application does."""
         headers = list(self.headers.items())
         has_body = self.status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
         if has_body:
@@ -59,7 +59,7 @@ class Answer:
             yield b" " * min(_PIECE, self.padding - sent)
 
     def head(self, **more: str) -> bytes:
-        """Status line and headers as bytes on the wire, with `more` headers (`_` read as `-`)."""
+        """Return status line and headers as sent, with `more` headers (`_` stands for `-`)."""
         lines = [f"HTTP/1.1 {self.status} {reason(self.status)}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in more.items()]
@@ -67,11 +67,11 @@ class Answer:
 
     @classmethod
     def of(cls, application: Application, environ: Environ) -> "Answer":
-        """Ask a WSGI application and keep what it says."""
-        said: list[tuple[str, list[tuple[str, str]]]] = []
+        """Call a WSGI application and return its answer."""
+        started: list[tuple[str, list[tuple[str, str]]]] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], *_: object) -> None:
-            said.append((status, headers))
+            started.append((status, headers))
 
         chunks = application(environ, start_response)
         try:
@@ -80,6 +80,6 @@ class Answer:
             close = getattr(chunks, "close", None)
             if close is not None:
                 close()
-        status, headers = said[-1]
+        status, headers = started[-1]
         kept = {name.title(): value for name, value in headers if name.lower() != "content-length"}
         return cls(int(status.split(" ", 1)[0]), kept, body)

@@ -1,4 +1,4 @@
-"""Puts a sandbox together; all wiring is in `create_app`."""
+"""The composition root of the sandbox."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from sandbox.errors import (
     SEARCH_TYPE,
     TOKEN_TYPE,
     AmadeusError,
-    RefusedSearch,
+    InvalidSearch,
     TokenError,
     errors_answer,
     token_error_answer,
@@ -29,9 +29,9 @@ _NOT_FOUND = 404
 
 
 def create_app(config: SandboxConfig = SandboxConfig()) -> Injector:  # noqa: B008 - it is frozen
-    """Make a sandbox: a WSGI application, ready at once; airports are read at the first search.
+    """Create a sandbox: a WSGI application. It loads the airports at the first search.
 
-    Raises ValueError, with a sentence for people, if one of `config.faults` makes no sense.
+    Raises ValueError with a message for the user if one of `config.faults` is invalid.
     """
     counters = Counters()
     controls = Controls(config)
@@ -44,40 +44,48 @@ def create_app(config: SandboxConfig = SandboxConfig()) -> Injector:  # noqa: B0
     app.add_route(TOKEN_PATH, TokenResource(tokens, controls))
     app.add_route(TOKEN_PATH + "/{access_token}", TokenInfoResource(tokens, controls))
     app.add_route(SEARCH_PATH, SearchResource(tokens, controls, Offers(config.seed, config.clock)))
-    app.add_error_handler(AmadeusError, _refuse)
-    app.add_error_handler(RefusedSearch, _refuse_search)
-    app.add_error_handler(TokenError, _refuse_token)
-    app.add_error_handler(falcon.HTTPError, _refuse_http)
+    app.add_error_handler(AmadeusError, _handle_amadeus_error)
+    app.add_error_handler(InvalidSearch, _handle_invalid_search)
+    app.add_error_handler(TokenError, _handle_token_error)
+    app.add_error_handler(falcon.HTTPError, _handle_http_error)
     if config.admin:
         add_admin_routes(app, controls, counters, faults, tokens)
     return Injector(app, counters, faults, controls.delay)
 
 
-def _refuse(req: falcon.Request, resp: falcon.Response, error: Exception, _: Any) -> None:
+def _handle_amadeus_error(
+    req: falcon.Request, resp: falcon.Response, error: Exception, _: Any
+) -> None:
     assert isinstance(error, AmadeusError)
     _send(resp, errors_answer(error, content_type=_type_for(req)))
 
 
-def _refuse_search(_: falcon.Request, resp: falcon.Response, error: Exception, __: Any) -> None:
-    assert isinstance(error, RefusedSearch)
+def _handle_invalid_search(
+    _: falcon.Request, resp: falcon.Response, error: Exception, __: Any
+) -> None:
+    assert isinstance(error, InvalidSearch)
     _send(resp, errors_answer(*error.errors))
 
 
-def _refuse_token(_: falcon.Request, resp: falcon.Response, error: Exception, __: Any) -> None:
+def _handle_token_error(
+    _: falcon.Request, resp: falcon.Response, error: Exception, __: Any
+) -> None:
     assert isinstance(error, TokenError)
     _send(resp, token_error_answer(error))
 
 
-def _refuse_http(req: falcon.Request, resp: falcon.Response, error: Exception, _: Any) -> None:
-    """What Falcon itself refuses: an unknown path or method gets the gateway's 38196."""
+def _handle_http_error(
+    req: falcon.Request, resp: falcon.Response, error: Exception, _: Any
+) -> None:
+    """Answer what Falcon itself rejects: 38196 for an unknown path, otherwise 477."""
     assert isinstance(error, falcon.HTTPError)
     resp.set_headers(error.headers or {})
     status = error.status_code
     unknown = status == _NOT_FOUND
-    refusal = AmadeusError(
+    amadeus_error = AmadeusError(
         38196 if unknown else 477, None if unknown else error.title, status=status
     )
-    _send(resp, errors_answer(refusal, content_type=_type_for(req)))
+    _send(resp, errors_answer(amadeus_error, content_type=_type_for(req)))
 
 
 def _type_for(req: falcon.Request) -> str:

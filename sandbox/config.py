@@ -1,4 +1,4 @@
-"""What a sandbox is told when it is made, and what may be changed while it runs."""
+"""The configuration of a sandbox."""
 
 import math
 import random
@@ -12,9 +12,9 @@ RateLimit = Literal["none", "test", "production"]
 RATE_LIMITS: tuple[RateLimit, ...] = get_args(RateLimit)
 
 TOKEN_LIVES = range(1, 10 * 365 * 24 * 3600 + 1)
-"""Seconds."""
+"""Valid lifetimes of a token, in seconds."""
 COUNTS = range(10**9 + 1)
-"""Of searches and of requests: JSON could not show much more."""
+"""Valid numbers of searches and of requests."""
 
 # The 99th percentile of the standard normal distribution.
 _Z99 = 2.326
@@ -22,7 +22,7 @@ _MAX_WAIT = 600_000.0  # milliseconds
 
 
 def whole_number(what: str, value: object, within: range) -> int:
-    """The value. Raises ValueError, with a sentence for people, if it is not one of these."""
+    """Return the value. Raises ValueError with a message for the user if it is not in the range."""
     if type(value) is not int or value not in within:
         raise ValueError(
             f"{what} must be a whole number from {within[0]} to {within[-1]}, not {value!r}"
@@ -32,9 +32,9 @@ def whole_number(what: str, value: object, within: range) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long an answer is held back, in milliseconds: always `p50`, or a long tail up to `p99`.
+    """The delay of an answer in milliseconds: `p50`, or a random delay if `p99` is set.
 
-    With `p99` set the delays are lognormal: half are below `p50`, one in a hundred above `p99`.
+    Random delays are lognormal: half are below `p50`, one in a hundred is above `p99`.
     """
 
     p50: float = 0.0
@@ -42,9 +42,9 @@ class Latency:
 
     @classmethod
     def parse(cls, text: object) -> "Latency":
-        """Read `120` (fixed) or `lognormal:80,900` (p50 and p99); milliseconds.
+        """Parse `120` (fixed) or `lognormal:80,900` (p50 and p99), in milliseconds.
 
-        Raises ValueError, with a sentence for people, on anything else.
+        Raises ValueError with a message for the user.
         """
         words = str(text).strip()
         try:
@@ -65,7 +65,7 @@ class Latency:
         return f"{self.p50:g}" if self.p99 is None else f"lognormal:{self.p50:g},{self.p99:g}"
 
     def seconds(self) -> float:
-        """Draw one delay."""
+        """Return the delay of one answer, in seconds."""
         if self.p99 is None:
             return self.p50 / 1000
         sigma = math.log(self.p99 / self.p50) / _Z99
@@ -82,32 +82,32 @@ def _milliseconds(text: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class SandboxConfig:
-    """Everything that can be said about a sandbox; the defaults are a friendly one.
+    """The configuration of a sandbox. By default it injects no faults and has no limits.
 
-    Prices, timetables and tokens follow from `seed`: two sandboxes with the same seed give the
+    `seed` determines prices, timetables and tokens: two sandboxes with the same seed return the
     same offers on the same day and accept each other's tokens.
 
-    Raises ValueError, with a sentence for people, for a life or a quota that could not work.
+    Raises ValueError with a message for the user for an invalid `token_life` or `quota`.
     """
 
     seed: str = "amadeus"
     token_life: int = 1799
-    """Seconds; 1799 is what Amadeus's own examples show."""
+    """In seconds; 1799 as in Amadeus's own examples."""
     client_id: str | None = None
     client_secret: str | None = None
-    """If set, all others are refused with 401 and 38187; otherwise any non-empty pair will do."""
+    """If set, other credentials get 401 and 38187. By default any non-empty pair is accepted."""
     rate_limit: RateLimit = "none"
     quota: int | None = None
-    """Searches in a calendar month (UTC), after which each gets 429 and 38195."""
+    """Searches per calendar month (UTC). Further searches get 429 and 38195."""
     latency: Latency = field(default_factory=Latency)
     faults: tuple[str, ...] = ()
-    """Each `LEG:NAME[=ARG][xCOUNT]`, played from the start."""
+    """Faults from the start, each `LEG:NAME[=ARG][xCOUNT]`."""
     admin: bool = False
-    """Whether the admin URLs are there at all."""
+    """Whether to enable the admin URLs."""
     clock: Callable[[], float] = time.time
-    """Seconds since the epoch; decides what is in the past and which tokens have expired."""
+    """Returns seconds since the epoch; used for dates and the expiry of tokens."""
     monotonic: Callable[[], float] = time.monotonic
-    """Seconds; decides what the rate limits count."""
+    """Returns seconds; used for the rate limits."""
 
     def __post_init__(self) -> None:
         whole_number("token_life", self.token_life, TOKEN_LIVES)

@@ -1,8 +1,9 @@
-"""The errors that Amadeus documents, and their two shapes.
+"""The errors of Amadeus, and their two formats.
 
 Sources: the OpenAPI files (425 to 32171, and 141), the developer guides' page on common errors
 (38187 to 38197, 39683, 39686), and reported answers (701, 1797). The search API and the gateway
-answer with a list `errors`; the token endpoint answers with one flat object.
+answer with a list `errors`; the token endpoint answers with one flat object. A leg is one of the
+two endpoints.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -67,19 +68,19 @@ KNOWN: dict[int, _Known] = {
     39686: _Known(401, "Invalid API key", "The API key is not valid"),
 }
 
-# What a status means when nobody says which code.
+# The code for a status if none is given.
 USUAL_CODE: dict[Leg, dict[int, int]] = {
     "search": {400: 477, 401: 38190, 403: 38197, 404: 1797, 429: 38194, 500: 141},
     "token": {400: 38187, 401: 38187, 403: 38197, 404: 38196, 429: 38194, 500: 38189},
 }
 
-# Codes that refuse the client itself: one flat object from the token endpoint, a list everywhere
-# else (docs/amadeus.md, section "Tokens").
+# Codes that reject the client itself. The token endpoint answers them with one flat object
+# (docs/amadeus.md, section "Tokens").
 _CLIENT_CODES = frozenset({38187, 39683, 39686})
 
 
 class AmadeusError(Exception):
-    """An answer that refuses: one documented code, and what in the request caused it."""
+    """One documented error; `parameter` or `pointer` names its cause in the request."""
 
     def __init__(
         self,
@@ -103,7 +104,7 @@ class AmadeusError(Exception):
             self.source = {"pointer": pointer}
 
     def item(self) -> dict[str, Any]:
-        """One entry of the list `errors`."""
+        """Return the error as an entry of the list `errors`."""
         item: dict[str, Any] = {"status": self.status, "code": self.code, "title": self.title}
         if self.detail:
             item["detail"] = self.detail
@@ -112,8 +113,8 @@ class AmadeusError(Exception):
         return item
 
 
-class RefusedSearch(Exception):
-    """Every fault of one search, for Amadeus names them all in one answer."""
+class InvalidSearch(Exception):
+    """All errors of one search. Amadeus reports them in one answer."""
 
     def __init__(self, errors: list[AmadeusError]) -> None:
         super().__init__("; ".join(map(str, errors)))
@@ -121,7 +122,7 @@ class RefusedSearch(Exception):
 
 
 class TokenError(Exception):
-    """A refusal by the token endpoint, in the flat shape of its OpenAPI file."""
+    """An error of the token endpoint, in the flat format of its OpenAPI file."""
 
     def __init__(self, error: str, description: str, *, status: int, code: int = 38187) -> None:
         super().__init__(f"{code} {description}")
@@ -135,18 +136,18 @@ class TokenError(Exception):
 
 
 def errors_answer(*errors: AmadeusError, content_type: str = SEARCH_TYPE) -> Answer:
-    """The answer with the list `errors`, its status that of the first one."""
+    """Return the answer with the list `errors` and the status of the first one."""
     body = json_bytes({"errors": [error.item() for error in errors]})
     return Answer(errors[0].status, {"Content-Type": content_type}, body)
 
 
 def token_error_answer(error: TokenError) -> Answer:
-    """The flat answer of the token endpoint."""
+    """Return the flat answer of the token endpoint."""
     return Answer(error.status, {"Content-Type": TOKEN_TYPE}, json_bytes(error.body))
 
 
 def documented_answer(leg: Leg, status: int, code: int | None = None) -> Answer:
-    """The body that Amadeus documents for this status (and code) on this leg."""
+    """Return the answer that Amadeus documents for a status (and code) of an endpoint."""
     if code is None:
         code = USUAL_CODE[leg].get(status, 38189 if leg == "token" else 141)
     if leg == "search":

@@ -1,1 +1,1 @@
-"""Faults: which there are, which are set, and how they are played."""
+"""Fault injection: the kinds of faults, the active ones, and how they change answers."""

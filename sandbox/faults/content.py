@@ -1,8 +1,8 @@
-"""Faults in what an answer says: its status, type, encoding or JSON.
+"""Faults in the content of an answer: its status, media type, encoding or JSON.
 
-Each is a function from the honest answer (and the fault's argument) to the spoiled one, so it can
-be played over any transport, in process too. Where the argument is `STATUS` or `STATUS:CODE`, the
-documented error of that status is spoiled in the place of the honest answer.
+Each fault is a function that takes the correct answer and the fault's argument, and returns the
+faulty answer. So these faults work over any transport, and in process. If the argument is `STATUS`
+or `STATUS:CODE`, the fault changes the documented error of that status instead.
 """
 
 import gzip
@@ -26,7 +26,7 @@ _HUGE = 50_000_000
 
 
 def base_answer(leg: Leg, answer: Answer, arg: str | None) -> Answer:
-    """The answer to spoil: the honest one, or the documented one for the status in `arg`."""
+    """Return the answer to change: the correct one, or the documented one for status `arg`."""
     if not arg:
         return answer
     status, _, code = arg.partition(":")
@@ -36,7 +36,7 @@ def base_answer(leg: Leg, answer: Answer, arg: str | None) -> Answer:
 
 
 def _with_body(make: Callable[[bytes], bytes], **headers: str) -> BodyFault:
-    """A fault that changes the bytes of the body and sets some headers."""
+    """Return a fault that changes the bytes of the body and sets headers."""
 
     def play(leg: Leg, answer: Answer, arg: str | None) -> Answer:
         base = base_answer(leg, answer, arg)
@@ -47,7 +47,7 @@ def _with_body(make: Callable[[bytes], bytes], **headers: str) -> BodyFault:
 
 
 def _constant(value: object) -> BodyFault:
-    """A fault that puts this JSON in the place of the body."""
+    """Return a fault that replaces the body with a JSON value."""
     return _with_body(lambda _: json_bytes(value))
 
 
@@ -77,7 +77,7 @@ def _no_content_type(leg: Leg, answer: Answer, arg: str | None) -> Answer:
 
 
 def _redirect(leg: Leg, answer: Answer, arg: str | None) -> Answer:
-    """`[STATUS:]LOCATION`; without a location there is no such header, as some gateways do it."""
+    """Redirect to `[STATUS:]LOCATION`. Without it, omit the header, as some gateways do."""
     status, found, location = (arg or "").partition(":")
     if not (found and status.isdigit()):
         status, location = "302", arg or ""
@@ -86,7 +86,7 @@ def _redirect(leg: Leg, answer: Answer, arg: str | None) -> Answer:
 
 
 def _huge(leg: Leg, answer: Answer, arg: str | None) -> Answer:
-    """Blank padding: still valid JSON, and true, for a reader with no limit."""
+    """Append spaces. The body remains valid JSON for a reader without a size limit."""
     return replace(answer, padding=int(float(arg or _HUGE)))
 
 
@@ -112,8 +112,8 @@ BODY_FAULTS: dict[str, BodyFault] = {
 }
 
 
-def _refusal(change: Callable[[dict[str, Any]], dict[str, Any]]) -> BodyFault:
-    """A fault in the list `errors`; status 400 unless the argument says another."""
+def _errors(change: Callable[[dict[str, Any]], dict[str, Any]]) -> BodyFault:
+    """Return a fault in the list `errors`; the default status is 400."""
 
     def play(leg: Leg, answer: Answer, arg: str | None) -> Answer:
         base = base_answer(leg, answer, arg or "400")
@@ -130,7 +130,7 @@ def _refusal(change: Callable[[dict[str, Any]], dict[str, Any]]) -> BodyFault:
 
 
 def _string_codes(leg: Leg, answer: Answer, arg: str | None) -> Answer:
-    """`status` and `code` as text, as some gateways in front of Amadeus write them."""
+    """Write `status` and `code` as strings, as some gateways in front of Amadeus do."""
     base = base_answer(leg, answer, arg or "429")
     content = orjson.loads(base.body)
     for item in content.get("errors", [content]):
@@ -140,19 +140,19 @@ def _string_codes(leg: Leg, answer: Answer, arg: str | None) -> Answer:
 
 BODY_FAULTS |= {
     "string_codes": _string_codes,
-    "errors_null": _refusal(lambda _: {"errors": None}),
-    "errors_dict": _refusal(lambda item: {"errors": {"code": item["code"], "title": "x"}}),
-    "source_null": _refusal(lambda item: {"errors": [item | {"source": None}]}),
-    "detail_int": _refusal(lambda item: {"errors": [item | {"detail": 42}]}),
-    "detail_null": _refusal(lambda item: {"errors": [item | {"detail": None}]}),
-    "two_errors": _refusal(
+    "errors_null": _errors(lambda _: {"errors": None}),
+    "errors_dict": _errors(lambda item: {"errors": {"code": item["code"], "title": "x"}}),
+    "source_null": _errors(lambda item: {"errors": [item | {"source": None}]}),
+    "detail_int": _errors(lambda item: {"errors": [item | {"detail": 42}]}),
+    "detail_null": _errors(lambda item: {"errors": [item | {"detail": None}]}),
+    "two_errors": _errors(
         lambda item: {"errors": [item, item | {"code": 32171, "title": "MANDATORY DATA MISSING"}]}
     ),
 }
 
 
 def _offers(change: Callable[[list[dict[str, Any]], str | None], None]) -> BodyFault:
-    """A fault in the list of offers; an answer without offers passes as it is."""
+    """Return a fault in the list of offers. It does not change an error."""
 
     def play(leg: Leg, answer: Answer, arg: str | None) -> Answer:
         if not answer.ok:
@@ -164,20 +164,23 @@ def _offers(change: Callable[[list[dict[str, Any]], str | None], None]) -> BodyF
     return play
 
 
-def _chosen(offers: list[dict[str, Any]], arg: str | None) -> tuple[list[dict[str, Any]], str]:
-    """All offers, or the first alone where the argument says `first` or `first:…`."""
+def _select(offers: list[dict[str, Any]], arg: str | None) -> tuple[list[dict[str, Any]], str]:
+    """Return the offers to change and the rest of the argument.
+
+    These are all offers, or only the first one if the argument is `first` or `first:…`.
+    """
     which, _, rest = (arg or "").partition(":")
     return (offers[:1], rest) if which == "first" else (offers, arg or "")
 
 
 def _missing_price(offers: list[dict[str, Any]], arg: str | None) -> None:
-    for offer in _chosen(offers, arg)[0]:
+    for offer in _select(offers, arg)[0]:
         del offer["price"]
 
 
 def _odd_price(offers: list[dict[str, Any]], arg: str | None) -> None:
-    chosen, price = _chosen(offers, "abc" if arg is None else arg)
-    for offer in chosen:
+    selected, price = _select(offers, "abc" if arg is None else arg)
+    for offer in selected:
         offer["price"]["grandTotal"] = offer["price"]["total"] = price
 
 
@@ -206,7 +209,7 @@ OFFER_FAULTS: dict[str, BodyFault] = {
 
 
 def _token(change: Callable[[dict[str, Any], str | None], None]) -> BodyFault:
-    """A fault in the token's JSON; a refusal passes as it is."""
+    """Return a fault in the token's JSON. It does not change an error."""
 
     def play(leg: Leg, answer: Answer, arg: str | None) -> Answer:
         if not answer.ok:

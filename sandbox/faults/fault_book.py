@@ -1,4 +1,4 @@
-"""Which faults are set, for which requests, and for how many of them."""
+"""The active faults: for which requests, and for how many of them."""
 
 import re
 import threading
@@ -12,14 +12,12 @@ from sandbox.faults.kinds import ARGUMENT_CHECKS, names_for
 _OPTION = re.compile(
     r"(?P<leg>[a-z]+):(?P<name>[a-z0-9_]+?)(=(?P<arg>.*?))?(x(?P<count>[0-9]+))?", re.DOTALL
 )
-
-
 _CODE = re.compile(r"[A-Z]{3}")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a search goes; the fields are None where the request does not say."""
+    """Origin, destination and date of a search; None for what the request does not state."""
 
     origin: str | None = None
     destination: str | None = None
@@ -31,9 +29,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: what is played, where, and for how many more requests (None: until changed).
+    """One fault, and the requests that it applies to.
 
-    Raises ValueError, with a sentence for people, when it makes no sense.
+    count: number of further requests; None means until the fault is changed.
+
+    Raises ValueError with a message for the user if it is invalid.
     """
 
     leg: Leg
@@ -67,9 +67,9 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> "Fault":
-        """Read `LEG:NAME[=ARG][xCOUNT]`, as in `search:status=429:38194x3`.
+        """Parse `LEG:NAME[=ARG][xCOUNT]`, as in `search:status=429:38194x3`.
 
-        Raises ValueError, with a sentence for people.
+        Raises ValueError with a message for the user.
         """
         match = _OPTION.fullmatch(text)
         if match is None:
@@ -79,8 +79,8 @@ class Fault:
         leg, count = match["leg"], match["count"]
         return cls(leg, match["name"], match["arg"], int(count) if count else None)  # type: ignore[arg-type]
 
-    def hits(self, leg: Leg, route: Route | None) -> bool:
-        """Whether it is for this request."""
+    def applies_to(self, leg: Leg, route: Route | None) -> bool:
+        """Return whether the fault is for this request."""
         if leg != self.leg:
             return False
         if self.origin is None and self.destination is None:
@@ -90,15 +90,15 @@ class Fault:
         )
 
     def precision(self) -> int:
-        """How narrowly it is aimed."""
+        """Return how specific the fault is: the number of airports that it names."""
         return (self.origin is not None) + (self.destination is not None)
 
     def target(self) -> tuple[str, str | None, str | None]:
-        """What it is for; of two faults for the same, the later replaces the earlier."""
+        """Return the key of the fault. A new fault replaces the one with the same key."""
         return (self.leg, self.origin, self.destination)
 
     def as_json(self) -> dict[str, Any]:
-        """The form in which the admin URLs show it."""
+        """Return the fault as the admin URLs show it."""
         shown = {"leg": self.leg, "fault": self.name, "arg": self.arg, "count": self.count}
         if self.origin or self.destination:
             shown |= {"origin": self.origin, "destination": self.destination}
@@ -106,7 +106,7 @@ class Fault:
 
 
 class FaultBook:
-    """The faults that are set. A fault for one route goes before one for all."""
+    """The active faults. A fault for one route takes precedence over one for all routes."""
 
     def __init__(self, faults: tuple[str, ...] = ()) -> None:
         self._lock = threading.Lock()
@@ -115,29 +115,29 @@ class FaultBook:
             self.set(Fault.parse(text))
 
     def set(self, fault: Fault) -> None:
-        """Add it; it replaces one for the same leg and route."""
+        """Add a fault. It replaces the one for the same endpoint and route."""
         with self._lock:
             self._faults[fault.target()] = fault
 
     def clear(self) -> None:
-        """Play nothing any more."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
     def all(self) -> list[Fault]:
-        """Those still to be played."""
+        """Return all active faults."""
         with self._lock:
             return list(self._faults.values())
 
     def take(self, leg: Leg, route: Route | None) -> Fault | None:
-        """The fault to play on this request, counted down; None for an honest answer."""
+        """Return the fault for this request and decrease its count; None for a correct answer."""
         if not self._faults:
             return None
         with self._lock:
-            hits = [fault for fault in self._faults.values() if fault.hits(leg, route)]
-            if not hits:
+            matching = [fault for fault in self._faults.values() if fault.applies_to(leg, route)]
+            if not matching:
                 return None
-            fault = max(hits, key=Fault.precision)
+            fault = max(matching, key=Fault.precision)
             if fault.count == 1:
                 del self._faults[fault.target()]
             elif fault.count is not None:

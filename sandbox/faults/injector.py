@@ -1,7 +1,7 @@
-"""The layer around the honest application: it counts, delays, and plays the faults.
+"""WSGI middleware that counts requests, delays answers and injects faults.
 
-It works on whole answers: a request of one of the two legs is answered honestly first, then the
-answer is spoiled as the fault says. All other requests (the page, the admin URLs) pass untouched.
+The application first answers a token or search request correctly; then the fault changes the
+complete answer. All other requests (the page, the admin URLs) pass unchanged.
 """
 
 import io
@@ -24,13 +24,13 @@ TOKEN_PATH = "/v1/security/oauth2/token"  # noqa: S105 - a path
 SEARCH_PATH = "/v2/shopping/flight-offers"
 
 _CONTENT_FAULTS = {**BODY_FAULTS, **OFFER_FAULTS, **TOKEN_FAULTS}
-# What is longer is cut, which no JSON survives.
+# A longer body is cut off, so it is no longer valid JSON.
 _MAX_BODY = 1_000_000
 _ERRORS_FROM = 400
 
 
 class Injector:
-    """A WSGI application around another one."""
+    """A WSGI application that wraps another one."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Injector:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         keep_body(environ)
-        # The router would let slashes more than one pass, unseen by all that looks at the path.
+        # The router ignores repeated slashes, but the comparison of paths here does not.
         environ["PATH_INFO"] = "/" + environ["PATH_INFO"].lstrip("/")
         leg = leg_of(environ["PATH_INFO"])
         if leg is None:
@@ -76,7 +76,7 @@ class Injector:
             time.sleep(seconds)
         answer = Answer.of(self._application, environ)
         if fault is not None:
-            answer = _spoil(fault, answer)
+            answer = _change_content(fault, answer)
         if answer.status >= _ERRORS_FROM:
             self.counters.refused(leg, error_codes(answer.body))
         play = WIRE_FAULTS.get(fault.name) if fault is not None else None
@@ -86,22 +86,22 @@ class Injector:
         return []
 
 
-def _spoil(fault: Fault, answer: Answer) -> Answer:
+def _change_content(fault: Fault, answer: Answer) -> Answer:
     if fault.name in CUT_FAULTS:
         return base_answer(fault.leg, answer, fault.arg)
-    spoil = _CONTENT_FAULTS.get(fault.name)
-    return answer if spoil is None else spoil(fault.leg, answer, fault.arg)
+    change = _CONTENT_FAULTS.get(fault.name)
+    return answer if change is None else change(fault.leg, answer, fault.arg)
 
 
 def leg_of(path: str) -> Leg | None:
-    """Which leg a path belongs to."""
+    """Return the endpoint that a path belongs to, or None."""
     if path == SEARCH_PATH:
         return "search"
     return "token" if path == TOKEN_PATH or path.startswith(TOKEN_PATH + "/") else None
 
 
 def route_of(environ: Environ) -> Route:
-    """Where a search goes, as far as can be told; the body of a POST stays readable."""
+    """Return the route of a search. The body of a POST can be read again afterwards."""
     if environ["REQUEST_METHOD"] == "POST":
         return _route_of_post(environ)
     query = parse_qs(environ.get("QUERY_STRING", ""))
@@ -122,9 +122,9 @@ def _route_of_post(environ: Environ) -> Route:
 
 
 def keep_body(environ: Environ) -> None:
-    """Read the body into memory, so that it can be read twice and has a length.
+    """Read the body into memory, so that it has a length and can be read twice.
 
-    The Node SDK sends its bodies in chunks, without a length.
+    The Node SDK sends its bodies chunked, without a length.
     """
     stated = environ.get("CONTENT_LENGTH")
     if stated:
@@ -137,7 +137,7 @@ def keep_body(environ: Environ) -> None:
 
 
 def error_codes(body: bytes) -> list[str]:
-    """The codes that a refusal names, in either shape."""
+    """Return the codes in the body of an error, in either format."""
     try:
         content = orjson.loads(body)
         if "code" in content:

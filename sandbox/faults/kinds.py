@@ -1,7 +1,7 @@
-"""The names of all faults, and what each takes as its argument.
+"""The names of all faults, and the checks of their arguments.
 
-They cover each way of misbehaving in which the official SDKs were seen to break. Three kinds:
-answers spoiled in content (`fault_bodies`), spoiled on the wire (`fault_wire`), and late ones.
+The faults cover every misbehaviour that was seen to break the official SDKs. There are three kinds:
+faulty content (`content`), faults on the connection (`wire`), and delays.
 """
 
 import re
@@ -21,7 +21,7 @@ _STATUSES = 200, 699
 
 
 def names_for(leg: Leg) -> set[str]:
-    """The faults that this leg can play."""
+    """Return the names of the faults for an endpoint."""
     own = TOKEN_FAULTS if leg == "token" else OFFER_FAULTS
     return {LATENCY, *BODY_FAULTS, *WIRE_FAULTS, *own}
 
@@ -40,9 +40,9 @@ def _number(low: float, high: float) -> Check:
     return check
 
 
-def _status(low: int, high: int, *, needed: bool = False) -> Check:
+def _status(low: int, high: int, *, required: bool = False) -> Check:
     def check(arg: str | None) -> None:
-        if arg is None and not needed:
+        if arg is None and not required:
             return
         text = arg or ""
         if not _STATUS.fullmatch(text) or not low <= int(text[:3]) <= high:
@@ -78,14 +78,14 @@ def _location(arg: str | None) -> None:
         )
 
 
-_SPOILED = _status(*_STATUSES)
+_ANY_STATUS = _status(*_STATUSES)
 _ERROR = _status(400, 599)
 _SECONDS = _number(0, 600)
 
-# Names that are not here take no argument.
+# Faults that are not listed here take no argument.
 ARGUMENT_CHECKS: dict[str, Check] = {
     LATENCY: Latency.parse,
-    "status": _status(*_STATUSES, needed=True),
+    "status": _status(*_STATUSES, required=True),
     "content_type": _header_value,
     "redirect": _location,
     "odd_price": _text,
@@ -102,7 +102,7 @@ ARGUMENT_CHECKS: dict[str, Check] = {
             "null", "null_data", "string", "truncated", "truncated_chunk",
             "truncated_no_length",
         ),
-        _SPOILED,
+        _ANY_STATUS,
     ),
     **dict.fromkeys(
         ("detail_int", "detail_null", "errors_dict", "errors_null", "source_null", "string_codes",

@@ -1,8 +1,7 @@
 """Faults below HTTP: what a broken network, proxy or server does to a connection.
 
-They need the client's connection itself, which the server of `python -m sandbox` hands over. In
-process there is no connection: there each of them ends as ConnectionResetError out of the
-application, the nearest thing that a WSGI caller can feel.
+These faults need the client's connection, which the server of `python -m sandbox` provides. In
+process there is no connection, so each of these faults raises ConnectionResetError there.
 """
 
 import time
@@ -15,33 +14,33 @@ WIRE_KEY = "sandbox.wire"
 
 _HANG = 600.0  # seconds
 _DRIP = 0.2  # seconds between two bytes
-# Long enough for the client to read what came before the end.
-_MOMENT = 0.05
+# Seconds in which the client can read the data before the reset.
+_RESET_DELAY = 0.05
 
 
 class Wire(Protocol):
-    """The client's connection, taken over from the server. It closes when the fault is over."""
+    """The client's connection. It closes after the fault."""
 
     def send(self, data: bytes) -> None:
-        """Send these bytes as they are. Raises OSError when the client has left."""
+        """Send raw bytes. Raises OSError if the client has closed the connection."""
 
-    def wait_gone(self, seconds: float) -> None:
-        """Return when the client has left, even if only with sending, or after so many seconds."""
+    def wait_closed(self, seconds: float) -> None:
+        """Wait until the client has closed its side, at most so many seconds."""
 
     def reset(self) -> None:
         """Close with a TCP reset."""
 
     def used(self) -> None:
-        """Note that a token or search request came over it."""
+        """Count the connection as one that carried a token or search request."""
 
 
 class NoWire:
-    """What there is in process."""
+    """The replacement for a connection in process. Its faults raise ConnectionResetError."""
 
-    def send(self, data: bytes) -> None:  # noqa: ARG002 - there is no one to send it to
+    def send(self, data: bytes) -> None:  # noqa: ARG002 - as in Wire
         raise ConnectionResetError("no connection in process to play this fault on")
 
-    def wait_gone(self, seconds: float) -> None:
+    def wait_closed(self, seconds: float) -> None:
         time.sleep(seconds)
         raise ConnectionResetError("no connection in process to play this fault on")
 
@@ -55,23 +54,23 @@ class NoWire:
 WireFault = Callable[[Wire, Answer, str | None], None]
 
 
-def _number(arg: str | None, usual: float) -> float:
-    return usual if arg is None else float(arg)
+def _number(arg: str | None, default: float) -> float:
+    return default if arg is None else float(arg)
 
 
 def _drip(wire: Wire, data: bytes, seconds: float) -> None:
     for position in range(len(data)):
         wire.send(data[position : position + 1])
-        wire.wait_gone(seconds)
+        wire.wait_closed(seconds)
 
 
 def _hang(wire: Wire, answer: Answer, arg: str | None) -> None:
-    wire.wait_gone(_number(arg, _HANG))
+    wire.wait_closed(_number(arg, _HANG))
 
 
 def _hang_in_body(wire: Wire, answer: Answer, arg: str | None) -> None:
     wire.send(_whole_head(answer) + _half(answer))
-    wire.wait_gone(_number(arg, _HANG))
+    wire.wait_closed(_number(arg, _HANG))
 
 
 def _slow_headers(wire: Wire, answer: Answer, arg: str | None) -> None:
@@ -90,7 +89,7 @@ def _reset(wire: Wire, answer: Answer, arg: str | None) -> None:
 
 def _reset_in_body(wire: Wire, answer: Answer, arg: str | None) -> None:
     wire.send(_whole_head(answer) + _half(answer))
-    wire.wait_gone(_MOMENT)
+    wire.wait_closed(_RESET_DELAY)
     wire.reset()
 
 
@@ -153,5 +152,5 @@ WIRE_FAULTS: dict[str, WireFault] = {
     "long_header": _long_header,
 }
 
-# Those whose argument is the status of the answer that is cut, not a number of theirs.
+# Faults whose argument is the status of the answer that is cut off.
 CUT_FAULTS = frozenset({"truncated", "truncated_no_length", "truncated_chunk"})

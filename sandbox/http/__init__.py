@@ -1,1 +1,1 @@
-"""The endpoints, the admin URLs, the page and the server."""
+"""The HTTP interface: the endpoints, the admin URLs, the page and the server."""

@@ -1,4 +1,4 @@
-"""The admin URLs: counters, faults, settings and revocation. They exist only when asked for."""
+"""The admin URLs: counters, faults, settings and revocation. They are disabled by default."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ class CountersResource:
         _send(resp, self._counters.snapshot())
 
     def on_delete(self, _: falcon.Request, resp: falcon.Response) -> None:
-        """Start again from zero."""
+        """Reset all counters to zero."""
         self._counters.clear()
         resp.status = falcon.HTTP_204
 
@@ -37,11 +37,11 @@ class FaultsResource:
         self._faults = faults
 
     def on_get(self, _: falcon.Request, resp: falcon.Response) -> None:
-        """Show what will be played."""
+        """Show the active faults."""
         _send(resp, {"faults": [fault.as_json() for fault in self._faults.all()]})
 
     def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Add a fault, in the place of one for the same leg and route."""
+        """Add a fault. It replaces the one for the same endpoint and route."""
         wanted = _object(req)
         unknown = wanted.keys() - _FAULT_KEYS
         if unknown:
@@ -49,8 +49,8 @@ class FaultsResource:
                 f"unknown field {min(unknown)!r}; the fields are: " + ", ".join(sorted(_FAULT_KEYS))
             )
         fault = Fault(
-            leg=_text(wanted, "leg", needed=True),
-            name=_text(wanted, "fault", needed=True),
+            leg=_text(wanted, "leg", required=True),
+            name=_text(wanted, "fault", required=True),
             arg=_argument(wanted.get("arg")),
             count=wanted.get("count"),
             origin=_text(wanted, "origin"),
@@ -60,7 +60,7 @@ class FaultsResource:
         _send(resp, fault.as_json())
 
     def on_delete(self, _: falcon.Request, resp: falcon.Response) -> None:
-        """Be honest again."""
+        """Remove all faults."""
         self._faults.clear()
         resp.status = falcon.HTTP_204
 
@@ -72,11 +72,11 @@ class SettingsResource:
         self._controls = controls
 
     def on_get(self, _: falcon.Request, resp: falcon.Response) -> None:
-        """Show the settings in force."""
+        """Show the current settings."""
         _send(resp, self._controls.as_json())
 
     def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Change some of them."""
+        """Change some settings."""
         self._controls.change(_object(req))
         _send(resp, self._controls.as_json())
 
@@ -88,7 +88,7 @@ class RevocationResource:
         self._tokens = tokens
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Refuse every token issued until now."""
+        """Revoke every token issued so far."""
         wanted = _object(req, empty={})
         code = wanted.get("code", 38193)
         if wanted.keys() - {"code"} or type(code) is not int or code not in REVOCATION_CODES:
@@ -100,7 +100,7 @@ class RevocationResource:
 def bad_admin_input(
     req: falcon.Request, resp: falcon.Response, error: Exception, _: dict[str, Any]
 ) -> None:
-    """Answer 400 with the reason; anywhere else a ValueError is a bug of ours."""
+    """Answer 400 with the reason. Outside the admin URLs a ValueError is a bug of ours."""
     if not req.path.startswith("/admin/"):
         raise error
     resp.status = falcon.HTTP_400
@@ -114,7 +114,7 @@ def add_admin_routes(
     faults: FaultBook,
     tokens: Tokens,
 ) -> None:
-    """Open the admin URLs."""
+    """Add the admin URLs to an application."""
     app.add_route("/admin/counters", CountersResource(counters))
     app.add_route("/admin/faults", FaultsResource(faults))
     app.add_route("/admin/settings", SettingsResource(controls))
@@ -135,13 +135,13 @@ def _object(req: falcon.Request, empty: dict[str, Any] | None = None) -> dict[st
     return content
 
 
-def _text(wanted: dict[str, Any], name: str, *, needed: bool = False) -> Any:
+def _text(wanted: dict[str, Any], name: str, *, required: bool = False) -> Any:
     value = wanted.get(name)
-    if value is None and not needed:
+    if value is None and not required:
         return None
     if not isinstance(value, str) or not value:
         raise ValueError(
-            f"{name} must be a non-empty string" + (" and is required" if needed else "")
+            f"{name} must be a non-empty string" + (" and is required" if required else "")
         )
     return value
 

@@ -1,4 +1,4 @@
-"""The two legs over HTTP: parse, ask, answer."""
+"""The token and search endpoints."""
 
 from typing import Any
 from urllib.parse import parse_qs
@@ -24,7 +24,7 @@ class TokenResource:
         self._controls = controls
 
     def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Issue a token for any non-empty credentials, or only for the configured ones."""
+        """Issue a token for the configured credentials, or by default for any non-empty ones."""
         form = _form(req)
         if form.get("grant_type") != "client_credentials":
             raise TokenError(
@@ -33,11 +33,11 @@ class TokenResource:
                 status=400,
             )
         client_id = form.get("client_id", "")
-        if not self._controls.knows(client_id, form.get("client_secret", "")):
+        if not self._controls.accepts(client_id, form.get("client_secret", "")):
             raise TokenError("invalid_client", "Client credentials are invalid", status=401)
         text = self._tokens.issue(client_id[:_MAX_CLIENT_ID], self._controls.token_life)
         token = self._tokens.read(text)
-        assert token is not None  # noqa: S101 - it has just been made
+        assert token is not None  # noqa: S101 - it has just been issued
         _send(resp, token_info(text, token, token.life, "approved"), TOKEN_TYPE)
 
 
@@ -49,14 +49,15 @@ class TokenInfoResource:
         self._controls = controls
 
     def on_get(self, _: falcon.Request, resp: falcon.Response, access_token: str) -> None:
-        """Tell what a token is, expired ones too; 404 for one that is not ours."""
+        """Describe a token, even an expired one; 404 for an unknown one."""
         token = self._tokens.read(access_token)
         if token is None:
             raise TokenError(
                 "invalid_request", "The access token is unknown", status=404, code=38190
             )
-        left = token.left(self._controls.now())
-        _send(resp, token_info(access_token, token, left, self._tokens.state(token)), TOKEN_TYPE)
+        seconds = token.seconds_left(self._controls.now())
+        state = self._tokens.state(token)
+        _send(resp, token_info(access_token, token, seconds, state), TOKEN_TYPE)
 
 
 class SearchResource:
@@ -89,8 +90,8 @@ class SearchResource:
         self._controls.limits.admit(token.client_id)
 
 
-def token_info(text: str, token: Token, left: int, state: str) -> dict[str, Any]:
-    """The body that both token URLs answer with."""
+def token_info(text: str, token: Token, expires_in: int, state: str) -> dict[str, Any]:
+    """Return the body that both token URLs answer with; `expires_in` is in seconds."""
     return {
         "type": "amadeusOAuth2Token",
         "username": "sandbox@example.com",
@@ -98,7 +99,7 @@ def token_info(text: str, token: Token, left: int, state: str) -> dict[str, Any]
         "client_id": token.client_id,
         "token_type": "Bearer",
         "access_token": text,
-        "expires_in": left,
+        "expires_in": expires_in,
         "state": state,
         "scope": "",
     }

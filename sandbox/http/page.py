@@ -1,4 +1,4 @@
-"""The page at the root, for whoever opens the sandbox in a browser."""
+"""The page at the root, for people who open the sandbox in a browser."""
 
 import html
 import time
@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import falcon
 
-# How far ahead the example searches, in seconds.
-_AHEAD = 30 * 24 * 3600
+# Time in seconds from now to the departure date of the example.
+_SECONDS_AHEAD = 30 * 24 * 3600
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -60,9 +60,9 @@ class PageResource:
         self._admin = _ADMIN if admin else ""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Say what this is, with commands to try."""
+        """Show what the sandbox is, with commands to try."""
         resp.content_type = "text/html; charset=utf-8"
-        date = time.strftime("%Y-%m-%d", time.gmtime(self._clock() + _AHEAD))
+        date = time.strftime("%Y-%m-%d", time.gmtime(self._clock() + _SECONDS_AHEAD))
         resp.text = _PAGE.format(
             url=html.escape(req.prefix),
             query=html.escape(_QUERY + date),

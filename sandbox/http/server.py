@@ -1,4 +1,4 @@
-"""The HTTP server of `python -m sandbox`: gevent's, with the connection handed to the faults."""
+"""The HTTP server of `python -m sandbox`: gevent's, with access to connections for faults."""
 
 import socket
 import ssl
@@ -12,11 +12,11 @@ from sandbox.faults.injector import Injector
 from sandbox.faults.wire import WIRE_KEY
 
 _BACKLOG = 1024
-_LINGER_NOT = struct.pack("ii", 1, 0)
+_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class SocketWire:
-    """The client's connection. After the first use of `send`, `wait_gone` or `reset` it closes."""
+    """The client's connection. It closes after a request that used it."""
 
     def __init__(self, handler: "Handler") -> None:
         self._handler = handler
@@ -24,7 +24,7 @@ class SocketWire:
     def send(self, data: bytes) -> None:
         self._take().sendall(data)
 
-    def wait_gone(self, seconds: float) -> None:
+    def wait_closed(self, seconds: float) -> None:
         connection = self._take()
         connection.settimeout(seconds)
         try:
@@ -35,7 +35,7 @@ class SocketWire:
             connection.settimeout(None)
 
     def reset(self) -> None:
-        self._take().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        self._take().setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
 
     def used(self) -> None:
         self._handler.count()
@@ -47,7 +47,7 @@ class SocketWire:
 
 
 class Handler(WSGIHandler):
-    """One connection, with all requests that come over it."""
+    """The handler of one connection and all its requests."""
 
     server: "Server"
     counted = False
@@ -60,14 +60,14 @@ class Handler(WSGIHandler):
     def read_request(self, raw_requestline: str) -> Any:
         try:
             return super().read_request(raw_requestline)
-        except HTTPException as error:  # too many headers, which gevent takes for a bug
+        except HTTPException as error:  # too many headers; gevent would treat this as a bug
             raise ValueError(str(error)) from None
 
     def log_error(self, msg: str, *args: object) -> None:
-        """Say nothing of what is no HTTP: the client hears it, and it is no fault of ours."""
+        """Do not log invalid HTTP: the client gets an error, and it is not a bug of ours."""
 
     def handle_error(self, t: Any, v: Any, tb: Any) -> None:
-        """Close quietly when the client left in the middle, TLS or not; report all else."""
+        """Close without a report if the client closed the connection; report other errors."""
         if isinstance(v, OSError):
             self.close_connection = True
         else:
@@ -80,7 +80,7 @@ class Handler(WSGIHandler):
             self.server.sandbox.counters.connected()
 
     def handle(self) -> None:
-        # Else the last piece of a long answer waits for the client to acknowledge the others.
+        # Without TCP_NODELAY the end of a long answer waits for the client's acknowledgements.
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             super().handle()
@@ -90,12 +90,12 @@ class Handler(WSGIHandler):
 
 
 def url_of(scheme: str, host: str, port: int) -> str:
-    """Where a server is reached."""
+    """Return the URL of a server; an IPv6 address gets brackets."""
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 class Server(WSGIServer):
-    """Serves one sandbox."""
+    """The server of one sandbox."""
 
     def __init__(
         self, address: tuple[str, int], sandbox: Injector, tls: ssl.SSLContext | None = None

@@ -1,1 +1,1 @@
-"""From a search to its offers."""
+"""Finds and prices the offers of a search."""

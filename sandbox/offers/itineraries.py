@@ -1,4 +1,4 @@
-"""Journeys on a day: flights of the timetable chained into connections that can be caught."""
+"""Itineraries on a date: flights of the timetable, combined into feasible connections."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -14,15 +14,15 @@ from sandbox.world.network import Flight, Network, Routing
 _MIN_CHANGE = 55 * 60  # seconds
 _MAX_CHANGE = 14 * 3600
 _DAY = 86_400
-_SOME_DAY = dt.date(1970, 1, 1).toordinal()
-# City codes stand for several airports: so many pairs of them are looked at, the busiest first.
+_REFERENCE_DAY = dt.date(1970, 1, 1).toordinal()
+# A city code stands for several airports. This many pairs of airports are searched, busiest first.
 _MAX_PAIRS = 6
-# Of the day's flights, so many are tried as the first of a journey with changes.
+# The number of the day's flights that are tried as the first flight of a connection.
 _MAX_STARTS = 2
 
 
 class Departure(NamedTuple):
-    """A flight on a day; both times are seconds since the epoch, less the itinerary's `shift`."""
+    """A flight on a day. Both times are in seconds since the epoch, before `Itinerary.shift`."""
 
     flight: Flight
     leaves: int
@@ -34,17 +34,17 @@ class Itinerary(NamedTuple):
 
     departures: tuple[Departure, ...]
     day: int
-    """Of the first departure, local, as an ordinal."""
+    """Local date of the first departure, as an ordinal."""
     carrier: str
-    """Who validates the ticket: the carrier of the longest flight."""
+    """The validating airline: the carrier of the longest flight."""
     km: float
-    """Between its two ends, as the crow flies."""
-    flown: float
-    """Kilometres along the flights."""
+    """Great-circle distance between its two ends."""
+    flown_km: float
+    """Distance along the flights."""
     name: str
-    """Tells it from all others of the day."""
+    """A name that is unique on its day."""
     shift: int = 0
-    """Seconds by which the whole of it is later than its departures say."""
+    """Seconds to add to the times of its departures."""
 
     @property
     def leaves(self) -> int:
@@ -58,18 +58,18 @@ class Itinerary(NamedTuple):
 
     @property
     def seconds(self) -> int:
-        """From the first departure to the last arrival."""
+        """Seconds from the first departure to the last arrival."""
         return self.departures[-1].arrives - self.departures[0].leaves
 
     def days_later(self, days: int) -> "Itinerary":
-        """The same so many days later, on clocks that do not change."""
-        departures, day, carrier, km, flown, name, shift = self
+        """Return the same itinerary a number of days later, if no clock changes in between."""
+        departures, day, carrier, km, flown_km, name, shift = self
         later = shift + days * _DAY
-        return Itinerary(departures, day + days, carrier, km, flown, name, later)
+        return Itinerary(departures, day + days, carrier, km, flown_km, name, later)
 
 
 class Itineraries:
-    """Finds journeys. Safe to share; it remembers the latest answers."""
+    """Finds itineraries and caches the latest ones. Safe to share between threads."""
 
     def __init__(self, network: Network, airports: Airports) -> None:
         self._network = network
@@ -78,7 +78,7 @@ class Itineraries:
         self._on_steady_day = lru_cache(maxsize=128)(self._find_steady)
 
     def find(self, direction: Direction) -> list[Itinerary]:
-        """All journeys that fit this bound."""
+        """Return all itineraries for one direction of a search."""
         found = [
             itinerary
             for origin, destination in self._pairs(direction)
@@ -104,15 +104,15 @@ class Itineraries:
         if None in offsets:
             return self._chained(origin, destination, day, ZoneClocks())
         found = self._on_steady_day(origin, destination, offsets)
-        return [one.days_later(day - _SOME_DAY) for one in found]
+        return [one.days_later(day - _REFERENCE_DAY) for one in found]
 
     def _find_steady(
         self, origin: Airport, destination: Airport, offsets: tuple[int, ...]
     ) -> list[Itinerary]:
-        """Some day's journeys under these clocks; those of all other days are the same."""
+        """Return the itineraries of a reference day with fixed offsets, in seconds from UTC."""
         zones = self._network.zones(origin, destination)
         clocks = SteadyClocks(dict(zip(zones, offsets, strict=True)))
-        return self._chained(origin, destination, _SOME_DAY, clocks)
+        return self._chained(origin, destination, _REFERENCE_DAY, clocks)
 
     def _chained(
         self, origin: Airport, destination: Airport, day: int, clocks: Clocks
@@ -151,12 +151,12 @@ class Itineraries:
 
 
 def local(moment: int, airport: Airport) -> dt.datetime:
-    """A moment on the clocks of an airport."""
+    """Convert seconds since the epoch to the local time of an airport."""
     return dt.datetime.fromtimestamp(moment, airport.zone)
 
 
 def _next(flights: tuple[Flight, ...], landed: int, clocks: Clocks) -> Departure | None:
-    """The first of these that can be caught after landing, today or tomorrow."""
+    """Return the first flight that can be caught after landing, on the same day or the next."""
     today, minute = clocks.local(flights[0].origin.zone, landed)
     for day in (today, today + 1):
         for flight in flights:
@@ -185,6 +185,6 @@ def _fits(itinerary: Itinerary, direction: Direction) -> bool:
     first, last = itinerary.departures[0].flight, itinerary.departures[-1].flight
     if direction.minutes and not direction.minutes[0] <= first.minute <= direction.minutes[1]:
         return False
-    return not direction.arrival or direction.arrival.holds(
+    return not direction.arrival or direction.arrival.contains(
         local(itinerary.arrives, last.destination)
     )

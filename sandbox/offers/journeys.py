@@ -1,4 +1,4 @@
-"""Whole journeys: one itinerary for each bound of the search, with its fare and taxes."""
+"""Journeys: one itinerary for each direction of the search, with fare and taxes."""
 
 import heapq
 from collections import defaultdict
@@ -7,32 +7,32 @@ from typing import NamedTuple
 
 from sandbox.offers.itineraries import Itinerary
 
-# While bounds are put in a row, so many of the cheapest beginnings are kept: by each carrier
-# alone, and by several together.
-_MAX_ALONE, _MAX_MIXED = 8, 24
-# Several bounds by one carrier cost that much less.
-_LOYALTY = 0.92
-# From landing to the departure of the next bound, in seconds.
+# When directions are combined, only this many of the cheapest combinations are kept: for each
+# single carrier, and for several carriers together.
+_MAX_SINGLE, _MAX_MIXED = 8, 24
+# The factor on the fare if one carrier flies all directions.
+_SAME_CARRIER_FACTOR = 0.92
+# Seconds from landing to the departure of the next direction.
 _MIN_STAY = 3600
 
 
 class Journey(NamedTuple):
-    """All bounds of a journey; the amounts are euro cents for one adult at the lowest fare."""
+    """A journey in all directions. Amounts are euro cents for one adult at the lowest fare."""
 
     fare: float
     taxes: float
     itineraries: tuple[Itinerary, ...]
-    least_km: float
-    """How far its shortest bound goes."""
+    min_km: float
+    """The distance of its shortest direction."""
 
     @property
     def carrier(self) -> str:
-        """Who validates the ticket."""
+        """The validating airline."""
         return self.itineraries[0].carrier
 
     @property
     def seconds(self) -> int:
-        """The time on the way, all bounds together."""
+        """The travel time of all directions together."""
         return sum(one.seconds for one in self.itineraries)
 
 
@@ -41,7 +41,10 @@ def journeys(
     fare: Callable[[Itinerary], float],
     taxes: Callable[[Itinerary], float],
 ) -> list[Journey]:
-    """All journeys for one bound; for several the cheapest, by one carrier and by more."""
+    """Return all journeys for one direction, or the cheapest ones for several directions.
+
+    `directions` holds the itineraries of each direction. `fare` and `taxes` return euro cents.
+    """
     steps = [
         [Journey(fare(one), taxes(one), (one,), one.km) for one in direction]
         for direction in directions
@@ -54,40 +57,40 @@ def journeys(
         for one in step:
             groups[one.carrier].append(one)
         by_carrier.append(groups)
-    alone = [
-        journey._replace(fare=journey.fare * _LOYALTY)
+    single = [
+        journey._replace(fare=journey.fare * _SAME_CARRIER_FACTOR)
         for carrier in by_carrier[0]
         if all(carrier in groups for groups in by_carrier)
-        for journey in _in_a_row([groups[carrier] for groups in by_carrier], _MAX_ALONE)
+        for journey in _combine([groups[carrier] for groups in by_carrier], _MAX_SINGLE)
     ]
-    mixed = _in_a_row(steps, _MAX_MIXED)
-    return alone + [one for one in mixed if len({leg.carrier for leg in one.itineraries}) > 1]
+    mixed = _combine(steps, _MAX_MIXED)
+    return single + [one for one in mixed if len({part.carrier for part in one.itineraries}) > 1]
 
 
-def _in_a_row(steps: list[list[Journey]], most: int) -> list[Journey]:
-    """The cheapest ways to take one journey of each step, one after the other."""
-    rows = _cheapest(steps[0], most)
+def _combine(steps: list[list[Journey]], count: int) -> list[Journey]:
+    """Return the cheapest combinations of one journey from each step, in order."""
+    journeys = _cheapest(steps[0], count)
     for step in steps[1:]:
-        nexts = _cheapest(step, most)
-        rows = _cheapest(
-            (_joined(row, one) for row in rows for one in nexts if _late(row, one)), most
+        nexts = _cheapest(step, count)
+        journeys = _cheapest(
+            (_join(one, after) for one in journeys for after in nexts if _can_follow(one, after)),
+            count,
         )
-    return rows
+    return journeys
 
 
-def _joined(row: Journey, step: Journey) -> Journey:
+def _join(first: Journey, second: Journey) -> Journey:
     return Journey(
-        row.fare + step.fare,
-        row.taxes + step.taxes,
-        (*row.itineraries, *step.itineraries),
-        min(row.least_km, step.least_km),
+        first.fare + second.fare,
+        first.taxes + second.taxes,
+        (*first.itineraries, *second.itineraries),
+        min(first.min_km, second.min_km),
     )
 
 
-def _late(row: Journey, step: Journey) -> bool:
-    """Whether the step leaves late enough after the row."""
-    return row.itineraries[-1].arrives + _MIN_STAY <= step.itineraries[0].leaves
+def _can_follow(first: Journey, second: Journey) -> bool:
+    return first.itineraries[-1].arrives + _MIN_STAY <= second.itineraries[0].leaves
 
 
-def _cheapest(choice: Iterable[Journey], most: int) -> list[Journey]:
-    return heapq.nsmallest(most, choice, key=lambda one: one.fare + one.taxes)
+def _cheapest(journeys: Iterable[Journey], count: int) -> list[Journey]:
+    return heapq.nsmallest(count, journeys, key=lambda one: one.fare + one.taxes)

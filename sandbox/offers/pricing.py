@@ -1,4 +1,4 @@
-"""From fares to offers: what each traveller pays in the asked currency, and what is cheapest."""
+"""Prices journeys for all travellers in the requested currency, and finds the cheapest."""
 
 import heapq
 import math
@@ -11,7 +11,7 @@ from sandbox.offers.tariff import SHARES, Product
 from sandbox.request.search import Search, TravelerType
 from sandbox.world.airlines import ANYWHERE
 
-# What ANYWHERE charges for issuing a ticket, in cents. It shows in `grandTotal` alone.
+# ANYWHERE's fee for issuing a ticket, in cents. Only `grandTotal` includes it.
 _TICKETING_FEE = 350
 
 Combination = tuple[Journey, Product]
@@ -25,12 +25,12 @@ class Amounts(NamedTuple):
 
     @property
     def total(self) -> int:
-        """Both together."""
+        """Fare and taxes together."""
         return self.base + self.taxes
 
 
 class Offer(NamedTuple):
-    """One thing that can be bought; amounts in the smallest unit of the currency."""
+    """One offer; amounts are in the smallest unit of the currency."""
 
     journey: Journey
     product: Product
@@ -40,12 +40,12 @@ class Offer(NamedTuple):
 
     @property
     def grand_total(self) -> int:
-        """Everything, fees included."""
+        """The total including the fee."""
         return self.total + self.fee
 
 
 class Pricing:
-    """Prices the choices of one search."""
+    """Prices the journeys of one search."""
 
     def __init__(self, search: Search) -> None:
         self._search = search
@@ -54,25 +54,28 @@ class Pricing:
         self._tax_share = sum(SHARES[kind][1] * n for kind, n in self._people.items())
 
     def cheapest(self, journeys: Sequence[Journey], products: Sequence[Product]) -> list[Offer]:
-        """As many offers as the search wants, by `grandTotal`, then by time on the way.
+        """Return the requested number of offers, sorted by `grandTotal`, then by travel time.
 
-        `products` go from the cheapest to the dearest.
+        `products` are sorted from the cheapest to the most expensive.
         """
         offers = [self._offer(*combination) for combination in self._shortlist(journeys, products)]
         offers.sort(key=lambda offer: (offer.grand_total, offer.journey.seconds))
-        return offers[: self._search.most]
+        return offers[: self._search.max_offers]
 
     def _shortlist(
         self, journeys: Sequence[Journey], products: Sequence[Product]
     ) -> Iterator[Combination]:
-        """All that can be among the cheapest: exact prices of all would take too long."""
-        sold_from = max((one.least_km for one in products), default=0)
+        """Yield every combination that may be among the cheapest, by an estimate of its price.
+
+        Exact prices of all combinations would take too long.
+        """
+        all_sold_from = max((one.min_km for one in products), default=0)
         combinations = [
             (
                 journey,
                 products
-                if journey.least_km >= sold_from
-                else [one for one in products if one.least_km <= journey.least_km],
+                if journey.min_km >= all_sold_from
+                else [one for one in products if one.min_km <= journey.min_km],
             )
             for journey in journeys
         ]
@@ -83,28 +86,28 @@ class Pricing:
             for product in sold:
                 if self._estimate(journey, product) > limit:
                     break
-                if self._search.most_price is None or self._affordable(journey, product):
+                if self._search.max_price is None or self._affordable(journey, product):
                     yield journey, product
 
     def _limit(self, estimates: list[float]) -> float:
-        """What is dearer than this is not among the cheapest, however it is rounded."""
-        most = self._search.most
-        if len(estimates) <= most or self._search.most_price is not None:
+        """Return the highest estimate that can still belong to one of the cheapest offers."""
+        count = self._search.max_offers
+        if len(estimates) <= count or self._search.max_price is not None:
             return math.inf
-        # Each amount is rounded by at most half a unit; there are two for each traveller, on both
-        # sides of a comparison, and a fee.
+        # Rounding changes each amount by at most half a unit. Each of the two compared prices has
+        # two amounts for each traveller and a fee.
         unit = 100 / (self._search.currency.unit * self._search.currency.rate)
         slack = (2 * len(self._search.travelers) + 1) * unit
-        return heapq.nsmallest(most, estimates)[-1] + slack
+        return heapq.nsmallest(count, estimates)[-1] + slack
 
     def _estimate(self, journey: Journey, product: Product) -> float:
-        """`grandTotal` in cents, but for the rounding."""
+        """Return `grandTotal` in euro cents, not rounded."""
         fee = _TICKETING_FEE if journey.carrier == ANYWHERE else 0
         fare = journey.fare * product.factor * self._fare_share
         return fare + journey.taxes * self._tax_share + fee
 
     def _affordable(self, journey: Journey, product: Product) -> bool:
-        limit = (self._search.most_price or 0) * self._search.currency.unit
+        limit = (self._search.max_price or 0) * self._search.currency.unit
         return all(amount.total <= limit for amount in self._amounts(journey, product).values())
 
     def _amounts(self, journey: Journey, product: Product) -> dict[TravelerType, Amounts]:

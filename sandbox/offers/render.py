@@ -1,4 +1,4 @@
-"""Offers in the JSON of the official OpenAPI file (`FlightOffer` and what it refers to)."""
+"""Renders offers as `FlightOffer` objects of the official OpenAPI file."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from sandbox.request.search import Search
 from sandbox.world.airlines import AIRCRAFT, AIRLINES
 from sandbox.world.airports import Airport
 
-# An offer can be ticketed for so long after the search.
+# An offer can be ticketed for this long after the search.
 _TICKETING_DAYS = 3
 _MAX_TERMINALS = 5
 _BUSY = 2
 
 
 class _Renderer:
-    """Renders one answer; it numbers the segments and gathers the dictionaries."""
+    """The renderer of one answer. It numbers the segments and collects the dictionaries."""
 
     def __init__(self, search: Search, today: dt.date, fares: Fares) -> None:
         self._search = search
@@ -99,21 +99,21 @@ class _Renderer:
         return end
 
     def _price(self, offer: Offer) -> dict[str, Any]:
-        written = self._currency.written
+        format_amount = self._currency.format
         people = [offer.amounts[traveler.type] for traveler in self._search.travelers]
         return {
             "currency": self._currency.code,
-            "total": written(offer.total),
-            "base": written(sum(amount.base for amount in people)),
+            "total": format_amount(offer.total),
+            "base": format_amount(sum(amount.base for amount in people)),
             "fees": [
-                {"amount": written(0), "type": "SUPPLIER"},
-                {"amount": written(offer.fee), "type": "TICKETING"},
+                {"amount": format_amount(0), "type": "SUPPLIER"},
+                {"amount": format_amount(offer.fee), "type": "TICKETING"},
             ],
-            "grandTotal": written(offer.grand_total),
+            "grandTotal": format_amount(offer.grand_total),
         }
 
     def _travelers(self, offer: Offer, segments: list[str]) -> list[dict[str, Any]]:
-        written = self._currency.written
+        format_amount = self._currency.format
         details = [self._fare_details(offer, segment) for segment in segments]
         pricings = []
         for traveler in self._search.travelers:
@@ -124,8 +124,8 @@ class _Renderer:
                 "travelerType": traveler.type,
                 "price": {
                     "currency": self._currency.code,
-                    "total": written(amounts.total),
-                    "base": written(amounts.base),
+                    "total": format_amount(amounts.total),
+                    "base": format_amount(amounts.base),
                 },
                 "fareDetailsBySegment": details,
             }
@@ -147,7 +147,7 @@ class _Renderer:
 
 
 def render(offers: Sequence[Offer], search: Search, today: dt.date, fares: Fares) -> dict[str, Any]:
-    """The body of an answer."""
+    """Return the body of an answer."""
     renderer = _Renderer(search, today, fares)
     data = [renderer.offer(number, offer) for number, offer in enumerate(offers, 1)]
     body: dict[str, Any] = {"meta": {"count": len(data)}, "data": data}
@@ -163,6 +163,6 @@ def _terminal(code: str, carrier: str) -> str:
 
 @cache
 def duration(minutes: int) -> str:
-    """A length of time in ISO 8601, as in `PT2H10M`."""
+    """Return a duration in ISO 8601, like `PT2H10M`."""
     hours, rest = divmod(minutes, 60)
     return "PT" + (f"{hours}H" if hours else "") + (f"{rest}M" if rest or not hours else "")

@@ -1,4 +1,4 @@
-"""From a search to the body of its answer: the cheapest offers, by price."""
+"""Answers a search with its cheapest offers, sorted by price."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from sandbox.world.network import Network
 
 
 class Offers:
-    """Answers searches. Safe to share between threads; reads airports at the first search."""
+    """Answers searches. Safe to share between threads. Loads the airports at the first search."""
 
     def __init__(self, seed: str, clock: Callable[[], float]) -> None:
         self._dice = Dice(seed)
@@ -26,25 +26,25 @@ class Offers:
         self._itineraries = Itineraries(Network(self._dice, self.airports), self.airports)
 
     def find(self, search: Search) -> dict[str, Any]:
-        """The body of the answer: `meta`, `data`, and, if there is anything, `dictionaries`."""
+        """Return the body of the answer: `meta`, `data`, and `dictionaries` if there are offers."""
         now = self._clock()
         today = dt.datetime.fromtimestamp(now, dt.UTC).date()
         fares = Fares(self._tariff, today)
-        products = [product for product in PRODUCTS if _wanted(product, search)]
-        still = [
-            _still_there(self._itineraries.find(direction), now) for direction in search.directions
+        products = [product for product in PRODUCTS if _is_suitable(product, search)]
+        departing = [
+            _not_departed(self._itineraries.find(direction), now) for direction in search.directions
         ]
-        directions = [_allowed(found, search, fares) for found in still]
+        directions = [_filtered(found, search, fares) for found in departing]
         found = [
             journey
-            for together in _ends_meeting(directions, search)
-            for journey in journeys(together, fares.fare, fares.taxes)
+            for group in _groups(directions, search)
+            for journey in journeys(group, fares.fare, fares.taxes)
         ]
         offers = Pricing(search).cheapest(found, products)
         return render(offers, search, today, fares)
 
 
-def _wanted(product: Product, search: Search) -> bool:
+def _is_suitable(product: Product, search: Search) -> bool:
     return (
         all(at_least(product, direction.cabin) for direction in search.directions)
         and (product.bags > 0 or not search.checked_bags)
@@ -52,29 +52,31 @@ def _wanted(product: Product, search: Search) -> bool:
     )
 
 
-def _still_there(found: list[Itinerary], now: float) -> list[Itinerary]:
-    """Those that have not left yet."""
-    # In no time zone is it later than the day after that of UTC.
+def _not_departed(found: list[Itinerary], now: float) -> list[Itinerary]:
+    # The local date is never later than UTC's next day, so later days need no exact comparison.
     tomorrow = dt.datetime.fromtimestamp(now, dt.UTC).toordinal() + 1
     return [one for one in found if one.day > tomorrow or one.leaves > now]
 
 
-def _allowed(found: list[Itinerary], search: Search, fares: Fares) -> list[Itinerary]:
+def _filtered(found: list[Itinerary], search: Search, fares: Fares) -> list[Itinerary]:
     seats = search.seats
     if seats > 1:
         found = [one for one in found if fares.seats(one) >= seats]
-    if search.most_changes < MAX_CHANGES:
-        found = [one for one in found if len(one.departures) - 1 <= search.most_changes]
+    if search.max_changes < MAX_CHANGES:
+        found = [one for one in found if len(one.departures) - 1 <= search.max_changes]
     if search.included or search.excluded:
-        found = [one for one in found if _flown_by_right(one, search)]
-    if search.longest is not None:
-        limit = min((one.seconds for one in found), default=0) * search.longest / 100
+        found = [one for one in found if _has_allowed_airlines(one, search)]
+    if search.max_time_percent is not None:
+        limit = min((one.seconds for one in found), default=0) * search.max_time_percent / 100
         found = [one for one in found if one.seconds <= limit]
     return found
 
 
-def _ends_meeting(directions: list[list[Itinerary]], search: Search) -> list[list[list[Itinerary]]]:
-    """The bounds to be put in a row: all, or apart for each airport to come back to."""
+def _groups(directions: list[list[Itinerary]], search: Search) -> list[list[list[Itinerary]]]:
+    """Return the groups of directions that may be combined.
+
+    This is one group, or one for each first airport if the journey must return to it.
+    """
     if not search.same_airport or len(directions) == 1:
         return [directions]
     first, *others, last = directions
@@ -89,7 +91,7 @@ def _ends_meeting(directions: list[list[Itinerary]], search: Search) -> list[lis
     ]
 
 
-def _flown_by_right(itinerary: Itinerary, search: Search) -> bool:
+def _has_allowed_airlines(itinerary: Itinerary, search: Search) -> bool:
     flights = [departure.flight for departure in itinerary.departures]
     if search.included and not all(flight.carrier in search.included for flight in flights):
         return False

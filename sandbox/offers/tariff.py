@@ -1,7 +1,7 @@
-"""What a journey costs: euro cents for one adult, before anyone's discount.
+"""Fares and taxes in euro cents for one adult.
 
-The price follows from the great-circle distance, the days ahead, the weekday and season, the time
-of day, the changes, the carrier, the cabin, and some chance that is the same each time.
+The price depends on the great-circle distance, the days until departure, the weekday and season,
+the time of day, the changes, the carrier, the cabin, and a pseudorandom part.
 """
 
 import datetime as dt
@@ -15,18 +15,18 @@ from sandbox.request.search import CABINS, Cabin, TravelerType
 from sandbox.world.dice import Dice
 
 _START, _SLOPE, _EXPONENT = 2_200.0, 55.0, 0.72
-# Days ahead and what they do to the price; in between it goes in a straight line.
+# Days until departure and the price factor, with linear interpolation.
 _AHEAD = ((0, 2.0), (3, 1.8), (7, 1.45), (14, 1.2), (21, 1.08), (45, 0.95), (90, 0.9), (365, 1.05))
 _WEEKDAYS = (1.0, 0.93, 0.92, 0.98, 1.12, 1.0, 1.14)  # from Monday
 _MONTHS = (0.9, 0.9, 0.97, 1.03, 1.0, 1.1, 1.2, 1.18, 1.0, 0.97, 0.92, 1.12)
 _CHANGES = (1.12, 0.93, 0.88)
 _OFF_PEAK = 0.95
-_MAX_REMEMBERED = 5_000
+_MAX_CACHED = 5_000
 _PEAK_MINUTES = range(9 * 60, 19 * 60)
 
 
 class Product(NamedTuple):
-    """A kind of fare that is sold on flights of at least `least_km`."""
+    """A branded fare. It is sold for journeys of at least `min_km` in each direction."""
 
     name: str
     cabin: Cabin
@@ -34,19 +34,19 @@ class Product(NamedTuple):
     letter: str
     bags: int
     refundable: bool
-    least_km: float
+    min_km: float
 
 
 PRODUCTS = (
-    Product("LIGHT", "ECONOMY", 1.0, "O", 0, refundable=False, least_km=0),
-    Product("CLASSIC", "ECONOMY", 1.22, "K", 1, refundable=False, least_km=0),
-    Product("FLEX", "ECONOMY", 1.65, "Y", 1, refundable=True, least_km=0),
-    Product("COMFORT", "PREMIUM_ECONOMY", 1.9, "W", 2, refundable=False, least_km=3_000),
-    Product("BUSINESS", "BUSINESS", 3.4, "J", 2, refundable=True, least_km=0),
-    Product("FIRST", "FIRST", 5.8, "F", 3, refundable=True, least_km=3_500),
+    Product("LIGHT", "ECONOMY", 1.0, "O", 0, refundable=False, min_km=0),
+    Product("CLASSIC", "ECONOMY", 1.22, "K", 1, refundable=False, min_km=0),
+    Product("FLEX", "ECONOMY", 1.65, "Y", 1, refundable=True, min_km=0),
+    Product("COMFORT", "PREMIUM_ECONOMY", 1.9, "W", 2, refundable=False, min_km=3_000),
+    Product("BUSINESS", "BUSINESS", 3.4, "J", 2, refundable=True, min_km=0),
+    Product("FIRST", "FIRST", 5.8, "F", 3, refundable=True, min_km=3_500),
 )
 
-# The share of an adult's fare and of an adult's taxes that each traveller pays.
+# The fractions of an adult's fare and of an adult's taxes that each traveller pays.
 SHARES: dict[TravelerType, tuple[float, float]] = {
     "ADULT": (1.0, 1.0),
     "SENIOR": (0.95, 1.0),
@@ -59,34 +59,34 @@ SHARES: dict[TravelerType, tuple[float, float]] = {
 
 
 def at_least(product: Product, cabin: Cabin) -> bool:
-    """Whether this fare is for that cabin or a better one."""
+    """Return whether a fare is for this cabin or a better one."""
     return CABINS.index(product.cabin) >= CABINS.index(cabin)
 
 
 class Tariff:
-    """What does not depend on the day. Safe to share; it remembers what it has worked out."""
+    """The part of the prices that does not depend on the day. Safe to share between threads."""
 
     def __init__(self, dice: Dice) -> None:
         self.dice = dice
         self._by_name: dict[str, float] = {}
-        # Many journeys have these in common.
+        # Many journeys share these values.
         self._by_carrier = lru_cache(4096)(partial(dice.roll, "carrier"))
         self._by_country = cache(partial(dice.roll, "tax"))
 
     def fare(self, itinerary: Itinerary) -> float:
-        """The fare of an average day, in cents."""
+        """Return the fare on an average day."""
         fare = self._by_name.get(itinerary.name)
         if fare is None:
-            if len(self._by_name) >= _MAX_REMEMBERED:
+            if len(self._by_name) >= _MAX_CACHED:
                 self._by_name.clear()
-            fare = self._by_name[itinerary.name] = self._worked_out(itinerary)
+            fare = self._by_name[itinerary.name] = self._calculate(itinerary)
         return fare
 
-    def _worked_out(self, itinerary: Itinerary) -> float:
+    def _calculate(self, itinerary: Itinerary) -> float:
         first, changes = itinerary.departures[0].flight, len(itinerary.departures) - 1
         ends = sorted((first.origin.code, itinerary.departures[-1].flight.destination.code))
-        # Half by the way flown, so that a short trip over a far hub does not come cheaper.
-        km = (itinerary.km + itinerary.flown) / 2
+        # The flown distance counts half, so that a detour over a distant hub is not cheaper.
+        km = (itinerary.km + itinerary.flown_km) / 2
         return (
             (_START * (changes + 1) + _SLOPE * math.pow(km, _EXPONENT))
             * _CHANGES[changes]
@@ -95,14 +95,14 @@ class Tariff:
         )
 
     def taxes(self, itinerary: Itinerary) -> float:
-        """Taxes and charges, in cents: by country of departure, distance and changes."""
+        """Return taxes and charges. They depend on the first country, distance and changes."""
         country = itinerary.departures[0].flight.origin.country
         by_country = 800 + 3_700 * self._by_country(country)
         return by_country + 0.4 * itinerary.km + 600 * len(itinerary.departures)
 
 
 class Fares:
-    """Prices journeys as seen on one day."""
+    """The fares as offered on one day."""
 
     def __init__(self, tariff: Tariff, today: dt.date) -> None:
         self._tariff = tariff
@@ -112,7 +112,7 @@ class Fares:
         self.taxes = tariff.taxes
 
     def fare(self, itinerary: Itinerary) -> float:
-        """The lowest fare, in cents."""
+        """Return the lowest fare of an itinerary."""
         chance = self._dice.roll("day", itinerary.day, itinerary.name)
         return self._tariff.fare(itinerary) * self._by_day(itinerary.day) * (0.9 + 0.25 * chance)
 
@@ -121,12 +121,12 @@ class Fares:
         return ahead(date, self._today) * _WEEKDAYS[date.weekday()] * _MONTHS[date.month - 1]
 
     def seats(self, itinerary: Itinerary) -> int:
-        """How many seats are left, 9 meaning nine or more."""
+        """Return the number of free seats; 9 means nine or more."""
         return min(9, 1 + self._dice.pick(14, "seats", itinerary.day, itinerary.name))
 
 
 def ahead(date: dt.date, today: dt.date) -> float:
-    """What the days ahead do to the price."""
+    """Return the price factor for the days until departure."""
     days = max(0, (date - today).days)
     for (low, dear), (high, cheap) in pairwise(_AHEAD):
         if days <= high:

@@ -1,1 +1,1 @@
-"""What a search asks for: reading and checking it."""
+"""Parses and validates searches."""

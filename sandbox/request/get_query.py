@@ -1,6 +1,6 @@
-"""Reads and checks the query of `GET /v2/shopping/flight-offers`, as its OpenAPI file says.
+"""Parses the query of `GET /v2/shopping/flight-offers` as its OpenAPI file specifies.
 
-All that is wrong is gathered, so that one answer names every fault.
+One answer reports all errors.
 """
 
 import datetime as dt
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import parse_qs
 
-from sandbox.errors import AmadeusError, RefusedSearch
+from sandbox.errors import AmadeusError, InvalidSearch
 from sandbox.request.search import (
     CABINS,
     MAX_DAYS_AHEAD,
@@ -42,15 +42,15 @@ T = TypeVar("T")
 
 
 def search_from_query(query: str, now: float, airports: Airports) -> Search:
-    """The search that a query string asks for, on the day of `now` (seconds since the epoch).
+    """Parse a query string; `now` is in seconds since the epoch.
 
-    Raises RefusedSearch with every fault in it.
+    Raises InvalidSearch with all errors.
     """
     return _Query(query, now, airports).search()
 
 
 def dates_allowed(now: float) -> tuple[dt.date, dt.date]:
-    """The first and last date of departure: no place on Earth is earlier than UTC-12."""
+    """Return the first and the last valid date, in time zones from UTC-12 to UTC+14."""
     today = dt.datetime.fromtimestamp(now, dt.UTC)
     first = (today - dt.timedelta(hours=12)).date()
     last = (today + dt.timedelta(hours=14)).date() + dt.timedelta(days=MAX_DAYS_AHEAD)
@@ -67,67 +67,67 @@ class _Query:
     def search(self) -> Search:
         for name in _NAMES:
             if len(self._values.get(name, ())) > 1:
-                self._refuse(10661, "the parameter occurs more than once", name)
+                self._add_error(10661, "the parameter occurs more than once", name)
         for name in _REQUIRED:
             if name not in self._values:
-                self._refuse(32171, "missing mandatory query parameter", name)
+                self._add_error(32171, "missing mandatory query parameter", name)
         if self._errors:
-            raise RefusedSearch(self._errors)
+            raise InvalidSearch(self._errors)
 
-        origin = self._read("originLocationCode", self._place, "")
-        destination = self._read("destinationLocationCode", self._place, "")
-        departure = self._read("departureDate", self._date, None)
-        back = self._read("returnDate", self._date, None)
-        people = [
-            self._read("adults", _whole(1, MAX_SEATS), 1),
-            self._read("children", _whole(0, MAX_SEATS), 0),
-            self._read("infants", _whole(0, MAX_SEATS), 0),
+        origin = self._read("originLocationCode", self._location, "")
+        destination = self._read("destinationLocationCode", self._location, "")
+        departure_date = self._read("departureDate", self._date, None)
+        return_date = self._read("returnDate", self._date, None)
+        counts = [
+            self._read("adults", _whole_number(1, MAX_SEATS), 1),
+            self._read("children", _whole_number(0, MAX_SEATS), 0),
+            self._read("infants", _whole_number(0, MAX_SEATS), 0),
         ]
         cabin: Cabin = self._read("travelClass", _cabin, "ECONOMY")
         currency = self._read("currencyCode", _currency, CURRENCIES["EUR"])
         included = self._read("includedAirlineCodes", _airlines, NO_AIRLINES)
         excluded = self._read("excludedAirlineCodes", _airlines, NO_AIRLINES)
         non_stop = self._read("nonStop", _flag, default=False)
-        most_price = self._read("maxPrice", _whole(1), None)
-        most = self._read("max", _whole(1), MAX_OFFERS)
+        max_price = self._read("maxPrice", _whole_number(1), None)
+        max_offers = self._read("max", _whole_number(1), MAX_OFFERS)
 
-        self._check_together(people, departure, back)
-        if self._errors or departure is None:
-            raise RefusedSearch(self._errors)
-        directions = [Direction("1", (origin,), (destination,), departure, cabin)]
-        if back is not None:
-            directions.append(Direction("2", (destination,), (origin,), back, cabin))
+        self._check_combinations(counts, departure_date, return_date)
+        if self._errors or departure_date is None:
+            raise InvalidSearch(self._errors)
+        directions = [Direction("1", (origin,), (destination,), departure_date, cabin)]
+        if return_date is not None:
+            directions.append(Direction("2", (destination,), (origin,), return_date, cabin))
         return Search(
             directions=tuple(directions),
-            travelers=_travelers(*people),
+            travelers=_travelers(*counts),
             currency=currency,
-            most=min(most, MAX_OFFERS),
-            most_changes=0 if non_stop else 2,
+            max_offers=min(max_offers, MAX_OFFERS),
+            max_changes=0 if non_stop else 2,
             included=included,
             excluded=excluded,
-            most_price=most_price,
+            max_price=max_price,
         )
 
-    def _check_together(
-        self, people: list[int], departure: dt.date | None, back: dt.date | None
+    def _check_combinations(
+        self, counts: list[int], departure_date: dt.date | None, return_date: dt.date | None
     ) -> None:
-        adults, children, infants = people
+        adults, children, infants = counts
         if adults + children > MAX_SEATS:
-            self._refuse(10661, f"at most {MAX_SEATS} seated travelers", "children")
+            self._add_error(10661, f"at most {MAX_SEATS} seated travelers", "children")
         if infants > adults:
-            self._refuse(2668, "more infants than adults", "infants")
-        if departure and back and back < departure:
-            self._refuse(425, "the return is before the departure", "returnDate")
+            self._add_error(2668, "more infants than adults", "infants")
+        if departure_date and return_date and return_date < departure_date:
+            self._add_error(425, "the return is before the departure", "returnDate")
         if "includedAirlineCodes" in self._values and "excludedAirlineCodes" in self._values:
-            self._refuse(
+            self._add_error(
                 2668, "cannot be used together with includedAirlineCodes", "excludedAirlineCodes"
             )
         ends = [self._values[name][0] for name in _REQUIRED[:2]]
         if ends[0] == ends[1] and not self._errors:
-            self._refuse(2668, "origin and destination are the same", "destinationLocationCode")
+            self._add_error(2668, "origin and destination are the same", "destinationLocationCode")
 
     def _read(self, name: str, convert: Callable[[str], T], default: T) -> T:
-        """One parameter; a faulty one is noted and read as its default."""
+        """Return one parameter. If it is invalid, add an error and return the default."""
         if name not in self._values:
             return default
         try:
@@ -137,10 +137,10 @@ class _Query:
             self._errors.append(error)
             return default
 
-    def _refuse(self, code: int, detail: str, name: str) -> None:
+    def _add_error(self, code: int, detail: str, name: str) -> None:
         self._errors.append(AmadeusError(code, detail, parameter=name))
 
-    def _place(self, text: str) -> str:
+    def _location(self, text: str) -> str:
         if not _CODE.fullmatch(text):
             raise AmadeusError(477, "a city or airport code is three letters from A to Z")
         if not self._airports.airports_of(text):
@@ -152,7 +152,7 @@ class _Query:
 
 
 def read_date(text: str, first: dt.date, last: dt.date) -> dt.date:
-    """A date of departure. Raises AmadeusError 477 (no date) or 425 (not between the two)."""
+    """Parse a date. Raises AmadeusError 477 (wrong format) or 425 (no day, or out of range)."""
     if not _DATE.fullmatch(text):
         raise AmadeusError(477, "a date is written YYYY-MM-DD")
     try:
@@ -166,10 +166,10 @@ def read_date(text: str, first: dt.date, last: dt.date) -> dt.date:
     return date
 
 
-def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+def _whole_number(low: int, high: int | None = None) -> Callable[[str], int]:
     def convert(text: str) -> int:
-        if not _WHOLE.fullmatch(text) or int(text) < least or (most and int(text) > most):
-            limit = f"from {least} to {most}" if most else f"from {least}"
+        if not _WHOLE.fullmatch(text) or int(text) < low or (high and int(text) > high):
+            limit = f"from {low} to {high}" if high else f"from {low}"
             raise AmadeusError(477, f"a whole number {limit}")
         return int(text)
 

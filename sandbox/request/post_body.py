@@ -1,7 +1,7 @@
-"""Reads and checks the body of `POST /v2/shopping/flight-offers`.
+"""Parses the body of `POST /v2/shopping/flight-offers`.
 
-The shape is that of `GetFlightOffersQuery` in the official OpenAPI file. `time` without
-`timeWindow`, `coverage`, `nonStopPreferred`, and the fields that are not here change nothing.
+Its format is `GetFlightOffersQuery` in the official OpenAPI file. `time` without `timeWindow`,
+`coverage`, `nonStopPreferred`, and the fields that are missing here have no effect.
 """
 
 from typing import Annotated
@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
-from sandbox.errors import AmadeusError, RefusedSearch
+from sandbox.errors import AmadeusError, InvalidSearch
 from sandbox.request.search import MAX_OFFERS, Cabin, TravelerType
 
 _SEARCH_CODES = {
@@ -18,7 +18,7 @@ _SEARCH_CODES = {
     "too_long": (10661, None),
 }
 
-# The OpenAPI file calls some counts a number, which 2.0 is as well.
+# The OpenAPI file gives some counts the type number, so 2.0 is valid too.
 Count = Annotated[float, Field(multiple_of=1)]
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 AirlineCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{2}$")]
@@ -29,7 +29,7 @@ class _Model(BaseModel):
 
 
 class DateTimeRange(_Model):
-    """When to leave, or when to arrive."""
+    """The dates and times of a departure or an arrival."""
 
     date: str
     time: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$")] | None = (
@@ -56,7 +56,7 @@ class OriginDestination(_Model):
 
 
 class TravelerInfo(_Model):
-    """One person."""
+    """One traveller."""
 
     id: str
     traveler_type: TravelerType
@@ -64,14 +64,14 @@ class TravelerInfo(_Model):
 
 
 class CarrierRestrictions(_Model):
-    """Airlines to look at, or to leave out."""
+    """Airlines to include or to exclude."""
 
     included_carrier_codes: Annotated[list[AirlineCode], Field(min_length=1, max_length=99)] = []
     excluded_carrier_codes: Annotated[list[AirlineCode], Field(min_length=1, max_length=99)] = []
 
 
 class CabinRestriction(_Model):
-    """The least cabin, for some directions or for all."""
+    """The lowest cabin, for some directions or for all."""
 
     cabin: Cabin
     coverage: (
@@ -81,14 +81,14 @@ class CabinRestriction(_Model):
 
 
 class ConnectionRestriction(_Model):
-    """How many changes of plane."""
+    """The maximum number of changes of plane."""
 
     max_number_of_connections: Annotated[Count, Field(ge=0, le=2)] = 2
     non_stop_preferred: bool = False
 
 
 class FlightFilters(_Model):
-    """What to leave out of the result."""
+    """Filters of the result."""
 
     carrier_restrictions: CarrierRestrictions = CarrierRestrictions()
     cabin_restrictions: Annotated[list[CabinRestriction], Field(min_length=1, max_length=6)] = []
@@ -98,7 +98,7 @@ class FlightFilters(_Model):
 
 
 class PricingOptions(_Model):
-    """Which kinds of fare."""
+    """Required conditions of the fare."""
 
     included_checked_bags_only: bool = False
     refundable_fare: bool = False
@@ -107,7 +107,7 @@ class PricingOptions(_Model):
 
 
 class SearchCriteria(_Model):
-    """Everything that narrows the search."""
+    """All options that narrow the search."""
 
     max_flight_offers: Annotated[Count, Field(ge=1, le=MAX_OFFERS)] = MAX_OFFERS
     max_price: Annotated[int, Field(ge=1)] | None = None
@@ -126,19 +126,19 @@ class FlightOffersQuery(_Model):
 
 
 def read_body(body: bytes) -> FlightOffersQuery:
-    """The body of a POST in its documented shape.
+    """Parse the body of a POST.
 
-    Raises RefusedSearch: 477 for what is malformed, 32171 for what is missing, 10661 for too many.
+    Raises InvalidSearch with 477 (malformed), 32171 (missing) or 10661 (too many) for each error.
     """
     try:
         return FlightOffersQuery.model_validate_json(body)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        items = error.errors(include_url=False, include_context=False, include_input=False)
     errors = []
-    for fault in faults:
-        code, detail = _SEARCH_CODES.get(fault["type"], (477, None))
-        if fault["type"] == "too_short" and len(fault["loc"]) == 1:
-            code = 32171  # only the lists at the top are mandatory
-        pointer = "".join(f"/{part}" for part in fault["loc"])
-        errors.append(AmadeusError(code, detail or fault["msg"], pointer=pointer))
-    raise RefusedSearch(errors)
+    for item in items:
+        code, detail = _SEARCH_CODES.get(item["type"], (477, None))
+        if item["type"] == "too_short" and len(item["loc"]) == 1:
+            code = 32171  # only the top-level lists are mandatory
+        pointer = "".join(f"/{part}" for part in item["loc"])
+        errors.append(AmadeusError(code, detail or item["msg"], pointer=pointer))
+    raise InvalidSearch(errors)

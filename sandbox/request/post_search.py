@@ -1,9 +1,9 @@
-"""From the body of a POST to a search: checks what its shape alone does not say."""
+"""Converts the body of a POST to a search, and checks what its schema does not."""
 
 import datetime as dt
 from collections import Counter
 
-from sandbox.errors import AmadeusError, RefusedSearch
+from sandbox.errors import AmadeusError, InvalidSearch
 from sandbox.request.get_query import dates_allowed, read_date
 from sandbox.request.post_body import DateTimeRange, FlightOffersQuery, OriginDestination, read_body
 from sandbox.request.search import (
@@ -21,9 +21,9 @@ from sandbox.world.currencies import CURRENCIES
 
 
 def search_from_body(body: bytes, now: float, airports: Airports) -> Search:
-    """The search that a body asks for, on the day of `now` (seconds since the epoch).
+    """Parse the body of a POST; `now` is in seconds since the epoch.
 
-    Raises RefusedSearch with every fault in it.
+    Raises InvalidSearch with all errors.
     """
     return _PostSearch(read_body(body), now, airports).search()
 
@@ -45,15 +45,15 @@ class _PostSearch:
         self._check_order(directions)
         self._check_travelers()
         if self._query.currency_code not in CURRENCIES:
-            self._refuse(4926, "unknown currency", "/currencyCode")
+            self._add_error(4926, "unknown currency", "/currencyCode")
         if carriers.included_carrier_codes and carriers.excluded_carrier_codes:
-            self._refuse(
+            self._add_error(
                 2668,
                 "includedCarrierCodes and excludedCarrierCodes cannot be used together",
                 "/searchCriteria/flightFilters/carrierRestrictions",
             )
         if self._errors:
-            raise RefusedSearch(self._errors)
+            raise InvalidSearch(self._errors)
         fares = criteria.pricing_options
         return Search(
             directions=tuple(directions),
@@ -62,14 +62,14 @@ class _PostSearch:
                 for one in self._query.travelers
             ),
             currency=CURRENCIES[self._query.currency_code],
-            most=int(criteria.max_flight_offers),
-            most_changes=int(filters.connection_restriction.max_number_of_connections),
+            max_offers=int(criteria.max_flight_offers),
+            max_changes=int(filters.connection_restriction.max_number_of_connections),
             included=frozenset(carriers.included_carrier_codes),
             excluded=frozenset(carriers.excluded_carrier_codes),
-            most_price=criteria.max_price,
+            max_price=criteria.max_price,
             checked_bags=fares.included_checked_bags_only,
             refundable=fares.refundable_fare or fares.no_restriction_fare or fares.no_penalty_fare,
-            longest=filters.max_flight_time,
+            max_time_percent=filters.max_flight_time,
             same_airport=filters.return_to_departure_airport,
         )
 
@@ -84,10 +84,10 @@ class _PostSearch:
         for code in destinations[1:]:
             self._check_known(code, f"{pointer}/alternativeDestinationsCodes")
         if origins[0] == destinations[0]:
-            self._refuse(2668, "origin and destination are the same", pointer)
-        leaving, arriving = wanted.departure_date_time_range, wanted.arrival_date_time_range
+            self._add_error(2668, "origin and destination are the same", pointer)
+        departure, arrival = wanted.departure_date_time_range, wanted.arrival_date_time_range
         self._check_radius(wanted, pointer)
-        date = self._date(leaving.date, f"{pointer}/departureDateTimeRange/date")
+        date = self._date(departure.date, f"{pointer}/departureDateTimeRange/date")
         return Direction(
             id=wanted.id,
             origins=tuple(origins + self._airports.near(origins[0], wanted.origin_radius)),
@@ -98,12 +98,12 @@ class _PostSearch:
             cabin=cabin,
             days=tuple(
                 day
-                for day in _days(leaving.date_window)
+                for day in _days(departure.date_window)
                 if self._first <= date + dt.timedelta(days=day) <= self._last
             ),
-            minutes=_minutes(leaving.time, leaving.time_window),
-            arrival=self._window(arriving, f"{pointer}/arrivalDateTimeRange/date")
-            if arriving
+            minutes=_minutes(departure.time, departure.time_window),
+            arrival=self._window(arrival, f"{pointer}/arrivalDateTimeRange/date")
+            if arrival
             else None,
             via=frozenset(wanted.included_connection_points),
             not_via=frozenset(wanted.excluded_connection_points),
@@ -123,7 +123,7 @@ class _PostSearch:
             ("destinationRadius", wanted.destination_radius),
         ):
             if km:
-                self._refuse(
+                self._add_error(
                     2668, "not together with dateWindow or timeWindow", f"{pointer}/{name}"
                 )
 
@@ -136,23 +136,25 @@ class _PostSearch:
             return self._last
 
     def _cabins(self) -> dict[str, Cabin]:
-        """The cabin asked for in each direction."""
+        """Return the lowest cabin of each direction, by the direction's id."""
         restrictions = self._query.search_criteria.flight_filters.cabin_restrictions
         cabins: dict[str, Cabin] = {one.id: CABINS[0] for one in self._query.origin_destinations}
         if len(cabins) < len(self._query.origin_destinations):
-            self._refuse(2668, "two directions have the same id", "/originDestinations")
+            self._add_error(2668, "two directions have the same id", "/originDestinations")
         for number, restriction in enumerate(restrictions):
-            for bound_id in restriction.origin_destination_ids or list(cabins):
-                if bound_id not in cabins:
+            for direction_id in restriction.origin_destination_ids or list(cabins):
+                if direction_id not in cabins:
                     pointer = f"/searchCriteria/flightFilters/cabinRestrictions/{number}"
-                    self._refuse(4926, "unknown id of a direction", pointer)
-                cabins[bound_id] = restriction.cabin
+                    self._add_error(4926, "unknown id of a direction", pointer)
+                cabins[direction_id] = restriction.cabin
         return cabins
 
     def _check_order(self, directions: list[Direction]) -> None:
         dates = [direction.date for direction in directions]
         if dates != sorted(dates) and not self._errors:
-            self._refuse(425, "the directions are not in the order of time", "/originDestinations")
+            self._add_error(
+                425, "the directions are not in the order of time", "/originDestinations"
+            )
 
     def _check_travelers(self) -> None:
         people = self._query.travelers
@@ -161,31 +163,35 @@ class _PostSearch:
             one.associated_adult_id for one in people if one.traveler_type == "HELD_INFANT"
         )
         if len(types) < len(people):
-            self._refuse(2668, "two travelers have the same id", "/travelers")
+            self._add_error(2668, "two travelers have the same id", "/travelers")
         if len(people) - laps.total() > MAX_SEATS:
-            self._refuse(10661, f"at most {MAX_SEATS} seated travelers", "/travelers")
+            self._add_error(10661, f"at most {MAX_SEATS} seated travelers", "/travelers")
         for number, one in enumerate(people):
             pointer = f"/travelers/{number}/associatedAdultId"
             adult = one.associated_adult_id
             if one.traveler_type != "HELD_INFANT":
                 continue
             if adult is None:
-                self._refuse(32171, "a held infant needs an adult", pointer)
+                self._add_error(32171, "a held infant needs an adult", pointer)
             elif types.get(adult) not in {"ADULT", "SENIOR", "YOUNG", "STUDENT"}:
-                self._refuse(4926, "there is no such adult", pointer)
+                self._add_error(4926, "there is no such adult", pointer)
             elif laps[adult] > 1:
-                self._refuse(2668, "more than one infant with one adult", pointer)
+                self._add_error(2668, "more than one infant with one adult", pointer)
 
     def _check_known(self, code: str, pointer: str) -> None:
         if not self._airports.airports_of(code):
-            self._refuse(4926, "unknown city or airport code", pointer)
+            self._add_error(4926, "unknown city or airport code", pointer)
 
-    def _refuse(self, code: int, detail: str, pointer: str) -> None:
+    def _add_error(self, code: int, detail: str, pointer: str) -> None:
         self._errors.append(AmadeusError(code, detail, pointer=pointer))
 
 
 def _days(window: str | None) -> range:
-    """`I3D` is three days around, `P3D` up to three days after, `M3D` up to three before."""
+    """Return the days of a window relative to its date.
+
+    `I3D` is three days before to three days after, `P3D` ends three days after, and `M3D` starts
+    three days before.
+    """
     if window is None:
         return range(1)
     kind, width = window[0], int(window[1])

@@ -1,4 +1,4 @@
-"""What a search asks for, whichever way it came."""
+"""A valid search, from a GET or from a POST."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ MINUTES_OF_DAY = 24 * 60
 
 @dataclass(frozen=True, slots=True)
 class Traveler:
-    """One person; a held infant sits with the adult named."""
+    """One traveller. `adult_id` is the adult who holds an infant."""
 
     id: str
     type: TravelerType
@@ -31,59 +31,60 @@ class Traveler:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When an arrival is wanted, on the clocks of the place."""
+    """The local dates and times of an arrival."""
 
     dates: frozenset[dt.date]
     minutes: tuple[int, int] | None
-    """Between these minutes of the day, where asked for."""
+    """First and last minute of the day; None for the whole day."""
 
-    def holds(self, at: dt.datetime) -> bool:
-        """Whether a local time is within it."""
+    def contains(self, at: dt.datetime) -> bool:
+        """Return whether a local time is within the window."""
         first, last = self.minutes or (0, MINUTES_OF_DAY)
         return at.date() in self.dates and first <= at.hour * 60 + at.minute <= last
 
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """One direction of the journey: from one of these places to one of those, on a local day."""
+    """One direction of a journey, on a local date of departure."""
 
     id: str
     origins: tuple[str, ...]
     destinations: tuple[str, ...]
     date: dt.date
     cabin: Cabin = "ECONOMY"
-    """At least this one."""
+    """The lowest cabin to accept."""
     days: tuple[int, ...] = (0,)
-    """Days around `date` that will do as well, `date` itself being 0."""
+    """The valid days of departure, relative to `date`."""
     minutes: tuple[int, int] | None = None
-    """Departure between these minutes of the day, where asked for."""
+    """First and last minute of the day for the departure; None for the whole day."""
     arrival: Window | None = None
     via: frozenset[str] = frozenset()
-    """Where it must change, one of them at least."""
+    """The journey must change at one of these airports at least."""
     not_via: frozenset[str] = frozenset()
+    """The journey must not change at any of these airports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A valid search."""
+    """A search with its options."""
 
     directions: tuple[Direction, ...]
     travelers: tuple[Traveler, ...]
     currency: Currency
-    most: int = MAX_OFFERS
-    most_changes: int = MAX_CHANGES
+    max_offers: int = MAX_OFFERS
+    max_changes: int = MAX_CHANGES
     included: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
-    most_price: int | None = None
+    max_price: int | None = None
     """Per traveller, in whole units of the currency."""
     checked_bags: bool = False
     refundable: bool = False
-    longest: float | None = None
-    """Time on the way in each direction, in hundredths of the shortest there is."""
+    max_time_percent: float | None = None
+    """The maximum travel time in each direction, in percent of the shortest one."""
     same_airport: bool = False
-    """Whether the last direction has to end where the first begins."""
+    """Whether the last direction must end at the airport where the first one starts."""
 
     @property
     def seats(self) -> int:
-        """How many seats they need."""
+        """The number of seats that the travellers need."""
         return sum(traveler.type != "HELD_INFANT" for traveler in self.travelers)

@@ -1,1 +1,1 @@
-"""What a running sandbox remembers: tokens, limits, counters, settings."""
+"""The state of a running sandbox: tokens, limits, counters and settings."""

@@ -1,4 +1,4 @@
-"""The settings of a running sandbox, changed by the admin URLs and read by everything else."""
+"""The settings of a running sandbox. The admin URLs can change them."""
 
 import hmac
 from typing import Any
@@ -15,7 +15,7 @@ from sandbox.state.rate_limits import Limits
 
 
 class Controls:
-    """What the configuration said, until someone changes it."""
+    """The current settings; at first those of the configuration."""
 
     def __init__(self, config: SandboxConfig) -> None:
         self.now = config.clock
@@ -28,17 +28,17 @@ class Controls:
         self._client_secret = config.client_secret
 
     def delay(self) -> float:
-        """How long to hold back one answer, in seconds."""
+        """Return the delay of one answer, in seconds."""
         return self.latency.seconds()
 
-    def knows(self, client_id: str, client_secret: str) -> bool:
-        """Whether these credentials get a token."""
-        return _right(client_id, self._client_id) and _right(client_secret, self._client_secret)
+    def accepts(self, client_id: str, client_secret: str) -> bool:
+        """Return whether these credentials get a token."""
+        return _matches(client_id, self._client_id) and _matches(client_secret, self._client_secret)
 
     def change(self, wanted: dict[str, Any]) -> None:
-        """Take over these settings, all or none.
+        """Change all of these settings, or none if one of them is unknown or invalid.
 
-        Raises ValueError, with a sentence for people, if one of them is unknown or wrong.
+        Raises ValueError with a message for the user.
         """
         checked = {name: _checked(name, value) for name, value in wanted.items()}
         for name, value in checked.items():
@@ -50,7 +50,7 @@ class Controls:
             self.limits.reset_quota()
 
     def as_json(self) -> dict[str, Any]:
-        """The form in which the admin URLs show them."""
+        """Return the settings as the admin URLs show them."""
         return {
             "token_life": self.token_life,
             "latency": str(self.latency),
@@ -59,10 +59,10 @@ class Controls:
         }
 
 
-def _right(given: str, wanted: str | None) -> bool:
-    if wanted is None:
+def _matches(given: str, expected: str | None) -> bool:
+    if expected is None:
         return given != ""
-    return hmac.compare_digest(given.encode(), wanted.encode())
+    return hmac.compare_digest(given.encode(), expected.encode())
 
 
 def _checked(name: str, value: Any) -> Any:

@@ -1,9 +1,9 @@
 """The rate limits and the monthly quota of Amadeus (developer guides, API rate limits).
 
-Test allows 10 searches a second, at least 100 ms apart; production allows 40 a second, kept per
-client over a sliding second. A refused call does not count. The last instant of an interval still
-belongs to it, so whoever paces a few percent below the limit is never refused. Searches that are
-more than 100 ms apart are never more than 10 in a second, which thus needs no rule of its own.
+Each client has its own limit. Test allows 10 searches a second, at least 100 ms apart; this needs
+only a rule for the interval. Production allows 40 in any second. A rejected call does not count. An
+interval includes its last instant, so a client that stays a few percent below the limit is never
+rejected.
 """
 
 import threading
@@ -17,9 +17,10 @@ from sandbox.errors import AmadeusError
 
 
 class _Rule(NamedTuple):
-    most: int
+    """At most `max_searches` in any interval of so many seconds."""
+
+    max_searches: int
     seconds: float
-    """In any so many of them."""
 
 
 _RULES: dict[RateLimit, _Rule] = {"test": _Rule(1, 0.1), "production": _Rule(40, 1.0)}
@@ -27,7 +28,7 @@ _MAX_CLIENTS = 10_000
 
 
 class Limits:
-    """Counts the searches and refuses the one too many. Safe to share between threads."""
+    """The rate limit and the quota of searches. Safe to share between threads."""
 
     def __init__(
         self,
@@ -49,14 +50,14 @@ class Limits:
     def admit(self, client_id: str) -> None:
         """Count one search of this client.
 
-        Raises AmadeusError 38194 if it comes too fast, 38195 if the month's quota is used up.
+        Raises AmadeusError 38194 if the rate limit is exceeded, 38195 if the quota is used up.
         """
         with self._lock:
             self._admit_rate(client_id)
             self._admit_quota()
 
     def reset_quota(self) -> None:
-        """Begin a new month."""
+        """Start the month's count of searches again."""
         with self._lock:
             self._used = 0
 
@@ -70,7 +71,7 @@ class Limits:
         recent = self._recent.setdefault(client_id, deque())
         while recent and now - recent[0] > rule.seconds:
             recent.popleft()
-        if len(recent) >= rule.most:
+        if len(recent) >= rule.max_searches:
             raise AmadeusError(38194)
         recent.append(now)
 

@@ -1,8 +1,8 @@
-"""Access tokens that carry their own proof.
+"""Signed access tokens.
 
-A token is `client id, time of issue, life` signed with a key derived from the seed. So any
-process with the same seed accepts it, whoever issued it: the in-process sandboxes of several
-workers act as one. Only revocations are known to one process alone.
+A token contains client id, time of issue and life, signed with a key derived from the seed. So
+every process with the same seed accepts it, and the in-process sandboxes of several workers act as
+one. Only revocations are local to a process.
 """
 
 import base64
@@ -24,7 +24,7 @@ REVOCATION_CODES = (38190, 38192, 38193)
 
 
 class Token(NamedTuple):
-    """What a token says about itself."""
+    """The content of a token."""
 
     client_id: str
     issued: int
@@ -32,17 +32,17 @@ class Token(NamedTuple):
     life: int
     """Seconds."""
 
-    def left(self, now: float) -> int:
-        """Whole seconds until it expires, 0 if it has."""
+    def seconds_left(self, now: float) -> int:
+        """Return the whole seconds until it expires; 0 if it has expired."""
         return max(0, int(self.issued / _MICROSECOND + self.life - now))
 
     def expired(self, now: float) -> bool:
-        """Whether its life is over."""
+        """Return whether it has expired."""
         return now >= self.issued / _MICROSECOND + self.life
 
 
 class Tokens:
-    """Issues, reads and revokes tokens."""
+    """The tokens of a sandbox: issued, read and revoked here."""
 
     def __init__(self, seed: str, clock: Callable[[], float]) -> None:
         self._key = hashlib.blake2b(seed.encode(), person=b"sandbox token").digest()
@@ -53,16 +53,16 @@ class Tokens:
         self._revoked_code = 38193
 
     def issue(self, client_id: str, life: int) -> str:
-        """Make a token for this client that lives `life` seconds."""
+        """Issue a token for this client that is valid for `life` seconds."""
         with self._lock:
-            # Strictly rising, so that a revocation falls between two tokens and never on one.
+            # Strictly increasing, so that a revocation always falls between two tokens.
             issued = max(int(self._clock() * _MICROSECOND), self._last_issued + 1)
             self._last_issued = issued
         payload = _HEAD.pack(issued, life) + client_id.encode()
         return base64.urlsafe_b64encode(self._sign(payload) + payload).decode().rstrip("=")
 
     def read(self, text: str) -> Token | None:
-        """The token in `text`, expired or revoked ones too; None if it is none of ours."""
+        """Return the token in `text`, even if expired or revoked; None if it is not ours."""
         try:
             raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
@@ -74,7 +74,7 @@ class Tokens:
         return Token(payload[_HEAD.size :].decode(), issued, life)
 
     def check(self, text: str) -> Token:
-        """The valid token in `text`.
+        """Return the valid token in `text`.
 
         Raises AmadeusError 38190 (not ours), 38192 (expired), or the code of the revocation.
         """
@@ -88,12 +88,12 @@ class Tokens:
         return token
 
     def state(self, token: Token) -> str:
-        """`approved` or `expired`, the two states that the OpenAPI file's reader will meet."""
+        """Return `approved` or `expired`; a revoked token is `expired`."""
         gone = token.issued <= self._revoked_until or token.expired(self._clock())
         return "expired" if gone else "approved"
 
     def revoke_all(self, code: int = 38193) -> None:
-        """From now on refuse every token issued until now, with this code."""
+        """Revoke every token issued so far; `check` raises this code for them."""
         with self._lock:
             now = int(self._clock() * _MICROSECOND)
             self._last_issued = self._revoked_until = max(now, self._last_issued)

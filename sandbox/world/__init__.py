@@ -1,1 +1,1 @@
-"""What is the same for every search: airports, airlines, timetables, money."""
+"""Data that is the same for every search: airports, airlines, timetables and currencies."""

@@ -1,6 +1,6 @@
-"""Who flies, from which hubs, and with what.
+"""Airlines, their hubs and their aircraft.
 
-As in Amadeus's own test data there are no low-cost carriers and no American, Delta or British
+As in Amadeus's own test data, there are no low-cost carriers and no American, Delta or British
 Airways, and the carriers 6X and 7X are fictional (docs/amadeus.md, section "Test data"). The hubs
 are real; routes, times and flight numbers are invented.
 """
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Airline(NamedTuple):
-    """A carrier; `country` is where it may fly domestically."""
+    """An airline. It flies domestic routes only in `country`."""
 
     code: str
     name: str
@@ -17,9 +17,9 @@ class Airline(NamedTuple):
     hubs: tuple[str, ...]
 
 
-# Flies between any two busy airports, so that every big pair has a direct flight.
+# Flies between any two busy airports, so that every such pair has a direct flight.
 ANYWHERE = "6X"
-# Flies the small aeroplanes of the others: sold under their code, operated by 7X.
+# Operates regional flights for the other airlines, under their codes.
 REGIONAL = "7X"
 
 _TABLE = """
@@ -134,7 +134,7 @@ AIRCRAFT: dict[str, str] = {
     "789": "BOEING 787-9",
 }
 
-# For flights of up to so many kilometres, what flies them.
+# The aircraft for flights of up to so many kilometres.
 FLEETS: tuple[tuple[float, tuple[str, ...]], ...] = (
     (600, ("AT7", "E75", "320")),
     (2_500, ("E90", "223", "320", "738")),

@@ -1,4 +1,4 @@
-"""How busy an airport is, roughly, by common knowledge; what is not here counts as small."""
+"""A rough rank of airports by traffic, from common knowledge. All others are small."""
 
 _WORLD = """
 AMS ATL BKK CAN CDG DEL DFW DOH DXB FRA HKG HND ICN IST JFK KUL LAX LHR MAD MEX MIA NRT ORD PEK

@@ -1,7 +1,7 @@
-"""Airports and cities: where they are, in which country and time zone.
+"""Airports and cities with location, country and time zone.
 
-From the package `airportsdata`, read at the first search and cut down to what is needed, for its
-full table would weigh on every process that holds a sandbox.
+The data is from the package `airportsdata`. It is loaded at the first search, and only the needed
+columns are kept, to save memory.
 """
 
 import csv
@@ -20,7 +20,7 @@ import airportsdata
 from sandbox.world.airport_sizes import RANKS
 
 _EARTH_KM = 6371.0
-# City codes that Amadeus knows and the package does not, or not in full.
+# Airports of city codes that are missing in the package.
 _MORE_CITIES = {
     "BUH": ("OTP",),
     "CAS": ("CMN",),
@@ -32,7 +32,7 @@ _MORE_CITIES = {
 
 
 class Airport(NamedTuple):
-    """One airport. `rank` says how busy it is: 3 a world hub, 2 large, 1 regional, 0 small."""
+    """One airport. `rank` is 3 for a world hub, 2 for large, 1 for regional, 0 for small."""
 
     code: str
     city: str
@@ -40,29 +40,29 @@ class Airport(NamedTuple):
     zone: ZoneInfo
     rank: int
     at: tuple[float, float, float]
-    """Its place on the unit sphere."""
+    """Coordinates on the unit sphere."""
 
     def km_to(self, other: "Airport") -> float:
-        """Great-circle distance in kilometres."""
+        """Return the great-circle distance in kilometres."""
         (x, y, z), (other_x, other_y, other_z) = self.at, other.at
         dot = x * other_x + y * other_y + z * other_z
         return _EARTH_KM * math.acos(max(-1.0, min(1.0, dot)))
 
 
 class Airports:
-    """Looks up codes. Reads nothing until the first look-up."""
+    """The airports by code. The data is loaded at the first look-up."""
 
     _lock = threading.Lock()
     _loaded: "tuple[dict[str, Airport], dict[str, list[str]]] | None" = None
 
     def airports_of(self, code: str) -> Sequence[Airport]:
-        """The airports that a city or airport code stands for, busiest first; empty if unknown."""
+        """Return the airports of a city or airport code, busiest first; empty if unknown."""
         airports, cities = self._tables
         codes = cities.get(code) or ([code] if code in airports else [])
         return [airports[one] for one in codes]
 
     def near(self, code: str, km: float) -> list[str]:
-        """The airports within so many kilometres of a city or airport, without its own."""
+        """Return the codes of other airports within a distance of a city or airport."""
         own = self.airports_of(code)
         if not km or not own:
             return []
@@ -73,12 +73,12 @@ class Airports:
         ]
 
     def airport(self, code: str) -> Airport:
-        """One airport. Raises KeyError if it is unknown."""
+        """Return an airport. Raises KeyError if the code is unknown."""
         return self._tables[0][code]
 
     @cached_property
     def _tables(self) -> tuple[dict[str, Airport], dict[str, list[str]]]:
-        # One copy a process, however many sandboxes there are.
+        # All sandboxes of a process share one copy.
         with Airports._lock:
             if Airports._loaded is None:
                 Airports._loaded = _load()
@@ -97,12 +97,12 @@ def _load() -> tuple[dict[str, Airport], dict[str, list[str]]]:
             row["iata"],
             city_of.get(row["iata"], row["iata"]),
             sys.intern(row["country"]),
-            ZoneInfo(row["tz"]),  # which keeps one of each
+            ZoneInfo(row["tz"]),  # cached by ZoneInfo
             RANKS.get(row["iata"], 0),
             _on_sphere(float(row["lat"]), float(row["lon"])),
         )
         for row in _rows("airports.csv")
-        if row["iata"] and row["tz"]  # Antarctica has none
+        if row["iata"] and row["tz"]  # airports in Antarctica have no time zone
     }
     cities = {
         city: sorted(codes & airports.keys(), key=lambda code: (-RANKS.get(code, 0), code))
@@ -112,9 +112,9 @@ def _load() -> tuple[dict[str, Airport], dict[str, list[str]]]:
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
-    """The rows of a table of the package, one at a time.
+    """Yield the rows of a table of the package.
 
-    Its own `load` makes a dictionary of each row and keeps them all: 10 MB more in each process.
+    The package's own `load` keeps a dictionary for each row: 10 MB more in each process.
     """
     with (files(airportsdata) / name).open(encoding="utf-8") as table:
         yield from csv.DictReader(table)

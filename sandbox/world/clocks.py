@@ -1,7 +1,7 @@
-"""Local time and universal time, for places whose clocks may change.
+"""Conversion between local time and UTC, with and without daylight saving time.
 
-A local day is its ordinal (`date.toordinal`), a local minute counts from midnight, and a moment
-is seconds since the epoch.
+A local day is an ordinal (`date.toordinal`), a local minute counts from midnight, and a moment is
+in seconds since the epoch.
 """
 
 import datetime as dt
@@ -11,22 +11,22 @@ from zoneinfo import ZoneInfo
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 _DAY = 86_400
-# A journey is over after so many days.
+# A journey takes at most this many days.
 _JOURNEY_DAYS = 4
 
 
 class Clocks(Protocol):
-    """Turns local time into moments and back."""
+    """A converter between local time and moments."""
 
     def moment(self, zone: ZoneInfo, day: int, minute: int) -> int:
-        """The moment of a local minute; one that the clocks skip comes later."""
+        """Return the moment of a local minute. A minute that the clocks skip is moved later."""
 
     def local(self, zone: ZoneInfo, moment: int) -> tuple[int, int]:
-        """The local day and minute of a moment."""
+        """Return the local day and minute of a moment."""
 
 
 class ZoneClocks:
-    """The clocks as they are."""
+    """Clocks that follow the time zone database."""
 
     def moment(self, zone: ZoneInfo, day: int, minute: int) -> int:
         midnight = dt.datetime.fromordinal(day)
@@ -39,7 +39,7 @@ class ZoneClocks:
 
 
 class SteadyClocks:
-    """Clocks that do not change: much faster, and true on most days."""
+    """Clocks with fixed offsets from UTC: much faster, and correct if no clock changes."""
 
     def __init__(self, offsets: dict[ZoneInfo, int]) -> None:
         self._offsets = offsets
@@ -54,7 +54,7 @@ class SteadyClocks:
 
 @lru_cache(maxsize=4096)
 def steady_offset(zone: ZoneInfo, day: int) -> int | None:
-    """Seconds east of UTC, if the clocks there do not change during a journey from this day."""
+    """Return the offset from UTC in seconds; None if it changes during a journey on this day."""
     first, last = (
         ZoneClocks().moment(zone, one, 0) - (one - _EPOCH) * _DAY
         for one in (day - 1, day + _JOURNEY_DAYS)

@@ -1,10 +1,10 @@
-"""Currencies: name, decimals, and a fixed, made-up rate to the euro near the real one."""
+"""Currencies: name, decimals, and a fixed rate to the euro that is close to the real one."""
 
 from typing import NamedTuple
 
 
 class Currency(NamedTuple):
-    """`rate` units of it are one euro; amounts are written with `digits` decimals (ISO 4217)."""
+    """A currency. `rate` units are one euro; amounts have `digits` decimals (ISO 4217)."""
 
     code: str
     name: str
@@ -12,16 +12,16 @@ class Currency(NamedTuple):
     rate: float
 
     def minor(self, euro_cents: float) -> int:
-        """An amount of euro cents in this currency's smallest unit."""
+        """Convert euro cents to this currency's smallest unit."""
         return round(euro_cents * self.rate * self.unit / 100)
 
     @property
     def unit(self) -> int:
-        """How many of the smallest unit make one."""
+        """The number of smallest units in one unit."""
         return int(10**self.digits)
 
-    def written(self, minor: int) -> str:
-        """An amount in the smallest unit as Amadeus writes it: a plain decimal string."""
+    def format(self, minor: int) -> str:
+        """Return an amount in the smallest unit as a plain decimal string, as Amadeus does."""
         if not self.digits:
             return str(minor)
         whole, part = divmod(minor, self.unit)

@@ -1,4 +1,4 @@
-"""Chance that comes out the same each time: a keyed hash of what is asked."""
+"""Reproducible random numbers: a keyed hash of their purpose."""
 
 import hashlib
 
@@ -7,7 +7,7 @@ _SIDES = float(1 << (8 * _BYTES))
 
 
 class Dice:
-    """Rolls for one seed. The same parts give the same roll, on any machine and any day."""
+    """Random numbers for one seed. The same parts give the same number on every machine."""
 
     def __init__(self, seed: str) -> None:
         self._base = hashlib.blake2b(
@@ -15,11 +15,11 @@ class Dice:
         )
 
     def roll(self, *parts: object) -> float:
-        """A number from 0 up to, not including, 1."""
+        """Return a number of at least 0 and less than 1."""
         state = self._base.copy()
         state.update("|".join(map(str, parts)).encode())
         return int.from_bytes(state.digest(), "big") / _SIDES
 
     def pick(self, sides: int, *parts: object) -> int:
-        """A whole number from 0 up to, not including, `sides`."""
+        """Return a whole number of at least 0 and less than `sides`."""
         return int(self.roll(*parts) * sides)

@@ -1,7 +1,7 @@
-"""Which carrier flies between which airports, and how often: hubs and spokes.
+"""The route network: which carrier flies between which airports, and when.
 
-Whether a carrier serves a place from its hub is chance, weighted by how far and how busy the
-place is, and the same for ever under one seed. So small airports far apart have no flights.
+Carriers fly between their hubs and other airports. The seed decides which airports they serve, with
+a higher chance for near and busy ones. So small airports far apart have no flights.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,8 @@ from sandbox.world.dice import Dice
 
 _MIN_KM = 120
 _MAX_KM = 15_500
-# The chance that a carrier serves a place from its hub: by the place's rank, up to so many km.
+# The chance that a carrier serves an airport from its hub, by the airport's rank. Each pair is a
+# maximum distance in km and the chance up to it.
 _ABROAD: dict[int, tuple[tuple[float, float], ...]] = {
     3: ((9_000, 0.95), (_MAX_KM, 0.7)),
     2: ((2_500, 0.9), (6_000, 0.6), (10_500, 0.45), (_MAX_KM, 0.15)),
@@ -30,16 +31,16 @@ _AT_HOME: dict[int, tuple[tuple[float, float], ...]] = {
     0: ((1_500, 0.8), (3_500, 0.35)),
 }
 _REGIONAL_KM = 700
-# ANYWHERE flies between two airports of these ranks, up to so many km.
+# ANYWHERE flies between airports of at least rank _BUSY, up to a distance by the sum of the ranks.
 _BUSY = 2
 _ANYWHERE_KM = {4: 9_000, 5: 12_000, 6: _MAX_KM}
-# How much farther than the great circle a change of plane may take one: a factor, or some km.
+# The maximum distance with one change, or with two: a factor of the great circle, or additional km.
 _DETOUR, _DETOUR_KM = 1.6, 800
 _LONG_DETOUR, _LONG_DETOUR_KM = 2.2, 2_000
-# With so few ways of at most one change, those with two are looked for.
+# Routings with two changes are added if there are at most this many others.
 _FEW_ROUTINGS = 3
 _MAX_LONG_ROUTINGS = 8
-# No seller shows every possible change: these many, the least roundabout.
+# The maximum number of routings with one change; the shortest ones are kept.
 _MAX_ROUTINGS = 16
 _SPEED_KM_PER_MINUTE = 13.5
 _TAXI_MINUTES = 35
@@ -56,17 +57,17 @@ class Flight(NamedTuple):
     origin: Airport
     destination: Airport
     minute: int
-    """Of departure, local, since midnight."""
+    """Local minute of the day of the departure."""
     block: int
     """Minutes from gate to gate."""
     aircraft: str
     km: float
     name: str
-    """Tells it from all other flights of the day."""
+    """A name that is unique in the timetable."""
 
 
 class Hop(NamedTuple):
-    """One carrier from one airport to the next."""
+    """A carrier's route from one airport to another."""
 
     carrier: str
     origin: Airport
@@ -82,7 +83,7 @@ class _Spoke(NamedTuple):
 
 
 class Network:
-    """The timetable of an invented world. Safe to share; it remembers the latest answers."""
+    """The invented timetable, with caches. Safe to share between threads."""
 
     def __init__(self, dice: Dice, airports: Airports) -> None:
         self._dice = dice
@@ -93,24 +94,24 @@ class Network:
         self.flights = lru_cache(maxsize=4096)(self._flights)
 
     def _routings(self, origin: Airport, destination: Airport) -> tuple[Routing, ...]:
-        """All ways to go, without dates: direct, with one change, and if need be with two."""
+        """Return the routings: direct, with one change, and if these are few, with two."""
         if origin.city == destination.city:
             return ()
-        there, here = self.spokes(destination), self.spokes(origin)
-        farthest = self._farthest(origin, destination, _DETOUR, _DETOUR_KM)
-        changing = [
+        outward, onward = self.spokes(origin), self.spokes(destination)
+        max_km = self._max_km(origin, destination, _DETOUR, _DETOUR_KM)
+        one_change = [
             (
-                one.km + there[key].km,
-                (Hop(key[0], origin, one.hub), Hop(key[0], one.hub, destination)),
+                spoke.km + onward[key].km,
+                (Hop(key[0], origin, spoke.hub), Hop(key[0], spoke.hub, destination)),
             )
-            for key, one in here.items()
-            if key in there and one.km + there[key].km <= farthest
+            for key, spoke in outward.items()
+            if key in onward and spoke.km + onward[key].km <= max_km
         ]
-        carriers = {code for code, hub in here if hub == destination.code}
-        carriers |= {code for code, hub in there if hub == origin.code}
+        carriers = {code for code, hub in outward if hub == destination.code}
+        carriers |= {code for code, hub in onward if hub == origin.code}
         hops = (Hop(code, origin, destination) for code in sorted({*carriers, ANYWHERE}))
         direct = [(hop,) for hop in hops if self._operator(hop)]
-        short = (*direct, *_shortest(changing, _MAX_ROUTINGS))
+        short = (*direct, *_shortest(one_change, _MAX_ROUTINGS))
         return (
             short
             if len(short) > _FEW_ROUTINGS
@@ -118,22 +119,22 @@ class Network:
         )
 
     def _zones(self, origin: Airport, destination: Airport) -> tuple[ZoneInfo, ...]:
-        """The time zones that come up on the way."""
+        """Return the time zones of all airports of departure."""
         hops = [hop for routing in self.routings(origin, destination) for hop in routing]
         return tuple(dict.fromkeys(hop.origin.zone for hop in hops))
 
     def _long_routings(self, origin: Airport, destination: Airport) -> tuple[Routing, ...]:
-        """Ways with two changes: from the hubs of one carrier to those of the same or another."""
-        farthest = self._farthest(origin, destination, _LONG_DETOUR, _LONG_DETOUR_KM)
-        # Two small airports are on one ticket only if one carrier goes all the way.
-        alone = not origin.rank and not destination.rank
+        """Return the routings with two changes, by one carrier or by two."""
+        max_km = self._max_km(origin, destination, _LONG_DETOUR, _LONG_DETOUR_KM)
+        # Between two small airports, one carrier must fly the whole routing.
+        one_carrier = not origin.rank and not destination.rank
         routings: list[tuple[float, Routing]] = []
         spokes = self.spokes(origin).items(), self.spokes(destination).items()
         for ((first, _), (near, first_km)), ((last, _), (far, last_km)) in product(*spokes):
             if len({origin.code, near.code, far.code, destination.code}) < 4:  # noqa: PLR2004
                 continue
             length = first_km + near.km_to(far) + last_km
-            if length > farthest or (alone and first != last):
+            if length > max_km or (one_carrier and first != last):
                 continue
             for middle in dict.fromkeys((first, last)):
                 hop = Hop(middle, near, far)
@@ -144,7 +145,7 @@ class Network:
         return _shortest(routings, _MAX_LONG_ROUTINGS)
 
     def _spokes(self, airport: Airport) -> dict[tuple[str, str], _Spoke]:
-        """The hubs that this airport is served from, by carrier and hub."""
+        """Return the hubs with flights to an airport, by carrier and hub code."""
         found = {}
         for airline in AIRLINES.values():
             for code in airline.hubs:
@@ -154,13 +155,12 @@ class Network:
         return found
 
     @staticmethod
-    def _farthest(origin: Airport, destination: Airport, factor: float, more: float) -> float:
-        """How many kilometres with changes are still worth it."""
+    def _max_km(origin: Airport, destination: Airport, factor: float, extra_km: float) -> float:
         km = origin.km_to(destination)
-        return max(km * factor, km + more)
+        return max(km * factor, km + extra_km)
 
     def _flights(self, hop: Hop) -> tuple[Flight, ...]:
-        """The daily flights of one carrier from one airport to another, by time of departure."""
+        """Return a carrier's daily flights on a hop, sorted by time of departure."""
         operator = self._operator(hop)
         if operator is None:
             return ()
@@ -190,27 +190,27 @@ class Network:
         return tuple(flights)
 
     @staticmethod
-    def _daily(km: float, busy: int) -> int:
-        """How many flights a day: more where it is near and busy."""
+    def _daily(km: float, ranks: int) -> int:
+        """Return the number of daily flights. `ranks` is the sum of the airports' ranks."""
         near = 3 if km < 1_500 else 2 if km < 5_000 else 1  # noqa: PLR2004 - a rule of thumb
-        return max(1, near * busy // 4 + 1)
+        return max(1, near * ranks // 4 + 1)
 
     def _operator(self, hop: Hop) -> str | None:
-        """Who operates this carrier's flights on this hop; None if there are none."""
+        """Return the airline that operates the flights on a hop; None if there are none."""
         airline, origin, destination = AIRLINES[hop.carrier], hop.origin, hop.destination
         if hop.carrier == ANYWHERE:
             km = origin.km_to(destination)
             busy = min(origin.rank, destination.rank) >= _BUSY
             reach = _ANYWHERE_KM.get(origin.rank + destination.rank, 0)
             return ANYWHERE if busy and _MIN_KM <= km <= reach else None
-        # Between two hubs of one carrier it is the same in both directions.
+        # Sorted, so that the result between two hubs is the same in both directions.
         for hub, airport in sorted(((origin, destination), (destination, origin)), key=_first_code):
             if hub.code in airline.hubs:
                 return self._serves(airline, hub, airport)
         return None
 
     def _serves(self, airline: Airline, hub: Airport, airport: Airport) -> str | None:
-        """Who operates this carrier's flights between its hub and the place, if there are any."""
+        """Return the operator of a carrier's flights between its hub and an airport, or None."""
         km = hub.km_to(airport)
         if km < _MIN_KM or hub.city == airport.city:
             return None
@@ -222,10 +222,10 @@ class Network:
         return REGIONAL if airport.rank == 0 and km <= _REGIONAL_KM * 2 else airline.code
 
 
-def _shortest(routings: Iterable[tuple[float, Routing]], most: int) -> tuple[Routing, ...]:
-    """Of ways with their lengths, the shortest; those as long by carrier."""
+def _shortest(routings: Iterable[tuple[float, Routing]], count: int) -> tuple[Routing, ...]:
+    """Return the shortest routings, given with their lengths; equal ones are sorted by carrier."""
     by_length = sorted(routings, key=lambda rated: (rated[0], [hop.carrier for hop in rated[1]]))
-    return tuple(routing for _, routing in by_length[:most])
+    return tuple(routing for _, routing in by_length[:count])
 
 
 def _first_code(ends: tuple[Airport, Airport]) -> str:

@@ -29,7 +29,7 @@ def journey(fare: float, taxes: float) -> Journey:
 
 def test_offers_are_sorted_after_rounding() -> None:
     rounded_down, rounded_up = journey(100.4, 0.4), journey(100.0, 0.6)
-    pricing = Pricing(Search((), NINE_ADULTS, CURRENCIES["EUR"], most=1))
+    pricing = Pricing(Search((), NINE_ADULTS, CURRENCIES["EUR"], max_offers=1))
     offers = pricing.cheapest([rounded_up, rounded_down], PRODUCTS[:1])
     assert [(one.journey, one.grand_total) for one in offers] == [(rounded_down, 900)]
 
