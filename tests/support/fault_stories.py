@@ -33,7 +33,7 @@ from tests.support.faults import WAYS, Amadeus, Fault, RedisProxy
 from tests.support.processes import eventually
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.service import some_day
-from tests.support.stories import standstills
+from tests.support.stories import longest_pause
 
 HERD: Final = 4
 SEARCH_SECONDS: Final = 0.03
@@ -42,8 +42,8 @@ REDIS_SECONDS: Final = LOCK_SECONDS + 1.0
 AMADEUS_DEADLINE: Final = 3
 AMADEUS_SECONDS: Final = AMADEUS_DEADLINE + 0.5
 RECOVERY_SECONDS: Final = 3.0
-STANDSTILL_SECONDS: Final = 0.1
-MISTAKES: Final = {"http.error", "cache.fetch_failed", "cache.follow_failed"}
+MAX_PAUSE_SECONDS: Final = 0.1
+BUG_EVENTS: Final = {"http.error", "cache.fetch_failed", "cache.follow_failed"}
 # Threads that a worker keeps between requests; every other thread ends with its work.
 LASTING_THREADS: Final = {"warm-up", "announcements"}
 ORIGINS: Final = ("JFK", "SFO", "BOS", "ORD", "MIA", "SEA", "DEN", "ATL")
@@ -73,7 +73,7 @@ class Play:
     amadeus: Amadeus
     settings: Settings
     number: int
-    is_redis_spoilt: bool
+    is_redis_faulty: bool
     findings: list[str] = field(default_factory=list)
     """Violations, each as its kind and a description."""
     slowest: float = 0.0
@@ -85,11 +85,11 @@ class Play:
 
     @property
     def fault(self) -> Fault:
-        return (self.redis if self.is_redis_spoilt else self.amadeus).fault
+        return (self.redis if self.is_redis_faulty else self.amadeus).fault
 
-    def tell(self) -> None:
+    def run(self) -> None:
         """Start two replicas; then cause a cold read, hits, nocache, a herd and new tokens."""
-        self.amadeus.settings(token_life=10)  # with `hurry`, it is refreshed after 0.2 s
+        self.amadeus.settings(token_life=10)  # with `shorten_waits`, it is refreshed after 0.2 s
         tokens = self.amadeus.tokens
         first = self._join()
         self.amadeus.settings(token_life=1799)
@@ -117,8 +117,8 @@ class Play:
     def end(self) -> None:
         """Check that all has recovered, and that nothing is left before and after the stop."""
         self.fault.is_over = True
-        self._check("unwell", "no price is shared", self._shares_prices)
-        self._check("unwell", "a new price is not heard of", self._hears_news)
+        self._check("unwell", "prices are not shared", self._shares_prices)
+        self._check("unwell", "a new price does not arrive", self._hears_news)
         self._check("unwell", "not ready", self._is_ready)
         self._check("left", "threads", lambda: self._threads_left() <= LASTING_THREADS)
         self._check("left", "a connection out of step", self._closed_what_was_spoilt)
@@ -141,7 +141,7 @@ class Play:
         reply = replica.price(origin, ahead, **more)
         seconds = time.monotonic() - asked_at
         self.slowest = max(self.slowest, seconds)
-        if seconds > (REDIS_SECONDS if self.is_redis_spoilt else AMADEUS_SECONDS):
+        if seconds > (REDIS_SECONDS if self.is_redis_faulty else AMADEUS_SECONDS):
             self._find("late", f"an answer after {seconds:.2f} s")
         if reply.status_code != 200:
             self._judge_error(reply)
@@ -149,14 +149,14 @@ class Play:
         price = str(reply.json["data"]["price"]).removesuffix(" EUR")
         search = self.amadeus.searches.get(price)
         if search is None or search.route != (origin, "LAX", some_day(ahead)):
-            self._find("wrong", f"{price}, which Amadeus never said of this route")
+            self._find("wrong", f"{price}, a price that Amadeus never gave for this route")
         elif more and search.at < asked_at:
-            self._find("wrong", "fetched before it was asked for")
+            self._find("wrong", "fetched before the request")
         return price
 
     def _judge_error(self, reply: Result) -> None:
         code = reply.json.get("code")
-        if self.is_redis_spoilt:
+        if self.is_redis_faulty:
             self._find("wrong", f"{reply.status_code} {code} though Amadeus is well")
         elif code not in CODES or reply.status_code not in (502, 503, 504):
             self._find("wrong", f"{reply.status_code} {reply.text}")
@@ -193,7 +193,7 @@ class Play:
         self.findings.append(f"{kind}: {self.fault}: {what}")
 
 
-def hurry() -> None:
+def shorten_waits() -> None:
     """Shorten the intervals of periodic work, so that the story is short."""
     for module, name, seconds in (
         (redis_store, "HEARTBEAT_SECONDS", 0.3),
@@ -216,7 +216,7 @@ class Lane:
         self._redis = redis
         self._proxy = proxy
         self._amadeus = amadeus
-        self._is_redis_spoilt = spoilt == "redis"
+        self._is_redis_faulty = spoilt == "redis"
         self._numbers = count()
 
     def run(self, share: int, shares: int) -> None:
@@ -238,15 +238,15 @@ class Lane:
         """
         while True:
             fault = Fault(fault.number, fault.way)
-            with standstills() as longest:
+            with longest_pause() as longest:
                 play = self._play_once(fault)
-            if not play.findings or longest[0] < STANDSTILL_SECONDS:
+            if not play.findings or longest[0] < MAX_PAUSE_SECONDS:
                 self.findings += play.findings
                 self.slowest = max(self.slowest, play.slowest)
                 return fault.was_played
 
     def _play_once(self, fault: Fault) -> Play:
-        number, is_redis = next(self._numbers), self._is_redis_spoilt
+        number, is_redis = next(self._numbers), self._is_redis_faulty
         settings = Settings(
             amadeus_base_url=self._amadeus.url,
             amadeus_client_id=SecretStr(f"id-{number}"),
@@ -261,19 +261,19 @@ class Lane:
         self._amadeus.begin(Fault() if is_redis else fault)
         play = Play(self._proxy, self._amadeus, settings, number, is_redis)
         with structlog.testing.capture_logs() as said:
-            play.tell()
+            play.run()
             play.end()
-        play.findings += [f"wrong: {fault}: {line}" for line in said if line["event"] in MISTAKES]
+        play.findings += [f"wrong: {fault}: {line}" for line in said if line["event"] in BUG_EVENTS]
         return play
 
     def _look_at_keys(self) -> None:
         client = self._redis.client
         endless = [key for key in self._redis.keys("*") if client.pttl(key) == -1]
-        self.findings += [f"left: {key!r}, for ever" for key in endless]
+        self.findings += [f"left: {key!r}, without expiry" for key in endless]
         try:
             eventually(lambda: not self._redis.keys("*:lock"), within=RECOVERY_SECONDS + 1)
         except AssertionError:
-            self.findings.append(f"left: {self._redis.keys('*:lock')}, and nobody works")
+            self.findings.append(f"left: {self._redis.keys('*:lock')}, without a running fetch")
 
 
 def _greenlets() -> int:
@@ -284,7 +284,7 @@ def _greenlets() -> int:
 def main() -> None:
     """Play a share of the faults of "redis" or "amadeus", and print the results."""
     spoilt, share, shares = sys.argv[1:]
-    hurry()
+    shorten_waits()
     with (
         RedisServer() as redis,
         RedisProxy(redis.port) as proxy,

@@ -74,7 +74,7 @@ class Window:
         in_time = ended_at > self.since and outcome.asked_at < self.until + self.fault.lingers
         return in_time and outcome.status in self.fault.may
 
-    def belies(self, outcome: Outcome) -> bool:
+    def contradicts(self, outcome: Outcome) -> bool:
         """Whether, by its age, a price dates from a time when Amadeus sold none."""
         if self.fault.sells or outcome.status != 200:
             return False
@@ -123,7 +123,7 @@ class Findings:
     worker: Growth
     endless_keys: set[bytes]
     forgotten_locks: set[bytes]
-    mistakes: list[str]
+    bugs: list[str]
 
     def unexpected(self) -> list[str]:
         """Failed requests that no fault explains, each with the current fault."""
@@ -146,7 +146,7 @@ class Findings:
 
     def false_ages(self) -> list[Outcome]:
         """Answers whose Age header cannot be true."""
-        return [each for each in self.outcomes if any(w.belies(each) for w in self.windows)]
+        return [each for each in self.outcomes if any(w.contradicts(each) for w in self.windows)]
 
     def report(self) -> str:
         """The report for people and docs/operations.md."""
@@ -165,7 +165,7 @@ class Findings:
             "locks forgotten": f"{len(self.forgotten_locks)}",
             "the master": f"{self.master}",
             "a worker": f"{self.worker}",
-            "mistakes logged": f"{len(self.mistakes)}",
+            "bugs logged": f"{len(self.bugs)}",
         }
         told = [f"soak of {self.seconds:.0f} s"]
         told += [f"  {name + ':':<18} {what}" for name, what in lines.items()]
@@ -191,14 +191,14 @@ class Soak:
         rounds = 0
         with Load(self._service.url, PER_SECOND, ROUTES, keep_alive=False) as load:
             eventually(lambda: len(load.outcomes) > 2 * PER_SECOND)
-            self._suffer(self._reload())
+            self._disturb(self._reload())
             while rounds < 2 or time.monotonic() - began < seconds:
                 for fault in self._disturbances():
-                    self._suffer(fault)
+                    self._disturb(fault)
                 self._measure()
                 rounds += 1
             # No reload between rounds, so that one worker has time to grow.
-            self._suffer(self._reload())
+            self._disturb(self._reload())
         with suppress(AssertionError):  # leftovers are found now
             eventually(lambda: not self._redis.keys("*:lock"), within=1)
         self._forgotten |= set(self._redis.keys("*:lock"))
@@ -212,7 +212,7 @@ class Soak:
             endless_keys=self._endless,
             forgotten_locks=self._forgotten,
             # Not parsed as JSON: a killed worker may leave half a line.
-            mistakes=[line for line in self._service.log_text.splitlines() if _is_mistake(line)],
+            bugs=[line for line in self._service.log_text.splitlines() if _is_bug(line)],
         )
 
     def _disturbances(self) -> Iterator[Disturbance]:
@@ -244,7 +244,7 @@ class Soak:
 
         return Disturbance("SIGHUP", begin)
 
-    def _suffer(self, fault: Disturbance) -> None:
+    def _disturb(self, fault: Disturbance) -> None:
         since = time.monotonic()
         fault.begin()
         began = time.monotonic()
@@ -287,7 +287,7 @@ class Soak:
             self._sizes.setdefault(process, []).append(size)
 
 
-def _is_mistake(line: str) -> bool:
+def _is_bug(line: str) -> bool:
     """Whether a log line shows a bug: an error event, or output outside the log."""
     return '"event":"http.error"' in line or not line.startswith("{")
 

@@ -194,19 +194,21 @@ class Story:
             self._judge(answer, key, arrived, is_forced, known)
         ended = time.monotonic()
         took = ended - arrived
-        for_nobody = 0.0 if process.is_dead else self._idle(key, arrived, ended)
-        if took >= seconds + SLACK or for_nobody >= SLACK:
-            self.late.append(f"{took:.2f} s of {seconds} s, for nobody {for_nobody:.2f} s")
+        idle_seconds = 0.0 if process.is_dead else self._idle(key, arrived, ended)
+        if took >= seconds + SLACK or idle_seconds >= SLACK:
+            self.late.append(f"{took:.2f} s of {seconds} s, idle {idle_seconds:.2f} s")
 
-    def check_that_nobody_fetched_beside_another(self) -> None:
+    def check_that_fetches_did_not_overlap(self) -> None:
         for key in KEYS:
             living = [each for each in self.fetches if each.key == key and not each.died]
             for earlier, later in pairwise(living):
                 # The first owner of the lock may be the last to begin its fetch.
                 stepped = self.clock.stepped(min(earlier.asked, later.asked), later.started)
-                assert stepped or later.started >= earlier.ended, "two fetches of one key at once"
+                assert stepped or later.started >= earlier.ended, (
+                    "two concurrent fetches of one key"
+                )
 
-    def _told(self, entry: Entry) -> Fetch:
+    def _fetch_of(self, entry: Entry) -> Fetch:
         """The fetch that produced an entry."""
         return self.fetches[int(entry.body)]
 
@@ -221,20 +223,20 @@ class Story:
     def _judge(
         self, answer: CacheResult, key: str, arrived: float, is_forced: bool, known: Entry | None
     ) -> None:
-        entry, fetch, slack = answer.entry, self._told(answer.entry), self.clock.precision
+        entry, fetch, slack = answer.entry, self._fetch_of(answer.entry), self.clock.precision
         # By each offset of the store's clock since the caller arrived.
         times = self.clock.times(arrived, time.monotonic())
         assert fetch.key == key
         assert any(
             fetch.asked + offset - slack <= entry.fetched_at <= fetch.started + offset + slack
             for offset in self.clock.offsets(fetch.asked, fetch.started)
-        ), "dated wrongly"
+        ), "wrong fetch time"
         if is_forced:
-            assert entry.fetched_at >= min(times) - slack, "fetched before it was asked for"
+            assert entry.fetched_at >= min(times) - slack, "fetched before the request"
         if known is not None:
             is_newer = entry.fetched_at > known.fetched_at
-            stepped = self.clock.stepped(self._told(known).asked, time.monotonic())
-            assert is_newer or stepped, "no newer"
+            stepped = self.clock.stepped(self._fetch_of(known).asked, time.monotonic())
+            assert is_newer or stepped, "not newer"
         if answer.outcome is Outcome.STALE:
             assert entry.fetched_at + TTL + STALE_TTL > min(times) - slack, "too stale"
         else:
@@ -252,7 +254,7 @@ class Story:
         return idle + end - reached
 
 
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+def shorten_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the waiting times of the stores and the read-through about ten times shorter."""
     for store in (memory_store, redis_store):
         monkeypatch.setattr(store, "LOCK_SECONDS", LOCK_SECONDS)
@@ -264,7 +266,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def standstills() -> Iterator[list[float]]:
+def longest_pause() -> Iterator[list[float]]:
     """The longest pause of this process meanwhile; a busy machine causes such pauses."""
     longest, done = [0.0], threading.Event()
 
@@ -291,7 +293,7 @@ def played(begin: Callable[[], Story], *, stepping: bool = False) -> Story:
     """
     while True:
         story = begin()
-        with standstills() as longest, ThreadPoolExecutor(max_workers=40) as threads:
+        with longest_pause() as longest, ThreadPoolExecutor(max_workers=40) as threads:
             readers = []
             for _ in range(READERS):
                 readers.append(threads.submit(story.read, story.random.choice(KEYS)))

@@ -366,7 +366,7 @@ def deaf_port() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
-def of_amadeus_at(base_url: str) -> tuple[int, str | None]:
+def error_with_amadeus_at(base_url: str) -> tuple[int, str | None]:
     """The answer of a service with Amadeus at `base_url`."""
     with worker_of(base_url) as worker:
         answer = price(worker)
@@ -375,17 +375,17 @@ def of_amadeus_at(base_url: str) -> tuple[int, str | None]:
 
 
 def test_amadeus_that_refuses_connections_is_reported_as_unavailable() -> None:
-    assert of_amadeus_at("http://127.0.0.1:1") == UNAVAILABLE
+    assert error_with_amadeus_at("http://127.0.0.1:1") == UNAVAILABLE
 
 
 def test_amadeus_with_an_unknown_host_name_is_reported_as_unavailable() -> None:
-    assert of_amadeus_at("http://amadeus.invalid") == UNAVAILABLE
+    assert error_with_amadeus_at("http://amadeus.invalid") == UNAVAILABLE
 
 
 def test_amadeus_without_tls_is_reported_as_unavailable(sandbox: SandboxServer) -> None:
-    assert of_amadeus_at(f"https://{sandbox.host}:{sandbox.port}") in {UNAVAILABLE, TIMEOUT}
+    assert error_with_amadeus_at(f"https://{sandbox.host}:{sandbox.port}") in {UNAVAILABLE, TIMEOUT}
 
 
 def test_amadeus_that_accepts_no_connection_is_a_timeout() -> None:
     with deaf_port() as port:
-        assert of_amadeus_at(f"http://127.0.0.1:{port}") == TIMEOUT
+        assert error_with_amadeus_at(f"http://127.0.0.1:{port}") == TIMEOUT

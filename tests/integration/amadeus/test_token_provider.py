@@ -21,7 +21,7 @@ from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import Service
 
 
-def without_redis(*fleet: Service) -> int:
+def calls_without_redis(*fleet: Service) -> int:
     """How often a busy worker did not reach Redis in time; it then fetches its own token."""
     return sum(len(service.log("cache.unavailable")) for service in fleet)
 
@@ -37,7 +37,7 @@ def test_replicas_that_start_together_fetch_one_token(
         eventually(lambda: sum(len(each.log("service.warmed")) for each in fleet) == 6)
         fetched = sum(len(service.log("token.fetched")) for service in fleet)
         shared = sum(len(service.log("token.shared")) for service in fleet)
-        assert fetched == amadeus.calls("token") <= 1 + without_redis(*fleet)
+        assert fetched == amadeus.calls("token") <= 1 + calls_without_redis(*fleet)
         assert fetched + shared == 6
 
 
@@ -97,9 +97,13 @@ def test_revoked_token_is_replaced_once_for_the_whole_fleet(
             [service.price_url(ahead) for ahead in range(1, 21) for service in (one, other)]
         )
         assert {reply.status for reply in replies} == {200}
-        said = {"code": "38193"}
-        eventually(lambda: one.log("token.rejected", **said) or other.log("token.rejected", **said))
-        eventually(lambda: 2 <= amadeus.calls("token") <= 2 + 2 * without_redis(one, other))
+        rejection = {"code": "38193"}
+        eventually(
+            lambda: (
+                one.log("token.rejected", **rejection) or other.log("token.rejected", **rejection)
+            )
+        )
+        eventually(lambda: 2 <= amadeus.calls("token") <= 2 + 2 * calls_without_redis(one, other))
 
 
 def test_upstream_that_rejects_every_token_causes_two_token_calls(
@@ -115,7 +119,7 @@ def test_upstream_that_rejects_every_token_causes_two_token_calls(
             assert {(reply.status, reply.body["code"]) for reply in replies} == {
                 (502, "amadeus-misconfigured")
             }
-        eventually(lambda: 2 <= amadeus.calls("token") <= 2 + 2 * without_redis(one, other))
+        eventually(lambda: 2 <= amadeus.calls("token") <= 2 + 2 * calls_without_redis(one, other))
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
@@ -133,6 +137,6 @@ def test_replica_with_a_wrong_clock_shares_the_token(
         monkeypatch.setattr(redis_store, "steady_time", lambda: time.time() + hours * 3600)
         with closing(LayeredStore(RedisStore(redis_server.url), 3600)) as another:
             wrong = provider_on(another)
-            for vault in (wrong, right, wrong):
-                assert vault.token(Deadline(5)).value == "the-token"
+            for provider in (wrong, right, wrong):
+                assert provider.token(Deadline(5)).value == "the-token"
             assert wrong.has_token

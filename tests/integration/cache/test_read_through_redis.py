@@ -8,7 +8,7 @@ import pytest
 
 from api.services.cache.redis.redis_store import RedisStore
 from tests.support.servers.redis_server import RedisServer
-from tests.support.stories import READERS, Clock, Story, hurry, played
+from tests.support.stories import READERS, Clock, Story, played, shorten_waits
 
 # A process knows Redis' time to within half a round trip.
 PRECISION = 0.05
@@ -28,7 +28,7 @@ def test_read_through_rule_holds_with_redis(
             clock = Clock(open_store().time() - time.monotonic(), PRECISION)
             return Story(Random(seed), clock, open_store)
 
-        hurry(monkeypatch)
+        shorten_waits(monkeypatch)
         story = played(begin)
-    story.check_that_nobody_fetched_beside_another()
+    story.check_that_fetches_did_not_overlap()
     assert len(story.fetches) < READERS

@@ -56,7 +56,7 @@ def urls(replicas: Replicas, count: int, extra: str = "", ahead: int = 30) -> li
     return [replicas[number % 2].url + query for number in range(count)]
 
 
-def begun(line: dict[str, Any]) -> float:
+def began_at(line: dict[str, Any]) -> float:
     """The begin of the call that a log line describes, in seconds since the epoch."""
     ended = dt.datetime.fromisoformat(line["timestamp"]).timestamp()
     return float(ended - line["duration_ms"] / 1000)
@@ -65,7 +65,7 @@ def begun(line: dict[str, Any]) -> float:
 def arrivals(replicas: Replicas, replies: list[Reply]) -> dict[str, float]:
     """The arrival of each request at its worker, by request id."""
     lines = logged(replicas, replies, "http.request")
-    return {line["request_id"]: begun(line) for line in lines}
+    return {line["request_id"]: began_at(line) for line in lines}
 
 
 def test_200_readers_of_a_cold_route_share_one_call(
@@ -87,7 +87,7 @@ def test_100_nocache_readers_share_two_or_three_calls(
     replies = ask_at_once(urls(replicas, 100, "&nocache=1", ahead=32))
     assert {(reply.status, reply.headers["X-Cache"]) for reply in replies} == {(200, "bypass")}
     assert slow_amadeus.calls("search") in (2, 3)
-    calls = sorted(begun(line) for line in logged(replicas, replies, "amadeus.call"))
+    calls = sorted(began_at(line) for line in logged(replicas, replies, "amadeus.call"))
     arrived = arrivals(replicas, replies)
     for reply in replies:
         number, _ = reply.body["data"]["price"].split()

@@ -23,7 +23,7 @@ class EventfulRedis(RedisStore):
 
     before: Callable[[], object] = staticmethod(lambda: None)
     meanwhile: Callable[[], object] = staticmethod(lambda: None)
-    mistakes = 0
+    failing_checks = 0
 
     def put(
         self, key: str, owner: str, body: bytes, fetched_at: float, ttl: float, stale_ttl: float
@@ -34,8 +34,8 @@ class EventfulRedis(RedisStore):
         return entry
 
     def check(self) -> None:
-        if self.mistakes:
-            self.mistakes -= 1
+        if self.failing_checks:
+            self.failing_checks -= 1
             raise ValueError("nobody thought of this")
         super().check()
 
@@ -115,20 +115,20 @@ def test_redis_is_used_again_after_an_unexpected_error(
 ) -> None:
     with closing(LayeredStore(shared, 3600)) as store:
 
-        def gets_over_it() -> bool:
-            return not shared.mistakes and store.is_up and answers_itself(store, server)
+        def has_recovered() -> bool:
+            return not shared.failing_checks and store.is_up and answers_itself(store, server)
 
-        shared.mistakes = 1
+        shared.failing_checks = 1
         store.start()
-        eventually(gets_over_it)
-        shared.mistakes = 1
+        eventually(has_recovered)
+        shared.failing_checks = 1
         server.client.client_kill_filter(_type="pubsub")
-        eventually(gets_over_it)
+        eventually(has_recovered)
         server.freeze()
         store.get("key")
-        shared.mistakes = 1
+        shared.failing_checks = 1
         server.thaw()
-        eventually(gets_over_it)
+        eventually(has_recovered)
 
 
 def test_copy_keeps_outage_entries_for_the_whole_stale_time(

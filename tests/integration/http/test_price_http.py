@@ -42,7 +42,7 @@ def searches(sandbox: SandboxServer) -> int:
     return calls
 
 
-def asked_by_everybody(service: Service, **query: str) -> list[httpx2.Response]:
+def answers_of_all_workers(service: Service, **query: str) -> list[httpx2.Response]:
     """The answers on twelve new connections, which are spread over the workers."""
     answers = []
     for _ in range(12):
@@ -55,7 +55,7 @@ def asked_by_everybody(service: Service, **query: str) -> list[httpx2.Response]:
 def test_nocache_request_refreshes_the_price_for_all_clients(
     sandbox: SandboxServer, service: Service, day: str
 ) -> None:
-    asked_by_everybody(service, date=day)
+    answers_of_all_workers(service, date=day)
     sandbox.fault("search", "odd_price", "111.00")
 
     forced = service.price(date=day, nocache="1")
@@ -64,12 +64,12 @@ def test_nocache_request_refreshes_the_price_for_all_clients(
     assert forced.headers["X-Cache"] == "bypass"
     assert forced.headers["Cache-Status"] == "flight-price-api; fwd=request; stored"
     assert forced.headers["Cache-Control"] == "no-store"
-    after = eventually(lambda: agreed(asked_by_everybody(service, date=day)), within=1)
+    after = eventually(lambda: all_refreshed(answers_of_all_workers(service, date=day)), within=1)
     assert {answer.headers["X-Cache"] for answer in after} == {"hit"}
     assert searches(sandbox) == 2
 
 
-def agreed(answers: list[httpx2.Response]) -> list[httpx2.Response]:
+def all_refreshed(answers: list[httpx2.Response]) -> list[httpx2.Response]:
     """The answers, once all of them have the refreshed price."""
     assert {answer.json()["data"]["price"] for answer in answers} == {"111 EUR"}
     return answers

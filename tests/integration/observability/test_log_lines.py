@@ -33,7 +33,7 @@ def test_log_holds_no_secret_at_any_level(sandbox: SandboxServer) -> None:
     with RedisServer("--requirepass", "redis-password") as redis:
         url = f"redis://:redis-password@127.0.0.1:{redis.port}/0"
         with Service.on(sandbox, redis_url=url, log_level="debug", amadeus_timeout=1) as service:
-            live_through_everything(sandbox, service, redis)
+            run_scenario(sandbox, service, redis)
             answers = [service.price(date="x").text, service.get("/readyz").text]
             service.stop()
             said = service.log_text
@@ -44,7 +44,7 @@ def test_log_holds_no_secret_at_any_level(sandbox: SandboxServer) -> None:
         assert leaks(said + secret, secrets)
 
 
-def live_through_everything(sandbox: SandboxServer, service: Service, redis: RedisServer) -> None:
+def run_scenario(sandbox: SandboxServer, service: Service, redis: RedisServer) -> None:
     """Cause prices, a replaced and a refused token, all kinds of failure, a Redis outage."""
     service.price()
     sandbox.revoke_tokens(38192)

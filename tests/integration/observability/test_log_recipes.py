@@ -47,7 +47,7 @@ def post_worker_init(worker):
 
 
 @pytest.fixture(scope="module")
-def eventful(
+def scenario_log(
     shared_sandbox: SandboxServer,
     shared_redis: RedisServer,
     tmp_path_factory: pytest.TempPathFactory,
@@ -65,14 +65,14 @@ def eventful(
         amadeus_rate_limit=20,
         gunicorn_cmd_args=f"--config {folder / 'crashing.py'}",
     ) as service:
-        live_through_much(service, shared_sandbox, shared_redis)
+        run_scenario(service, shared_sandbox, shared_redis)
         service.stop()
         path = folder / "log"
         path.write_text(service.log_text)
     return path
 
 
-def live_through_much(service: Service, sandbox: SandboxServer, redis: RedisServer) -> None:
+def run_scenario(service: Service, sandbox: SandboxServer, redis: RedisServer) -> None:
     service.price()
     service.price()
     service.http.get("/ping", headers={"X-Request-ID": REQUEST_ID})
@@ -103,17 +103,17 @@ def lines(text: str) -> Lines:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_log_lines_are_json_with_documented_event_level_and_fields(eventful: Path) -> None:
-    for line in lines(eventful.read_text()):
+def test_log_lines_are_json_with_documented_event_level_and_fields(scenario_log: Path) -> None:
+    for line in lines(scenario_log.read_text()):
         levels, fields = KNOWN[line["event"]]
         assert line["level"] in levels, line
         assert line.keys() - OF_EVERY_LINE <= fields, line
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"])
 
 
-def test_scenario_of_these_tests_logs_most_events(eventful: Path) -> None:
+def test_scenario_of_these_tests_logs_most_events(scenario_log: Path) -> None:
     """Otherwise the test above would show little."""
-    happened = {line["event"] for line in lines(eventful.read_text())}
+    happened = {line["event"] for line in lines(scenario_log.read_text())}
 
     assert happened >= {
         *(Event.CACHE_HIT, Event.CACHE_MISS, Event.CACHE_BYPASS, Event.CACHE_STORED),
@@ -125,9 +125,9 @@ def test_scenario_of_these_tests_logs_most_events(eventful: Path) -> None:
     }
 
 
-def test_worker_starts_and_exits_are_logged(eventful: Path) -> None:
+def test_worker_starts_and_exits_are_logged(scenario_log: Path) -> None:
     told = " ".join(
-        line["message"] for line in lines(eventful.read_text()) if line["event"] == "gunicorn"
+        line["message"] for line in lines(scenario_log.read_text()) if line["event"] == "gunicorn"
     )
 
     assert "Booting worker" in told
@@ -137,8 +137,10 @@ def test_worker_starts_and_exits_are_logged(eventful: Path) -> None:
     assert "Shutting down" in told
 
 
-def test_unhandled_exception_in_a_worker_is_logged(eventful: Path) -> None:
-    crashes = [line for line in lines(eventful.read_text()) if line["event"] == "service.crashed"]
+def test_unhandled_exception_in_a_worker_is_logged(scenario_log: Path) -> None:
+    crashes = [
+        line for line in lines(scenario_log.read_text()) if line["event"] == "service.crashed"
+    ]
 
     told = {crash["thread"]: crash["exception"] for crash in crashes}
     assert "ZeroDivisionError" in told["doomed"]
@@ -223,9 +225,9 @@ def test_recipes_under_test_are_those_of_the_page() -> None:
 )
 @pytest.mark.parametrize(("title", "source", "recipe"), RECIPE.findall(PAGE))
 def test_log_recipe_shows_what_it_promises(
-    title: str, source: str, recipe: str, before: str, eventful: Path
+    title: str, source: str, recipe: str, before: str, scenario_log: Path
 ) -> None:
-    read = WITHOUT_DOCKER[source].replace(" -f", "").replace("log", f"{eventful}")
+    read = WITHOUT_DOCKER[source].replace(" -f", "").replace("log", f"{scenario_log}")
     read += f" | sed 's/^/{before}/'"
     run = subprocess.run(
         ["bash", "-o", "pipefail", "-c", f"{{ echo 'no JSON'; {read}; }} | {recipe}"],
@@ -234,7 +236,7 @@ def test_log_recipe_shows_what_it_promises(
         check=True,
     )
 
-    assert EXPECTED[title](run.stdout, lines(eventful.read_text())), run.stdout
+    assert EXPECTED[title](run.stdout, lines(scenario_log.read_text())), run.stdout
 
 
 def only(wanted: Callable[[dict[str, Any]], object]) -> Callable[[str, Lines], bool]:

@@ -27,7 +27,7 @@ _days = count(10)
 pytestmark = pytest.mark.usefixtures("sandbox")  # without faults
 
 
-class Rises:
+class Increase:
     """The increase of a service's samples since this was created."""
 
     def __init__(self, service: Service) -> None:
@@ -67,7 +67,7 @@ def service(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def hasty(shared_sandbox: SandboxServer) -> Iterator[Service]:
+def short_ttl_service(shared_sandbox: SandboxServer) -> Iterator[Service]:
     """A service with a TTL of one second and paced calls."""
     shared_sandbox.clear()
     with Service.on(shared_sandbox, cache_ttl=1, amadeus_rate_limit=4) as service:
@@ -75,8 +75,8 @@ def hasty(shared_sandbox: SandboxServer) -> Iterator[Service]:
 
 
 @pytest.fixture
-def rises(service: Service) -> Rises:
-    return Rises(service)
+def increase(service: Service) -> Increase:
+    return Increase(service)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def day() -> str:
 
 
 @pytest.fixture(scope="module")
-def plain() -> Iterator[Service]:
+def shared_service() -> Iterator[Service]:
     """A service that several tests read and none changes."""
     with Service() as service:
         yield service
@@ -97,14 +97,14 @@ def ping(service: Service) -> None:
     plain_http.get(f"{service.url}/ping")
 
 
-def test_requests_are_counted_over_all_workers(service: Service, rises: Rises) -> None:
+def test_requests_are_counted_over_all_workers(service: Service, increase: Increase) -> None:
     for _ in range(40):
         ping(service)
 
-    assert rises(REQUESTS, route="/ping", method="GET", status="200") == 40
+    assert increase(REQUESTS, route="/ping", method="GET", status="200") == 40
 
 
-def test_counters_survive_a_worker_exit(service: Service, rises: Rises) -> None:
+def test_counters_survive_a_worker_exit(service: Service, increase: Increase) -> None:
     for _ in range(10):
         ping(service)
     first, _ = service.workers()
@@ -115,21 +115,23 @@ def test_counters_survive_a_worker_exit(service: Service, rises: Rises) -> None:
     eventually(lambda: value(service, "workers") == 2)
     for _ in range(10):
         ping(service)
-    assert rises(REQUESTS, route="/ping") == 20
+    assert increase(REQUESTS, route="/ping") == 20
 
 
-def test_counters_survive_a_reload(service: Service, rises: Rises) -> None:
+def test_counters_survive_a_reload(service: Service, increase: Increase) -> None:
     before = set(service.workers())
     ping(service)
 
     service.process.send_signal(signal.SIGHUP)
 
     eventually(lambda: len(service.workers()) == 2 and not before & set(service.workers()))
-    assert rises(REQUESTS, route="/ping") == 1
+    assert increase(REQUESTS, route="/ping") == 1
     eventually(lambda: value(service, "workers") == 2)
 
 
-def test_hostile_paths_and_methods_create_no_metric_labels(service: Service, rises: Rises) -> None:
+def test_hostile_paths_and_methods_create_no_metric_labels(
+    service: Service, increase: Increase
+) -> None:
     for number in range(50):
         service.get(f"/flights/price/{number}")
         service.get(f"/%00{number}")
@@ -137,13 +139,13 @@ def test_hostile_paths_and_methods_create_no_metric_labels(service: Service, ris
         service.http.request(f"METHOD{number}", "/flights/price")
     send_raw(service, b"BREW /" + b"a" * 3000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
 
-    assert rises.labels(REQUESTS, "route") == {"/flights/price", "unmatched", "/metrics"}
-    assert rises.labels(REQUESTS, "method") == {"GET", "other"}
-    assert rises.labels(REQUESTS, "status") <= {"200", "400", "404", "405", "414"}
+    assert increase.labels(REQUESTS, "route") == {"/flights/price", "unmatched", "/metrics"}
+    assert increase.labels(REQUESTS, "method") == {"GET", "other"}
+    assert increase.labels(REQUESTS, "status") <= {"200", "400", "404", "405", "414"}
 
 
 def test_cache_outcomes_are_counted(
-    service: Service, sandbox: SandboxServer, rises: Rises, day: str
+    service: Service, sandbox: SandboxServer, increase: Increase, day: str
 ) -> None:
     service.price(date=day)
     service.price(date=day)
@@ -152,95 +154,97 @@ def test_cache_outcomes_are_counted(
     service.price(date=day, origin="BOS")
 
     for outcome in ("miss", "hit", "bypass", "error"):
-        assert rises(LOOKUPS, outcome=outcome) == 1, outcome
-    assert rises.labels(READS, "layer") == {"process", "redis"}
+        assert increase(LOOKUPS, outcome=outcome) == 1, outcome
+    assert increase.labels(READS, "layer") == {"process", "redis"}
 
 
 def test_price_reads_and_token_reads_are_counted_separately(
-    service: Service, rises: Rises, day: str
+    service: Service, increase: Increase, day: str
 ) -> None:
     service.price(date=day)
     service.price(date=day)
-    assert rises(READS, kind="price", result="found") == 1
-    absent = rises(READS, kind="price", result="absent")
+    assert increase(READS, kind="price", result="found") == 1
+    absent = increase(READS, kind="price", result="absent")
 
     service.price(date=day, nocache="1")
 
-    assert rises(READS, kind="price") == 1 + absent
+    assert increase(READS, kind="price") == 1 + absent
     assert labels(service, READS, "kind") == {"price", "token"}
 
 
 def test_search_refused_by_amadeus_is_not_counted_as_a_failure(
-    service: Service, sandbox: SandboxServer, rises: Rises, day: str
+    service: Service, sandbox: SandboxServer, increase: Increase, day: str
 ) -> None:
     sandbox.fault("search", "status", "400:425")
 
     service.price(date=day)
 
-    assert rises(LOOKUPS, outcome="rejected") == 1
-    assert rises(LOOKUPS, outcome="error") == 0
+    assert increase(LOOKUPS, outcome="rejected") == 1
+    assert increase(LOOKUPS, outcome="error") == 0
 
 
-def test_stale_responses_are_counted(hasty: Service, sandbox: SandboxServer, day: str) -> None:
-    rises = Rises(hasty)
-    hasty.price(date=day)
+def test_stale_responses_are_counted(
+    short_ttl_service: Service, sandbox: SandboxServer, day: str
+) -> None:
+    increase = Increase(short_ttl_service)
+    short_ttl_service.price(date=day)
     sandbox.fault("search", "status", "500")
 
-    eventually(lambda: hasty.price(date=day).headers["X-Cache"] == "stale")
+    eventually(lambda: short_ttl_service.price(date=day).headers["X-Cache"] == "stale")
 
-    assert rises(LOOKUPS, outcome="stale") == 1
+    assert increase(LOOKUPS, outcome="stale") == 1
 
 
 def test_callers_who_share_a_fetch_are_counted(
-    service: Service, sandbox: SandboxServer, rises: Rises, day: str
+    service: Service, sandbox: SandboxServer, increase: Increase, day: str
 ) -> None:
     sandbox.fault("search", "latency", 500, count=1)
 
     with ThreadPoolExecutor(8) as crowd:
         list(crowd.map(lambda _: service.price(date=day), range(8)))
 
-    assert rises("cache_coalesced_total") == 7
-    assert rises(CALLS, call="search") == 1
+    assert increase("cache_coalesced_total") == 7
+    assert increase(CALLS, call="search") == 1
 
 
 def test_amadeus_calls_are_counted_by_status(
-    service: Service, sandbox: SandboxServer, rises: Rises, day: str
+    service: Service, sandbox: SandboxServer, increase: Increase, day: str
 ) -> None:
     service.price(date=day)
     sandbox.fault("search", "status", "500", count=1)
     service.price(date=day, origin="BOS")
 
-    assert rises(CALLS, call="search", status="200") == 2
-    assert rises(CALLS, call="search", status="500") == 1
-    assert rises("upstream_retries_total") == 1
+    assert increase(CALLS, call="search", status="200") == 2
+    assert increase(CALLS, call="search", status="500") == 1
+    assert increase("upstream_retries_total") == 1
 
 
 def test_amadeus_call_without_a_reply_is_counted_by_our_error_code(
-    service: Service, sandbox: SandboxServer, rises: Rises, day: str
+    service: Service, sandbox: SandboxServer, increase: Increase, day: str
 ) -> None:
     sandbox.fault("search", "hang")
 
     service.price(date=day)
 
-    assert rises(CALLS, call="search", status="amadeus-timeout") == 1
+    assert increase(CALLS, call="search", status="amadeus-timeout") == 1
 
 
 def test_nonexistent_status_creates_no_metric_label(
-    service: Service, sandbox: SandboxServer, rises: Rises, day: str
+    service: Service, sandbox: SandboxServer, increase: Increase, day: str
 ) -> None:
     sandbox.fault("search", "status", "599")
 
     service.price(date=day)
 
-    assert rises.labels(CALLS, "status") == {"other"}
+    assert increase.labels(CALLS, "status") == {"other"}
 
 
-def test_waiting_time_for_a_pacing_turn_is_measured(hasty: Service) -> None:
-    rises = Rises(hasty)
-    ask_at_once([hasty.price_url(next(_days)) for _ in range(3)])
+def test_waiting_time_for_a_pacing_turn_is_measured(short_ttl_service: Service) -> None:
+    increase = Increase(short_ttl_service)
+    ask_at_once([short_ttl_service.price_url(next(_days)) for _ in range(3)])
 
-    assert rises("upstream_paced_wait_seconds_count") >= 2
-    assert rises("upstream_paced_wait_seconds_sum") > 0.1
+    assert increase("upstream_paced_wait_seconds_count") >= 2
+    assert increase("upstream_paced_wait_seconds_sum") > 0.1
 
 
 def test_open_circuit_is_visible_in_metrics(sandbox: SandboxServer) -> None:
@@ -254,24 +258,24 @@ def test_open_circuit_is_visible_in_metrics(sandbox: SandboxServer) -> None:
 
 
 def test_token_age_and_lifetime_are_visible_in_metrics(
-    service: Service, sandbox: SandboxServer, rises: Rises, day: str
+    service: Service, sandbox: SandboxServer, increase: Increase, day: str
 ) -> None:
     assert value(service, "token_life_seconds") > 1000
     sandbox.revoke_tokens()
     service.price(date=day)
 
-    assert rises("token_rejected_total") == 1
-    assert rises("token_fetches_total", result="fetched") == sandbox.calls("token") == 1
-    assert rises(CALLS, call="token", status="200") == 1
+    assert increase("token_rejected_total") == 1
+    assert increase("token_fetches_total", result="fetched") == sandbox.calls("token") == 1
+    assert increase(CALLS, call="token", status="200") == 1
 
 
 def test_redis_outage_and_recovery_are_visible_in_metrics(
-    service: Service, rises: Rises, redis_server: RedisServer
+    service: Service, increase: Increase, redis_server: RedisServer
 ) -> None:
     redis_server.kill()
     try:
         eventually(lambda: value(service, "redis_down_workers") == 2)
-        assert rises("redis_errors_total", kind="connection") >= 2
+        assert increase("redis_errors_total", kind="connection") >= 2
     finally:
         redis_server.start()
 
@@ -279,27 +283,31 @@ def test_redis_outage_and_recovery_are_visible_in_metrics(
 
 
 def test_errors_are_counted_by_code_with_the_time_of_the_latest(
-    service: Service, rises: Rises
+    service: Service, increase: Increase
 ) -> None:
     began = time.time()
 
     service.price(origin="NOWHERE")
 
-    assert rises("problems_total", code="invalid-request") == 1
+    assert increase("problems_total", code="invalid-request") == 1
     assert value(service, "problem_last_timestamp_seconds", code="invalid-request") >= began
 
 
-def test_counters_exist_before_their_first_event(plain: Service) -> None:
-    calls = [sample.labels for sample in samples(plain, f"flight_price_{CALLS}")]
+def test_counters_exist_before_their_first_event(shared_service: Service) -> None:
+    calls = [sample.labels for sample in samples(shared_service, f"flight_price_{CALLS}")]
 
     assert {"call": "search", "status": "200"} in calls
-    assert labels(plain, "problems_total", "code") >= {"no-offers", "amadeus-quota", "not-found"}
+    assert labels(shared_service, "problems_total", "code") >= {
+        "no-offers",
+        "amadeus-quota",
+        "not-found",
+    }
 
 
-def test_build_version_is_visible_in_metrics(plain: Service) -> None:
-    (build,) = samples(plain, "flight_price_build_info")
+def test_build_version_is_visible_in_metrics(shared_service: Service) -> None:
+    (build,) = samples(shared_service, "flight_price_build_info")
 
-    assert build.labels["version"] == plain.get("/version").json()["version"]
+    assert build.labels["version"] == shared_service.get("/version").json()["version"]
     assert build.labels["environment"] == "sandbox"
 
 

@@ -60,7 +60,7 @@ def service(shared_sandbox: SandboxServer, shared_redis: RedisServer) -> Iterato
 
 
 @pytest.fixture
-def troubled(sandbox: SandboxServer) -> Iterator[Service]:
+def disturbed(sandbox: SandboxServer) -> Iterator[Service]:
     """A service that a test may disturb."""
     with Service.on(sandbox) as service:
         service.price()
@@ -68,7 +68,7 @@ def troubled(sandbox: SandboxServer) -> Iterator[Service]:
 
 
 @pytest.fixture(scope="module")
-def calm() -> Iterator[Service]:
+def undisturbed() -> Iterator[Service]:
     """An undisturbed service on the bundled sandbox."""
     with Service() as service:
         service.price(origin="NOWHERE")
@@ -87,9 +87,9 @@ def take_picture(chrome: Chrome, path: Path) -> None:
 
 
 @pytest.fixture
-def paused(calm: Service, chrome: Chrome) -> Chrome:
+def paused(undisturbed: Service, chrome: Chrome) -> Chrome:
     """A page that shows a given report and is not refreshed."""
-    look(chrome, calm)
+    look(chrome, undisturbed)
     chrome.find_element(By.ID, "pause").click()
     return chrome
 
@@ -183,16 +183,18 @@ def test_status_page_of_a_stopped_service_shows_what_was_seen_last(
     take_picture(chrome, pictures / "down.png")
 
 
-def test_status_page_names_the_sandbox_prominently(calm: Service, chrome: Chrome) -> None:
-    look(chrome, calm)
+def test_status_page_names_the_sandbox_prominently(undisturbed: Service, chrome: Chrome) -> None:
+    look(chrome, undisturbed)
 
     banner = chrome.find_element(By.ID, "sandbox")
     assert banner.is_displayed()
     assert "invented" in banner.text
 
 
-def test_status_page_uses_the_singular_for_a_single_worker(calm: Service, chrome: Chrome) -> None:
-    look(chrome, calm)
+def test_status_page_uses_the_singular_for_a_single_worker(
+    undisturbed: Service, chrome: Chrome
+) -> None:
+    look(chrome, undisturbed)
 
     assert (text(chrome, "workers"), text(chrome, "workers-word")) == ("1", "worker")
 
@@ -208,11 +210,11 @@ def test_status_page_refreshes_itself(service: Service, chrome: Chrome) -> None:
 
 
 def test_amadeus_failures_show_on_the_status_page(
-    troubled: Service, chrome: Chrome, sandbox: SandboxServer
+    disturbed: Service, chrome: Chrome, sandbox: SandboxServer
 ) -> None:
     sandbox.fault("search", "status", "500")
-    troubled.price(origin="BOS")
-    look(chrome, troubled)
+    disturbed.price(origin="BOS")
+    look(chrome, disturbed)
 
     eventually(lambda: text(chrome, "error-rate").startswith("67 % of 3 "))
     assert "amadeus-unavailable" in text(chrome, "errors")
@@ -221,13 +223,13 @@ def test_amadeus_failures_show_on_the_status_page(
 
 @pytest.mark.parametrize("fault", [("html", None), ("status", "429:38195")])
 def test_status_page_without_prices_is_not_healthy(
-    troubled: Service, sandbox: SandboxServer, fault: tuple[str, str | None]
+    disturbed: Service, sandbox: SandboxServer, fault: tuple[str, str | None]
 ) -> None:
     sandbox.fault("search", *fault)
     for origin in ("BOS", "ORD", "SFO"):
-        assert troubled.price(origin=origin).status_code >= 500
+        assert disturbed.price(origin=origin).status_code >= 500
 
-    report = troubled.get("/status.json").json()
+    report = disturbed.get("/status.json").json()
 
     assert (report["status"], report["checks"]["amadeus"]) == ("degraded", "failing")
     assert report["since_start"]["calls_saved"] == 0
@@ -248,9 +250,11 @@ def test_status_page_of_every_worker_shows_an_open_circuit(
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_status_page_text_has_enough_contrast(calm: Service, chromium: Chrome, dark: bool) -> None:
+def test_status_page_text_has_enough_contrast(
+    undisturbed: Service, chromium: Chrome, dark: bool
+) -> None:
     with tab(chromium, dark=dark) as chrome:
-        look(chrome, calm)
+        look(chrome, undisturbed)
 
         for state in ("well", "degraded", "down", "unknown"):
             script = f"document.body.dataset.state = '{state}'; {LOWEST_CONTRAST}"
@@ -259,15 +263,15 @@ def test_status_page_text_has_enough_contrast(calm: Service, chromium: Chrome, d
         assert (back == "rgb(18, 21, 27)") is dark
 
 
-def test_status_page_fits_a_phone_screen(calm: Service, chromium: Chrome) -> None:
+def test_status_page_fits_a_phone_screen(undisturbed: Service, chromium: Chrome) -> None:
     with tab(chromium, PHONE, 800) as chrome:
-        look(chrome, calm)
+        look(chrome, undisturbed)
 
         assert chrome.execute_script("return document.documentElement.scrollWidth") <= PHONE
 
 
-def test_status_page_is_reachable_by_keyboard(calm: Service, chrome: Chrome) -> None:
-    look(chrome, calm)
+def test_status_page_is_reachable_by_keyboard(undisturbed: Service, chrome: Chrome) -> None:
+    look(chrome, undisturbed)
     reached = []
     for _ in range(5):
         chrome.switch_to.active_element.send_keys(Keys.TAB)
@@ -276,8 +280,10 @@ def test_status_page_is_reachable_by_keyboard(calm: Service, chrome: Chrome) -> 
     assert reached == ["Pause", "API", "metrics", "readiness", "this page as JSON"]
 
 
-def test_status_page_refresh_can_be_paused_by_keyboard(calm: Service, chrome: Chrome) -> None:
-    look(chrome, calm)
+def test_status_page_refresh_can_be_paused_by_keyboard(
+    undisturbed: Service, chrome: Chrome
+) -> None:
+    look(chrome, undisturbed)
     pause = chrome.find_element(By.ID, "pause")
 
     for pressed in ("true", "false"):
@@ -286,8 +292,10 @@ def test_status_page_refresh_can_be_paused_by_keyboard(calm: Service, chrome: Ch
         assert (pause.text, pause.get_attribute("aria-pressed")) == ("Pause", pressed)
 
 
-def test_status_page_tells_a_screen_reader_what_it_shows(calm: Service, chrome: Chrome) -> None:
-    look(chrome, calm)
+def test_status_page_tells_a_screen_reader_what_it_shows(
+    undisturbed: Service, chrome: Chrome
+) -> None:
+    look(chrome, undisturbed)
 
     heard = accessible(chrome)
 
@@ -310,7 +318,7 @@ def accessible(chrome: Chrome) -> dict[str, list[str]]:
     return names
 
 
-OTHERWISE = """
+SHOW_REPORT = """
   const [change, done] = arguments;
   fetch("/status.json").then((answer) => answer.json())
     .then((report) => { show({ ...report, ...change }); done(); });
@@ -344,7 +352,7 @@ OTHERWISE = """
 def test_status_page_describes_rare_states_correctly(
     paused: Chrome, report: dict[str, Any], name: str, shown: str
 ) -> None:
-    paused.execute_async_script(OTHERWISE, report)
+    paused.execute_async_script(SHOW_REPORT, report)
 
     assert shown in text(paused, name)
 

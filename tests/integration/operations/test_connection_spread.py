@@ -32,7 +32,7 @@ def connect(service: Service, stack: ExitStack, count: int = CLIENTS) -> list[so
     ]
 
 
-def taken(service: Service) -> list[int]:
+def connections_per_worker(service: Service) -> list[int]:
     """The number of connections of each worker."""
     return [connections_of(worker, service.port) for worker in service.workers()]
 
@@ -40,8 +40,8 @@ def taken(service: Service) -> list[int]:
 def test_simultaneous_connections_are_spread_over_the_workers(service: Service) -> None:
     with ExitStack() as stack:
         connect(service, stack)
-        eventually(lambda: sum(taken(service)) >= CLIENTS)
-        assert max(taken(service)) <= CLIENTS * 3 / 4
+        eventually(lambda: sum(connections_per_worker(service)) >= CLIENTS)
+        assert max(connections_per_worker(service)) <= CLIENTS * 3 / 4
 
 
 @pytest.mark.alone
@@ -54,7 +54,7 @@ def test_old_workers_during_a_reload_delay_no_connection(service: Service) -> No
         with ExitStack() as stack:
             started = time.monotonic()
             connect(service, stack, count)
-            eventually(lambda: sum(taken(service)) >= count)
+            eventually(lambda: sum(connections_per_worker(service)) >= count)
             return time.monotonic() - started
 
     # Workers that accepted one connection per millisecond would not be this fast.
@@ -66,15 +66,15 @@ def test_connections_are_served_at_once_after_a_worker_died(service: Service) ->
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: victim not in service.workers() and len(service.workers()) == 2)
 
-    assert served_at_once(service) == {b"HTTP/1.1 200"}
+    assert first_lines_of_answers(service) == {b"HTTP/1.1 200"}
 
 
 def test_repeated_bursts_of_connections_are_all_served(service: Service) -> None:
     for _ in range(60):
-        assert served_at_once(service) == {b"HTTP/1.1 200"}
+        assert first_lines_of_answers(service) == {b"HTTP/1.1 200"}
 
 
-def served_at_once(service: Service) -> set[bytes]:
+def first_lines_of_answers(service: Service) -> set[bytes]:
     """The status lines for clients that all connect before the first request is sent."""
     with ExitStack() as stack:
         clients = connect(service, stack)

@@ -22,7 +22,9 @@ WARM = 40  # requests
 
 
 @pytest.fixture(scope="module")
-def three(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[list[Service]]:
+def running_replicas(
+    shared_redis: RedisServer, shared_sandbox: SandboxServer
+) -> Iterator[list[Service]]:
     settings = {"redis_url": shared_redis.url, "web_concurrency": 1}
     with ExitStack() as running:
         services = [Service.on(shared_sandbox, **settings) for _ in range(3)]
@@ -30,13 +32,13 @@ def three(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[
 
 
 @pytest.fixture
-def replicas(three: list[Service]) -> list[Service]:
+def replicas(running_replicas: list[Service]) -> list[Service]:
     """Three running replicas of one worker each."""
-    for replica in three:
+    for replica in running_replicas:
         if replica.process.poll() is not None:
             replica.launch()
-    eventually(lambda: all(is_ready(replica) for replica in three))
-    return three
+    eventually(lambda: all(is_ready(replica) for replica in running_replicas))
+    return running_replicas
 
 
 def is_ready(replica: Service) -> bool:
@@ -44,21 +46,21 @@ def is_ready(replica: Service) -> bool:
 
 
 @pytest.fixture
-def way_in(replicas: list[Service]) -> Iterator[Balancer]:
+def balancer(replicas: list[Service]) -> Iterator[Balancer]:
     with Balancer(replicas) as balancer:
         yield balancer
 
 
-def test_balancer_responses_do_not_name_software(way_in: Balancer) -> None:
-    answers = [plain_http.get(f"{way_in.url}{path}") for path in ("/healthz", "/nope")]
+def test_balancer_responses_do_not_name_software(balancer: Balancer) -> None:
+    answers = [plain_http.get(f"{balancer.url}{path}") for path in ("/healthz", "/nope")]
 
     assert [answer.status_code for answer in answers] == [200, 404]
     assert not {"server", "via"} & {name for answer in answers for name in answer.headers}
 
 
-def test_balancer_cuts_off_slow_senders(way_in: Balancer) -> None:
+def test_balancer_cuts_off_slow_senders(balancer: Balancer) -> None:
     started = time.monotonic()
-    with Wire(way_in) as head, Wire(way_in) as body:
+    with Wire(balancer) as head, Wire(balancer) as body:
         body.send(b"POST /flights/ping HTTP/1.1\r\nHost: x\r\nContent-Length: 4096\r\n\r\n")
         head.send(PING[:-2])
         head.drip_until_cut_off()

@@ -68,13 +68,13 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             file.write_text(value)
             settings[f"{name}_file"] = file
         with Service(**settings) as service:
-            answers = live_through_everything(sandbox, service)
+            answers = run_scenario(sandbox, service)
             token = token_ending(sandbox)
             secrets = [*given.values(), PASSWORD, WRONG_KEY, token]
             yield Scene(service, server, sandbox, secrets, answers)
 
 
-def live_through_everything(sandbox: SandboxServer, service: Service) -> str:
+def run_scenario(sandbox: SandboxServer, service: Service) -> str:
     """Run prices, every kind of failure, wrong keys and a killed worker; return all responses."""
     heard = []
 

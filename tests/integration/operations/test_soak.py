@@ -63,4 +63,4 @@ def test_memory_and_open_files_do_not_grow(soaked: Findings, process: str) -> No
 
 
 def test_service_logged_no_bug(soaked: Findings) -> None:
-    assert soaked.mistakes == []
+    assert soaked.bugs == []

@@ -16,7 +16,7 @@ from tests.support.servers.service import ENVIRONMENT, GUNICORN, ROOT, Service
 START_UP_SECONDS = 3.0
 
 
-class Unawaited(Service):
+class ServiceInWarmUp(Service):
     """A service that is entered once it serves, even during its warm-up."""
 
     awaited = "/flights/ping"
@@ -120,7 +120,7 @@ def test_warm_up_fetches_the_token_before_the_first_request() -> None:
 def test_hanging_amadeus_neither_delays_nor_kills_a_starting_worker() -> None:
     with SandboxServer("--fault", "token:hang") as sandbox:
         launched = time.monotonic()
-        with Unawaited.on(sandbox, web_concurrency=2) as service:
+        with ServiceInWarmUp.on(sandbox, web_concurrency=2) as service:
             serving = time.monotonic()
             warming = service.get("/readyz")
             eventually(lambda: len(service.workers()) == 2)
@@ -145,7 +145,7 @@ def test_hanging_amadeus_neither_delays_nor_kills_a_starting_worker() -> None:
 def test_hanging_token_call_ends_at_the_request_deadline() -> None:
     with (
         SandboxServer("--fault", "token:hang") as sandbox,
-        Unawaited.on(sandbox, request_deadline=1) as service,
+        ServiceInWarmUp.on(sandbox, request_deadline=1) as service,
     ):
         started = time.monotonic()
         answer = service.price()

@@ -82,24 +82,24 @@ def prometheus(
     url = f"http://127.0.0.1:{port}/api/v1"
     try:
         with plain_http.client(base_url=url) as client:
-            ask_for_much(service)
-            eventually(lambda: asked(client, "count_over_time(up[1m]) > 2 and up == 1"))
-            ask_for_much(service)
-            eventually(lambda: asked(client, "rate(flight_price_problems_total[1m]) > 0"))
+            run_scenario(service)
+            eventually(lambda: query_result(client, "count_over_time(up[1m]) > 2 and up == 1"))
+            run_scenario(service)
+            eventually(lambda: query_result(client, "rate(flight_price_problems_total[1m]) > 0"))
             yield client
     finally:
         process.terminate()
         process.wait()
 
 
-def ask_for_much(service: Service) -> None:
+def run_scenario(service: Service) -> None:
     for _ in range(2):
         service.price()
         service.price(nocache="1")
         service.price(origin="NOWHERE")
 
 
-def asked(prometheus: httpx2.Client, expression: str) -> list[Any]:
+def query_result(prometheus: httpx2.Client, expression: str) -> list[Any]:
     """The result of a query that must succeed."""
     response = prometheus.get("/query", params={"query": expression})
     assert response.is_success, (
@@ -156,7 +156,7 @@ def test_prometheus_answers_every_dashboard_query(
     for placeholder, seconds in PLACEHOLDERS.items():
         expression = expression.replace(placeholder, seconds)
 
-    assert asked(prometheus, expression), title
+    assert query_result(prometheus, expression), title
 
 
 def test_prometheus_loads_all_alerts_and_none_is_firing(prometheus: httpx2.Client) -> None:

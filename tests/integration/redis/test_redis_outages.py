@@ -164,23 +164,23 @@ def test_single_flight_still_works_within_a_worker_in_an_outage(
     assert sandbox.calls("search") == 1
 
 
-class Detour(socketserver.ThreadingTCPServer):
+class DelayingProxy(socketserver.ThreadingTCPServer):
     """A proxy to Redis that delays each answer by `seconds`."""
 
     daemon_threads = True
     seconds = 0.0
 
     def __init__(self, server: RedisServer) -> None:
-        super().__init__(("127.0.0.1", 0), Passage)
+        super().__init__(("127.0.0.1", 0), DelayedConnection)
         self.beyond = ("127.0.0.1", server.port)
         self.url = f"redis://127.0.0.1:{self.server_address[1]}/0"
         Thread(target=self.serve_forever, daemon=True).start()
 
 
-class Passage(socketserver.BaseRequestHandler):
+class DelayedConnection(socketserver.BaseRequestHandler):
     """One connection through the proxy."""
 
-    server: Detour
+    server: DelayingProxy
 
     def handle(self) -> None:
         with socket.create_connection(self.server.beyond) as beyond:
@@ -199,7 +199,7 @@ def test_slow_redis_is_used_until_it_exceeds_the_timeout(
     own_redis: RedisServer, sandbox: SandboxServer
 ) -> None:
     with (
-        Detour(own_redis) as way,
+        DelayingProxy(own_redis) as way,
         Service.on(sandbox, redis_url=way.url, web_concurrency=1) as service,
     ):
         read, *unread = islice(unasked, 9)

@@ -36,7 +36,7 @@ def test_resharding_a_cluster_under_load_fails_no_request(sandbox: SandboxServer
             eventually(lambda: len(load.outcomes) > WARM)
             cluster.reshard(2000)
             eventually(cluster.redirections)
-        _tell(f"Redis cluster, 2000 slots moved: {load.summary()}")
+        _print_figures(f"Redis cluster, 2000 slots moved: {load.summary()}")
         assert load.failed() == []
         assert service.log("cache.unavailable") == []
         assert cluster.keys("*price*")
@@ -54,7 +54,9 @@ def test_cluster_failover_under_load_fails_no_request(sandbox: SandboxServer, pr
             _every_worker_recovers(service)
             known = len(load.outcomes)
             eventually(lambda: len(load.outcomes) > known + WARM)
-        _tell(f"{_name(program)} cluster, a master killed: {load.summary()}; {_outages(service)}")
+        _print_figures(
+            f"{_name(program)} cluster, a master killed: {load.summary()}; {_outages(service)}"
+        )
         assert load.failed() == []
         assert cluster.denied() == []
 
@@ -72,7 +74,7 @@ def test_sentinel_failover_under_load_fails_no_request(
             _every_worker_recovers(service)
             known = len(load.outcomes)
             eventually(lambda: len(load.outcomes) > known + WARM)
-        _tell(
+        _print_figures(
             f"{_name(program)} Sentinel, the master killed: {load.summary()}; {_outages(service)}"
         )
         assert load.failed() == []
@@ -200,7 +202,7 @@ def _some_load(service: Service) -> Load:
     return Load(service.url, per_second=20, routes=30)
 
 
-def _tell(figures: str) -> None:
+def _print_figures(figures: str) -> None:
     print(figures)  # noqa: T201 - docs/operations.md tells them
 
 

@@ -46,7 +46,7 @@ class Load:
         self._interval = 1 / per_second
         self._keep_alive = keep_alive
         self._random = random.Random(7)
-        self._questions = [self._some_question() for _ in range(routes)]
+        self._queries = [self._some_query() for _ in range(routes)]
         self._over = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._ask_until_over()))
         self.outcomes: list[Outcome] = []
@@ -72,13 +72,13 @@ class Load:
         """One line for people."""
         seconds = sorted(outcome.seconds for outcome in self.outcomes)
         caches = Counter(outcome.cache for outcome in self.outcomes if outcome.cache)
-        told = ", ".join(f"{count} {cache}" for cache, count in caches.most_common())
+        listed = ", ".join(f"{count} {cache}" for cache, count in caches.most_common())
         return (
-            f"{len(seconds)} requests, {len(self.failed())} failed; {told};"
+            f"{len(seconds)} requests, {len(self.failed())} failed; {listed};"
             f" p50 {_ms(seconds, 0.5)} ms, p99 {_ms(seconds, 0.99)} ms, worst {_ms(seconds, 1)} ms"
         )
 
-    def _some_question(self) -> dict[str, str]:
+    def _some_query(self) -> dict[str, str]:
         origin, destination = self._random.sample(AIRPORTS, 2)
         day = some_day(self._random.randint(1, 90))
         return {"origin": origin, "destination": destination, "date": day}
@@ -96,14 +96,14 @@ class Load:
             client.close()
 
     async def _ask(self, client: "_Client") -> None:
-        question = dict(self._random.choice(self._questions))
+        query = dict(self._random.choice(self._queries))
         if self._random.random() < 0.05:
-            question["nocache"] = "1"
+            query["nocache"] = "1"
         started = time.monotonic()
         status, cache, age, problem = 0, "", 0, ""
         try:
             async with asyncio.timeout(MAX_WAIT_SECONDS):
-                status, headers = await client.get(f"/flights/price?{urlencode(question)}")
+                status, headers = await client.get(f"/flights/price?{urlencode(query)}")
             cache, age = headers.get("x-cache", ""), int(headers.get("age", 0))
         except (OSError, EOFError) as exc:
             problem = f"{type(exc).__name__}: {exc}"

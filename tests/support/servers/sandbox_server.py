@@ -35,7 +35,7 @@ class SandboxServer:
             unless_started.push(self)
             line = self.process.stdout.readline()
             if not line.startswith("sandbox listening on "):
-                raise RuntimeError(f"the sandbox did not start, it said {line!r}")
+                raise RuntimeError(f"the sandbox did not start: {line!r}")
             unless_started.pop_all()
         self.url = line.split()[-1]
         return self

@@ -19,7 +19,7 @@ from api.telemetry.events import Event
 from tests.support.processes import eventually
 
 
-class OnceMistakenStore(MemoryStore):
+class StoreWithOneError(MemoryStore):
     """A store whose first claim raises an unexpected error."""
 
     is_mistaken = True
@@ -34,7 +34,7 @@ class OnceMistakenStore(MemoryStore):
 
 
 def test_token_is_fetched_even_after_an_unexpected_warm_up_error() -> None:
-    store, token = OnceMistakenStore(), b'{"access_token": "token", "expires_in": 1799}'
+    store, token = StoreWithOneError(), b'{"access_token": "token", "expires_in": 1799}'
     reader = ReadThrough(store, fetch_timeout=5)
     reply = Reply(200, "application/json", token)
     provider = TokenProvider(

@@ -294,7 +294,7 @@ def test_startup_notice_names_the_sandbox() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stranger", "meant"),
+    ("misspelt", "meant"),
     [
         ("AMADEUS_ENV", "; did you mean AMADEUS_ENVIRONMENT?"),
         ("AMADEUS_HOSTNAME", "; did you mean AMADEUS_ENVIRONMENT?"),
@@ -311,15 +311,15 @@ def test_startup_notice_names_the_sandbox() -> None:
 )
 @pytest.mark.parametrize("where", ["environment", "file"])
 def test_misspelt_setting_is_reported_at_start(
-    loaded: Any, tmp_path: Path, stranger: str, meant: str, where: str
+    loaded: Any, tmp_path: Path, misspelt: str, meant: str, where: str
 ) -> None:
     if where == "file":
-        (tmp_path / ".env").write_text(f"{stranger}=hidden\n")
-    settings = loaded(**{stranger: "hidden"} if where == "environment" else {})
+        (tmp_path / ".env").write_text(f"{misspelt}=hidden\n")
+    settings = loaded(**{misspelt: "hidden"} if where == "environment" else {})
 
     notice = str(summary(settings)["notice"])
 
-    assert notice.startswith(f"{stranger} is not a setting{meant}; prices are invented")
+    assert notice.startswith(f"{misspelt} is not a setting{meant}; prices are invented")
     assert "hidden" not in notice
 
 

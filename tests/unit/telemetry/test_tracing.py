@@ -45,7 +45,7 @@ def test_span_without_a_collector_does_nothing() -> None:
     assert headers == {}
 
 
-class Full:
+class FullSampler:
     """A sampler whose limit for this second is reached."""
 
     def take(self) -> bool:
@@ -55,16 +55,18 @@ class Full:
 def test_uncollected_trace_of_untrusted_client_is_passed_on_as_unsampled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    theirs = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"
-    monkeypatch.setattr(tracing, "_sampler", Full())
+    trace_parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-"
+    monkeypatch.setattr(tracing, "_sampler", FullSampler())
     monkeypatch.setattr(tracing, "_tracer", object())
 
     def asked() -> tuple[str | None, dict[str, str]]:
-        trace_id, _ = tracing.request_span("GET", {"traceparent": f"{theirs}03"}, trusted=False)
+        trace_id, _ = tracing.request_span(
+            "GET", {"traceparent": f"{trace_parent}03"}, trusted=False
+        )
         headers: dict[str, str] = {}
         tracing.inject(headers)
         return trace_id, headers
 
-    told = copy_context().run(asked)
+    result = copy_context().run(asked)
 
-    assert told == ("0af7651916cd43dd8448eb211c80319c", {"traceparent": f"{theirs}02"})
+    assert result == ("0af7651916cd43dd8448eb211c80319c", {"traceparent": f"{trace_parent}02"})

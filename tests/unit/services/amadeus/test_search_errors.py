@@ -12,7 +12,7 @@ from api.services.amadeus.search_errors import PARAMETERS, to_domain_error
 QUERY = PriceQuery.model_construct(origin="JKF", destination="LAX", date=dt.date(2026, 12, 1))
 
 
-def said(*errors: tuple[int, str]) -> tuple[str, list[str]]:
+def reported(*errors: tuple[int, str]) -> tuple[str, list[str]]:
     """The detail and the parameters for a reply with these codes and parameters."""
     listed = [
         {"code": code, "title": "INVALID THING", "source": {"parameter": name}}
@@ -48,7 +48,7 @@ def said(*errors: tuple[int, str]) -> tuple[str, list[str]]:
 def test_refused_search_names_our_parameters(
     errors: list[tuple[int, str]], expected: tuple[str, list[str]]
 ) -> None:
-    assert said(*errors) == expected
+    assert reported(*errors) == expected
 
 
 def test_unrelated_rejections_name_no_parameter() -> None:

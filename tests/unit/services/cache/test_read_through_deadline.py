@@ -17,7 +17,7 @@ def request(body: bytes = b"250") -> CacheRequest:
     return CacheRequest("key", lambda _: FetchedValue(body, 600), lambda *_: None, stale_ttl=60)
 
 
-class SlowToConfirm(MemoryStore):
+class SlowlyConfirmingStore(MemoryStore):
     """A store that confirms a put late."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class SlowToConfirm(MemoryStore):
 
 
 def test_entry_stored_at_the_deadline_is_a_miss_and_not_stale() -> None:
-    store = SlowToConfirm()
+    store = SlowlyConfirmingStore()
     answer = ReadThrough(store, fetch_timeout=5).read(request(), Deadline(0.2))
     store.go_on.set()
     assert answer.outcome is Outcome.MISS

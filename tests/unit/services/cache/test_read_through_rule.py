@@ -17,7 +17,7 @@ from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, FetchedValue
 from api.services.deadline import Deadline
-from tests.support.stories import READERS, Clock, Story, hurry, played
+from tests.support.stories import READERS, Clock, Story, played, shorten_waits
 
 # Stories mostly wait, so several run at once.
 SEEDS = [range(first, first + 3) for first in (0, 3, 6, 9)]
@@ -35,11 +35,11 @@ def test_read_through_rule_holds_under_random_interleavings(
         store = MemoryStore(clock=clock.now)
         return Story(Random(seed), clock, lambda: store)
 
-    hurry(monkeypatch)
+    shorten_waits(monkeypatch)
     with ThreadPoolExecutor() as threads:
         stories = threads.map(lambda seed: played(partial(begin, seed), stepping=stepping), seeds)
     for story in stories:
-        story.check_that_nobody_fetched_beside_another()
+        story.check_that_fetches_did_not_overlap()
         assert len(story.fetches) < READERS
 
 
