@@ -11,10 +11,7 @@ CACHE_NAME = "flight-price-api"
 
 
 def set_cache_headers(req: falcon.Request, resp: falcon.Response, result: CacheResult) -> None:
-    """Set X-Cache, Cache-Status (RFC 9211), Age, Cache-Control and ETag.
-
-    Set the status 304 if the client has the body already.
-    """
+    """Set X-Cache, Cache-Status (RFC 9211), Age, Cache-Control and ETag; 304 if that matches."""
     left = max(0, int(result.entry.ttl - result.age))
     headers = {
         "X-Cache": result.outcome.value,

@@ -61,7 +61,7 @@ class PriceResource:
     def _parse_cached(self, req: falcon.Request) -> ParsedQuery:
         """Return the parsed query, cached because validation costs as much as a hit.
 
-        Dates are valid relative to today, so each hour parses again: days change on the hour.
+        Validation depends on today's date, which changes on the hour; so parse again each hour.
         """
         parse = self._cached_parse if len(req.query_string) <= MAX_CACHED_LENGTH else self._parse
         return parse(req.query_string, int(time.time() // 3600))

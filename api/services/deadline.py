@@ -26,8 +26,8 @@ class Deadline:
         return max(0.0, self._at - time.monotonic())
 
 
-# The deadline of the present call. The SDK calls the adapter without arguments of ours, so the
-# gateway cannot pass the deadline to it.
+# The deadline of the present call. The SDK stands between the gateway and its adapter and passes
+# no arguments on, so the deadline is a context variable.
 current_deadline: ContextVar[Deadline] = ContextVar("current_deadline")
 
 

@@ -22,8 +22,8 @@ class Fare:
 def cheapest_fare(offers: object, currency: str | None) -> Fare | None:
     """Return the offers' lowest grand total; None if the list is empty.
 
-    Only fares in one currency are compared: in the requested `currency` if any offer has it, else
-    in the currency of the first offer.
+    Only fares in one currency are compared: in the requested `currency` if any fare is in it,
+    else in the currency of the first fare.
 
     Raises AmadeusBadAnswer if `offers` is not a list, or if no offer has a valid price.
     """

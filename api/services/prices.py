@@ -32,10 +32,7 @@ class FareSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CacheTimes:
-    """How long answers are cached, in seconds.
-
-    ttl: of a price. stale_ttl: after the TTL, for a stale price. empty_ttl: of "no offers".
-    """
+    """Seconds that a price, a stale price (after its TTL) and "no offers" are cached."""
 
     ttl: float
     stale_ttl: float

@@ -15,7 +15,7 @@ from api.services.status_history import History, Point, Totals
 from api.telemetry import metrics
 
 # Statuses with which Amadeus answers a search: offers, an invalid search, or no offers.
-ANSWERED_STATUSES: Final = frozenset({"200", "400", "404"})
+ANSWERED: Final = frozenset({"200", "400", "404"})
 MAX_PROBLEMS: Final = 8
 
 
@@ -46,9 +46,7 @@ class MetricSnapshot:
             cache_hits=self._lookups("hit", "stale"),
             upstream_failed=self._lookups("stale", "error"),
             calls=sum(call.value for call in calls),
-            failed=sum(
-                call.value for call in calls if call.labels["status"] not in ANSWERED_STATUSES
-            ),
+            failed=sum(call.value for call in calls if call.labels["status"] not in ANSWERED),
             seconds=self.total("upstream_call_duration_seconds_sum", call="search"),
         )
 

@@ -1,1 +1,1 @@
-"""Files of ours and of others that are served as they are."""
+"""HTML, scripts and styles of /docs and /status."""

@@ -21,19 +21,15 @@ from api.services.fares import Fare, cheapest_fare
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 
-# Amadeus does not promise to sort offers by price (docs/amadeus.md, section "Flight offers
-# search"), so ask for several. It allows 250, but each one makes the answer slower and 1.1 kB
-# larger.
+# The cheapest offer may not be the first (docs/amadeus.md, section "Flight offers search").
+# Amadeus allows 250, but each one makes the answer slower and 1.1 kB larger.
 MAX_OFFERS: Final = 50
 
 log = get_logger()
 
 
 class AmadeusGateway:
-    """Finds the cheapest fare with the SDK.
-
-    http: the SDK's `http` option; see `sdk_adapter`.
-    """
+    """Finds the cheapest fare with the SDK. http: the SDK's `http` option; see `sdk_adapter`."""
 
     def __init__(
         self,
@@ -90,8 +86,7 @@ class AmadeusGateway:
 def _parameters(query: PriceQuery) -> dict[str, str | int]:
     """Return the query with Amadeus's names (docs/amadeus.md, section "Flight offers search")."""
     given = query.model_dump(mode="json")
-    # Omit zero counts. Send "true" as text: the SDK would turn True into "True", which Amadeus
-    # rejects.
+    # Omit zero counts. Send "true" as text: Amadeus rejects "True", which the SDK makes of True.
     parameters = {theirs: given[ours] for theirs, ours in PARAMETERS.items() if given[ours]}
     if query.nonstop:
         parameters["nonStop"] = "true"

@@ -35,10 +35,8 @@ class Pacing:
     def __init__(
         self, store: Store, account: str, calls_per_second: float | None, workers: int
     ) -> None:
-        """Create the pacing of one account.
+        """Create the pacing of an account. calls_per_second: None for no limit.
 
-        account: identifies whose limit it is.
-        calls_per_second: None for no limit.
         workers: number of workers that share the limit if they do not share a store.
         """
         self._store = store

@@ -101,8 +101,7 @@ class TokenProvider:
         # 2 is the version of the encrypted format; replicas with other versions do not share it.
         account = f"2 {base_url} {credentials.client_id} {credentials.guest_office_id or ''}"
         key, name = _derive_key_and_name(credentials.client_secret, account)
-        # The name depends on the secret too, so that a new secret does not meet the failure
-        # marker of a wrong one.
+        # The name depends on the secret, so that a new one does not meet failures of a wrong one.
         self._key = f"token|{name}"
         self._fernet = Fernet(key)
         self._token: Token | None = None
@@ -140,7 +139,7 @@ class TokenProvider:
         request = self._cache_request()
         entry = self._read_through.read_newer(request, self._rejected_at(), deadline).entry
         token = self._take(entry)
-        if token is None:
+        if token is None:  # the stored value was unreadable
             entry = self._read_through.read_newer(request, entry.fetched_at, deadline).entry
             token = self._take(entry)
         if token is None:
@@ -265,6 +264,7 @@ class TokenProvider:
             consecutive_rejections = (
                 1 if rejected.value == self._last_accepted else rejected.consecutive_rejections + 1
             )
+        # "repairs" is the name in version 2 of the encrypted format.
         body = orjson.dumps({"access_token": value, "repairs": consecutive_rejections})
         return FetchedValue(
             self._fernet.encrypt(body), max(life * USED_LIFE, life - SAFETY_SECONDS)

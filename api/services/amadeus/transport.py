@@ -1,7 +1,4 @@
-"""Pooled HTTP connections to Amadeus, with limits on the time and size of a reply.
-
-No other module opens a connection to Amadeus.
-"""
+"""Pooled HTTP connections to Amadeus, with limits on the time and size of a reply."""
 
 import zlib
 from collections.abc import Iterator, Mapping
@@ -50,8 +47,8 @@ class Transport:
         """Send a call and read the whole reply within `seconds`.
 
         Raises AmadeusTimeout; AmadeusUnreachable if no connection can be opened;
-        AmadeusUnavailable if the connection breaks; AmadeusBadAnswer if the reply is not HTTP, a
-        redirect or too large. Raises SystemExit after `close`, to end the calling thread.
+        AmadeusUnavailable if the connection breaks; AmadeusBadAnswer if the reply is a redirect,
+        too large, or not HTTP. Raises SystemExit after `close`, to end the calling thread.
         """
         if self._client.is_closed:
             raise SystemExit

@@ -101,15 +101,15 @@ class UpstreamClient:
         except UpstreamError as error:
             metrics.called(kind, error.code, time.monotonic() - started)
             reason = f"{error.code}: {error.__cause__ or error.detail}"
-            _log_call(log.warning, started, status, error=reason)
+            _log(log.warning, started, status, error=reason)
             raise
         metrics.called(kind, reply.status, time.monotonic() - started)
         if reply.error_reply is None:
-            _log_call(log.info, started, reply.status)
+            _log(log.info, started, reply.status)
         else:
             rejection = reply.error_reply.error()
             write = log.info if reply.error_reply.is_answer else log.warning
-            _log_call(write, started, reply.status, code=reply.error_reply.code)
+            _log(write, started, reply.status, code=reply.error_reply.code)
             if isinstance(rejection, AmadeusQuota):
                 self._pacing.pause_for_quota(rejection)
             if rejection.may_pass or isinstance(rejection, AmadeusQuota):
@@ -136,8 +136,6 @@ def _health_of(reply: Reply) -> UpstreamHealth:
     return UpstreamHealth.MISCONFIGURED if is_misconfigured else UpstreamHealth.OK
 
 
-def _log_call(
-    write: Callable[..., None], started: float, status: int | None, **fields: str
-) -> None:
+def _log(write: Callable[..., None], started: float, status: int | None, **fields: str) -> None:
     duration_ms = round((time.monotonic() - started) * 1000, 1)
     write(Event.AMADEUS_CALL, status=status, duration_ms=duration_ms, **fields)

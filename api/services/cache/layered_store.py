@@ -151,8 +151,8 @@ class LayeredStore:
     def _keep_copy(self, key: str, entry: Entry, generation: int) -> None:
         """Copy an entry from Redis unless the generation has changed since it was requested.
 
-        After a change, a newer entry may have been announced and missed. If the copy has an entry
-        for this key, it is replaced all the same: an older one would be served in an outage.
+        After a change, the announcement of a newer entry may have been missed. If the copy has an
+        entry for this key, replace it anyway: in an outage, the copy would serve that older one.
         """
         with self._lock:
             if generation == self._generation or self._copy.get(key) is not None:

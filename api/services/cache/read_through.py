@@ -105,10 +105,7 @@ class ReadThrough:
         return self._fetch_shared(request, deadline, Outcome.MISS, 0.0, arrived)
 
     def read_forced(self, request: CacheRequest, deadline: Deadline) -> CacheResult:
-        """Return an entry whose fetch starts after this call, never a stale one.
-
-        Raises the same errors as `read`.
-        """
+        """Return an entry whose fetch starts after this call. Raises the same errors as `read`."""
         arrived = self._store.time()
         request.observe(Event.CACHE_BYPASS, None)
         return self._fetch_shared(request, deadline, Outcome.BYPASS, arrived, arrived)

@@ -55,10 +55,7 @@ class CacheRequest:
 
 @dataclass(frozen=True, slots=True)
 class CacheResult:
-    """An entry, how the caller was served, and the entry's age in seconds.
-
-    coalesced: whether another caller's fetch filled the entry.
-    """
+    """An entry, its age in seconds, and how the caller got it (coalesced: by sharing a fetch)."""
 
     entry: Entry
     outcome: Outcome

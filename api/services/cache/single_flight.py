@@ -9,7 +9,7 @@ from api.services.deadline import Deadline
 
 @dataclass(frozen=True, slots=True)
 class FetchOutcome:
-    """The outcome of a fetch. Without a result and a bug, its waiters start again.
+    """The outcome of a fetch. If it has neither a result nor a bug, its waiters start again.
 
     by_another_process: whether another process fetched the result.
     bug: the unexpected exception that ended the fetch.

@@ -145,11 +145,7 @@ class Cluster:
 
 
 def _owners(ranges: Iterable[Any], told_by: Address) -> dict[int, Address]:
-    """Return the master of each slot.
-
-    ranges: the reply to CLUSTER SLOTS; each has the first slot, the last slot, the master
-    (host, port, …) and its replicas.
-    """
+    """Return each slot's master. A range of CLUSTER SLOTS: first slot, last slot, master, …"""
     owners = {}
     for first, last, (host, port, *_), *_ in ranges:
         address = ((host or b"").decode() or told_by[0], int(port))

@@ -1,7 +1,4 @@
-"""Keys in Redis, and the format of entries, failure markers and announcements.
-
-The scripts in lua/ write this format; lua/common.lua describes it.
-"""
+"""Keys and values in Redis. The scripts in lua/ write the values in the format of common.lua."""
 
 import re
 from dataclasses import dataclass

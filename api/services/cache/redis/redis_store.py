@@ -100,8 +100,7 @@ class RedisStore:
     def announcements(self) -> Iterator[Iterator["Announcement | None"]]:
         """Subscribe to the puts and drops of all workers, on a separate connection.
 
-        The iterator yields None every HEARTBEAT_SECONDS, once it has seen that the connection
-        is alive.
+        The iterator yields None every HEARTBEAT_SECONDS if the connection is alive.
         """
         server = self._guarded(self._connections.home)
         subscription = server.pubsub()
@@ -257,7 +256,8 @@ class RedisStore:
 
         def run() -> tuple[float, bytes, bytes]:
             sent_at = time.monotonic()
-            now, kind, value = _parse_reply(*call())
+            seconds, microseconds, kind, value = call()
+            now = int(seconds) + int(microseconds) / 1_000_000
             self._clock.adjust(now, sent_at, time.monotonic())
             return now, kind, value
 
@@ -353,12 +353,6 @@ class _RedisClock:
         with self._lock:
             self._offset = min(max(self._offset, redis_time - received_at), redis_time - sent_at)
             self._adjusted_at = received_at
-
-
-def _parse_reply(
-    seconds: str, microseconds: str, kind: bytes, value: bytes
-) -> tuple[float, bytes, bytes]:
-    return int(seconds) + int(microseconds) / 1_000_000, kind, value
 
 
 def _require(value: T | None) -> T:
