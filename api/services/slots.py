@@ -9,6 +9,8 @@ from typing import Final
 
 # Weight of the latest use in the moving average of how long a slot is held.
 WEIGHT: Final = 0.1
+# How often a caller in the queue checks whether it can still get a slot in time.
+CHECKS: Final = 5
 
 
 class QueueTooLong(Exception):
@@ -23,8 +25,10 @@ class Slots:
     """A fixed number of slots, given to threads in the order of their arrival."""
 
     def __init__(self, number: int) -> None:
-        self._number = self._free = number
+        self._number = number
         self._lock = threading.Lock()
+        # Maps each holder to the start of its use; the oldest comes first.
+        self._holders: dict[threading.Event, float] = {}
         self._queue: deque[threading.Event] = deque()
         self._average_hold = 0.0
 
@@ -32,51 +36,59 @@ class Slots:
     def hold(self, max_wait: float | None = None) -> Iterator[None]:
         """Hold a slot during the block.
 
-        Raises QueueTooLong if no slot is free within `max_wait` seconds, and at once if the
-        expected wait is longer than that.
+        Raises QueueTooLong as soon as no slot can be expected within `max_wait` seconds.
         """
-        self._acquire(max_wait)
-        started = time.monotonic()
+        turn = threading.Event()
         try:
+            self._acquire(turn, max_wait)
             yield
         finally:
-            held = time.monotonic() - started
-            weight = WEIGHT if self._average_hold else 1
-            self._average_hold += (held - self._average_hold) * weight
-            self._release()
+            self._release(turn)
 
-    def _acquire(self, max_wait: float | None) -> None:
+    def record(self, seconds: float) -> None:
+        """Record how long a typical use took."""
+        weight = WEIGHT if self._average_hold else 1
+        self._average_hold += (seconds - self._average_hold) * weight
+
+    def _acquire(self, turn: threading.Event, max_wait: float | None) -> None:
+        give_up = None if max_wait is None else time.monotonic() + max_wait
         with self._lock:
-            if self._free:
-                self._free -= 1
+            if len(self._holders) < self._number:
+                self._holders[turn] = time.monotonic()
                 return
-            if max_wait is not None and self._expected_wait() > max_wait:
-                raise QueueTooLong(self._expected_wait())
-            turn = threading.Event()
             self._queue.append(turn)
-        is_acquired = False
-        try:
-            is_acquired = turn.wait(max_wait)
-        finally:
-            if not is_acquired:
-                self._leave_queue(turn)
-        if not is_acquired:
-            raise QueueTooLong(self._expected_wait() or max_wait or 0.0)
+            self._refuse_if_late(turn, give_up)
+        while not turn.wait(None if max_wait is None else max_wait / CHECKS):
+            with self._lock:
+                self._refuse_if_late(turn, give_up)
 
-    def _expected_wait(self) -> float:
-        """Return the seconds after which a new caller would get a slot."""
-        return (1 + len(self._queue)) / self._number * self._average_hold
+    def _refuse_if_late(self, turn: threading.Event, give_up: float | None) -> None:
+        if give_up is None or turn not in self._queue:
+            return
+        if time.monotonic() + self._expected_wait(self._queue.index(turn)) >= give_up:
+            raise QueueTooLong(
+                max(self._expected_hold(), self._expected_wait(len(self._queue) - 1))
+            )
 
-    def _leave_queue(self, turn: threading.Event) -> None:
+    def _expected_hold(self) -> float:
+        """Return the average use, or the present median if that is longer already.
+
+        The oldest use would be a wrong measure: one stuck call would empty the whole queue.
+        """
+        median = list(self._holders.values())[len(self._holders) // 2]
+        return max(self._average_hold, time.monotonic() - median)
+
+    def _expected_wait(self, position: int) -> float:
+        """Return the seconds until a caller at this position of the queue gets a slot."""
+        rounds, holder = divmod(position, self._number)
+        hold, started = self._expected_hold(), list(self._holders.values())[holder]
+        return max(0.0, started + hold - time.monotonic()) + rounds * hold
+
+    def _release(self, turn: threading.Event) -> None:
         with self._lock:
             if turn in self._queue:
                 self._queue.remove(turn)
-                return
-        self._release()  # the slot was given after the wait had ended
-
-    def _release(self) -> None:
-        with self._lock:
-            if self._queue:
-                self._queue.popleft().set()
-            else:
-                self._free += 1
+            elif self._holders.pop(turn, None) is not None and self._queue:
+                successor = self._queue.popleft()
+                self._holders[successor] = time.monotonic()
+                successor.set()

@@ -66,7 +66,8 @@ log = get_logger()
 class ReadThrough:
     """Returns entries from a store, and fetches those that it does not have.
 
-    fetch_timeout: seconds that a fetch may take, including the wait for a slot.
+    fetch_timeout: seconds that a fetch may take once it has a slot and the lock. It waits for a
+        slot for at most half of that.
     max_fetches: number of fetches that may be under way at once.
     """
 
@@ -215,15 +216,13 @@ class ReadThrough:
         background: bool,
     ) -> None:
         """Fetch, and hand the outcome to all waiters."""
-        deadline = Deadline(self._fetch_timeout)
+        # A refresh only uses a free slot: callers that join it must not wait longer than others.
+        max_wait = 0.0 if background else self._fetch_timeout / 2
         try:
-            # Half of the time is for waiting for a slot, the other half for the fetch.
-            with self._slots.hold(self._fetch_timeout / 2) if request.needs_slot else nullcontext():
-                fetched = self._claim_and_fetch(
-                    request, deadline, not_before, arrived, background=background
-                )
+            with self._slots.hold(max_wait) if request.needs_slot else nullcontext():
+                fetched = self._claim_and_fetch(request, not_before, arrived, background=background)
         except QueueTooLong as queue:
-            fetched = FetchOutcome(self._too_many_fetches(queue.seconds))
+            fetched = FetchOutcome(None if background else self._too_many_fetches(queue.seconds))
         except BaseException as bug:  # noqa: BLE001 - the leader and each waiter raise it
             fetched = FetchOutcome(bug=bug)
         with self._lock:
@@ -240,7 +239,6 @@ class ReadThrough:
     def _claim_and_fetch(
         self,
         request: CacheRequest,
-        deadline: Deadline,
         not_before: float,
         arrived: float,
         *,
@@ -259,9 +257,11 @@ class ReadThrough:
             with span("lock wait"):
                 claimed, waited = self._poll(claim), True
         if isinstance(claimed, LockAcquired):
-            return FetchOutcome(
-                self._fetch(request, owner, claimed, deadline, background=background)
-            )
+            started = time.monotonic()
+            found = self._fetch(request, owner, claimed, background=background)
+            if request.needs_slot:
+                self._slots.record(time.monotonic() - started)
+            return FetchOutcome(found)
         return FetchOutcome() if isinstance(claimed, LockHeld) else FetchOutcome(claimed, waited)
 
     def _poll(self, claim: Callable[[], Claim]) -> Claim:
@@ -279,14 +279,13 @@ class ReadThrough:
         request: CacheRequest,
         owner: str,
         lock: LockAcquired,
-        deadline: Deadline,
         *,
         background: bool,
     ) -> Entry | FailureMarker:
         key = request.key
         with self._lock_kept(key, owner):
             try:
-                fetched = request.fetch(deadline)
+                fetched = request.fetch(Deadline(self._fetch_timeout))
             except UpstreamError as error:
                 return self._fail(request, owner, lock, error)
             except Exception:

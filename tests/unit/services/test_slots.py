@@ -52,8 +52,7 @@ def test_free_slot_goes_to_the_longest_waiter() -> None:
 
 def test_caller_with_too_long_an_expected_wait_is_refused_at_once() -> None:
     slots, end = Slots(2), threading.Event()
-    with slots.hold():
-        time.sleep(0.1)  # establishes the usual duration
+    slots.record(0.1)
 
     def stay(_: int) -> None:
         with slots.hold():
@@ -68,9 +67,83 @@ def test_caller_with_too_long_an_expected_wait_is_refused_at_once() -> None:
     assert 0.9 < refused.value.seconds < 3  # two at a time, twenty with this one
 
 
+@contextmanager
+def all_taken(slots: Slots, number: int) -> Iterator[threading.Event]:
+    """All slots are held until the event, or the end of the `with`."""
+    end = threading.Event()
+
+    def stay(_: int) -> None:
+        with slots.hold():
+            end.wait(5)
+
+    with crowd(number, stay):
+        yield end
+        end.set()
+
+
 def test_caller_waits_for_a_slot_no_longer_than_its_limit() -> None:
     slots = Slots(1)
     with slots.hold(), pytest.raises(QueueTooLong), slots.hold(max_wait=0.05):
         pass
     with slots.hold(max_wait=0):
         pass
+
+
+def test_caller_is_refused_at_once_if_every_holder_has_just_begun() -> None:
+    slots, begun = Slots(2), time.monotonic()
+    slots.record(5)
+    with all_taken(slots, 2), pytest.raises(QueueTooLong) as refused, slots.hold(max_wait=2):
+        pass
+    assert time.monotonic() - begun < 1
+    assert refused.value.seconds >= 5
+
+
+def test_queued_callers_are_refused_as_soon_as_it_shows_that_they_come_too_late() -> None:
+    slots, refused = Slots(2), list[float]()
+
+    def come(_: int) -> None:
+        begun = time.monotonic()
+        try:
+            with slots.hold(max_wait=2):
+                pass
+        except QueueTooLong:
+            refused.append(time.monotonic() - begun)
+
+    with all_taken(slots, 2), crowd(10, come) as threads:
+        threads[-1].join(5)
+        assert refused[0] < 1.5
+        assert len(refused) < 10  # the first in the queue may still be served
+
+
+def test_refused_caller_gets_a_slot_after_the_wait_that_it_was_told() -> None:
+    slots = Slots(2)
+    for _ in range(100):
+        with slots.hold():
+            pass  # a use without work tells nothing of the others
+
+    def work(_: int) -> None:
+        with slots.hold():
+            time.sleep(1)
+
+    with crowd(2, work):
+        with pytest.raises(QueueTooLong) as refused, slots.hold(max_wait=0.4):
+            pass
+        time.sleep(refused.value.seconds)
+        with slots.hold(max_wait=0.4):
+            pass
+
+
+def test_one_stuck_holder_does_not_empty_the_queue() -> None:
+    slots, served = Slots(3), list[int]()
+    slots.record(0.05)
+
+    def work(number: int) -> None:
+        with slots.hold(max_wait=0.5):
+            served.append(number)
+            time.sleep(0.05)
+
+    with slots.hold():
+        time.sleep(1)
+        with crowd(9, work):
+            pass
+    assert served == list(range(9))
