@@ -200,7 +200,7 @@ class PriceQuery(BaseModel):
 
 
 class PriceRequest(PriceQuery):
-    """A query with options that do not change which price it asks for."""
+    """A query with the caching options of the request."""
 
     nocache: Switch = Field(
         default=False,

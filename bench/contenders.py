@@ -1,4 +1,4 @@
-"""The service and its peers: how each is started."""
+"""Starts the service and the peers that it is compared with."""
 
 import sys
 import tempfile
@@ -20,7 +20,7 @@ _PEERS = ROOT / "bench" / "peers"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What all contenders share: a real Redis, an Amadeus, and a path that is in the cache."""
+    """The environment of all contenders: Redis, the sandbox, and a path that is cached."""
 
     redis: RedisServer
     sandbox: SandboxServer
@@ -29,14 +29,14 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A contender that serves: where, and its first process."""
+    """A running contender: its port and the id of its first process."""
 
     port: int
     pid: int
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The base URL."""
         return f"http://127.0.0.1:{self.port}"
 
 
@@ -45,7 +45,7 @@ Start = Callable[[Stage], AbstractContextManager[Running]]
 
 @contextmanager
 def service(stage: Stage) -> Iterator[Running]:
-    """The service as its users run it: all log lines go to a file, all metrics are counted."""
+    """Run the service with all its log lines (to a file) and metrics."""
     with Service.on(
         stage.sandbox, redis_url=stage.redis.url, web_concurrency=WORKERS, log_level="info"
     ) as it:
@@ -54,11 +54,11 @@ def service(stage: Stage) -> Iterator[Running]:
 
 @contextmanager
 def nginx(stage: Stage) -> Iterator[Running]:
-    """nginx's cache in front of the service."""
+    """Run nginx with its cache in front of the service."""
     with ExitStack() as stack:
         behind = stack.enter_context(service(stage))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="nginx-"))
-        Path(folder).chmod(0o755)  # its workers are another user where it is started by root
+        Path(folder).chmod(0o755)  # if root starts nginx, its workers run as another user
         port = free_port()
         text = (_PEERS / "nginx.conf").read_text()
         filled = {"FOLDER": folder, "PORT": str(port), "SERVICE": str(behind.port)}
@@ -72,7 +72,7 @@ def nginx(stage: Stage) -> Iterator[Running]:
 
 
 def under_gunicorn(module: str) -> Start:
-    """A WSGI peer, served like the service."""
+    """Return a function that runs a WSGI peer with the service's worker."""
 
     @contextmanager
     def start(stage: Stage) -> Iterator[Running]:
@@ -87,7 +87,7 @@ def under_gunicorn(module: str) -> Start:
 
 @contextmanager
 def fastapi(stage: Stage) -> Iterator[Running]:
-    """The ASGI peer under uvicorn with uvloop and httptools."""
+    """Run the ASGI peer under uvicorn with uvloop and httptools."""
     port = free_port()
     command = [f"{_BIN}/uvicorn", "--workers", str(WORKERS), "--port", str(port)]
     command += ["--no-access-log", "--log-level", "warning"]

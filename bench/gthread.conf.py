@@ -1,4 +1,4 @@
-"""The service on threads, for comparison: its own configuration, without gevent."""
+"""The service's gunicorn configuration with threads in place of gevent, for comparison."""
 
 import os
 from pathlib import Path
@@ -13,4 +13,4 @@ threads = int(os.environ["THREADS"])
 
 
 def pre_request(_worker: Any, _request: Any) -> None:
-    """Threads take turns by themselves."""
+    """Do nothing: threads need not yield."""

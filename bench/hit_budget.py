@@ -1,7 +1,7 @@
-"""Where the microseconds of a hit go: the real application, called without a server.
+"""Measures how the time of a hit is spent, by calling the application without a server.
 
-Nothing but the server is missing: the entries come from a real Redis, every log line is written
-to a file by the writer's thread, and all is patched by gevent as gunicorn has it.
+Everything else is real: the entries come from Redis, the log is written to a file, and gevent has
+patched the standard library as it does under gunicorn.
 """
 
 from gevent import monkey
@@ -52,7 +52,7 @@ STEPS = {
 
 
 def environ(path: str) -> "WSGIEnvironment":
-    """What gunicorn hands over for wrk's request."""
+    """Return the WSGI environment that gunicorn creates for a request of wrk."""
     parts = urlsplit(path)
     return {
         "wsgi.errors": sys.stderr,
@@ -80,7 +80,7 @@ def environ(path: str) -> "WSGIEnvironment":
 
 @contextmanager
 def application() -> Iterator["WSGIApplication"]:
-    """The service with every route in its cache, and its log in a file."""
+    """Create the service with every route in its cache and its log in a file."""
     with RedisServer() as redis, tempfile.TemporaryFile("w") as log:
         configure_logs("info", "json", log)
         app = create_app(Settings(redis_url=redis.url, amadeus_environment="sandbox"))
@@ -92,7 +92,10 @@ def application() -> Iterator["WSGIApplication"]:
 
 
 def call(app: "WSGIApplication", path: str) -> dict[str, str]:
-    """One request; returns the headers of its answer. Raises RuntimeError if it is no 200."""
+    """Send one request and return its response's headers.
+
+    Raises RuntimeError unless the status is 200.
+    """
     seen: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], _: object = None) -> object:
@@ -107,12 +110,12 @@ def call(app: "WSGIApplication", path: str) -> dict[str, str]:
 
 
 def microseconds(app: "WSGIApplication", seconds: float) -> float:
-    """Of one call, the median over many passes over the paths."""
+    """Return the CPU time of one call: the median over many passes over the paths."""
     environs = [environ(path) for path in PATHS]
     spent: list[float] = []
     until = time.perf_counter() + seconds
     while not spent or time.perf_counter() < until:
-        # Of this thread: neither the log's writer nor what else runs here is counted.
+        # Only the CPU time of this thread, so the thread that writes the log is left out.
         before = time.thread_time()
         for each in environs:
             app(dict(each), _ignore)  # type: ignore[arg-type]
@@ -121,14 +124,14 @@ def microseconds(app: "WSGIApplication", seconds: float) -> float:
 
 
 def samples(app: "WSGIApplication", seconds: float) -> Counter[str]:
-    """How often each step was found at work, when looked at a thousand times a second."""
+    """Return the number of samples in each step, at a thousand samples a second."""
     found: Counter[str] = Counter()
     environs = [environ(path) for path in PATHS]
 
-    def look(_: int, frame: FrameType | None) -> None:
+    def sample(_: int, frame: FrameType | None) -> None:
         found[step_of(frame)] += 1
 
-    signal.signal(signal.SIGPROF, look)
+    signal.signal(signal.SIGPROF, sample)
     signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
@@ -139,7 +142,7 @@ def samples(app: "WSGIApplication", seconds: float) -> Counter[str]:
 
 
 def step_of(frame: FrameType | None) -> str:
-    """The innermost step that a stack is in; what it calls of the standard library is its own."""
+    """Return the innermost step of a stack. It includes its calls to the standard library."""
     while frame is not None:
         path = frame.f_code.co_filename
         for part, step in STEPS.items():

@@ -1,4 +1,4 @@
-"""Hits: the service beside its peers, on the same machine and in one run."""
+"""Compares the rate and latency of hits with peers, on the same machine and in one run."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ CLIENTS = 32
 class Run:
     """One contender in one round.
 
-    busy: by clients that never pause; half: at half the rate that these got.
-    cpu_us: processor time a request, in microseconds, without wrk's and Redis'.
-    spread: how many of the clients each worker serves.
+    busy: load of clients that never pause; half: load at half of that rate.
+    cpu_us: CPU time per request in microseconds, without wrk and Redis.
+    spread: number of clients of each worker.
     """
 
     busy: Load
@@ -32,34 +32,34 @@ class Run:
 
 
 def measure(running: Running, paths: Path, seconds: float) -> Run:
-    """Load a contender that serves."""
-    load(running.url, paths, 1, CLIENTS)  # every worker has seen every route
+    """Measure a running contender."""
+    load(running.url, paths, 1, CLIENTS)  # so that every worker has seen every route
     clients: list[int] = []
-    look = Timer(seconds / 2, lambda: clients.extend(spread(running.pid, running.port)))
+    count_clients = Timer(seconds / 2, lambda: clients.extend(spread(running.pid, running.port)))
     spent = -cpu_seconds(running.pid)
-    look.start()
+    count_clients.start()
     busy = load(running.url, paths, seconds, CLIENTS)
     spent += cpu_seconds(running.pid)
-    look.join()
+    count_clients.join()
     half = load(running.url, paths, seconds, CLIENTS, busy.rate / 2)
     cpu_us = 1e6 * spent / busy.requests
     return Run(busy, half, cpu_us, clients, memory_mb(running.pid))
 
 
 def rounds(count: int, seconds: float, peers: str) -> dict[str, list[Run]]:
-    """Every contender in each round, so that a slow minute of the machine meets them all."""
+    """Measure every contender in each round, so that a slow phase of the machine affects all."""
     runs: dict[str, list[Run]] = defaultdict(list)
     with stage() as (it, paths):
-        right: list[bytes] = []
+        expected: list[bytes] = []
         for number in range(1, count + 1):
             for name, start in CONTENDERS.items():
                 if name not in (BARE, SERVICE) and peers not in name:
                     continue
                 with start(it) as running:
                     if name == SERVICE:
-                        right = bodies(running)
-                    elif name != BARE and bodies(running) != right:
-                        raise RuntimeError(f"{name} gives other answers than the service")
+                        expected = bodies(running)
+                    elif name != BARE and bodies(running) != expected:
+                        raise RuntimeError(f"{name} answers differently from the service")
                     if not seconds:
                         print(f"{name}: answers", flush=True)
                         continue
@@ -69,13 +69,13 @@ def rounds(count: int, seconds: float, peers: str) -> dict[str, list[Run]]:
 
 
 def ratio(runs: dict[str, list[Run]], over: str, under: str) -> float:
-    """The median over the rounds of two contenders' rates; each round's two are neighbours."""
+    """Return the ratio of two contenders' rates: the median of the rounds' ratios."""
     pairs = zip(runs[over], runs[under], strict=True)
     return median(one.busy.rate / other.busy.rate for one, other in pairs)
 
 
 def rows(runs: dict[str, list[Run]]) -> list[list[str]]:
-    """One line a contender: medians, and where it says so the lowest and the highest round."""
+    """Return a row for each contender: medians, and the range of its rates."""
     lines = []
     for name, its in runs.items():
         rates = [run.busy.rate for run in its]
@@ -98,7 +98,7 @@ def rows(runs: dict[str, list[Run]]) -> list[list[str]]:
 
 
 def short_rows(runs: dict[str, list[Run]]) -> list[list[str]]:
-    """The same for people who only want to know how fast it is."""
+    """Return shorter rows for the front page."""
     return [
         [
             name,
@@ -130,8 +130,8 @@ def main() -> None:
     )
     publish("hits", "\n\n".join([conditions, manner, table(head, rows(runs))]), write=wanted.write)
     short = ["", "requests/s", "over bare Falcon", "p50 ms", "p99 ms", "memory MB"]
-    told = f"{when_and_where()}, {WORKERS} workers each; latencies at half of the rate."
-    front = f"{told}\n\n{table(short, short_rows(runs))}"
+    conditions = f"{when_and_where()}, {WORKERS} workers each; latencies at half of the rate."
+    front = f"{conditions}\n\n{table(short, short_rows(runs))}"
     publish("hits", front, write=wanted.write, page=FRONT_PAGE)
 
 

@@ -1,5 +1,5 @@
--- wrk's side of a measurement: asks for paths in random order, and prints one line of JSON.
--- Arguments: a file with one path a line; the mean pause before a request in ms (0: none); the
+-- The script of wrk: requests paths in random order, and prints one line of JSON.
+-- Arguments: a file with one path per line; the mean pause before a request in ms (0: none); the
 -- Connection header to send.
 local requests = {}
 

@@ -1,4 +1,4 @@
-"""Load from wrk, for a bounded time, on an address of this machine."""
+"""Runs wrk for a limited time."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ _SCRIPT = Path(__file__).with_name("load.lua")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What wrk saw. Latencies are in milliseconds; failed: how many, by kind."""
+    """The result of wrk. `failed` has the number of failed requests by kind."""
 
     requests: int
     seconds: float
@@ -21,16 +21,16 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Requests a second."""
+        """Requests per second."""
         return self.requests / self.seconds
 
 
 def load(url: str, paths: Path, seconds: float, clients: int, rate: float | None = None) -> Load:
-    """Ask for the paths in a file, in random order.
+    """Request the paths in a file in random order.
 
-    `clients`: connections that each send the next request when the last one is answered; with
-    a `rate` they pause at random between, so that so many requests a second come together.
-    Raises RuntimeError if an answer failed or was no 2xx.
+    `clients`: number of connections. Each sends its next request after the response to the last.
+    `rate`: total requests per second; None for no pauses.
+    Raises RuntimeError if a request failed or its status is not 2xx.
     """
     result = _wrk(url, paths, seconds, clients, rate, "keep-alive")
     if any(result.failed.values()) or not result.requests:
@@ -39,12 +39,12 @@ def load(url: str, paths: Path, seconds: float, clients: int, rate: float | None
 
 
 def load_of_new_connections(url: str, paths: Path, seconds: float, clients: int) -> Load:
-    """The same with a connection for each request; answers that are lost are not counted."""
+    """Run the load with a new connection for each request. Lost responses are not counted."""
     return _wrk(url, paths, seconds, clients, None, "close")
 
 
 def lost_answers(url: str, paths: Path, seconds: float, clients: int) -> int:
-    """How many requests, each on a connection of its own, got no answer."""
+    """Return the number of requests without a response, each on a new connection."""
     failed = _wrk(url, paths, seconds, clients, None, "close").failed
     return sum(failed.values())
 

@@ -1,4 +1,4 @@
-"""Misses: what the service adds to Amadeus's own time, and how many connections that takes."""
+"""Measures the time that the service adds to Amadeus's own, and the connections it uses."""
 
 import os
 import ssl
@@ -23,21 +23,21 @@ LATENCY_MS = 30
 
 
 def queries() -> Iterator[dict[str, str]]:
-    """Routes and days, each of them once."""
+    """Yield queries, each combination of route and day once."""
     for ahead in range(10, 300):
         for origin, destination in permutations(CITIES, 2):
             yield {"origin": origin, "destination": destination, "date": some_day(ahead)}
 
 
 def milliseconds(get: Callable[[], httpx2.Response]) -> float:
-    """How long an answer takes. Raises httpx2.HTTPStatusError if it is no 2xx."""
+    """Return the time of a request. Raises httpx2.HTTPStatusError unless the status is 2xx."""
     began = time.perf_counter()
     get().raise_for_status()
     return (time.perf_counter() - began) * 1000
 
 
 class Amadeus:
-    """A client of the simulator that does what the service does for a miss, and no more."""
+    """A client that sends the sandbox the same requests as the service."""
 
     def __init__(self, sandbox: SandboxServer) -> None:
         trust = ssl.create_default_context()
@@ -49,7 +49,7 @@ class Amadeus:
         self._http.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
 
     def search(self, query: dict[str, str]) -> httpx2.Response:
-        """One search, on a connection that is kept."""
+        """Search on a persistent connection."""
         parameters: dict[str, str | int] = {
             "originLocationCode": query["origin"],
             "destinationLocationCode": query["destination"],
@@ -61,14 +61,14 @@ class Amadeus:
 
 
 def measure(service: Service, amadeus: Amadeus, seconds: float) -> tuple[list[float], list[float]]:
-    """Milliseconds of searches asked of Amadeus, and of misses asked of the service, in turn."""
+    """Alternate searches at Amadeus with misses of the service; return their milliseconds."""
     direct: list[float] = []
     through: list[float] = []
     until = time.monotonic() + seconds
     each = queries()
     while time.monotonic() < until or len(direct) < 2:  # noqa: PLR2004 - quantiles need two
-        asked, other = next(each), next(each)
-        direct.append(milliseconds(lambda query=asked: amadeus.search(query)))  # type: ignore[misc]
+        first, other = next(each), next(each)
+        direct.append(milliseconds(lambda query=first: amadeus.search(query)))  # type: ignore[misc]
         through.append(milliseconds(lambda query=other: service.price(**query)))  # type: ignore[misc]
     return direct, through
 
@@ -80,7 +80,7 @@ def main() -> None:
     conditions = circumstances()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         authority = Authority(Path(folder))
-        os.environ["SSL_CERT_FILE"] = str(authority.path)  # for the simulator's admin URLs
+        os.environ["SSL_CERT_FILE"] = str(authority.path)  # for the sandbox's admin URLs
         with (
             RedisServer() as redis,
             SandboxServer("--certfile", str(authority.certificate())) as sandbox,
@@ -89,7 +89,7 @@ def main() -> None:
             ) as service,
         ):
             amadeus = Amadeus(sandbox)
-            measure(service, amadeus, 1)  # both have their connection
+            measure(service, amadeus, 1)  # opens the connections
             sandbox.settings(latency=LATENCY_MS)
             direct, through = measure(service, amadeus, wanted.seconds)
             counters = sandbox.counters()

@@ -1,4 +1,4 @@
-"""Starting what is measured, and what the kernel knows of it."""
+"""Starts servers, and reads their memory, CPU time and connections from /proc."""
 
 import os
 import signal
@@ -20,12 +20,12 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Server:
-    """A command that serves HTTP, for as long as the `with` lasts."""
+    """A command that serves HTTP, as a context manager."""
 
     def __init__(
         self, command: list[str], port: int, path: str, environment: Mapping[str, str]
     ) -> None:
-        """`path`: answers 200 as soon as the server is ready."""
+        """`path`: a path that answers 200 when the server is ready."""
         self._command = command
         self._url = f"http://127.0.0.1:{port}{path}"
         self._environment = {"PATH": os.environ["PATH"], **environment}
@@ -54,7 +54,7 @@ class Server:
         self._log.close()
 
     def stop(self) -> None:
-        """Ask it to end, and see to it that it does."""
+        """Send SIGTERM, and SIGKILL if that does not end it."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(MAX_WAIT_SECONDS)
@@ -72,13 +72,13 @@ class Server:
 
 
 def children(pid: int) -> list[int]:
-    """The process ids of all that descend from a process."""
+    """Return the ids of all descendants of a process."""
     direct = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [each for child in map(int, direct) for each in (child, *children(child))]
 
 
 def memory_mb(pid: int) -> float:
-    """Megabytes of memory of a process and its descendants; shared pages count once."""
+    """Return the memory of a process and its descendants. Shared pages count once."""
     kilobytes = 0
     for each in (pid, *children(pid)):
         for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
@@ -88,17 +88,17 @@ def memory_mb(pid: int) -> float:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor seconds that a process and its living descendants have used so far."""
+    """Return the CPU time of a process and its living descendants."""
     return sum(_cpu_seconds(each) for each in (pid, *children(pid)))
 
 
 def spread(pid: int, port: int) -> list[int]:
-    """How many clients of a port each descendant of a process serves; the most first."""
+    """Return the number of clients of a port for each descendant, in descending order."""
     counts = (connections_of(each, port) for each in children(pid))
     return sorted((count for count in counts if count), reverse=True)
 
 
 def _cpu_seconds(pid: int) -> float:
-    # After the name, which may hold spaces: state, …; utime and stime are fields 14 and 15.
+    # The name may contain spaces, so split after it: utime and stime are then items 11 and 12.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS

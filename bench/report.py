@@ -1,4 +1,4 @@
-"""The sections of documents that commands write."""
+"""Writes results to sections of documents."""
 
 import argparse
 import datetime as dt
@@ -17,14 +17,14 @@ OPERATIONS = README.parent.parent / "docs" / "operations.md"
 
 
 def options(description: str | None) -> argparse.ArgumentParser:
-    """The options that every measurement has."""
+    """Return a parser with the options that all measurements share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--write", action="store_true", help="write the result to the README")
     return parser
 
 
 def publish(name: str, text: str, *, write: bool, page: Path = README) -> None:
-    """Show a result, and `write` it to its section of a page."""
+    """Print a result; with `write`, also replace its section of a page."""
     print(f"\n{text}\n")
     if write:
         _write_section(page, name, text)
@@ -35,18 +35,18 @@ def _write_section(page: Path, name: str, text: str) -> None:
     section = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     written, count = section.subn(lambda _: f"{begin}\n{text}\n{end}", page.read_text())
     if count != 1:
-        raise RuntimeError(f"{page} has {count} sections {name}, and one is right")
+        raise RuntimeError(f"{page} must have one section {name}, not {count}")
     page.write_text(written)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown; all columns but the first are numbers."""
+    """Return a Markdown table. All columns except the first are aligned to the right."""
     lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def circumstances() -> str:
-    """When, on what, with which versions, and how busy others keep the machine."""
+    """Describe the date, the machine, the versions, and the load by other processes."""
     packages = ", ".join(
         f"{name} {version(name)}" for name in ("gunicorn", "gevent", "falcon", "redis")
     )
@@ -58,13 +58,13 @@ def circumstances() -> str:
 
 
 def when_and_where() -> str:
-    """The date and the machine."""
+    """Describe the date and the machine."""
     now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M}"
     return f"Measured {now} UTC on {_cpu()}, {os.cpu_count()} cores"
 
 
 def others(seconds: float = 1.0) -> float:
-    """The part of the machine that is in use while this process waits."""
+    """Return the fraction of CPU time used while this process sleeps."""
     before, idle_before = _jiffies()
     time.sleep(seconds)
     after, idle_after = _jiffies()
@@ -73,7 +73,7 @@ def others(seconds: float = 1.0) -> float:
 
 def _jiffies() -> tuple[int, int]:
     fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:]]
-    return sum(fields), fields[3] + fields[4]  # idle and waiting for a disk
+    return sum(fields), fields[3] + fields[4]  # idle and iowait
 
 
 def _cpu() -> str:
@@ -82,5 +82,5 @@ def _cpu() -> str:
 
 
 def _redis_server() -> str:
-    told = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True)  # noqa: S607
-    return "redis-server " + re.search(r"v=(\S+)", told.stdout)[1]  # type: ignore[index]
+    done = subprocess.run(["redis-server", "--version"], capture_output=True, text=True, check=True)  # noqa: S607
+    return "redis-server " + re.search(r"v=(\S+)", done.stdout)[1]  # type: ignore[index]

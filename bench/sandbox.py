@@ -1,9 +1,9 @@
-"""How many searches a second the sandbox answers: one server, one loader, loopback only.
+"""Measures how many searches per second the sandbox answers on the loopback interface.
 
     python bench/sandbox.py [SECONDS]
 
-Uses wrk if it is installed, else a loader of its own, and prints the table of sandbox/README.md.
-Each row takes SECONDS (5), all of them less than a minute.
+Prints the table of sandbox/README.md. The load comes from wrk if it is installed, otherwise from
+threads of this script. Each row takes SECONDS (5).
 """
 
 import datetime as dt
@@ -41,7 +41,7 @@ class Row(NamedTuple):
     name: str
     per_second: float
     cpu_ms: float
-    """Of the server, for each answer."""
+    """CPU time of the server per answer."""
 
 
 def main(seconds: float) -> None:
@@ -59,10 +59,10 @@ def main(seconds: float) -> None:
 
 def _loads() -> dict[str, list[str]]:
     day = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30)
-    chance = random.Random(1)
+    seeded = random.Random(1)
     pairs = list(itertools.permutations(HUBS, 2))
     mixed = [
-        _path(*chance.choice(pairs), day + dt.timedelta(days=chance.randrange(300)), 10)
+        _path(*seeded.choice(pairs), day + dt.timedelta(days=seeded.randrange(300)), 10)
         for _ in range(PATHS)
     ]
     one = ("JFK", "LAX", day)
@@ -74,9 +74,9 @@ def _loads() -> dict[str, list[str]]:
     }
 
 
-def _path(origin: str, destination: str, date: dt.date, most: int) -> str:
+def _path(origin: str, destination: str, date: dt.date, max_offers: int) -> str:
     route = f"originLocationCode={origin}&destinationLocationCode={destination}"
-    return f"{SEARCH}?{route}&departureDate={date}&adults=1&max={most}"
+    return f"{SEARCH}?{route}&departureDate={date}&adults=1&max={max_offers}"
 
 
 def _token(server: SandboxServer) -> str:
@@ -95,7 +95,7 @@ def _measure(server: SandboxServer, token: str, name: str, paths: list[str], sec
     used = _cpu_seconds(server.process.pid) - before
     counters = server.counters()["search"]
     if counters["refused"]:
-        raise SystemExit(f"{counters['refused']} searches were refused")
+        raise SystemExit(f"{counters['refused']} searches were rejected")
     return Row(name, per_second, 1000 * used / counters["calls"])
 
 

@@ -1,8 +1,7 @@
-"""What the cache saves at scale: upstream calls of the real read-through, in virtual time.
+"""Simulates upstream calls of the read-through cache at scale, in virtual time.
 
-Readers ask for routes by Zipf's law; the read-through of each worker is the product's own, and
-all share one store. Beside it stand what other caches would have called for the same requests,
-and the least that any cache could.
+Requests for routes follow Zipf's law. Each worker runs the real read-through code, and all share
+one store. The results are compared with other kinds of caches and with the minimum of any cache.
 """
 
 import argparse
@@ -37,9 +36,10 @@ STYLES = ("o-", "s--", "^-", "v-")
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """skew: Zipf's exponent; rate: requests a second; seconds: how long they come.
+    """The parameters of a simulation.
 
-    latency: seconds that a call to Amadeus takes.
+    skew: exponent of Zipf's law. rate: requests per second. seconds: duration. latency: seconds
+    that a call to Amadeus takes.
     """
 
     routes: int
@@ -53,11 +53,11 @@ class Workload:
 
     @property
     def processes(self) -> int:
-        """How many read-throughs there are."""
+        """The number of processes, each with its own read-through."""
         return self.workers * self.replicas
 
     def requests(self) -> Iterator[tuple[float, int, int]]:
-        """Moment, route and process of each request; the same ones each time."""
+        """Yield time, route and process of each request. The sequence is always the same."""
         random = Random(20261121)
         weights = list(accumulate(rank**-self.skew for rank in range(1, self.routes + 1)))
         moment = 0.0
@@ -67,7 +67,7 @@ class Workload:
 
 
 def read_through_calls(workload: Workload) -> tuple[int, int]:
-    """Requests, and calls that the product makes for them; those ahead of time included."""
+    """Return the numbers of requests and of upstream calls, including early refreshes."""
     calls = requests = 0
     with virtual_time() as clock:
         store = MemoryStore(max_bytes=2**40, clock=clock.now)
@@ -85,20 +85,20 @@ def read_through_calls(workload: Workload) -> tuple[int, int]:
 
         arrivals = workload.requests()
 
-        def let_arrive() -> None:
+        def schedule_arrivals() -> None:
             nonlocal requests
             for moment, route, process in arrivals:
                 clock.sleep(moment - clock.now())
                 clock.at(moment, lambda route=route, process=process: ask(route, process))  # type: ignore[misc]
                 requests += 1
 
-        clock.at(0, let_arrive)
+        clock.at(0, schedule_arrivals)
         clock.run()
     return requests, calls
 
 
 def least_calls(workload: Workload) -> int:
-    """One for each route and window of one TTL in which somebody asks for it."""
+    """Return the minimum: one call per route and TTL in which there is a request."""
     until: dict[int, float] = defaultdict(float)
     calls = 0
     for moment, route, _ in workload.requests():
@@ -108,8 +108,8 @@ def least_calls(workload: Workload) -> int:
     return calls
 
 
-def unshared_flight_calls(workload: Workload, *, per_worker: bool) -> int:
-    """Of a cache whose readers each fetch for themselves until the first one is back."""
+def uncoalesced_calls(workload: Workload, *, per_worker: bool) -> int:
+    """Return the calls of a cache in which every request fetches until an entry is stored."""
     windows: dict[tuple[int, int], tuple[float, float]] = {}
     calls = 0
     for moment, route, process in workload.requests():
@@ -125,19 +125,19 @@ def unshared_flight_calls(workload: Workload, *, per_worker: bool) -> int:
 
 
 def per_thousand(workload: Workload) -> list[float]:
-    """Calls per 1,000 requests, in the order of NAMES."""
+    """Return the calls per 1,000 requests, in the order of NAMES."""
     requests, calls = read_through_calls(workload)
     each = (
         calls,
         least_calls(workload),
-        unshared_flight_calls(workload, per_worker=False),
-        unshared_flight_calls(workload, per_worker=True),
+        uncoalesced_calls(workload, per_worker=False),
+        uncoalesced_calls(workload, per_worker=True),
     )
     return [1000 * calls / requests for calls in each]
 
 
 def bytes_per_entry(entries: int) -> tuple[float, float]:
-    """In a real Redis: of MEMORY USAGE, and of all that its memory grows by."""
+    """Return the memory per entry in Redis, by MEMORY USAGE and by the growth of its memory."""
     first = dt.datetime.now(dt.UTC).date()
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     with RedisServer() as server:
@@ -160,8 +160,8 @@ def bytes_per_entry(entries: int) -> tuple[float, float]:
 
 
 def draw(sizes: list[int], lines: list[list[float]], workload: Workload) -> None:
-    """Make the picture: calls per 1,000 requests over the number of routes."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 - slow, and of no use without --write
+    """Draw the calls per 1,000 requests over the number of routes."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - slow, and only needed with --write
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()

@@ -1,6 +1,7 @@
-"""What Redis needs for so many prices, what a worker's copy holds, and where the pace binds.
+"""Measures the memory of prices in Redis and the capacity of a worker's copy.
 
-A Redis of its own is filled with entries like one that the service stored.
+It fills a separate Redis with copies of an entry that the service stored. It also computes how many
+prices the rate limit of Amadeus allows to keep fresh.
 """
 
 from collections.abc import Iterator
@@ -27,12 +28,12 @@ def main() -> None:
     wanted = parser.parse_args()
     prices: int = wanted.prices
     with RedisServer() as redis:
-        key, value = _one_that_the_service_stored(redis)
+        key, value = _stored_entry(redis)
         before = _bytes_used(redis)
         _fill(redis, key, value, prices)
         used = _bytes_used(redis) - before
     ttl = Settings().cache_ttl
-    copied = _held_by_a_copy(value.partition(b"\n")[2])
+    copied = _copy_capacity(value.partition(b"\n")[2])
     in_redis = f"{used / 2**20:,.0f} MB, {used / prices:,.0f} bytes each"
     lines = [
         f"{prices:,} prices in Redis: {in_redis}, key {len(key)} and value {len(value)}",
@@ -43,11 +44,11 @@ def main() -> None:
         lines.append(
             f"{pace:.0f} calls a second: {kept:,.0f} prices can be kept younger than {ttl} s"
         )
-    told = "\n".join(lines)
-    publish("sizing", f"```\n{told}\n```", write=wanted.write, page=OPERATIONS)
+    text = "\n".join(lines)
+    publish("sizing", f"```\n{text}\n```", write=wanted.write, page=OPERATIONS)
 
 
-def _one_that_the_service_stored(redis: RedisServer) -> tuple[str, bytes]:
+def _stored_entry(redis: RedisServer) -> tuple[str, bytes]:
     with SandboxServer() as sandbox, Service.on(sandbox, redis_url=redis.url) as service:
         service.price().raise_for_status()
     (key,) = redis.keys("*{price|*")
@@ -55,15 +56,15 @@ def _one_that_the_service_stored(redis: RedisServer) -> tuple[str, bytes]:
 
 
 def _fill(redis: RedisServer, key: str, value: bytes, prices: int) -> None:
-    for names in _batches(islice(_like(key), prices)):
+    for names in _batches(islice(_similar_keys(key), prices)):
         pipeline = redis.client.pipeline(transaction=False)
         for name in names:
             pipeline.set(name, value, px=LIFE_MS)
         pipeline.execute()
 
 
-def _like(key: str) -> Iterator[str]:
-    """Keys of other routes, as long as this one."""
+def _similar_keys(key: str) -> Iterator[str]:
+    """Yield keys of other routes with the same length."""
     for letters in product(LETTERS, repeat=6):
         route = "".join(letters)
         yield key.replace("|JFK|LAX|", f"|{route[:3]}|{route[3:]}|")
@@ -74,7 +75,7 @@ def _batches(names: Iterator[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _held_by_a_copy(body: bytes) -> int:
+def _copy_capacity(body: bytes) -> int:
     store = MemoryStore()
     keys = [str(number) for number in range(100_000)]
     for key in keys:

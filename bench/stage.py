@@ -1,4 +1,4 @@
-"""What a measurement needs: Redis, an Amadeus, and routes whose prices are in the cache."""
+"""The environment of a measurement: Redis, the sandbox, and routes with cached prices."""
 
 import tempfile
 from collections.abc import Iterator
@@ -21,9 +21,9 @@ PATHS = tuple(
 
 @contextmanager
 def stage() -> Iterator[tuple[Stage, Path]]:
-    """A stage whose Redis holds every body, and a file with the paths for the load.
+    """Return a stage with all bodies in Redis, and a file with the paths for the load.
 
-    The service has put its own entries there; the peers find the same bodies under bare keys.
+    Redis has the service's own entries, and the same bodies under simpler keys for the peers.
     """
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
@@ -34,13 +34,13 @@ def stage() -> Iterator[tuple[Stage, Path]]:
         with service(it) as running, plain_http.client() as http:
             for path in PATHS:
                 answer = http.get(running.url + path).raise_for_status()
-                asked = answer.json()["data"]
-                key = "|".join((asked["origin"], asked["destination"], asked["departure_date"]))
+                data = answer.json()["data"]
+                key = "|".join((data["origin"], data["destination"], data["departure_date"]))
                 redis.client.set(key, answer.content)
         yield it, paths
 
 
 def bodies(running: Running) -> list[bytes]:
-    """What a contender answers to every path."""
+    """Return a contender's response body for each path."""
     with plain_http.client() as http:
         return [http.get(running.url + path).raise_for_status().content for path in PATHS]

@@ -1,4 +1,4 @@
-"""Start-up: from the command to the first answers, and what importing costs."""
+"""Measures the time from the start to the first answers, and the time of imports."""
 
 import os
 import re
@@ -15,14 +15,14 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import Service
 
-LONGEST = 10
+MAX_PACKAGES = 10
 PROBES = {"to the first ping": "/flights/ping", "until ready: store and token are there": "/readyz"}
 FIRST_PRICE = "to the first price"
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|(\s+)(\S+)")
 
 
 def seconds_to_answers(redis: RedisServer, sandbox: SandboxServer) -> dict[str, float]:
-    """From the command to the first good answer of each kind."""
+    """Return the time from the start to the first successful answer of each kind."""
     took = {}
     began = time.perf_counter()
     service = Service.on(sandbox, redis_url=redis.url, web_concurrency=WORKERS)
@@ -36,7 +36,7 @@ def seconds_to_answers(redis: RedisServer, sandbox: SandboxServer) -> dict[str, 
 
 
 def imports(statement: str) -> dict[str, float]:
-    """Milliseconds that a statement spends on each module, with all that the module imports."""
+    """Return the milliseconds of importing each module, including the modules it imports."""
     done = subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-X", "importtime", "-c", statement],
         cwd=ROOT,
@@ -51,10 +51,10 @@ def imports(statement: str) -> dict[str, float]:
 
 
 def packages(spent: dict[str, float]) -> list[list[str]]:
-    """The packages of others that take longest; what the library itself brings is not split."""
+    """Return the slowest third-party or standard packages, slowest first."""
     tops = {name: ms for name, ms in spent.items() if "." not in name and name != "api"}
-    longest = sorted(tops.items(), key=lambda item: -item[1])[:LONGEST]
-    return [[f"`{name}`", f"{ms:.0f}"] for name, ms in longest]
+    slowest = sorted(tops.items(), key=lambda item: -item[1])[:MAX_PACKAGES]
+    return [[f"`{name}`", f"{ms:.0f}"] for name, ms in slowest]
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The service without its metrics, to see what they cost. Only measurements start it."""
+"""The service without its metrics, to measure their cost."""
 
 from collections import defaultdict
 from typing import Any

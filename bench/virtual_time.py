@@ -1,7 +1,7 @@
-"""A clock that jumps from one event to the next, and the read-through on it.
+"""A virtual clock that jumps from one event to the next, for the read-through cache.
 
-An hour of requests passes in seconds, and the code that runs is the real one: only `time`,
-`threading` and the timer of its memory are exchanged.
+An hour of requests takes seconds. The code is the real one: only `time`, `threading` and the timer
+of its `TTLCache` are replaced.
 """
 
 import heapq
@@ -22,7 +22,7 @@ from api.services.cache import read_through, single_flight
 
 
 class VirtualTime:
-    """Runs pieces of work, each at its moment. Seconds since the start."""
+    """A scheduler of greenlets. Times are in seconds since the start."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -30,27 +30,27 @@ class VirtualTime:
         self._number = count()
 
     def now(self) -> float:
-        """What the clock shows."""
+        """Return the current time."""
         return self._now
 
     def at(self, moment: float, work: Callable[[], object]) -> None:
-        """Have some work done, which may sleep and wait, at a moment that is not past."""
+        """Schedule work at a moment that is not in the past. The work may sleep and wait."""
         self._resume_at(moment, lambda: greenlet(work, self._loop).switch())
 
     def sleep(self, seconds: float) -> None:
-        """Let that much time pass for the caller."""
+        """Suspend the caller."""
         self._resume_at(self._now + seconds, getcurrent().switch)
         self._loop.switch()
 
     def run(self) -> None:
-        """Do everything that is due, in order, until nothing is."""
+        """Run the scheduled work in order until none is left."""
         self._loop = getcurrent()
         while self._due:
             self._now, _, resume = heapq.heappop(self._due)
             resume()
 
     def wait(self, event: "Event", timeout: float) -> None:
-        """Let time pass until the event is set, and no more than `timeout`."""
+        """Suspend the caller until the event is set, at most for `timeout` seconds."""
         waiting = [getcurrent()]
 
         def resume() -> None:
@@ -65,7 +65,7 @@ class VirtualTime:
         heapq.heappush(self._due, (moment, next(self._number), resume))
 
     def wake(self, event: "Event") -> None:
-        """Let all who wait for the event go on."""
+        """Resume all that wait for the event."""
         for resume in event.waiting:
             self._resume_at(self._now, resume)
         event.waiting.clear()
@@ -111,7 +111,7 @@ class Thread:
 
 @contextmanager
 def virtual_time() -> Iterator[VirtualTime]:
-    """The clock that the read-through lives by, for as long as the `with` lasts."""
+    """Replace the read-through's clock by a virtual one while the context is active."""
     clock = VirtualTime()
     timing = SimpleNamespace(monotonic=clock.now, sleep=clock.sleep)
     threads = SimpleNamespace(

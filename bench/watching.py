@@ -1,4 +1,4 @@
-"""What watching costs: the service beside itself without metrics or log, and with spans."""
+"""Measures the cost of metrics, logs and spans."""
 
 import sys
 import threading
@@ -19,7 +19,7 @@ from tests.support.servers.service import CLIENT_ID, CLIENT_SECRET
 
 CLIENTS = 32
 SERVICE, UNCOUNTED = "this service", "without metrics"
-# How OTEL_TRACES_SAMPLER=traceidratio is told to choose, if it is.
+# The ratio of OTEL_TRACES_SAMPLER=traceidratio; None for the service's own sampler.
 SPANS = {
     "with spans": None,
     "with a sampler that takes none": "0",
@@ -31,7 +31,7 @@ OTHERS = (UNCOUNTED, QUIET, *SPANS)
 
 
 class _Sink(BaseHTTPRequestHandler):
-    """A collector that takes all spans and does nothing with them."""
+    """A collector that accepts all spans and discards them."""
 
     protocol_version = "HTTP/1.1"
 
@@ -47,7 +47,7 @@ class _Sink(BaseHTTPRequestHandler):
 
 @contextmanager
 def collector() -> Iterator[str]:
-    """Where spans may be sent."""
+    """Run a collector and return its URL."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Sink)
     threading.Thread(target=server.serve_forever).start()
     try:
@@ -59,7 +59,7 @@ def collector() -> Iterator[str]:
 
 @contextmanager
 def started(way: str, it: Stage, spans_to: str) -> Iterator[Running]:
-    """The service with its own settings of gunicorn, watched in one of the ways."""
+    """Run the service with its own gunicorn configuration, in one of the ways to observe it."""
     port = free_port()
     environment = {
         "PORT": str(port),
@@ -85,7 +85,7 @@ def started(way: str, it: Stage, spans_to: str) -> Iterator[Running]:
 
 
 def rates(ways: list[str], rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Requests a second of each way in each round; they take turns."""
+    """Return the requests per second of each way and round. The ways alternate."""
     found: dict[str, list[float]] = defaultdict(list)
     with stage() as (it, paths), collector() as spans_to:
         for _ in range(rounds):
@@ -98,7 +98,7 @@ def rates(ways: list[str], rounds: int, seconds: float) -> dict[str, list[float]
 
 
 def cost(found: dict[str, list[float]], watched: str, unwatched: str) -> float:
-    """The part of the rate that is lost: the median over the rounds, whose loads are neighbours."""
+    """Return the fraction of the rate that is lost: the median of the rounds' fractions."""
     pairs = zip(found[watched], found[unwatched], strict=True)
     return 1 - median(one / other for one, other in pairs)
 
@@ -123,12 +123,12 @@ def main() -> None:
     costs = [f"counting costs {cost(found, SERVICE, UNCOUNTED):.1%}"] if UNCOUNTED in ways else []
     costs += [f"the log costs {cost(found, SERVICE, QUIET):.1%}"] if QUIET in ways else []
     costs += [f"{cost(found, way, SERVICE):.1%} are lost {way}" for way in SPANS if way in ways]
-    told = (
+    summary = (
         f"Of the rate of hits, {'; '.join(costs)}. Each is the median of what the rounds say, not"
         " what the medians above say."
     )
     head = ["", "requests/s", "lowest … highest"]
-    text = [conditions, manner, table(head, rows), told]
+    text = [conditions, manner, table(head, rows), summary]
     publish("watching", "\n\n".join(text), write=wanted.write)
 
 

@@ -1,4 +1,4 @@
-"""Ways to serve, compared: hits alone, hits while readers wait at Amadeus, and who gets whom."""
+"""Compares gunicorn workers: hits alone, hits beside waiting misses, and the balance of load."""
 
 import signal
 import time
@@ -31,9 +31,10 @@ WAYS: dict[str, dict[str, object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """busy: hits alone; beside: hits while others wait at Amadeus, None if hits waited too.
+    """The measurements of one worker class.
 
-    lost: answers that reloads cost.
+    busy: hits alone. beside: hits while other requests wait for Amadeus; None if hits waited too.
+    lost: number of answers lost in reloads.
     """
 
     busy: Load
@@ -45,7 +46,7 @@ class Run:
 
 
 def cold_queries() -> Iterator[dict[str, str]]:
-    """Routes and days that are not in the cache, each of them once."""
+    """Yield queries that are not cached, each once."""
     for ahead in range(40, 300):
         for origin, destination in permutations(CITIES, 2):
             yield {"origin": origin, "destination": destination, "date": some_day(ahead)}
@@ -55,23 +56,24 @@ COLD = cold_queries()
 
 
 def measure(service: Service, stage: Stage, paths: Path, seconds: float, reloads: int) -> Run:
-    """Load one way to serve."""
+    """Measure one worker class."""
     load(service.url, paths, 1, CLIENTS)
     clients: list[int] = []
-    look = Timer(seconds / 2, lambda: clients.extend(spread(service.process.pid, service.port)))
-    look.start()
-    spent = -cpu_seconds(service.process.pid)
+    pid = service.process.pid
+    count_clients = Timer(seconds / 2, lambda: clients.extend(spread(pid, service.port)))
+    count_clients.start()
+    spent = -cpu_seconds(pid)
     busy = load(service.url, paths, seconds, CLIENTS)
-    spent += cpu_seconds(service.process.pid)
-    look.join()
-    memory = memory_mb(service.process.pid)
+    spent += cpu_seconds(pid)
+    count_clients.join()
+    memory = memory_mb(pid)
     beside = beside_waiting(service, stage, paths, seconds)
     lost = lost_in_reloads(service, paths, reloads)
     return Run(busy, beside, 1e6 * spent / busy.requests, clients, memory, lost)
 
 
 def beside_waiting(service: Service, stage: Stage, paths: Path, seconds: float) -> Load | None:
-    """Hits while WAITING readers wait for an Amadeus that takes longer than the load lasts."""
+    """Measure hits while WAITING other requests wait for Amadeus. Return None if hits wait too."""
     stage.sandbox.clear()
     stage.sandbox.settings(latency=1000 * (seconds + 3))
     queries = list(islice(COLD, WAITING))
@@ -79,7 +81,7 @@ def beside_waiting(service: Service, stage: Stage, paths: Path, seconds: float) 
         for query in queries:
             crowd.submit(service.price, **query)
         eventually(lambda: stage.sandbox.counters()["search"]["calls"] >= WORKERS)
-        time.sleep(0.5)  # for as many of the others as get there at all
+        time.sleep(0.5)  # some of the others may never reach Amadeus, so there is no condition
         try:
             return load(service.url, paths, seconds, CLIENTS)
         except RuntimeError:
@@ -89,7 +91,7 @@ def beside_waiting(service: Service, stage: Stage, paths: Path, seconds: float) 
 
 
 def lost_in_reloads(service: Service, paths: Path, count: int) -> int:
-    """Answers that are lost when gunicorn replaces its workers again and again."""
+    """Return the number of answers lost while gunicorn reloads its workers."""
     reloads = [
         Timer(1 + number, service.process.send_signal, [signal.SIGHUP]) for number in range(count)
     ]
@@ -99,7 +101,7 @@ def lost_in_reloads(service: Service, paths: Path, count: int) -> int:
 
 
 def row(name: str, run: Run) -> list[str]:
-    """One way to serve, for the table."""
+    """Return the table row of one worker class."""
     beside = ["stuck", "stuck"]
     if run.beside is not None:
         beside = [f"{run.beside.rate:,.0f}", f"{run.beside.p99_ms:.0f}"]

@@ -1,4 +1,4 @@
-"""Sizes of the way to serve, compared: workers, connections, backlog and keep-alive."""
+"""Compares sizes of gunicorn: workers, connections, backlog and keep-alive."""
 
 import selectors
 import signal
@@ -21,20 +21,20 @@ WORKER_COUNTS = (1, 2, 4)
 CONNECTIONS = (20, 100, 1000)
 BACKLOGS = (64, 512, 2048)
 KEEP_ALIVES = (1, 5, 15)
-CROWD = 900  # within the usual limit of 1024 open files
+CROWD = 900  # below the usual limit of 1024 open files
 MAX_WAIT_SECONDS = 10.0
 
 
 @contextmanager
-def served(it: Stage, count: int = WORKERS, options_of_gunicorn: str = "") -> Iterator[Service]:
-    """The service with one size changed."""
+def served(it: Stage, count: int = WORKERS, gunicorn_options: str = "") -> Iterator[Service]:
+    """Run the service with one size changed."""
     fleet = {"redis_url": it.redis.url, "web_concurrency": count}
-    with Service.on(it.sandbox, **fleet, gunicorn_cmd_args=options_of_gunicorn) as service:
+    with Service.on(it.sandbox, **fleet, gunicorn_cmd_args=gunicorn_options) as service:
         yield service
 
 
 def of_workers(it: Stage, paths: Path, seconds: float) -> str:
-    """What more workers bring to hits, and cost in memory."""
+    """Measure the rate of hits and the memory by number of workers."""
     rows = []
     for count in WORKER_COUNTS:
         with served(it, count) as service:
@@ -46,34 +46,34 @@ def of_workers(it: Stage, paths: Path, seconds: float) -> str:
 
 
 def of_connections(it: Stage, paths: Path, seconds: float) -> str:
-    """What becomes of hits while others wait, when a worker takes only so many connections."""
+    """Measure hits beside waiting requests by the number of connections per worker."""
     rows = []
     for count in CONNECTIONS:
-        with served(it, options_of_gunicorn=f"--worker-connections {count}") as service:
+        with served(it, gunicorn_options=f"--worker-connections {count}") as service:
             load(service.url, paths, 1, CLIENTS)
             beside = beside_waiting(service, it, paths, seconds)
-        told = ["stuck", "stuck"]
+        cells = ["stuck", "stuck"]
         if beside is not None:
-            told = [f"{beside.rate:,.0f}", f"{beside.p99_ms:.0f}"]
-        rows.append([str(count), *told])
+            cells = [f"{beside.rate:,.0f}", f"{beside.p99_ms:.0f}"]
+        rows.append([str(count), *cells])
     return table(["connections a worker", f"hits/s beside {WAITING} waiting", "p99 ms"], rows)
 
 
 def of_backlog(it: Stage, _paths: Path, _seconds: float) -> str:
-    """How long the last of a crowd waits that connects at once."""
+    """Measure the longest wait when CROWD clients connect at once, by the backlog."""
     rows = []
     for count in BACKLOGS:
-        with served(it, options_of_gunicorn=f"--backlog {count}") as service:
+        with served(it, gunicorn_options=f"--backlog {count}") as service:
             answered, slowest = crowd(service.port)
         rows.append([str(count), f"{answered:,}", f"{1000 * slowest:,.0f}"])
     return table(["backlog", f"answered of {CROWD:,} at once", "the last after ms"], rows)
 
 
 def of_keep_alive(it: Stage, paths: Path, seconds: float) -> str:
-    """What idle connections cost a stop, beside what a new one costs each request."""
+    """Measure the duration of a stop and the rates of hits, by the keep-alive time."""
     rows = []
     for keep in KEEP_ALIVES:
-        with served(it, options_of_gunicorn=f"--keep-alive {keep}") as service:
+        with served(it, gunicorn_options=f"--keep-alive {keep}") as service:
             kept = load(service.url, paths, seconds, CLIENTS).rate
             new = load_of_new_connections(service.url, paths, seconds, CLIENTS).rate
             took = seconds_to_stop(service)
@@ -88,7 +88,7 @@ def of_keep_alive(it: Stage, paths: Path, seconds: float) -> str:
 
 
 def crowd(port: int) -> tuple[int, float]:
-    """How many of CROWD clients that connect at once are answered, and when the last one is."""
+    """Connect CROWD clients at once; return how many got an answer, and after how many seconds."""
     answered, began = 0, time.monotonic()
     with ExitStack() as stack, selectors.DefaultSelector() as selector:
         for _ in range(CROWD):
@@ -111,7 +111,7 @@ def crowd(port: int) -> tuple[int, float]:
 
 
 def seconds_to_stop(service: Service) -> float:
-    """From SIGTERM to the end, beside clients that keep their connections."""
+    """Return the time from SIGTERM to the end while clients keep connections open."""
     with ExitStack() as stack:
         for _ in range(CLIENTS):
             client = stack.enter_context(socket.create_connection(("127.0.0.1", service.port)))

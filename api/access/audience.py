@@ -11,13 +11,13 @@ class Audience(Enum):
     """
 
     CLIENTS = auto()
-    """Requires one of API_KEYS. Every request counts against the clients' rate limits."""
+    """Needs one of API_KEYS, if any are set. Every request counts against the rate limits."""
 
     OPERATORS = auto()
-    """Requires one of OPERATOR_KEYS. Rejected requests count against CLIENT_RATE_LIMIT."""
+    """Needs one of OPERATOR_KEYS, if any are set. Rejected requests count, too."""
 
     ANYBODY = auto()
-    """Requires no key, and no limit applies."""
+    """Needs no key, and no limit applies."""
 
 
 def audience_of(resource: object) -> Audience:

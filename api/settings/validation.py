@@ -145,8 +145,8 @@ def _quote(value: object) -> str:
 def _hint(variable: str, known: Iterable[str]) -> str:
     if variable.startswith(OUR_PREFIX):
         word = variable.removeprefix(OUR_PREFIX)
-        ours = [name.removeprefix(OUR_PREFIX) for name in known if name.startswith(OUR_PREFIX)]
-        near = [_ALIASES[word]] if word in _ALIASES else get_close_matches(word, ours, 1, 0.4)
+        words = [name.removeprefix(OUR_PREFIX) for name in known if name.startswith(OUR_PREFIX)]
+        near = [_ALIASES[word]] if word in _ALIASES else get_close_matches(word, words, 1, 0.4)
         return f"; did you mean {OUR_PREFIX}{near[0]}?" if near else ""
     near = get_close_matches(variable, known, 1, 0.85)
     return f"; did you mean {near[0]}?" if near else ""

@@ -94,14 +94,14 @@ def start(endpoint: str, environment: str) -> None:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    ours = Resource.create(
+    own = Resource.create(
         {
             "service.name": SERVICE_NAME,
             "service.version": __version__,
             "amadeus.environment": environment,
         }
     )
-    resource = ours.merge(OTELResourceDetector().detect())  # the environment takes precedence
+    resource = own.merge(OTELResourceDetector().detect())  # the environment takes precedence
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
     _provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     _provider.add_span_processor(BatchSpanProcessor(exporter))

@@ -1,4 +1,4 @@
-"""The limit: the least that Falcon can do. It validates nothing and reads no Redis."""
+"""The upper limit: Falcon with a constant answer, without validation or Redis."""
 
 from typing import Any
 

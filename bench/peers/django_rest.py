@@ -12,7 +12,7 @@ from django.urls import path
 
 
 class Raw:
-    """Bodies stand in Redis ready to send, so there is nothing to serialize."""
+    """A serializer that changes nothing, because Redis holds complete bodies."""
 
     def __init__(self, options: object) -> None:
         pass
@@ -50,7 +50,7 @@ settings.configure(
 )
 django.setup()
 
-from rest_framework import serializers  # noqa: E402 - it reads the settings
+from rest_framework import serializers  # noqa: E402 - needs the settings
 from rest_framework.request import Request  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
 from rest_framework.views import APIView  # noqa: E402
@@ -71,9 +71,9 @@ class Price(APIView):
     def get(self, request: Request) -> HttpResponse | Response:
         query = Query(data=request.query_params)
         query.is_valid(raise_exception=True)
-        asked = query.validated_data
-        origin, destination = asked["origin"].upper(), asked["destination"].upper()
-        body = cache.get(f"{origin}|{destination}|{asked['date']}")
+        data = query.validated_data
+        origin, destination = data["origin"].upper(), data["destination"].upper()
+        body = cache.get(f"{origin}|{destination}|{data['date']}")
         if body is None:
             return Response({"detail": "no offers"}, status=404)
         return HttpResponse(body, content_type="application/json")

@@ -1,4 +1,4 @@
-"""How the WSGI peers are served: as the service itself is, without its logs."""
+"""gunicorn's configuration of the WSGI peers: the service's worker, without its logs."""
 
 from gevent import monkey, sleep
 
@@ -22,10 +22,10 @@ def pre_fork(server: Any, worker: Any) -> None:
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Take it back."""
+    """Release the dead worker's slot."""
     worker.release_slot()
 
 
 def pre_request(_worker: object, _request: object) -> None:
-    """Yield once a request, where the service does so as well."""
+    """Yield once per request, as the service does."""
     sleep(0)
