@@ -85,29 +85,29 @@ image_tells() { # all that anybody can see who has the image
 }
 image_tells >"$scratch/image"
 check 'the list of files in the image is complete' grep --quiet /app/gunicorn.conf.py "$scratch/image"
-check 'it holds no secret' fails grep --quiet "$secret" "$scratch/image"
-check 'and none of the files of development' \
+check 'the image holds no secret' fails grep --quiet "$secret" "$scratch/image"
+check 'the image has no development files' \
   fails grep --extended-regexp --quiet '/app/(\.|tests|docs|Makefile)' "$scratch/image"
 check 'api and redis become healthy' compose up --detach --wait --wait-timeout 120
 
 ask /flights/ping
 check 'ping answers pong' answered '^\{"data": ?"pong"\}$'
 ask "$price"
-check 'a price' answered '"price": ?"[0-9.]+ [A-Z]{3}"'
-check 'comes from Amadeus at first' answered '^x-cache: miss$'
+check 'a price is served' answered '"price": ?"[0-9.]+ [A-Z]{3}"'
+check 'the first price comes from Amadeus' answered '^x-cache: miss$'
 first=$(body)
 ask "$price"
-check 'and from the cache when asked again' answered '^x-cache: hit$'
-check 'with the same body' [ "$(body)" = "$first" ]
+check 'the second request is a hit' answered '^x-cache: hit$'
+check 'the hit has the same body' [ "$(body)" = "$first" ]
 ask "$price&nocache=1"
-check 'nocache asks Amadeus again' answered '^x-cache: bypass$'
-check 'Redis holds what was fetched' fails [ "$(compose exec --no-TTY redis redis-cli dbsize)" = 0 ]
+check 'nocache calls Amadeus again' answered '^x-cache: bypass$'
+check 'Redis holds the fetched price' fails [ "$(compose exec --no-TTY redis redis-cli dbsize)" = 0 ]
 
 ask /metrics
 check '/metrics covers all workers, although the root is read-only' \
   answered '^flight_price_workers [1-9]'
 ask /status
-check 'the status page is there' answered '^content-security-policy: '
+check 'the status page is served' answered '^content-security-policy: '
 ask /docs/swagger-ui.js
 check 'the API page has its script' answered '^HTTP/1.1 200'
 
@@ -116,34 +116,34 @@ check 'the log has the hit' logged cache.hit
 check 'each line of the log is JSON' logs_are_json
 
 check 'gunicorn is process 1' in_api grep --quiet gunicorn /proc/1/cmdline
-check 'it runs as 10001' [ "$(in_api id -u):$(in_api id -G)" = 10001:10001 ]
-check 'it has no capabilities' \
+check 'api runs as user 10001' [ "$(in_api id -u):$(in_api id -G)" = 10001:10001 ]
+check 'api has no capabilities' \
   [ "$(in_api grep --count --extended-regexp '^Cap(Inh|Prm|Eff|Bnd|Amb):\s*0+$' /proc/1/status)" = 5 ]
-check 'and neither has redis' compose exec --no-TTY redis grep --quiet '^CapBnd:\s*0*$' /proc/1/status
+check 'redis has no capabilities' compose exec --no-TTY redis grep --quiet '^CapBnd:\s*0*$' /proc/1/status
 check 'redis does not run as root' fails [ "$(compose exec --no-TTY redis id -u)" = 0 ]
-check 'its system calls are filtered' in_api grep --quiet '^Seccomp:\s*2$' /proc/1/status
-check 'it has no set-uid programs' \
+check 'system calls of api are filtered' in_api grep --quiet '^Seccomp:\s*2$' /proc/1/status
+check 'api has no set-uid programs' \
   [ -z "$(in_api find / -xdev -type f -perm /6000 2>/dev/null)" ]
-check 'it has no installer' fails in_api sh -c 'command -v pip || /usr/local/bin/python -m pip --version'
-check 'it leaves no dumps of its memory' [ "$(in_api sh -c 'ulimit -c')" = 0 ]
-check 'it may open a file for each connection' [ "$(in_api sh -c 'ulimit -n')" -ge 4096 ]
-check 'no program can run from where it can write' \
+check 'api has no installer' fails in_api sh -c 'command -v pip || /usr/local/bin/python -m pip --version'
+check 'api writes no core dumps' [ "$(in_api sh -c 'ulimit -c')" = 0 ]
+check 'api may open a file for each connection' [ "$(in_api sh -c 'ulimit -n')" -ge 4096 ]
+check 'programs cannot run from writable places' \
   in_api grep --extended-regexp --quiet '^tmpfs /tmp tmpfs [^ ]*noexec' /proc/mounts
-check 'it cannot gain privileges' in_api grep --quiet '^NoNewPrivs:\s*1$' /proc/1/status
-check 'its root is read-only' fails in_api touch /var/tmp/x
-check 'and so is that of redis' fails compose exec --no-TTY redis touch /var/tmp/x
+check 'api cannot gain privileges' in_api grep --quiet '^NoNewPrivs:\s*1$' /proc/1/status
+check 'the root of api is read-only' fails in_api touch /var/tmp/x
+check 'the root of redis is read-only' fails compose exec --no-TTY redis touch /var/tmp/x
 check 'redis is not published' fails compose port redis 6379
 
 grace=$(docker inspect --format '{{.Config.StopTimeout}}' "$project-api-1")
 graceful=$(sed -n 's/^graceful_timeout = //p' gunicorn.conf.py)
-check 'docker asks it to stop as gunicorn expects' \
+check 'docker stops api with the signal that gunicorn expects' \
   [ "$(docker inspect --format '{{.Config.StopSignal}}' "$project-api-1")" = SIGTERM ]
-check "and waits longer ($grace s) than gunicorn does ($graceful s)" [ "$grace" -gt "$graceful" ]
+check "docker waits longer ($grace s) than gunicorn does ($graceful s)" [ "$grace" -gt "$graceful" ]
 started=$SECONDS
 compose stop
-check 'it stops within its grace period' [ $((SECONDS - started)) -lt 25 ]
-check 'api ended by itself' ended_with_0 "$project-api-1"
-check 'redis ended by itself' ended_with_0 "$project-redis-1"
+check 'api stops within its grace period' [ $((SECONDS - started)) -lt 25 ]
+check 'api exited by itself' ended_with_0 "$project-api-1"
+check 'redis exited by itself' ended_with_0 "$project-redis-1"
 check 'the log has the stop' logged service.stopping
 compose down --volumes
 
@@ -155,9 +155,9 @@ check 'api, redis and sandbox become healthy' \
   compose --profile sandbox up --detach --wait --wait-timeout 120
 unset "${!AMADEUS_@}"
 ask "$price"
-check 'a price over the network' answered '"price": ?"[0-9.]+ [A-Z]{3}"'
+check 'a price is served over the network' answered '"price": ?"[0-9.]+ [A-Z]{3}"'
 PORT=$SANDBOX_PORT ask /admin/counters
-check 'the sandbox was asked for it, and can be reached from this machine' \
+check 'the sandbox was called, and is reachable from this machine' \
   answered '"search":\{"calls":[1-9]'
 addresses=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$project-redis-1")
 reaches_redis() {
@@ -167,7 +167,7 @@ socket.setdefaulttimeout(2)
 sys.exit(not any(not socket.socket().connect_ex((address, 6379)) for address in '$addresses'.split()))"
 }
 check 'api reaches Redis' reaches_redis api
-check 'and nobody else does' fails reaches_redis sandbox
+check 'the sandbox cannot reach Redis' fails reaches_redis sandbox
 compose --profile sandbox down --volumes --timeout 5
 
 echo '== docker compose up, with a secret of Docker'
@@ -183,13 +183,13 @@ check 'api and redis become healthy' \
   compose --file docker-compose.yml --file "$scratch/secrets.yml" up --detach --wait --wait-timeout 120
 unset API_KEYS_FILE
 ask "$price"
-check 'without the key there is no price' answered '^HTTP/1.1 401 '
+check 'a request without the key gets no price' answered '^HTTP/1.1 401 '
 ask "$price" --header "Authorization: Bearer $secret"
-check 'with the key there is' answered '^x-cache: miss$'
+check 'a request with the key gets a price' answered '^x-cache: miss$'
 docker inspect "$project-api-1" "$project-redis-1" >"$scratch/containers"
 check 'docker inspect does not show the key' fails grep --quiet "$secret" "$scratch/containers"
 logs >"$scratch/log"
-check 'nor does the log' fails grep --quiet "$secret" "$scratch/log"
+check 'the log does not show the key' fails grep --quiet "$secret" "$scratch/log"
 compose down --volumes --timeout 5
 
 echo '== docker compose --profile scale up --scale api=3, replicas behind the balancer'
@@ -221,20 +221,20 @@ replicas >"$scratch/old"
 touch "$scratch/rolling"
 for _ in 1 2 3; do ask_while_rolling >>"$scratch/statuses" & done
 roll() { deploy/balancer/roll >"$answer" 2>&1; }
-check 'they are replaced' roll
+check 'the replicas are replaced' roll
 rm "$scratch/rolling"
 wait
 replicas >"$scratch/new"
-check 'by as many new ones' [ "$(sort "$scratch"/old "$scratch"/new | uniq --unique | wc -l)" = 6 ]
-check 'while clients send requests' [ "$(wc -l <"$scratch/statuses")" -gt 50 ]
-check "and none of $(wc -l <"$scratch/statuses") requests fails" \
+check 'all replicas are new' [ "$(sort "$scratch"/old "$scratch"/new | uniq --unique | wc -l)" = 6 ]
+check 'clients send requests meanwhile' [ "$(wc -l <"$scratch/statuses")" -gt 50 ]
+check "none of $(wc -l <"$scratch/statuses") requests fails" \
   fails grep --invert-match --quiet '^200$' "$scratch/statuses"
 roll_to_a_bad_setting() { CACHE_TTL=nonsense roll; }
-check 'a roll to a bad setting is given up' fails roll_to_a_bad_setting
-check 'and says why' answered 'CACHE_TTL'
-check 'and keeps the old replicas' cmp "$scratch/new" <(replicas)
+check 'a roll to an invalid setting is abandoned' fails roll_to_a_bad_setting
+check 'the roll names the setting' answered 'CACHE_TTL'
+check 'the old replicas stay' cmp "$scratch/new" <(replicas)
 ask "$price"
-check 'which still serve' answered '^HTTP/1.1 200'
+check 'the old replicas still serve' answered '^HTTP/1.1 200'
 compose --profile scale down --volumes --timeout 5
 unset COMPOSE_FILE COMPOSE_PROJECT_NAME COMPOSE_DISABLE_ENV_FILE API_PORT
 
@@ -256,19 +256,19 @@ first_price() { # and how long a user waits for it
 }
 began=$(date +%s%N)
 docker run --detach --name "$project-alone" --publish "$PORT:8080" flight-price-api >/dev/null
-check 'a price' first_price
+check 'a price is served' first_price
 printf '      %d ms after docker run\n' $((($(date +%s%N) - began) / 1000000))
-check 'it becomes healthy' healthy
+check 'the container becomes healthy' healthy
 ask "$price"
-check 'and again from the cache' answered '^x-cache: hit$'
-check 'it cannot change its own code' fails docker exec "$project-alone" touch /app/x
+check 'the second request is a hit' answered '^x-cache: hit$'
+check 'the container cannot change its own code' fails docker exec "$project-alone" touch /app/x
 docker stop -t 25 "$project-alone" >/dev/null
-check 'it ended by itself' ended_with_0 "$project-alone"
+check 'the container exited by itself' ended_with_0 "$project-alone"
 
 size() { docker image inspect --format '{{.Size}}' "$1"; }
 base=$(sed -n 's/^FROM //p' Dockerfile | tail -1)
 added=$((($(size flight-price-api) - $(size "$base")) / 1000000))
 echo "== the image: $(($(size flight-price-api) / 1000000)) MB, of which $added MB on top of $base"
-check 'it adds less than 80 MB to its base' [ "$added" -lt 80 ]
+check 'the project adds less than 80 MB to its base' [ "$added" -lt 80 ]
 
 printf '\n%s passed, 0 failed\n' "$passed"

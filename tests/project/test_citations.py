@@ -35,7 +35,7 @@ def cited(source: Path) -> list[str | None]:
     return [section or None for section in citations]
 
 
-def test_each_cited_section_is_a_heading_of_the_amadeus_page() -> None:
+def test_cited_sections_are_headings_of_the_amadeus_page() -> None:
     known = headings(AMADEUS)
     missing = [
         f"{source.relative_to(ROOT)}: {section}"
@@ -54,7 +54,7 @@ def test_amadeus_page_is_cited_by_service_and_sandbox() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_each_link_of_a_document_leads_somewhere(document: Path) -> None:
+def test_links_of_a_document_lead_somewhere(document: Path) -> None:
     broken = []
     for target in re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", document.read_text()):
         name, _, fragment = target.partition("#")
@@ -66,7 +66,7 @@ def test_each_link_of_a_document_leads_somewhere(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_each_make_target_of_a_document_exists(document: Path) -> None:
+def test_make_targets_named_in_a_document_exist(document: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     text = document.read_text()
     commands = " ".join(re.findall(r"^```sh\n.*?^```|`[^`\n]+`", text, re.MULTILINE | re.DOTALL))
@@ -74,7 +74,7 @@ def test_each_make_target_of_a_document_exists(document: Path) -> None:
     assert set(re.findall(r"(?<![\w-])make ([a-z-]+)", commands)) <= targets
 
 
-def test_each_name_that_contributors_are_told_to_look_for_exists() -> None:
+def test_names_in_the_contributing_guide_exist() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text()
     sources = "\n".join(file.read_text() for file in SOURCES if file.is_relative_to(ROOT / "api"))
     names = {*re.findall(r"`([A-Z]\w+[a-z])`", page), *re.findall(r"git grep '([^']+)'", page)}

@@ -45,7 +45,7 @@ def test_tests_run_on_each_supported_python() -> None:
     assert JOBS["test"]["strategy"]["matrix"]["python"] == supported
 
 
-def test_dependabot_looks_where_the_files_are() -> None:
+def test_dependabot_looks_in_folders_with_its_files() -> None:
     for update in content("dependabot.yml")["updates"]:
         for folder in update.get("directories", [update.get("directory")]):
             place = ROOT / folder.lstrip("/")

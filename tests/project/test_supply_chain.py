@@ -87,7 +87,7 @@ def test_licence_outside_the_agreed_list_is_refused(licence: str) -> None:
     assert is_agreed("MIT AND (Apache-2.0 OR BSD-3-Clause)")
 
 
-def test_licence_is_found_however_it_is_stated() -> None:
+def test_licence_is_found_in_each_form() -> None:
     stated = [
         {"expression": "MIT"},
         {"license": {"id": "MIT"}},

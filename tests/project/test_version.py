@@ -15,14 +15,14 @@ def test_changelog_begins_with_the_version_of_the_code() -> None:
     assert RELEASES[0].split(" - ")[0] == __version__
 
 
-def test_each_release_has_a_version_and_a_date() -> None:
+def test_changelog_releases_have_a_version_and_a_date() -> None:
     form = re.compile(r"\d+\.\d+\.\d+ - (\d{4}-\d\d-\d\d|unreleased)")
 
     assert [release for release in RELEASES if not form.fullmatch(release)] == []
     assert [release for release in RELEASES[1:] if release.endswith("unreleased")] == []
 
 
-def test_each_release_lists_the_kinds_of_change_once_and_in_order() -> None:
+def test_changelog_releases_list_kinds_of_change_once_and_in_order() -> None:
     for section in re.split(r"^## .+$", CHANGELOG, flags=re.MULTILINE)[1:]:
         kinds = re.findall(r"^### (.+)$", section, re.MULTILINE)
 

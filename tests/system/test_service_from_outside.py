@@ -52,7 +52,7 @@ def test_price_responses_carry_their_headers(price: Ask, day: str) -> None:
     assert expected | {"x-amadeus-environment"} <= set(price(date=day).headers)
 
 
-def test_request_id_tells_two_requests_apart(http: httpx2.Client) -> None:
+def test_request_ids_of_two_requests_differ(http: httpx2.Client) -> None:
     answer = http.get("/flights/ping", headers={"X-Request-ID": "my-own-id"})
 
     assert answer.headers["X-Request-ID"] == "my-own-id"

@@ -162,7 +162,7 @@ def test_adults_and_children_share_nine_seats() -> None:
     }
 
 
-def test_each_infant_needs_an_adult() -> None:
+def test_infant_needs_an_adult() -> None:
     assert parameter_errors(GOOD | {"infants": "2"}) == {
         "infants": "must not exceed the number of adults"
     }

@@ -81,7 +81,7 @@ def increase(service: Service) -> Increase:
 
 @pytest.fixture
 def day() -> str:
-    """A day that no other test asks for."""
+    """A day that no other test uses."""
     return some_day(next(_days))
 
 

@@ -75,7 +75,7 @@ def traceparent(trace_id: str, flags: str = "01") -> str:
 
 @pytest.fixture
 def day() -> str:
-    """A day that no other test asks for."""
+    """A day that no other test uses."""
     return some_day(next(_days))
 
 

@@ -44,7 +44,7 @@ def has_logged(service: Service, text: str) -> bool:
     return text in service.log_text
 
 
-def test_sigterm_lets_requests_in_flight_finish(service: Service, sandbox: SandboxServer) -> None:
+def test_sigterm_lets_running_requests_finish(service: Service, sandbox: SandboxServer) -> None:
     sandbox.fault("search", "latency", 2000)
     with ThreadPoolExecutor() as threads:
         waiting = threads.submit(ask_at_once, [service.price_url(ahead) for ahead in range(1, 11)])

@@ -213,7 +213,7 @@ def test_cors_preflight_needs_no_key(keyed: LocalService) -> None:
     assert keyed.client.simulate_options("/flights/price").status_code == 200
 
 
-def test_response_without_cache_control_gets_none_with_a_key(keyed: LocalService) -> None:
+def test_options_response_with_a_key_has_no_cache_control(keyed: LocalService) -> None:
     answer = keyed.client.simulate_options("/flights/price")
 
     assert answer.status_code == 200

@@ -10,7 +10,7 @@ from api.access.api_keys import Keys
 OLD, NEW = "the-old-key-of-the-client", "the-new-key-of-the-client"
 
 
-def test_several_keys_are_accepted_and_told_apart() -> None:
+def test_several_keys_are_accepted_and_distinguished() -> None:
     keys = Keys.parse(f"{OLD},{NEW}")
 
     assert keys.holder(OLD)

@@ -36,7 +36,7 @@ def test_head_response_has_the_headers_of_get_and_no_body(service: LocalService,
         assert head.headers["Content-Length"] == get.headers["Content-Length"]
 
 
-def test_head_of_a_price_tells_its_freshness(service: LocalService) -> None:
+def test_head_of_a_price_reports_its_freshness(service: LocalService) -> None:
     response = service.price("HEAD")
 
     assert (response.status_code, response.content) == (200, b"")

@@ -75,7 +75,7 @@ def test_airlines_cannot_be_both_included_and_excluded(honest: InProcess) -> Non
     assert refusals(answer) == [(2668, "excludedAirlineCodes")]
 
 
-def test_all_parameter_errors_are_named_at_once(honest: InProcess) -> None:
+def test_parameter_errors_are_all_named_at_once(honest: InProcess) -> None:
     answer = honest.search(adults="x", max="0", departureDate="never")
     assert refusals(answer) == [(477, "departureDate"), (477, "adults"), (477, "max")]
 

@@ -121,7 +121,7 @@ def test_upstream_health_is_ok_once_failures_are_outdated(
 
 
 @pytest.mark.parametrize("error_reply", [UpstreamHealth.MISCONFIGURED, UpstreamHealth.QUOTA])
-def test_one_rejection_of_all_calls_is_reported(
+def test_single_rejection_of_all_calls_is_reported(
     closed: CircuitBreaker, error_reply: UpstreamHealth
 ) -> None:
     closed.report(error_reply, closed.admit())
@@ -140,7 +140,7 @@ def test_only_one_call_at_a_time_probes_an_open_circuit(
     assert not admits(opened)
 
 
-def test_failed_probe_keeps_the_circuit_open_as_long_again(
+def test_failed_probe_keeps_the_circuit_open_for_another_period(
     opened: CircuitBreaker, clock: Clock
 ) -> None:
     clock.now += OPEN_SECONDS
