@@ -27,9 +27,8 @@ from api.serving.port_check import exit_if_port_in_use
 from api.serving.stop_signals import STOP_SIGNALS, install_fork_signal_handlers
 from api.settings import reload_settings
 from api.settings.environments import AmadeusEnvironment
-from api.settings.startup_summary import PREFERRED_OPEN_FILES, summary
-from api.telemetry.events import Event
-from api.telemetry.logs import GunicornLogger, configure_logs, get_logger
+from api.settings.startup_summary import PREFERRED_OPEN_FILES, log_summary
+from api.telemetry.logs import GunicornLogger, configure_logs
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
@@ -91,12 +90,12 @@ def on_starting(server: "Arbiter") -> None:
 def when_ready(_server: "Arbiter") -> None:
     """Log the settings once."""
     gc.freeze()  # scanning these permanent objects again and again costs time and memory
-    get_logger().info(Event.SERVICE_STARTED, **summary(settings))
+    log_summary(settings)
 
 
 def on_reload(_server: "Arbiter") -> None:
     """Log the new settings, to confirm a change."""
-    get_logger().info(Event.SERVICE_STARTED, **summary(settings))
+    log_summary(settings)
 
 
 def pre_fork(server: "Arbiter", worker: Any) -> None:

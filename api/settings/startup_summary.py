@@ -10,10 +10,20 @@ from api.settings.environments import AmadeusEnvironment
 from api.settings.model import DOTENV, Settings
 from api.settings.redis_url import RedisUrl
 from api.settings.validation import unknown_settings
+from api.telemetry.events import Event
+from api.telemetry.logs import get_logger
 
 # A worker has 1000 clients, its connections to Redis and Amadeus, and other open files.
 MIN_OPEN_FILES: Final = 4096
 PREFERRED_OPEN_FILES: Final = 8192
+
+log = get_logger()
+
+
+def log_summary(settings: Settings) -> None:
+    """Log the settings, as a warning if one of them needs the operator's attention."""
+    write = log.warning if _warnings(settings) else log.info
+    write(Event.SERVICE_STARTED, **summary(settings))
 
 
 def summary(settings: Settings) -> dict[str, object]:
@@ -22,7 +32,9 @@ def summary(settings: Settings) -> dict[str, object]:
     redis_url = settings.redis_url.get_secret_value()
     redis = RedisUrl.parse(redis_url).location
     keys = {"api_keys": settings.api_keys.names(), "operator_keys": settings.operator_keys.names()}
-    notices = _notices(settings)
+    notices = _warnings(settings)
+    if is_sandbox:
+        notices.append("prices are invented; set AMADEUS_ENVIRONMENT for real prices")
     return {
         "environment": settings.environment.value,
         "amadeus": "bundled sandbox" if is_sandbox else settings.base_url,
@@ -37,27 +49,25 @@ def summary(settings: Settings) -> dict[str, object]:
     }
 
 
-def _notices(settings: Settings) -> list[str]:
-    """Return warnings about settings that may be unintended."""
+def _warnings(settings: Settings) -> list[str]:
+    """Return notices about settings that may be unintended and cost security, calls or clients."""
     in_file = DotEnvSettingsSource(Settings, env_file=DOTENV).env_vars
-    notices = unknown_settings([*os.environ, *in_file], Settings.model_fields)
-    if settings.environment is AmadeusEnvironment.SANDBOX:
-        notices.append("prices are invented; set AMADEUS_ENVIRONMENT for real prices")
-    elif not settings.api_keys:
-        notices.append("anybody who can reach the port may request prices; set API_KEYS")
+    warnings = unknown_settings([*os.environ, *in_file], Settings.model_fields)
+    if settings.environment is not AmadeusEnvironment.SANDBOX and not settings.api_keys:
+        warnings.append("anybody who can reach the port may request prices; set API_KEYS")
     if wide := settings.forwarded_allow_ips.wide():
-        notices.append(
+        warnings.append(
             f"FORWARDED_ALLOW_IPS has {', '.join(wide)}: a client in it can pose as any other;"
             " list only the proxies"
         )
     if settings.in_memory and settings.workers > 1:
-        notices.append(
+        warnings.append(
             f"{settings.workers} workers without Redis: each has its own cache and token"
         )
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if files < MIN_OPEN_FILES:
-        notices.append(
+        warnings.append(
             f"a worker may open only {files} files but can need {MIN_OPEN_FILES};"
             " raise the hard limit"
         )
-    return notices
+    return warnings

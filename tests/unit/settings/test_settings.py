@@ -6,16 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from api.access.client_address import Proxies
 from api.settings import Settings, load_settings
 from api.settings.environments import AmadeusEnvironment
-from api.settings.startup_summary import summary
+from api.settings.startup_summary import log_summary, summary
 
 ROOT = Path(__file__).resolve().parents[3]
 WAYS_TO_REDIS = "memory://, redis://, unix://, redis+sentinel:// or redis+cluster://"
 BAD_PORT = "must have a port from 0 to 65535"
 CREDENTIALS = {"AMADEUS_CLIENT_ID": "some-id", "AMADEUS_CLIENT_SECRET": "some-secret"}
+REAL = {"AMADEUS_ENVIRONMENT": "test", **CREDENTIALS}
 
 
 @pytest.fixture(autouse=True)
@@ -340,6 +342,26 @@ def test_service_without_client_keys_outside_the_sandbox_warns_at_start(loaded: 
     assert notice == "anybody who can reach the port may request prices; set API_KEYS"
     assert "anybody" not in in_sandbox
     assert "notice" not in with_keys
+
+
+@pytest.mark.parametrize(
+    ("given", "level"),
+    [
+        ({}, "info"),
+        ({**REAL, "API_KEYS": "the-key-of-a-client"}, "info"),
+        (REAL, "warning"),
+        ({"API_KEY": "hidden"}, "warning"),
+        ({"FORWARDED_ALLOW_IPS": "10.0.0.0/8"}, "warning"),
+        ({"WEB_CONCURRENCY": "2"}, "warning"),
+    ],
+)
+def test_startup_notice_about_a_risk_is_a_warning(
+    loaded: Any, given: dict[str, str], level: str
+) -> None:
+    with capture_logs() as lines:
+        log_summary(loaded(**given))
+
+    assert [(line["event"], line["log_level"]) for line in lines] == [("service.started", level)]
 
 
 @pytest.mark.parametrize(
