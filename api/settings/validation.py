@@ -6,7 +6,7 @@ which can contain a password.
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -21,6 +21,17 @@ OUR_PREFIX: Final = "AMADEUS_"
 _OTEL_PREFIX: Final = "OTEL_"
 # Names used by the SDK or other tools that fuzzy matching would not find.
 _ALIASES: Final = {"HOSTNAME": "ENVIRONMENT", "HOST": "BASE_URL", "URL": "BASE_URL"}
+# Names that mean a security setting, whatever the prefix. Keys for other services usually end in
+# API_KEY, such as OPENAI_API_KEY, so that end needs a prefix of our own.
+_SECURITY_NAMES: Final = {
+    r"(.*_)?API_KEYS|((FLIGHTS?|PRICES?|CLIENT|SERVICE)_)+API_KEY": "API_KEYS",
+    r"(.*_)?OPERATOR(_API)?_KEYS?": "OPERATOR_KEYS",
+    r"(.*_)?NOCACHE(_RATE)?_LIMIT": "NOCACHE_RATE_LIMIT",
+    r"(.*_)?RATE_LIMIT": "CLIENT_RATE_LIMIT",
+    r"(.*_)?((ALLOW(ED)?|FORWARDED)_IPS|TRUSTED_PROXIES)": "FORWARDED_ALLOW_IPS",
+}
+# A shorter name is too similar to those of other programs: PORT to SPORT.
+_MIN_SIMILAR: Final = 8  # letters
 _MAX_QUOTED: Final = 60  # characters
 
 
@@ -142,11 +153,17 @@ def _quote(value: object) -> str:
     return json.dumps(text if len(text) <= _MAX_QUOTED else f"{text[:_MAX_QUOTED]}…")
 
 
-def _hint(variable: str, known: Iterable[str]) -> str:
+def _hint(variable: str, known: Collection[str]) -> str:
+    file = "_FILE" if variable.endswith("_FILE") else ""
+    for pattern, setting in _SECURITY_NAMES.items():
+        if re.fullmatch(pattern, variable.removesuffix(file)):
+            named = f"{setting}{file}"
+            return f"; did you mean {named if named in known else setting}?"
     if variable.startswith(OUR_PREFIX):
         word = variable.removeprefix(OUR_PREFIX)
         words = [name.removeprefix(OUR_PREFIX) for name in known if name.startswith(OUR_PREFIX)]
         near = [_ALIASES[word]] if word in _ALIASES else get_close_matches(word, words, 1, 0.4)
         return f"; did you mean {OUR_PREFIX}{near[0]}?" if near else ""
-    near = get_close_matches(variable, known, 1, 0.85)
+    similar = [name for name in known if len(name) >= _MIN_SIMILAR]
+    near = get_close_matches(variable, similar, 1, 0.85)
     return f"; did you mean {near[0]}?" if near else ""

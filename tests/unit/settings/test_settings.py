@@ -309,6 +309,18 @@ def test_startup_notice_names_the_sandbox() -> None:
         ("CLIENT_RATELIMIT", "; did you mean CLIENT_RATE_LIMIT?"),
         ("FORWARDED_ALLOW_IP", "; did you mean FORWARDED_ALLOW_IPS?"),
         ("REDIS_URI", "; did you mean REDIS_URL?"),
+        ("FLIGHT_API_KEYS", "; did you mean API_KEYS?"),
+        ("FLIGHT_PRICE_API_KEYS_FILE", "; did you mean API_KEYS_FILE?"),
+        ("FLIGHT_API_KEY", "; did you mean API_KEYS?"),
+        ("AMADEUS_API_KEYS", "; did you mean API_KEYS?"),
+        ("FLIGHT_OPERATOR_KEY", "; did you mean OPERATOR_KEYS?"),
+        ("RATE_LIMIT_FILE", "; did you mean CLIENT_RATE_LIMIT?"),
+        ("RATE_LIMIT", "; did you mean CLIENT_RATE_LIMIT?"),
+        ("FLIGHT_CLIENT_RATE_LIMIT", "; did you mean CLIENT_RATE_LIMIT?"),
+        ("NOCACHE_LIMIT", "; did you mean NOCACHE_RATE_LIMIT?"),
+        ("FORWARDED_IPS", "; did you mean FORWARDED_ALLOW_IPS?"),
+        ("GUNICORN_FORWARDED_ALLOW_IPS", "; did you mean FORWARDED_ALLOW_IPS?"),
+        ("TRUSTED_PROXIES", "; did you mean FORWARDED_ALLOW_IPS?"),
     ],
 )
 @pytest.mark.parametrize("where", ["environment", "file"])
@@ -325,10 +337,18 @@ def test_misspelt_setting_is_reported_at_start(
     assert "hidden" not in notice
 
 
-def test_variable_of_another_program_is_not_reported(loaded: Any) -> None:
-    others = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "GPG_KEY", "HTTP_PORT", "REDIS_PORT", "PATH")
-
-    notice = str(summary(loaded(**dict.fromkeys(others, "1")))["notice"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        *("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS", "GPG_KEY", "PATH"),
+        *("PORTS", "SPORT", "XPORT", "EXPORT", "HTTP_PORT", "REDIS_PORT", "REDIS_SERVICE_HOST"),
+        *("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_REGION", "SSH_AUTH_SOCK"),
+        *("OPENAI_API_KEY", "GITHUB_API_KEY", "XAI_API_KEY", "DD_API_KEY", "STRIPE_API_KEY"),
+        *("NO_PROXY", "HTTPS_PROXY", "CLIENT_ID", "DATABASE_URL", "PYTHONPATH", "NPM_LOG_LEVEL"),
+    ],
+)
+def test_variable_of_another_program_is_not_reported(loaded: Any, other: str) -> None:
+    notice = str(summary(loaded(**{other: "1"}))["notice"])
 
     assert "is not a setting" not in notice
 
