@@ -83,7 +83,6 @@ def test_crowd_of_cold_routes_is_not_taken_for_an_outage(
     refused = [reply for reply in replies if reply.status != 200]
     assert {reply.body["code"] for reply in refused} <= {"amadeus-unavailable"}
     assert all(1 <= int(reply.headers["Retry-After"]) <= 15 for reply in refused)
-    assert amadeus.slowest < 1.2  # otherwise Amadeus itself was slow
     assert median(hits.seconds) < 0.25
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 from types import TracebackType
 from typing import Self
 
@@ -17,8 +16,8 @@ from tests.support.servers.service import some_day
 class QuickAmadeus:
     """Listens on a free local port while the `with` lasts.
 
-    It gives every search the sandbox's answer to one query. `slowest` is the duration of the
-    slowest answer in seconds, `most_under_way` the highest number of concurrent searches.
+    It gives every search the sandbox's answer to one query. `most_under_way` is the highest number
+    of concurrent searches.
     """
 
     url: str
@@ -26,7 +25,6 @@ class QuickAmadeus:
     def __init__(self, seconds: float) -> None:
         """seconds: the time before a search is answered."""
         self.seconds = seconds
-        self.slowest = 0.0
         self.under_way = self.most_under_way = 0
         self._token, self._offers = _documents()
         self._listens = threading.Event()
@@ -58,7 +56,6 @@ class QuickAmadeus:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                begun = time.monotonic()
                 if head.startswith(b"POST"):
                     await reader.readexactly(int(_length(head)))
                     writer.write(self._token)
@@ -68,7 +65,6 @@ class QuickAmadeus:
                 await asyncio.sleep(self.seconds)
                 writer.write(self._offers)
                 self.under_way -= 1
-                self.slowest = max(self.slowest, time.monotonic() - begun)
         except (asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
             pass  # the caller disconnected, or the test is over
         finally:
