@@ -6,6 +6,9 @@ patched the standard library as it does under gunicorn.
 
 from gevent import monkey
 
+from api.serving.polling import install_nonblocking_poll
+
+install_nonblocking_poll()
 monkey.patch_all()
 
 import io  # noqa: E402

@@ -43,6 +43,7 @@ AMADEUS_DEADLINE: Final = 3
 AMADEUS_SECONDS: Final = AMADEUS_DEADLINE + 0.5
 RECOVERY_SECONDS: Final = 3.0
 MAX_PAUSE_SECONDS: Final = 0.1
+MAX_TRIES: Final = 5
 BUG_EVENTS: Final = {"http.error", "cache.fetch_failed", "cache.follow_failed"}
 # Threads that a worker keeps between requests; every other thread ends with its work.
 LASTING_THREADS: Final = {"warm-up", "announcements"}
@@ -224,26 +225,28 @@ class Lane:
         greenlets = _greenlets()
         for way in WAYS:
             for number in count(1 + share, shares):
-                if not self._play(Fault(number, way)):
+                if not self.play(Fault(number, way)):
                     break
                 self.played[way] += 1
         self._look_at_keys()
         if _greenlets() > greenlets:
             self.findings.append(f"left: {_greenlets() - greenlets} greenlets")
 
-    def _play(self, fault: Fault) -> bool:
+    def play(self, fault: Fault) -> bool:
         """Play a story; return whether it was long enough to reach the fault.
 
-        A failed story in which this process was paused by the machine is played again.
+        A failed story in which this process was paused by the machine is played again, up to
+        MAX_TRIES times in all. The findings of the last one count.
         """
-        while True:
+        for _ in range(MAX_TRIES):
             fault = Fault(fault.number, fault.way)
             with longest_pause() as longest:
                 play = self._play_once(fault)
             if not play.findings or longest[0] < MAX_PAUSE_SECONDS:
-                self.findings += play.findings
-                self.slowest = max(self.slowest, play.slowest)
-                return fault.was_played
+                break
+        self.findings += play.findings
+        self.slowest = max(self.slowest, play.slowest)
+        return fault.was_played
 
     def _play_once(self, fault: Fault) -> Play:
         number, is_redis = next(self._numbers), self._is_redis_faulty

@@ -8,6 +8,8 @@ from pathlib import Path
 _ROOT = Path(__file__).resolve().parents[3]
 _UNDER_GEVENT = """
 from gevent import monkey
+from api.serving.polling import install_nonblocking_poll
+install_nonblocking_poll()
 monkey.patch_all()
 import sys, pytest
 rule = "tests/unit/services/cache/test_read_through_rule.py"

@@ -171,6 +171,8 @@ raise KeyError("lost")
 def test_last_log_lines_are_written_at_exit_without_running_greenlets() -> None:
     end = """
 from gevent import monkey
+from api.serving.polling import install_nonblocking_poll
+install_nonblocking_poll()
 monkey.patch_all()
 import atexit
 import os

@@ -5,18 +5,26 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
+from unittest.mock import Mock
 
 import pytest
 
-from tests.support.faults import WAYS
+from tests.support import fault_stories
+from tests.support.fault_stories import MAX_TRIES, Lane
+from tests.support.faults import WAYS, Fault
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 UNDER_GEVENT: Final = """
 from gevent import monkey
+from api.serving.polling import install_nonblocking_poll
+install_nonblocking_poll()
 monkey.patch_all()
 from tests.support.fault_stories import main
 main()
@@ -90,3 +98,21 @@ def test_number_of_injected_faults_matches_the_documentation(seen: Seen) -> None
     assert seen.played["redis"].total() > int(documented[1])
     assert seen.played["amadeus"].total() > int(documented[2])
     assert set(seen.played["redis"]) == set(seen.played["amadeus"]) == set(WAYS)
+
+
+def test_story_of_a_process_that_is_always_paused_is_played_five_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @contextmanager
+    def always() -> Iterator[list[float]]:
+        yield [1.0]
+
+    played = SimpleNamespace(findings=["unwell: not ready"], slowest=0.1)
+    lane = Lane(Mock(), Mock(), Mock(), "redis")
+    monkeypatch.setattr(fault_stories, "longest_pause", always)
+    monkeypatch.setattr(lane, "_play_once", play := Mock(return_value=played))
+
+    lane.play(Fault(1))
+
+    assert play.call_count == MAX_TRIES
+    assert lane.findings == ["unwell: not ready"]

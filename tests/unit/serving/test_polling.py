@@ -3,11 +3,20 @@
 import os
 import select
 from collections.abc import Iterator
+from pathlib import Path
 
 import gevent
 import pytest
 
 from api.serving.polling import Poll
+
+ROOT = Path(__file__).resolve().parents[3]
+# The sandbox and the services that bench/ compares with run none of this service's code.
+PROGRAMS = [
+    path
+    for path in (ROOT / "gunicorn.conf.py", *ROOT.glob("tests/**/*.py"), *ROOT.glob("bench/*.py"))
+    if "\nmonkey.patch_all()\n" in path.read_text()
+]
 
 
 @pytest.fixture
@@ -47,3 +56,9 @@ def test_unregistered_descriptor_is_not_polled(pipe: tuple[int, int]) -> None:
     poll.unregister(pipe[0])
     os.write(pipe[1], b"x")
     assert poll.poll(0) == []
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_programs_that_run_the_service_on_gevent_install_the_poll(program: Path) -> None:
+    before, *_ = program.read_text().split("\nmonkey.patch_all()")
+    assert before.endswith("install_nonblocking_poll()")
