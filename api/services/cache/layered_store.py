@@ -18,7 +18,7 @@ from cachetools import LRUCache
 
 from api.services.cache.entries import Claim, Entry, FailureMarker
 from api.services.cache.memory_store import MemoryStore
-from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable
+from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable, UnexpectedReply
 from api.services.cache.store import Store
 from api.telemetry import metrics
 from api.telemetry.events import Event
@@ -163,13 +163,13 @@ class LayeredStore:
             try:
                 return shared()
             except StoreUnavailable as exc:
-                self._go_down(str(exc))
+                self._go_down(exc)
         return local()
 
     def _either(self, call: Callable[[Store], T]) -> T:
         return self._try(lambda: call(self._shared), lambda: call(self._copy))
 
-    def _go_down(self, reason: str) -> None:
+    def _go_down(self, exc: StoreUnavailable) -> None:
         with self._lock:
             if self._is_down or self._closed.is_set():
                 return
@@ -177,7 +177,7 @@ class LayeredStore:
             self._checked_at = time.monotonic()
             self._mark_incoherent()
         metrics.REDIS_DOWN.set(1)
-        log.warning(Event.CACHE_UNAVAILABLE, reason=reason)
+        _log_unavailable(exc)
         threading.Thread(target=self._probe, name="redis-probe", daemon=True).start()
 
     def _mark_incoherent(self) -> None:
@@ -223,7 +223,9 @@ class LayeredStore:
                 try:
                     if not self._is_down:
                         self._follow_one_subscription()
-                except StoreUnavailable:
+                except StoreUnavailable as exc:
+                    if isinstance(exc, UnexpectedReply) and not self._closed.is_set():
+                        _log_unavailable(exc)
                     # Find out before the next request whether all of Redis failed.
                     self._try(self._shared.check, lambda: None)
                 finally:
@@ -249,3 +251,8 @@ class LayeredStore:
                     self._copy.drop(announced.key, announced.fetched_at)
                 else:
                     self._copy.keep(announced.key, announced.entry, self._stale_ttl)
+
+
+def _log_unavailable(exc: StoreUnavailable) -> None:
+    cause = exc if isinstance(exc, UnexpectedReply) else None
+    log.warning(Event.CACHE_UNAVAILABLE, reason=str(exc), exc_info=cause)

@@ -56,7 +56,7 @@ CLOCK_CHECK_SECONDS: Final = 30.0
 HEARTBEAT_SECONDS: Final = 1.0
 # Enough that every node of a cluster holds one of them.
 CHECK_KEYS: Final = 256
-# Raised when a reply has an unexpected form, as on a connection that is out of step.
+# Raised when a reply has an unexpected form, as on a connection that is out of step, and by bugs.
 MALFORMED_REPLY: Final = (AttributeError, LookupError, TypeError, ValueError)
 
 T = TypeVar("T")
@@ -64,6 +64,10 @@ T = TypeVar("T")
 
 class StoreUnavailable(Exception):
     """A call to Redis failed; the text says why, for the log."""
+
+
+class UnexpectedReply(StoreUnavailable):
+    """Redis' reply could not be read. It may also be a bug, so the log needs the traceback."""
 
 
 class RedisStore:
@@ -303,10 +307,13 @@ class RedisStore:
                 raise _WrongType from exc
             metrics.REDIS_ERRORS.labels("refusal").inc()
             raise StoreUnavailable(_reason(exc)) from exc
-        except (redis.RedisError, OSError, *MALFORMED_REPLY) as exc:
+        except (redis.RedisError, OSError) as exc:
             timed_out = isinstance(exc, redis.TimeoutError | TimeoutError)
             metrics.REDIS_ERRORS.labels("timeout" if timed_out else "connection").inc()
             raise StoreUnavailable(_reason(exc)) from exc
+        except MALFORMED_REPLY as exc:
+            metrics.REDIS_ERRORS.labels("connection").inc()
+            raise UnexpectedReply(_reason(exc)) from exc
         finally:
             if self._is_closed:  # closed during the call, which may have opened a new connection
                 self._connections.close()

@@ -2,11 +2,18 @@
 
 import time
 from collections.abc import Callable
+from threading import Event
+from threading import enumerate as enumerate_threads
+from unittest.mock import Mock
 
 import pytest
+import redis as redis_py
+from structlog.testing import capture_logs
 
+from api.services.cache.layered_store import LayeredStore
 from api.services.cache.redis import redis_store
-from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable
+from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable, UnexpectedReply
+from tests.support.processes import eventually
 
 
 class Redis:
@@ -62,6 +69,54 @@ def test_unexpected_redis_reply_is_an_outage_and_not_a_bug(
 ) -> None:
     with pytest.raises(StoreUnavailable):
         call(store)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_traced"),
+    [(AttributeError, True), (TypeError, True), (OSError, False), (redis_py.RedisError, False)],
+)
+def test_error_that_may_be_a_bug_is_logged_with_its_traceback(
+    redis: Redis,
+    store: RedisStore,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
+    is_traced: bool,
+) -> None:
+    monkeypatch.setattr(redis, "meanwhile", Mock(side_effect=error("this one")))
+    layered = LayeredStore(store, 60)
+    with capture_logs() as lines:
+        layered.get("key")
+    layered.close()
+
+    (line,) = lines
+    assert (line["event"], line["reason"]) == ("cache.unavailable", f"{error.__name__}: this one")
+    assert (line["exc_info"] is not None) is is_traced
+    if is_traced:
+        assert isinstance(line["exc_info"].__cause__, error)
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_subscription_that_fails_from_a_bug_is_logged_unless_the_store_is_closed(
+    store: RedisStore, monkeypatch: pytest.MonkeyPatch, *, is_closed: bool
+) -> None:
+    failed = Event()
+
+    def fail() -> None:
+        if is_closed:
+            layered.close()
+        failed.set()
+        raise UnexpectedReply("this one")
+
+    layered = LayeredStore(store, 60)
+    monkeypatch.setattr(store, "check", lambda: None)
+    monkeypatch.setattr(store, "announcements", fail)
+    with capture_logs() as lines:
+        layered.start()
+        failed.wait()
+        layered.close()
+        eventually(lambda: "announcements" not in {thread.name for thread in enumerate_threads()})
+
+    assert any("this one" in str(line["exc_info"]) for line in lines) is not is_closed
 
 
 def test_closed_store_sends_redis_no_command(redis: Redis, store: RedisStore) -> None:
