@@ -92,7 +92,7 @@ def test_key_that_moved_before_its_slot_is_found(servers: RedisCluster, store: R
 def test_command_waits_while_its_keys_are_being_moved(
     servers: RedisCluster, store: RedisStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "REDIRECT_TIMEOUT_SECONDS", 10)
+    monkeypatch.setattr(cluster, "MOVE_TIMEOUT_SECONDS", 10)
     with ThreadPoolExecutor() as threads:
         with slot_on_the_move(servers) as (_, taker):
             before = refusals(taker)

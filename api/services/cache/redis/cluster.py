@@ -19,8 +19,10 @@ from redis.exceptions import AskError, MovedError, TryAgainError
 from api.services.deadline import within
 from api.settings.redis_url import Address
 
-# Limit on following redirections and on waiting for keys that are being moved.
-REDIRECT_TIMEOUT_SECONDS: Final = 0.2
+# A limit on their number instead of their time: a busy worker may read a redirection late.
+MAX_REDIRECTIONS: Final = 5
+# How long to wait for keys that are being moved.
+MOVE_TIMEOUT_SECONDS: Final = 0.2
 PAUSE_SECONDS: Final = 0.01
 # Limit on asking one node or Sentinel; the next one can answer as well.
 NODE_TIMEOUT_SECONDS: Final = 0.1
@@ -41,27 +43,27 @@ class Cluster:
         self._owners: dict[int, Address] = {}
 
     def run(self, key: str, *command: object) -> Any:
-        give_up = time.monotonic() + REDIRECT_TIMEOUT_SECONDS
-        slot = key_slot(key.encode())
+        give_up = time.monotonic() + MOVE_TIMEOUT_SECONDS
+        slot, redirections = key_slot(key.encode()), 0
         node, is_asking = self._owner(slot), False
         while True:
             try:
                 return self._ask(node, is_asking, command)
-            except MovedError as moved:
-                node, is_asking = self._address(moved, node), False
-                self._owners[slot] = node
-                answer: redis.ResponseError = moved
-            except AskError as asked:
-                node, is_asking = self._address(asked, node), True
-                answer = asked
-            except TryAgainError as busy:
+            except AskError as redirection:  # MovedError is one too
+                redirections += 1
+                if redirections > MAX_REDIRECTIONS:
+                    raise
+                is_asking = not isinstance(redirection, MovedError)
+                node = self._address(redirection, node)
+                if not is_asking:
+                    self._owners[slot] = node
+            except TryAgainError:
                 # Some of the entry's keys are being moved to another node, which takes
                 # milliseconds. The command has had no effect, so it can be repeated.
+                if time.monotonic() > give_up:
+                    raise
                 time.sleep(PAUSE_SECONDS)
-                node, is_asking = self._owner(slot), False
-                answer = busy
-            if time.monotonic() > give_up:
-                raise answer
+                node, is_asking, redirections = self._owner(slot), False, 0
 
     def home(self) -> "redis.Redis":
         return self._client(self._owner(0))
@@ -74,12 +76,8 @@ class Cluster:
 
     def refresh(self) -> None:
         """Ask one node after the other until one returns the owners of all slots."""
-        if not self._refreshing.acquire(timeout=REDIRECT_TIMEOUT_SECONDS):
-            raise redis.TimeoutError("the nodes of the cluster are still being discovered")
-        try:
+        with self._refreshing:
             self._learn_owners()
-        finally:
-            self._refreshing.release()
 
     def one_key_per_server(self, keys: Iterable[str]) -> Iterable[str]:
         return {self._owner(key_slot(key.encode())): key for key in keys}.values()
