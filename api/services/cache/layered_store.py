@@ -20,6 +20,7 @@ from api.services.cache.entries import Claim, Entry, FailureMarker
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable, UnexpectedReply
 from api.services.cache.store import Store
+from api.services.slots import QueueTooLong
 from api.telemetry import metrics
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
@@ -162,6 +163,8 @@ class LayeredStore:
         if not self._is_down:
             try:
                 return shared()
+            except QueueTooLong:
+                pass  # Redis works, but this caller would wait too long for it
             except StoreUnavailable as exc:
                 self._go_down(exc)
         return local()

@@ -6,12 +6,12 @@ from contextlib import AbstractContextManager, closing, contextmanager
 
 import pytest
 
-from api.services.cache.redis.connections import MAX_CONNECTIONS
+from api.services.cache.redis.connections import MAX_CALLS, MAX_CONNECTIONS
 from api.services.cache.redis.redis_store import RedisStore
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.redis_topology import RedisCluster, SentinelRedis
 
-CALLERS = 3 * MAX_CONNECTIONS
+CALLERS = 3 * MAX_CALLS
 Topology = Callable[[], AbstractContextManager[tuple[str, list[RedisServer]]]]
 
 
@@ -39,8 +39,11 @@ def test_connections_to_redis_are_bounded(topology: Topology) -> None:
         store.check()
         for server in servers:
             server.client.client_pause(300)  # makes all of them wait at the same time
-        with ThreadPoolExecutor(CALLERS) as threads:
-            found = list(threads.map(store.get, [f"price|{n}" for n in range(CALLERS)]))
+        with ThreadPoolExecutor(2 * CALLERS) as threads:
+            keys = [f"price|{n}" for n in range(CALLERS)]
+            renewals = threads.map(store.renew, keys, keys)
+            found = list(threads.map(store.get, keys))
+            list(renewals)
         opened = [len(ours(server)) for server in servers]
     assert found == [None] * CALLERS
     assert 1 < max(opened) <= MAX_CONNECTIONS

@@ -8,8 +8,9 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from typing import Any, Final, TypeVar
 
@@ -32,7 +33,7 @@ from api.services.cache.lifetimes import (
     marker_seconds,
 )
 from api.services.cache.memory_store import steady_time
-from api.services.cache.redis.connections import MAX_CONNECTIONS, connections_to
+from api.services.cache.redis.connections import MAX_CALLS, connections_to
 from api.services.cache.redis.encoding import (
     CHANNEL,
     Announcement,
@@ -52,6 +53,8 @@ from api.telemetry import metrics
 SCRIPTS: Final = ("claim", "put", "fail", "renew", "release", "drop", "take_turn")
 # Time limit of a call, including a new connection if there is none.
 CALL_SECONDS: Final = 0.35
+# How long a request waits until it may call.
+MAX_WAIT_SECONDS: Final = 1.0
 CLOCK_CHECK_SECONDS: Final = 30.0
 HEARTBEAT_SECONDS: Final = 1.0
 # Enough that every node of a cluster holds one of them.
@@ -60,6 +63,7 @@ CHECK_KEYS: Final = 256
 MALFORMED_REPLY: Final = (AttributeError, LookupError, TypeError, ValueError)
 
 T = TypeVar("T")
+Send = Callable[[Callable[[], Any]], Any]
 
 
 class StoreUnavailable(Exception):
@@ -71,14 +75,18 @@ class UnexpectedReply(StoreUnavailable):
 
 
 class RedisStore:
-    """Implements `Store` on Redis. Every method raises StoreUnavailable."""
+    """Implements `Store` on Redis. Every method raises StoreUnavailable.
+
+    Those that requests call raise QueueTooLong too. Fetches have a queue of their own, so that
+    no crowd of requests keeps a lock from being renewed; its length is limited by MAX_FETCHES.
+    """
 
     def __init__(self, url: str) -> None:
         """Open no connection yet. url: a value of REDIS_URL."""
         self._connections = connections_to(url)
         self._clock = _RedisClock()
         self._is_closed = False
-        self._slots = Slots(MAX_CONNECTIONS)
+        self._for_requests, self._for_fetches = Slots(MAX_CALLS), Slots(MAX_CALLS)
         self._failures = 0
         self._scripts = {name: _script(name) for name in SCRIPTS}
 
@@ -86,15 +94,15 @@ class RedisStore:
         return self._clock.now()
 
     def time(self) -> float:
-        return self._timed(lambda: (*self._connections.home().time(), b"", b""))[0]
+        return self._time(self._as_request)
 
     def check(self) -> None:
         """Check that every server that holds keys accepts writes."""
         self._guarded(self._connections.refresh)
         keys = [check_key(number) for number in range(CHECK_KEYS)]
         for key in self._guarded(lambda: self._connections.one_key_per_server(keys)):
-            self._command(key, "SET", key, "1", "PX", 1000)
-        self.time()
+            self._guarded(partial(self._connections.run, key, "SET", key, "1", "PX", 1000))
+        self._time(self._guarded)
 
     def close(self) -> None:
         self._is_closed = True
@@ -141,7 +149,7 @@ class RedisStore:
                 checked_at = now
                 self._guarded(subscription.ping)
                 self._guarded(lambda: self._connections.check_subscription(server))
-                self.time()
+                self._time(self._guarded)
                 yield None
 
     def get(self, key: str) -> Entry | None:
@@ -240,10 +248,16 @@ class RedisStore:
             f"{interval:.6f}",
             f"{max_wait:.6f}",
             CLOCK_TOLERANCE_SECONDS,
+            send=self._as_request,
         )
         return float(value), interval
 
-    def _run(self, name: str, keys: list[str], *args: object) -> tuple[float, bytes, bytes]:
+    def _time(self, send: Send) -> float:
+        return self._timed(lambda: (*self._connections.home().time(), b"", b""), send)[0]
+
+    def _run(
+        self, name: str, keys: list[str], *args: object, send: Send | None = None
+    ) -> tuple[float, bytes, bytes]:
         script, rest = self._scripts[name], (len(keys), *keys, *args)
 
         def call() -> Any:
@@ -253,9 +267,9 @@ class RedisStore:
                 # The server is new or was just promoted. EVAL also loads the script into it.
                 return self._connections.run(keys[0], "EVAL", script.text, *rest)
 
-        return self._timed(call)
+        return self._timed(call, send or self._as_fetch)
 
-    def _timed(self, call: Callable[[], Any]) -> tuple[float, bytes, bytes]:
+    def _timed(self, call: Callable[[], Any], send: Send) -> tuple[float, bytes, bytes]:
         """Run a script, and adjust the clock by the time in its reply."""
 
         def run() -> tuple[float, bytes, bytes]:
@@ -265,7 +279,7 @@ class RedisStore:
             self._clock.adjust(now, sent_at, time.monotonic())
             return now, kind, value
 
-        reply: tuple[float, bytes, bytes] = self._with_slot(run)
+        reply: tuple[float, bytes, bytes] = send(run)
         return reply
 
     def _read(self, key: str, unpack: Callable[[bytes], T | None]) -> T | None:
@@ -282,12 +296,18 @@ class RedisStore:
         return value
 
     def _command(self, key: str, *command: object) -> Any:
-        return self._with_slot(lambda: self._connections.run(key, *command))
+        return self._as_request(lambda: self._connections.run(key, *command))
 
-    def _with_slot(self, call: Callable[[], Any]) -> Any:
+    def _as_request(self, call: Callable[[], Any]) -> Any:
+        return self._with_slot(call, self._for_requests.hold(MAX_WAIT_SECONDS))
+
+    def _as_fetch(self, call: Callable[[], Any]) -> Any:
+        return self._with_slot(call, self._for_fetches.hold())
+
+    def _with_slot(self, call: Callable[[], Any], slot: AbstractContextManager[None]) -> Any:
         """Call once a connection is free. Raise at once if another call fails meanwhile."""
         failures = self._failures
-        with self._slots.hold():
+        with slot:
             if self._failures != failures:
                 raise StoreUnavailable("another call just failed")
             try:
