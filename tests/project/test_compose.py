@@ -35,7 +35,7 @@ def test_pid_limit_allows_every_worker_all_its_threads(service: Any) -> None:
 def test_file_limit_allows_a_worker_a_file_for_each_connection(service: Any) -> None:
     configuration = (ROOT / "gunicorn.conf.py").read_text()
     (clients,) = re.findall(r"^worker_connections = (\d+)$", configuration, re.MULTILINE)
-    others = redis_connections.MAX_CONNECTIONS + transport.MAX_CONNECTIONS
+    others = 10 * redis_connections.MAX_CONNECTIONS + transport.MAX_CONNECTIONS
 
     assert service["ulimits"]["nofile"] >= MIN_OPEN_FILES > int(clients) + others
     assert service["ulimits"]["core"] == 0

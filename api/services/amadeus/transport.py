@@ -10,13 +10,14 @@ import httpx2
 
 from api.errors import AmadeusBadAnswer, AmadeusTimeout, AmadeusUnavailable, AmadeusUnreachable
 from api.services.amadeus.replies import Reply
+from api.services.cache.read_through import MAX_FETCHES
 from api.services.deadline import within
 
 CONNECT_SECONDS: Final = 3.0
 # Far more than 250 offers take (docs/amadeus.md, section "Answer").
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
-# Above the number of concurrent calls, so that pacing limits them and not the pool.
-MAX_CONNECTIONS: Final = 512
+# One for each fetch and one for the token.
+MAX_CONNECTIONS: Final = MAX_FETCHES + 1
 KEEP_ALIVE_SECONDS: Final = 20.0
 
 
