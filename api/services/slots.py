@@ -57,12 +57,12 @@ class Slots:
                 self._holders[turn] = time.monotonic()
                 return
             self._queue.append(turn)
-            self._refuse_if_late(turn, give_up)
+            self._raise_if_late(turn, give_up)
         while not turn.wait(None if max_wait is None else max_wait / CHECKS):
             with self._lock:
-                self._refuse_if_late(turn, give_up)
+                self._raise_if_late(turn, give_up)
 
-    def _refuse_if_late(self, turn: threading.Event, give_up: float | None) -> None:
+    def _raise_if_late(self, turn: threading.Event, give_up: float | None) -> None:
         if give_up is None or turn not in self._queue:
             return
         if time.monotonic() + self._expected_wait(self._queue.index(turn)) >= give_up:
@@ -71,9 +71,9 @@ class Slots:
             )
 
     def _expected_hold(self) -> float:
-        """Return the average use, or the present median if that is longer already.
+        """Return the average use, or the median of the present ones if that is longer already.
 
-        The oldest use would be a wrong measure: one stuck call would empty the whole queue.
+        The longest present use is no measure: one stuck call would make all waiters give up.
         """
         median = list(self._holders.values())[len(self._holders) // 2]
         return max(self._average_hold, time.monotonic() - median)

@@ -216,7 +216,7 @@ class ReadThrough:
         background: bool,
     ) -> None:
         """Fetch, and hand the outcome to all waiters."""
-        # A refresh only uses a free slot: callers that join it must not wait longer than others.
+        # A refresh takes only a free slot, because other callers may join and wait for it.
         max_wait = 0.0 if background else self._fetch_timeout / 2
         try:
             with self._slots.hold(max_wait) if request.needs_slot else nullcontext():
@@ -258,10 +258,10 @@ class ReadThrough:
                 claimed, waited = self._poll(claim), True
         if isinstance(claimed, LockAcquired):
             started = time.monotonic()
-            found = self._fetch(request, owner, claimed, background=background)
+            result = self._fetch(request, owner, claimed, background=background)
             if request.needs_slot:
                 self._slots.record(time.monotonic() - started)
-            return FetchOutcome(found)
+            return FetchOutcome(result)
         return FetchOutcome() if isinstance(claimed, LockHeld) else FetchOutcome(claimed, waited)
 
     def _poll(self, claim: Callable[[], Claim]) -> Claim:

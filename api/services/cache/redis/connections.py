@@ -15,9 +15,9 @@ from redis.sentinel import Sentinel, SentinelConnectionPool
 from api.services.cache.redis.cluster import NODE_TIMEOUT_SECONDS, Cluster
 from api.settings.redis_url import Address, RedisUrl
 
-# Calls at once, of requests and of fetches each.
+# Concurrent calls of requests; fetches may make as many.
 MAX_CALLS: Final = 32
-# Per worker and server: those calls, the heartbeat, the probe and the announcements. The pools of
+# Per worker and server: these calls, the heartbeat, the probe and the announcements. The pools of
 # redis-py never close a connection.
 MAX_CONNECTIONS: Final = 2 * MAX_CALLS + 3
 # Only for threads without a gevent loop, where the caller's own, much shorter limit has no effect.

@@ -77,8 +77,8 @@ class UnexpectedReply(StoreUnavailable):
 class RedisStore:
     """Implements `Store` on Redis. Every method raises StoreUnavailable.
 
-    Those that requests call raise QueueTooLong too. Fetches have a queue of their own, so that
-    no crowd of requests keeps a lock from being renewed; its length is limited by MAX_FETCHES.
+    The methods that requests call also raise QueueTooLong. Fetches have a separate queue, so that
+    many requests cannot delay the renewal of a lock; MAX_FETCHES limits its length.
     """
 
     def __init__(self, url: str) -> None:
