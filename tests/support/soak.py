@@ -58,7 +58,7 @@ class Disturbance:
 class Window:
     """The time of a fault, by time.monotonic.
 
-    since, until: from the start of its begin to the end of its last effect.
+    since, until: from before it was caused until its last effect was over.
     began, ended: the time in which the fault was certainly active.
     """
 

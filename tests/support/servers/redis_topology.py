@@ -21,8 +21,7 @@ NODE_TIMEOUT_MS: Final = 1000
 SERVICE_NAME: Final = "prices"
 ACL_FILE: Final = Path(__file__).resolve().parents[3] / "deploy" / "redis" / "users.acl"
 LOGIN: Final = "flight-price-api:change-me"
-# All of its users; the default one is the tests' own.
-# All of its users; the default one is the tests' own.
+# Every user of the file; the default user is on for the tests.
 USERS: Final = [
     *["--user", "default", "on", "nopass", "~*", "&*", "+@all"],
     *ACL_FILE.read_text()
