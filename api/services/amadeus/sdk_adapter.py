@@ -76,20 +76,25 @@ class SdkHttpAdapter:
         return SdkReply(reply.status, reply.body)
 
     def _send(self, request: Request, deadline: Deadline) -> Reply:
-        """Make the call. If Amadeus rejects the token, replace it and try once more."""
+        """Make the call. If Amadeus rejects the token, replace it and try again.
+
+        The replacement may be the token of another replica, and rejected too; a token that was
+        fetched for this call is the last one.
+        """
         headers = dict(request.header_items())
         token = headers["Authorization"].removeprefix("Bearer ")
-        reply = self._search(_call(request, headers), deadline)
-        if reply.error_reply is None:
-            self._token_provider.mark_accepted(token)
-        if reply.error_reply is None or not reply.error_reply.wants_new_token:
-            return reply
-        metrics.TOKENS_REJECTED.inc()
-        log.warning(Event.TOKEN_REJECTED, code=reply.error_reply.code)
-        token = self._token_provider.replace(token, deadline).value
-        return self._search(
-            _call(request, headers | {"Authorization": f"Bearer {token}"}), deadline
-        )
+        for replacements_left in (2, 1, 0):
+            headers["Authorization"] = f"Bearer {token}"
+            reply = self._search(_call(request, headers), deadline)
+            error = reply.error_reply
+            if error is None:
+                self._token_provider.mark_accepted(token)
+            if error is None or not error.wants_new_token or not replacements_left:
+                break
+            metrics.TOKENS_REJECTED.inc()
+            log.warning(Event.TOKEN_REJECTED, code=error.code)
+            token = self._token_provider.replace(token, deadline).value
+        return reply
 
 
 def _call(request: Request, headers: dict[str, str]) -> Call:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import count
+from typing import Any
 from urllib.request import Request
 
 import pytest
@@ -15,6 +16,7 @@ from api.services.amadeus.replies import Reply
 from api.services.amadeus.sdk_adapter import SdkHttpAdapter
 from api.services.amadeus.token_provider import Credentials, TokenProvider
 from api.services.amadeus.transport import Call
+from api.services.cache.entries import Entry
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.deadline import Deadline, current_deadline
@@ -38,6 +40,16 @@ class BusyStore(MemoryStore):
     def drop(self, key: str, fetched_at: float) -> None:
         super().drop(key, fetched_at)
         self.meanwhile()
+
+
+class KeyedStore(MemoryStore):
+    """A store that tells under which key an entry was put last."""
+
+    key: str
+
+    def put(self, key: str, *args: Any, **kwargs: Any) -> Entry:
+        self.key = key
+        return super().put(key, *args, **kwargs)
 
 
 def provider_on(
@@ -98,6 +110,26 @@ def test_upstream_that_rejects_every_token_is_called_with_growing_pauses() -> No
         now += 0.25
 
     assert called_after == [0, 0, 10, 30, 70, 130, 190]
+
+
+def test_replacement_that_is_revoked_as_well_is_replaced_once_more() -> None:
+    """Replicas that could not share a token have one each, and Amadeus may revoke both."""
+    numbers, store = count(1), KeyedStore()
+    ours, other = (provider_on(store, lambda *_: token_reply(next(numbers))) for _ in range(2))
+
+    def search(call: Call, _deadline: Deadline) -> Reply:
+        if call.headers["Authorization"] == "Bearer token-3":
+            return Reply(200, "application/json", b"")
+        return Reply(401, "application/json", b'{"errors": [{"code": 38193}]}')
+
+    token = ours.token(Deadline(5))
+    store.drop(store.key, token.entry.fetched_at)
+    assert other.token(Deadline(5)).value == "token-2"
+    current_deadline.set(Deadline(5))
+    request = Request("https://x/v2", headers={"Authorization": f"Bearer {token.value}"})
+
+    assert SdkHttpAdapter(ours, search)(request).status == 200
+    assert next(numbers) == 4
 
 
 def test_revoked_token_that_worked_is_replaced_within_the_request() -> None:
