@@ -20,7 +20,7 @@ run: .venv/run.stamp ## Run the service on PORT (8080) until Ctrl-C
 	@exec $(BIN)/gunicorn
 
 .PHONY: unit
-unit: setup ## Run the tests that need Python and nothing else
+unit: .venv/dev.stamp ## Run the tests that need Python and nothing else
 	@$(BIN)/pytest --numprocesses 2 --quiet tests/unit $(ARGS)
 
 .PHONY: test
