@@ -104,7 +104,8 @@ class Lifecycle:
         self._history.stop()
         self._token_provider.stop()
         self._read_through.release_locks()
-        self._close_connections()  # first, so that its fetches do not store their failures
+        # Before the store: a fetch that ends with its connection then stores no failure.
+        self._close_connections()
         self._store.close()
 
     def _warm_up(self) -> None:

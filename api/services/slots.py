@@ -22,7 +22,7 @@ class QueueTooLong(Exception):
 
 
 class Slots:
-    """A fixed number of slots, given to threads in the order of their arrival."""
+    """A fixed number of slots, given to callers in the order of their arrival."""
 
     def __init__(self, number: int) -> None:
         self._number = number

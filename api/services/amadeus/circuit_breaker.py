@@ -68,7 +68,7 @@ class CircuitBreaker:
         return None if self._last_seen_at is None else self._clock() - self._last_seen_at
 
     def check(self) -> None:
-        """Raise AmadeusUnavailable if `admit` would, without being admitted."""
+        """Raise AmadeusUnavailable if the circuit is open. Takes no probe, unlike `admit`."""
         with self._lock:
             self._raise_if_open()
 
