@@ -87,7 +87,7 @@ class RedisCluster(_Several):
 
     @property
     def url(self) -> str:
-        """The value for REDIS_URL: two nodes, which tell of the others."""
+        """Return the value for REDIS_URL. It names two nodes; the others are learned from them."""
         first, *_, last = self.servers
         return self._url("cluster", (first, last))
 
