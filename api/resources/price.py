@@ -1,25 +1,20 @@
 """GET /flights/price."""
 
 import time
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 import falcon
-from pydantic import ValidationError
 
 from api.access.audience import Audience
-from api.errors import InvalidRequest, ParameterError
 from api.http.cache_headers import set_cache_headers
-from api.models import PriceRequest, parameter_errors_of, unknown_parameter_errors
+from api.models import PriceRequest
+from api.resources.parameters import parse
 from api.services.cache.requests import CacheRequest, Outcome
 from api.services.deadline import Deadline
 from api.services.prices import Prices, log_fields, no_offers
 
-QUOTES_HINT = (
-    "Only origin was received. Quote the URL in a shell, because & ends the command:"
-    " curl 'http://…/flights/price?origin=JFK&destination=LAX&date=…'"
-)
+EXAMPLE: Final = "/flights/price?origin=JFK&destination=LAX&date=…"
 MAX_CACHED_QUERIES: Final = 4096
 MAX_CACHED_LENGTH: Final = 256
 
@@ -67,22 +62,6 @@ class PriceResource:
         return parse(req.query_string, int(time.time() // 3600))
 
     def _parse(self, query_string: str, _hour: int) -> ParsedQuery:
-        request = parse(falcon.uri.parse_query_string(query_string, keep_blank=True))
+        params = falcon.uri.parse_query_string(query_string, keep_blank=True)
+        request = parse(PriceRequest, params, EXAMPLE)
         return ParsedQuery(request, self._prices.cache_request(request))
-
-
-def parse(params: Mapping[str, str | list[str]]) -> PriceRequest:
-    """Validate the parameters of a URL. Raises InvalidRequest with all errors in them."""
-    known = {name: value for name, value in params.items() if name in PriceRequest.model_fields}
-    repeated = [name for name, value in known.items() if isinstance(value, list)]
-    errors = [ParameterError(name, "must be given only once") for name in repeated]
-    try:
-        request = PriceRequest.model_validate(known)
-    except ValidationError as exc:
-        errors += [item for item in parameter_errors_of(exc) if item.parameter not in repeated]
-    errors += unknown_parameter_errors([name for name in params if name not in known])
-    if not errors:
-        return request
-    if set(params) == {"origin"}:
-        raise InvalidRequest(QUOTES_HINT, errors)
-    raise InvalidRequest("; ".join(f"{item.parameter} {item.detail}" for item in errors), errors)

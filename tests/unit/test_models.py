@@ -9,11 +9,12 @@ import pytest
 import time_machine
 from falcon.testing import TestClient
 
-from api import models
 from api.app import create_app
 from api.errors import InvalidRequest
 from api.models import PriceRequest
-from api.resources.price import parse
+from api.models import parameter_errors as errors_of_parameters
+from api.resources import parameters as url
+from api.resources.price import EXAMPLE
 from api.settings import Settings
 
 # The request line limit of gunicorn.conf.py allows fewer.
@@ -34,6 +35,10 @@ GOOD = {"origin": "JFK", "destination": "LAX", "date": "2026-12-01"}
 def _some_noon() -> Any:
     with time_machine.travel(dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC), tick=False):
         yield
+
+
+def parse(parameters: dict[str, Any]) -> PriceRequest:
+    return url.parse(PriceRequest, parameters, EXAMPLE)
 
 
 def asked(**parameters: str) -> PriceRequest:
@@ -237,7 +242,7 @@ def test_many_unknown_parameters_are_refused_quickly_and_briefly(
         compared.append(name)
         return ["date"]
 
-    monkeypatch.setattr(models, "get_close_matches", compare)
+    monkeypatch.setattr(errors_of_parameters, "get_close_matches", compare)
     query = "&".join(f"{name}=?" for name in KNOWN)
     for name in names:
         if len(query) + len(name) < MAX_QUERY_BYTES:
