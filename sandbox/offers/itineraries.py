@@ -15,8 +15,9 @@ _MIN_CHANGE = 55 * 60  # seconds
 _MAX_CHANGE = 14 * 3600
 _DAY = 86_400
 _REFERENCE_DAY = dt.date(1970, 1, 1).toordinal()
-# A city code stands for several airports. This many pairs of airports are searched, busiest first.
-_MAX_PAIRS = 6
+# At most this many pairs of airports are searched, busiest first: all pairs between two cities, but
+# not those of a radius with dozens of airports.
+_MAX_PAIRS = 25
 # The number of the day's flights that are tried as the first flight of a connection.
 _MAX_STARTS = 2
 
@@ -74,8 +75,8 @@ class Itineraries:
     def __init__(self, network: Network, airports: Airports) -> None:
         self._network = network
         self._airports = airports
-        self._on_day = lru_cache(maxsize=32)(self._find)
-        self._on_steady_day = lru_cache(maxsize=128)(self._find_steady)
+        self._on_day = lru_cache(maxsize=128)(self._find)
+        self._on_steady_day = lru_cache(maxsize=256)(self._find_steady)
 
     def find(self, direction: Direction) -> list[Itinerary]:
         """Return all itineraries for one direction of a search."""

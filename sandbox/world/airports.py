@@ -20,15 +20,47 @@ import airportsdata
 from sandbox.world.airport_sizes import RANKS
 
 _EARTH_KM = 6371.0
-# Airports of city codes that are missing in the package.
-_MORE_CITIES = {
-    "BUH": ("OTP",),
-    "CAS": ("CMN",),
-    "DTT": ("DTW",),
-    "NYC": ("EWR",),
-    "STO": ("NYO",),
-    "YMQ": ("YUL",),
-}
+# Cities that the package's table leaves out, and Newark and Skavsta: the airports with scheduled
+# flights of OpenTravelData (CC BY 4.0, in the package NeoBase 0.37).
+_MORE_CITIES = """
+ALY HBE
+BAK GYD
+BOM NMI
+BUH OTP BBU
+CAS CMN
+CTU TFU
+DTT DTW
+EAP BSL MLH
+FMY RSW
+GOI GOX
+HAR MDT
+HFD BDL
+IZM ADB
+KUL SZB
+MDE EOH
+MES KNO
+MEX NLU TLC
+MKC MCI
+MLW ROB
+MMA MMX
+NBO WIL
+NHA CXR
+NLP MQP
+NOU GEA
+NQT EMA
+NYC EWR
+ORL MCO SFB
+SAC SMF
+SDQ JBQ
+SIA XIY
+SRZ VVI
+STO NYO
+TIP MJI
+VCE TSF
+YAO NSI
+YEA YEG
+YMQ YUL YHU
+"""
 
 
 class Airport(NamedTuple):
@@ -89,7 +121,8 @@ def _load() -> tuple[dict[str, Airport], dict[str, list[str]]]:
     members: defaultdict[str, set[str]] = defaultdict(set)
     for row in _rows("iata_macs.csv"):
         members[row["City Code"]].add(row["Airport Code"])
-    for city, codes in _MORE_CITIES.items():
+    for line in _MORE_CITIES.strip().splitlines():
+        city, *codes = line.split()
         members[city].update(codes)
     city_of = {code: city for city, codes in members.items() for code in codes}
     airports = {
@@ -105,7 +138,9 @@ def _load() -> tuple[dict[str, Airport], dict[str, list[str]]]:
         if row["iata"] and row["tz"]  # airports in Antarctica have no time zone
     }
     cities = {
-        city: sorted(codes & airports.keys(), key=lambda code: (-RANKS.get(code, 0), code))
+        # A code may name both a city and one of its airports. The package's table does not always
+        # list that airport: of JNB it has only HLA.
+        city: sorted({city, *codes} & airports.keys(), key=lambda code: (-RANKS.get(code, 0), code))
         for city, codes in members.items()
     }
     return airports, cities

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import airportsdata
 import pytest
 
+from sandbox.world.airports import Airports
 from tests.support.clients.sandbox_client import Clock, InProcess, length, price
 
 AIRPORTS = airportsdata.load("IATA")
@@ -173,6 +174,8 @@ def moment_again(end: dict[str, str]) -> dt.datetime:
         ("NYC", {"JFK", "EWR", "LGA"}),
         ("LON", {"LHR", "LGW", "STN", "LTN", "LCY"}),
         ("PAR", {"CDG", "ORY"}),
+        ("JNB", {"JNB", "HLA"}),
+        ("KUL", {"KUL", "SZB"}),
     ],
 )
 def test_city_code_covers_its_airports(honest: InProcess, city: str, airports: set[str]) -> None:
@@ -181,6 +184,22 @@ def test_city_code_covers_its_airports(honest: InProcess, city: str, airports: s
     assert len(origins) > 1
     assert origins == airports
     assert {answer["dictionaries"]["locations"][code]["cityCode"] for code in origins} == {city}
+
+
+def test_search_between_cities_covers_every_airport_of_both(honest: InProcess) -> None:
+    found = honest.offers(originLocationCode="LON", destinationLocationCode="NYC")
+    segments = [offer["itineraries"][0]["segments"] for offer in found]
+    assert {one[0]["departure"]["iataCode"] for one in segments} == {
+        *("LHR", "LGW", "STN", "LTN", "LCY")
+    }
+    assert {one[-1]["arrival"]["iataCode"] for one in segments} == {"JFK", "EWR", "LGA"}
+
+
+def test_city_code_covers_every_airport_that_the_package_knows_by_it() -> None:
+    airports = Airports()
+    for city, known in airportsdata.load_iata_macs().items():
+        found = {airport.code for airport in airports.airports_of(city)}
+        assert found >= set(known["airports"]) | ({city} & AIRPORTS.keys())
 
 
 def test_identical_searches_have_identical_offers() -> None:
