@@ -14,6 +14,7 @@ from api.http.cors import cors
 from api.http.error_handlers import JSON_LINES, add_error_handlers
 from api.http.request_context import RequestContext
 from api.http.request_span import RequestSpan
+from api.resources.front_page import FrontPageResource
 from api.resources.health import ConstantResource, ReadinessResource
 from api.resources.openapi.document import OpenApiResource
 from api.resources.price import PriceResource
@@ -134,6 +135,7 @@ def _routes(
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.xml_error_serialization = False
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = JSON_LINES
+    app.add_route("/", FrontPageResource())
     ping = ConstantResource({"data": "pong"})
     app.add_route("/flights/ping", ping)
     app.add_route("/ping", ping)

@@ -21,6 +21,7 @@ from api.telemetry.logs import get_logger
 
 # Paths to suggest for an unknown path. The files that pages load are left out.
 PATHS: Final = (
+    "/",
     "/flights/price",
     "/flights/ping",
     "/ping",

@@ -1,4 +1,4 @@
-"""The pages /docs and /status, and the files that they load."""
+"""The pages /docs and /status, and the files that they and the page at / load."""
 
 from functools import cached_property
 from importlib.util import find_spec
@@ -11,6 +11,7 @@ from api.access.audience import Audience
 from api.http.cache_headers import set_etag
 
 PAGES: Final = Path(__file__).with_name("pages")
+FRONT: Final = PAGES / "front"
 # Pages load scripts, styles and data from this service only, and use no inline ones.
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
@@ -51,7 +52,7 @@ class FileResource:
 
 
 def add_pages(app: falcon.App[Any, Any]) -> None:
-    """Add the routes of /docs and /status, and of the files that they load."""
+    """Add the routes of /docs and /status, and of the files that all pages load."""
     swagger_ui = _folder_of("offapi")
     for path, file in {
         "/docs": PAGES / "docs.html",
@@ -62,6 +63,7 @@ def add_pages(app: falcon.App[Any, Any]) -> None:
         "/status": PAGES / "status.html",
         "/status/page.css": PAGES / "status.css",
         "/status/page.js": PAGES / "status.js",
+        **{f"/page/{file.name}": file for file in FRONT.iterdir() if file.suffix != ".html"},
     }.items():
         # Scripts and styles of /status are public; its figures come from /status.json.
         audience = Audience.OPERATORS if path == "/status" else Audience.ANYBODY

@@ -68,7 +68,13 @@ def test_bad_request_names_every_wrong_parameter(price: Ask) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("path", "code"), [("/nope", "not-found"), ("/", "not-found")])
+def test_front_page_is_a_page_for_browsers_and_a_list_for_programs(http: httpx2.Client) -> None:
+    assert "/flights/price" in http.get("/").json()["paths"]
+    page = http.get("/", headers={"Accept": "text/html"})
+    assert page.headers["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(("path", "code"), [("/nope", "not-found"), ("/flights", "not-found")])
 def test_unknown_paths_get_404(http: httpx2.Client, path: str, code: str) -> None:
     answer = http.get(path)
 

@@ -27,16 +27,19 @@ def operator_paths() -> dict[str, Any]:
     version = _object(name=TEXT, version=TEXT)
     text, for_operators = falcon.MEDIA_TEXT, True
     return {
+        "/": _front_page(),
         "/flights/ping": _path("ping", "Whether the service answers", pong),
         "/ping": _path("shortPing", "Alias of /flights/ping", pong),
         "/healthz": _path("health", "Liveness; restart the process if it fails", health),
         "/readyz": _readiness(),
         "/version": _path("version", "Version of the service", version),
         "/metrics": _path("metrics", "Metrics for Prometheus", TEXT, text, for_operators),
-        "/openapi.json": _path("document", "This document", {"type": "object"}),
+        "/openapi.json": _path(
+            "document", "The description of the API (OpenAPI)", {"type": "object"}
+        ),
         "/status": _page("status", "State of the service", for_operators),
         "/status.json": _path("statusReport", "The state as JSON", _report(), JSON, for_operators),
-        "/docs": _page("docs", "This document as an interactive page"),
+        "/docs": _page("docs", "The description of the API as an interactive page"),
     }
 
 
@@ -64,6 +67,16 @@ def _page(operation: str, summary: str, for_operators: bool = False) -> dict[str
     path["get"]["parameters"] = [if_none_match()]
     path["get"]["responses"]["200"]["headers"] = headers(_PAGE_HEADERS)
     path["get"]["responses"]["304"] = not_modified(_PAGE_HEADERS)
+    return path
+
+
+def _front_page() -> dict[str, Any]:
+    path = _page("front", "A page to search a month, or this list")
+    path["get"]["responses"]["200"]["content"][JSON] = {
+        "schema": _object(
+            name=TEXT, version=TEXT, paths={"type": "object", "additionalProperties": TEXT}
+        )
+    }
     return path
 
 

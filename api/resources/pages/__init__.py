@@ -1,1 +1,1 @@
-"""HTML, scripts and styles of /docs and /status."""
+"""HTML, scripts and styles of /docs, /status and the page at /."""

@@ -8,7 +8,7 @@ from tests.support.clients.in_process import LocalService
 
 PATHS = (
     *("/flights/ping", "/ping", "/healthz", "/readyz", "/version"),
-    *("/metrics", "/openapi.json", "/docs", "/docs/page.js"),
+    *("/metrics", "/openapi.json", "/docs", "/docs/page.js", "/", "/page/main.js"),
 )
 ORIGIN = "https://app.example"
 
