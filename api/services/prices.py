@@ -63,10 +63,11 @@ class Prices:
 
         forced: accept only a price whose fetch starts now.
         """
-        read = self._read_through.read_forced if forced else self._read_through.read
         with span("cache") as cache_span:
             try:
-                result = read(cache_request, deadline)
+                result = self._read_through.read(
+                    cache_request, deadline, max_age=0 if forced else None
+                )
             except UpstreamError as error:
                 rejected = isinstance(error, RejectedByAmadeus)
                 metrics.LOOKUPS.labels("rejected" if rejected else "error").inc()

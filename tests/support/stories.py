@@ -1,8 +1,8 @@
 """Stories: random interleavings of events in a fleet that shares one store.
 
-A story has several processes (a ReadThrough each). Readers, forced readers, readers of something
-newer, failing and slow fetches, dying lock owners and clock steps of the store meet at random
-moments. Each result is checked against the read-through's rule.
+A story has several processes (a ReadThrough each). Readers, readers with a `max_age`, readers of
+something newer, failing and slow fetches, dying lock owners and clock steps of the store meet at
+random moments. Each result is checked against the read-through's rule.
 """
 
 import threading
@@ -35,6 +35,8 @@ TTL, STALE_TTL = 0.15, 0.2
 FETCH_TIMEOUT: Final = 1.0
 LOCK_SECONDS: Final = 0.5
 SLACK: Final = 0.5  # the delay that a busy machine may add
+# Fetched now, younger than the TTL, older than the TTL, and older than the stale limit.
+MAX_AGES: Final = (0.0, 0.1, 0.3, 0.6)
 # A fetch may outlast the first deadline and the slack, but never the second deadline.
 DEADLINES: Final = (0.2, 2.0)
 SLOW_FETCH: Final = 0.95
@@ -172,17 +174,15 @@ class Story:
         process, fate = self.some_process(), self.random.random()
         request, known = self.request(key, process), None
         seconds = DEADLINES[self.random.random() < 0.8]
-        is_forced = fate < 0.25
+        max_age = self.random.choice(MAX_AGES) if fate < 0.4 else None
         try:
-            if 0.25 <= fate < 0.35:
+            if 0.4 <= fate < 0.5:
                 known = process.get(key)
             arrived, deadline = time.monotonic(), Deadline(seconds)
-            if is_forced:
-                answer = process.reader.read_forced(request, deadline)
-            elif known is not None:
+            if known is not None:
                 answer = process.reader.read_newer(request, known.fetched_at, deadline)
             else:
-                answer = process.reader.read(request, deadline)
+                answer = process.reader.read(request, deadline, max_age=max_age)
         except Died:
             return
         except AmadeusTimeout:
@@ -191,7 +191,7 @@ class Story:
             # Another process may record a failure in the store a moment before this story sees it.
             eventually(partial(self._failed_since, key, arrived, time.monotonic()), within=SLACK)
         else:
-            self._judge(answer, key, arrived, is_forced, known)
+            self._judge(answer, key, arrived, max_age, known)
         ended = time.monotonic()
         took = ended - arrived
         idle_seconds = 0.0 if process.is_dead else self._idle(key, arrived, ended)
@@ -221,7 +221,12 @@ class Story:
         )
 
     def _judge(
-        self, answer: CacheResult, key: str, arrived: float, is_forced: bool, known: Entry | None
+        self,
+        answer: CacheResult,
+        key: str,
+        arrived: float,
+        max_age: float | None,
+        known: Entry | None,
     ) -> None:
         entry, fetch, slack = answer.entry, self._fetch_of(answer.entry), self.clock.precision
         # By each offset of the store's clock since the caller arrived.
@@ -231,8 +236,9 @@ class Story:
             fetch.asked + offset - slack <= entry.fetched_at <= fetch.started + offset + slack
             for offset in self.clock.offsets(fetch.asked, fetch.started)
         ), "wrong fetch time"
-        if is_forced:
-            assert entry.fetched_at >= min(times) - slack, "fetched before the request"
+        if max_age is not None:
+            assert entry.fetched_at >= min(times) - max_age - slack, "older than max_age"
+            assert answer.outcome is not Outcome.STALE
         if known is not None:
             is_newer = entry.fetched_at > known.fetched_at
             stepped = self.clock.stepped(self._fetch_of(known).asked, time.monotonic())
@@ -240,7 +246,8 @@ class Story:
         if answer.outcome is Outcome.STALE:
             assert entry.fetched_at + TTL + STALE_TTL > min(times) - slack, "too stale"
         else:
-            serves = entry.fetched_at + TTL > min(times) - slack
+            life = TTL if max_age is None else TTL + STALE_TTL
+            serves = entry.fetched_at + life > min(times) - slack
             assert serves or entry.stored_at >= min(times) - slack, "too old"
 
     def _idle(self, key: str, begin: float, end: float) -> float:

@@ -15,8 +15,24 @@ CLOCK_TOLERANCE_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """What a caller accepts; see the rule in `read_through`.
+
+    arrived: when it called. not_before: the earliest fetch that it accepts.
+    stale_ttl: seconds after its TTL for which an entry with a body still serves it.
+    """
+
+    arrived: float
+    not_before: float = 0.0
+    stale_ttl: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """A cached answer. fetched_at: start of its fetch. ttl: seconds from then."""
+    """A cached answer. fetched_at: start of its fetch. ttl: seconds from then.
+
+    The body is empty if the upstream has nothing.
+    """
 
     body: bytes
     fetched_at: float
@@ -30,10 +46,11 @@ class Entry:
         """
         return now - self.ttl < self.fetched_at <= now + CLOCK_TOLERANCE_SECONDS
 
-    def serves(self, not_before: float, arrived: float) -> bool:
+    def serves(self, caller: Caller) -> bool:
         """Return whether the entry serves a caller; see the rule in `read_through`."""
-        return self.fetched_at >= not_before and (
-            self.fetched_at + self.ttl > arrived or self.stored_at >= arrived
+        ttl = self.ttl + caller.stale_ttl if self.body else self.ttl
+        return self.fetched_at >= caller.not_before and (
+            self.fetched_at + ttl > caller.arrived or self.stored_at >= caller.arrived
         )
 
 

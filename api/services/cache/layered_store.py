@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from cachetools import LRUCache
 
-from api.services.cache.entries import Claim, Entry, FailureMarker
+from api.services.cache.entries import Caller, Claim, Entry, FailureMarker
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable, UnexpectedReply
 from api.services.cache.store import Store
@@ -94,12 +94,8 @@ class LayeredStore:
     def failure_marker(self, key: str) -> FailureMarker | None:
         return self._either(lambda store: store.failure_marker(key))
 
-    def claim(
-        self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
-    ) -> Claim:
-        return self._either(
-            lambda store: store.claim(key, owner, not_before, arrived, background=background)
-        )
+    def claim(self, key: str, owner: str, caller: Caller, *, background: bool) -> Claim:
+        return self._either(lambda store: store.claim(key, owner, caller, background=background))
 
     def renew(self, key: str, owner: str) -> None:
         self._copy.renew(key, owner)

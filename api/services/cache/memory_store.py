@@ -10,6 +10,7 @@ from cachetools import LRUCache
 from api.services.cache.entries import (
     CLOCK_TOLERANCE_SECONDS,
     LOCK_HELD,
+    Caller,
     Claim,
     Entry,
     FailureMarker,
@@ -82,13 +83,11 @@ class MemoryStore:
         with self._lock:
             return self._marker(key, self._clock())
 
-    def claim(
-        self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
-    ) -> Claim:
+    def claim(self, key: str, owner: str, caller: Caller, *, background: bool) -> Claim:
         with self._lock:
             now = self._clock()
             entry = self._entry(key, now)
-            if entry is not None and entry.serves(not_before, arrived):
+            if entry is not None and entry.serves(caller):
                 return entry
             marker = self._marker(key, now)
             if marker is not None:
@@ -96,7 +95,7 @@ class MemoryStore:
                     pause = max(marker.pause, BACKGROUND_PAUSE_SECONDS)
                     if now < marker.failed_at + pause:
                         return LOCK_HELD
-                elif marker.answers(arrived):
+                elif marker.answers(caller.arrived):
                     return marker
             # A lock that ends too late was taken before the clock was set back; ignore it.
             _, held_until = self._locks.get(key, ("", now))

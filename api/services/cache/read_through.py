@@ -4,9 +4,10 @@
     `fetched_at + ttl > arrived` or `stored_at >= arrived`.
     If no entry does, one caller fetches, and all callers that the new entry serves share it.
 
-`not_before` is 0 for an ordinary read and the time of arrival for a forced one (nocache). For a
-refresh and for a rejected token it is just after `fetched_at` of the present entry. The last
-condition serves callers that waited for an entry, even if its TTL is over when it is stored.
+`not_before` is 0 for an ordinary read. For a caller that names a `max_age` it is so long before
+its arrival; an entry with a body then serves it for `stale_ttl` longer. For a refresh and for a
+rejected token it is just after `fetched_at` of the present entry. The last condition serves
+callers that waited for an entry, even if its TTL is over when it is stored.
 
 Fetches are shared on two levels. In a process, the callers of a key share one `PendingFetch`.
 Across processes, its leader either takes the store's lock and fetches, or polls until the entry
@@ -38,6 +39,7 @@ from api.errors import (
 from api.services.cache.entries import (
     CLOCK_RESOLUTION_SECONDS,
     LOCK_HELD,
+    Caller,
     Claim,
     Entry,
     FailureMarker,
@@ -87,38 +89,60 @@ class ReadThrough:
         for owner, key in list(self._held.items()):
             self._store.release(key, owner)
 
-    def read(self, request: CacheRequest, deadline: Deadline) -> CacheResult:
+    def read(
+        self,
+        request: CacheRequest,
+        deadline: Deadline,
+        *,
+        max_age: float | None = None,
+        refresh_ahead: bool = True,
+        before_bypass: Callable[[], None] = lambda: None,
+    ) -> CacheResult:
         """Return a fresh entry from the store or from a fetch, else a stale entry.
+
+        max_age: accept only an entry at most this many seconds old, whatever its TTL; with 0, only
+            one whose fetch starts after this call. Nothing older stands in for a failure.
+        refresh_ahead: whether this call may start a fetch in the background.
+        before_bypass: called before a fetch for which only `max_age` is the reason; may raise.
 
         Raises UpstreamError: that of the fetch, or AmadeusTimeout if the deadline passes first.
         """
+        if max_age is not None:
+            return self._read_within(request, deadline, max_age, refresh_ahead, before_bypass)
         entry = self._store.get(request.key)
         # Read the time after the first call to the store, which may correct its clock.
         arrived = self._store.now()
         if entry is not None:
             if entry.is_fresh(arrived):
-                return self._hit(request, entry, arrived)
+                return self._hit(request, entry, arrived, refresh_ahead)
             marker = self._store.failure_marker(request.key)
             if marker is not None and _may_stand_in(request, entry, marker.error(arrived), arrived):
-                self._refresh_in_background(request, entry)
+                if refresh_ahead:
+                    self._refresh_in_background(request, entry)
                 return self._stale(request, entry, arrived)
         request.observe(Event.CACHE_MISS, None)
-        return self._fetch_shared(request, deadline, Outcome.MISS, 0.0, arrived)
+        return self._fetch_shared(request, deadline, Outcome.MISS, Caller(arrived))
 
-    def read_forced(self, request: CacheRequest, deadline: Deadline) -> CacheResult:
-        """Return an entry whose fetch starts after this call. Raises the same errors as `read`."""
-        arrived = self._store.time()
-        request.observe(Event.CACHE_BYPASS, None)
-        return self._fetch_shared(request, deadline, Outcome.BYPASS, arrived, arrived)
+    def known(self, request: CacheRequest, max_age: float | None = None) -> CacheResult | None:
+        """Return what is stored, fresh or stale, and at most `max_age` seconds old; else None.
+
+        This read has no side effects: it never fetches, refreshes or waits for a fetch.
+        """
+        entry = self._store.get(request.key)
+        arrived = self._store.now()
+        if entry is None or not _is_within_stale_limit(request, entry, arrived):
+            return None
+        if max_age is not None and entry.fetched_at < arrived - max_age:
+            return None
+        return CacheResult(entry, Outcome.HIT, age=max(0.0, arrived - entry.fetched_at))
 
     def read_newer(
         self, request: CacheRequest, fetched_at: float, deadline: Deadline
     ) -> CacheResult:
         """Return an entry newer than `fetched_at`. Raises the same errors as `read`."""
         arrived = self._store.now()
-        return self._fetch_shared(
-            request, deadline, Outcome.MISS, fetched_at + CLOCK_RESOLUTION_SECONDS, arrived
-        )
+        caller = Caller(arrived, fetched_at + CLOCK_RESOLUTION_SECONDS)
+        return self._fetch_shared(request, deadline, Outcome.MISS, caller)
 
     def refresh(self, request: CacheRequest, entry: Entry) -> None:
         """Fetch the successor of an entry in this thread, unless that is under way already.
@@ -127,15 +151,41 @@ class ReadThrough:
         """
         pending, is_leader = self._join_or_lead(request.key)
         if is_leader:
-            not_before, now = entry.fetched_at + CLOCK_RESOLUTION_SECONDS, self._store.now()
-            self._run_fetch(request, pending, not_before, now, background=True)
+            caller = Caller(self._store.now(), entry.fetched_at + CLOCK_RESOLUTION_SECONDS)
+            self._run_fetch(request, pending, caller, background=True)
 
     def age_of(self, entry: Entry) -> float:
         """Return the seconds since the entry was fetched."""
         return max(0.0, self._store.now() - entry.fetched_at)
 
-    def _hit(self, request: CacheRequest, entry: Entry, arrived: float) -> CacheResult:
-        if arrived >= entry.fetched_at + entry.ttl * request.refresh_from:
+    def _read_within(
+        self,
+        request: CacheRequest,
+        deadline: Deadline,
+        max_age: float,
+        refresh_ahead: bool,
+        before_bypass: Callable[[], None],
+    ) -> CacheResult:
+        if max_age:
+            entry = self._store.get(request.key)
+            arrived = self._store.now()
+        else:  # any entry was fetched too early; the time must be exact
+            entry, arrived = None, self._store.time()
+        caller = Caller(arrived, arrived - max_age, request.stale_ttl)
+        if entry is not None and entry.serves(caller):
+            return self._hit(request, entry, arrived, refresh_ahead)
+        if max_age and not (entry is not None and entry.is_fresh(arrived)):
+            event, outcome = Event.CACHE_MISS, Outcome.MISS
+        else:
+            before_bypass()
+            event, outcome = Event.CACHE_BYPASS, Outcome.BYPASS
+        request.observe(event, None)
+        return self._fetch_shared(request, deadline, outcome, caller)
+
+    def _hit(
+        self, request: CacheRequest, entry: Entry, arrived: float, refresh_ahead: bool
+    ) -> CacheResult:
+        if refresh_ahead and arrived >= entry.fetched_at + entry.ttl * request.refresh_from:
             self._refresh_in_background(request, entry)
         return CacheResult(entry, Outcome.HIT, age=max(0.0, arrived - entry.fetched_at))
 
@@ -144,18 +194,13 @@ class ReadThrough:
         return CacheResult(entry, Outcome.STALE, age=now - entry.fetched_at)
 
     def _fetch_shared(
-        self,
-        request: CacheRequest,
-        deadline: Deadline,
-        outcome: Outcome,
-        not_before: float,
-        arrived: float,
+        self, request: CacheRequest, deadline: Deadline, outcome: Outcome, caller: Caller
     ) -> CacheResult:
         """Start or join fetches until an outcome serves this caller or the deadline passes."""
         while deadline.remaining():
             pending, is_leader = self._join_or_lead(request.key)
             if is_leader:
-                self._start_fetch(request, pending, not_before, arrived)
+                self._start_fetch(request, pending, caller)
             with nullcontext() if is_leader else span("lock wait"):
                 fetched = pending.wait(deadline)
             if fetched is None:
@@ -164,21 +209,21 @@ class ReadThrough:
                 raise fetched.bug
             result = fetched.result
             # Trust the store's decision for the leader: its clock rounds to whole microseconds.
-            if result is None or not (is_leader or _serves(result, not_before, arrived)):
+            if result is None or not (is_leader or _serves(result, caller)):
                 continue
             coalesced = not is_leader or fetched.by_another_process
             if coalesced:
                 request.observe(Event.CACHE_COALESCED, None)
             if isinstance(result, FailureMarker):
-                return self._stale_or_raise(request, result.error(self._store.now()), not_before)
+                return self._stale_or_raise(request, result.error(self._store.now()), caller)
             return CacheResult(result, outcome, self.age_of(result), coalesced)
-        return self._stale_or_raise(request, _timeout_error(), not_before)
+        return self._stale_or_raise(request, _timeout_error(), caller)
 
     def _stale_or_raise(
-        self, request: CacheRequest, error: UpstreamError, not_before: float
+        self, request: CacheRequest, error: UpstreamError, caller: Caller
     ) -> CacheResult:
         """Return a stale entry if the caller accepts one; otherwise raise the error."""
-        if not not_before:
+        if not caller.not_before:
             entry = self._store.get(request.key)
             now = self._store.now()
             if entry is not None and entry.is_fresh(now):  # it was stored meanwhile
@@ -196,31 +241,23 @@ class ReadThrough:
             pending = self._pending[key] = PendingFetch()
             return pending, True
 
-    def _start_fetch(
-        self, request: CacheRequest, pending: PendingFetch, not_before: float, arrived: float
-    ) -> None:
+    def _start_fetch(self, request: CacheRequest, pending: PendingFetch, caller: Caller) -> None:
         """Fetch in a new thread, so that the fetch may outlast the request that started it.
 
         The thread keeps the context, so that its log lines name that request.
         """
-        run = partial(self._run_fetch, request, pending, not_before, arrived, background=False)
+        run = partial(self._run_fetch, request, pending, caller, background=False)
         threading.Thread(target=copy_context().run, args=(run,), name="fetch", daemon=True).start()
 
     def _run_fetch(
-        self,
-        request: CacheRequest,
-        pending: PendingFetch,
-        not_before: float,
-        arrived: float,
-        *,
-        background: bool,
+        self, request: CacheRequest, pending: PendingFetch, caller: Caller, *, background: bool
     ) -> None:
         """Fetch, and hand the outcome to all waiters."""
         # A refresh takes only a free slot, because other callers may join and wait for it.
         max_wait = 0.0 if background else self._fetch_timeout / 2
         try:
             with self._slots.hold(max_wait) if request.needs_slot else nullcontext():
-                fetched = self._claim_and_fetch(request, not_before, arrived, background=background)
+                fetched = self._claim_and_fetch(request, caller, background=background)
         except QueueTooLong as queue:
             fetched = FetchOutcome(None if background else self._too_many_fetches(queue.seconds))
         except BaseException as bug:  # noqa: BLE001 - the leader and each waiter raise it
@@ -237,21 +274,14 @@ class ReadThrough:
         return FailureMarker(dump_upstream_error(error), self._store.now(), pause=0.0, tries=1)
 
     def _claim_and_fetch(
-        self,
-        request: CacheRequest,
-        not_before: float,
-        arrived: float,
-        *,
-        background: bool,
+        self, request: CacheRequest, caller: Caller, *, background: bool
     ) -> FetchOutcome:
         """Return what the store has, or fetch once it gives the lock.
 
         A background fetch does not wait for a lock that another owner holds.
         """
         owner = uuid.uuid4().hex
-        claim = partial(
-            self._store.claim, request.key, owner, not_before, arrived, background=background
-        )
+        claim = partial(self._store.claim, request.key, owner, caller, background=background)
         claimed, waited = claim(), False
         if isinstance(claimed, LockHeld) and not background:
             with span("lock wait"):
@@ -341,14 +371,18 @@ class ReadThrough:
         threading.Thread(target=refresh, name="refresh", daemon=True).start()
 
 
-def _serves(result: Entry | FailureMarker, not_before: float, arrived: float) -> bool:
+def _serves(result: Entry | FailureMarker, caller: Caller) -> bool:
     if isinstance(result, FailureMarker):
-        return result.answers(arrived)
-    return result.serves(not_before, arrived)
+        return result.answers(caller.arrived)
+    return result.serves(caller)
 
 
 def _may_stand_in(request: CacheRequest, entry: Entry, error: UpstreamError, now: float) -> bool:
-    return error.stale_helps and now < entry.fetched_at + entry.ttl + request.stale_ttl
+    return error.stale_helps and _is_within_stale_limit(request, entry, now)
+
+
+def _is_within_stale_limit(request: CacheRequest, entry: Entry, now: float) -> bool:
+    return now < entry.fetched_at + entry.ttl + request.stale_ttl
 
 
 def _timeout_error() -> AmadeusTimeout:

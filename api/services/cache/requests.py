@@ -20,7 +20,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FetchedValue:
-    """The result of a fetch. ttl: seconds for which it is fresh."""
+    """The result of a fetch. ttl: seconds for which it is fresh.
+
+    body: empty if the upstream has nothing.
+    """
 
     body: bytes
     ttl: float
@@ -38,7 +41,8 @@ class CacheRequest:
     key: identifies the entry.
     fetch: calls the upstream; raises UpstreamError.
     observe: called with each cache event as it happens, and with its entry if it has one.
-    stale_ttl: seconds after its TTL for which an entry may be served in place of an error.
+    stale_ttl: seconds after its TTL for which an entry may be served in place of an error, and to
+        callers that accept it.
     refresh_from: fraction of its TTL after which a hit starts a refresh.
     pause: takes the number of consecutive failures; returns seconds until the next try.
     needs_slot: whether the fetch counts against the limit on concurrent fetches.

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from api.services.cache.entries import Claim, Entry, FailureMarker
+from api.services.cache.entries import Caller, Claim, Entry, FailureMarker
 
 
 class Store(Protocol):
@@ -20,9 +20,7 @@ class Store(Protocol):
     def failure_marker(self, key: str) -> FailureMarker | None:
         """Return the failure marker unless it has expired. Ignore one from the future."""
 
-    def claim(
-        self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
-    ) -> Claim:
+    def claim(self, key: str, owner: str, caller: Caller, *, background: bool) -> Claim:
         """Return an entry or a failure marker that answers the caller; otherwise take the lock.
 
         Return `LockHeld` if another owner has the lock. A `background` caller gets no failure

@@ -12,6 +12,7 @@ from api.errors import AmadeusTimeout, dump_upstream_error
 from api.services.cache import lifetimes
 from api.services.cache.entries import (
     CLOCK_RESOLUTION_SECONDS,
+    Caller,
     Entry,
     FailureMarker,
     LockAcquired,
@@ -57,7 +58,7 @@ def store(request: pytest.FixtureRequest, redis_server: RedisServer) -> Iterator
 
 
 def claim(store: Store, owner: str, not_before: float = 0.0, *, background: bool = False) -> object:
-    return store.claim("key", owner, not_before, store.time(), background=background)
+    return store.claim("key", owner, Caller(store.time(), not_before), background=background)
 
 
 def acquire(store: Store, owner: str = "me") -> LockAcquired:
@@ -140,17 +141,40 @@ def test_expired_entry_is_returned_as_not_fresh(store: Store) -> None:
     assert isinstance(claim(store, "me"), LockAcquired)
 
 
+def test_expired_entry_serves_a_caller_that_accepts_its_age(store: Store) -> None:
+    entry = stored(store, ttl=0.2)
+    eventually(lambda: not entry.is_fresh(store.now()))
+    arrived = store.time()
+
+    def claimed(not_before: float, stale_ttl: float) -> object:
+        return store.claim("key", "me", Caller(arrived, not_before, stale_ttl), background=False)
+
+    assert claimed(entry.fetched_at, 60) == entry
+    assert isinstance(claimed(entry.fetched_at, 0.01), LockAcquired)
+    store.release("key", "me")
+    assert isinstance(claimed(entry.fetched_at + CLOCK_RESOLUTION_SECONDS, 60), LockAcquired)
+
+
+def test_expired_entry_without_a_body_serves_no_caller(store: Store) -> None:
+    entry = stored(store, b"", ttl=0.2)
+    caller = Caller(store.time(), entry.fetched_at, 60)
+    assert store.claim("key", "me", caller, background=False) == entry
+    eventually(lambda: not entry.is_fresh(store.now()))
+    caller = Caller(store.time(), entry.fetched_at, 60)
+    assert isinstance(store.claim("key", "me", caller, background=False), LockAcquired)
+
+
 def test_waiter_gets_the_awaited_entry_even_after_its_ttl(store: Store) -> None:
     arrived = store.time()
     entry = store.put("key", "slow", b"body", arrived - 10, 1, 0)
-    assert store.claim("key", "waiter", 0, arrived, background=False) == entry
+    assert store.claim("key", "waiter", Caller(arrived), background=False) == entry
 
 
 def test_failure_answers_its_waiters_and_no_later_caller(store: Store) -> None:
     acquire(store)
     arrived = store.time()
     marker = store.fail("key", "me", ERROR, 0.0, 1)
-    assert store.claim("key", "waiter", 0, arrived, background=False) == marker
+    assert store.claim("key", "waiter", Caller(arrived), background=False) == marker
     assert store.failure_marker("key") == marker
     assert isinstance(marker.error(store.now()), AmadeusTimeout)
     eventually(lambda: store.time() > marker.failed_at)

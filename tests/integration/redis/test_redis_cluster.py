@@ -9,7 +9,7 @@ import pytest
 import redis
 from redis.crc import key_slot
 
-from api.services.cache.entries import LockAcquired
+from api.services.cache.entries import Caller, LockAcquired
 from api.services.cache.redis import cluster
 from api.services.cache.redis.connections import connections_to
 from api.services.cache.redis.encoding import entry_key
@@ -61,7 +61,7 @@ def setslot(server: RedisServer, *state: str) -> None:
 
 
 def claim(store: RedisStore) -> Any:
-    return store.claim(KEY, "me", 0, store.now(), background=False)
+    return store.claim(KEY, "me", Caller(store.now()), background=False)
 
 
 def answers(store: RedisStore) -> bool:

@@ -9,7 +9,7 @@ from api.services.amadeus.circuit_breaker import CircuitBreaker
 from api.services.amadeus.replies import Reply
 from api.services.amadeus.token_provider import Credentials, TokenProvider
 from api.services.amadeus.transport import Call, Transport
-from api.services.cache.entries import Claim
+from api.services.cache.entries import Caller, Claim
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.deadline import Deadline
@@ -24,13 +24,11 @@ class StoreWithOneError(MemoryStore):
 
     is_mistaken = True
 
-    def claim(
-        self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
-    ) -> Claim:
+    def claim(self, key: str, owner: str, caller: Caller, *, background: bool) -> Claim:
         if self.is_mistaken:
             self.is_mistaken = False
             raise ValueError("nobody thought of this")
-        return super().claim(key, owner, not_before, arrived, background=background)
+        return super().claim(key, owner, caller, background=background)
 
 
 def test_token_is_fetched_even_after_an_unexpected_warm_up_error() -> None:

@@ -20,6 +20,7 @@ from redis.exceptions import NoScriptError
 from api.services.cache.entries import (
     CLOCK_TOLERANCE_SECONDS,
     LOCK_HELD,
+    Caller,
     Claim,
     Entry,
     FailureMarker,
@@ -167,15 +168,14 @@ class RedisStore:
             return None
         return marker
 
-    def claim(
-        self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
-    ) -> Claim:
+    def claim(self, key: str, owner: str, caller: Caller, *, background: bool) -> Claim:
         now, kind, value = self._run(
             "claim",
             [entry_key(key), lock_key(key), marker_key(key)],
             owner,
-            f"{not_before:.6f}",
-            f"{arrived:.6f}",
+            f"{caller.not_before:.6f}",
+            f"{caller.arrived:.6f}",
+            caller.stale_ttl,
             int(background),
             _ms(LOCK_SECONDS),
             BACKGROUND_PAUSE_SECONDS,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from api.errors import AmadeusUnavailable
+from api.services.cache.entries import Caller
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, FetchedValue, Outcome
@@ -113,7 +114,7 @@ def test_token_fetch_does_not_queue_for_a_slot(reader: ReadThrough) -> None:
 
 def test_fetch_that_waited_for_a_lock_has_all_of_its_time() -> None:
     store, left = MemoryStore(), list[float]()
-    store.claim("key", "another process", 0, store.now(), background=False)
+    store.claim("key", "another process", Caller(store.now()), background=False)
 
     def fetch(deadline: Deadline) -> FetchedValue:
         left.append(deadline.remaining())
@@ -139,7 +140,7 @@ def test_caller_that_joins_a_refresh_without_a_slot_fetches_itself(
     reader, now = ReadThrough(store, FETCH_TIMEOUT, max_fetches=2), store.now
     wanted = request("third", lambda _: FetchedValue(b"new", 600))
     joiner = threading.Thread(
-        target=lambda: answers.append(reader.read_forced(wanted, Deadline(5)).entry.body)
+        target=lambda: answers.append(reader.read(wanted, Deadline(5), max_age=0).entry.body)
     )
 
     def joined_meanwhile() -> float:

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from api.errors import AmadeusTimeout, dump_upstream_error
-from api.services.cache.entries import Claim
+from api.services.cache.entries import Caller, Claim
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, FetchedValue
@@ -59,7 +59,7 @@ def test_clock_step_of_the_store_causes_a_fetch_and_no_failure(step: float) -> N
     reader.read(request, Deadline(5))
     offset += step
     answers = [reader.read(request, Deadline(5)) for _ in range(20)]
-    forced = reader.read_forced(request, Deadline(5))
+    forced = reader.read(request, Deadline(5), max_age=0)
     assert int(forced.entry.body) == fetched <= 3
     assert all(0 <= answer.age < 600 for answer in answers)
 
@@ -69,13 +69,10 @@ class RoundingStore(MemoryStore):
 
     claims = 0
 
-    def claim(
-        self, key: str, owner: str, not_before: float, arrived: float, *, background: bool
-    ) -> Claim:
+    def claim(self, key: str, owner: str, caller: Caller, *, background: bool) -> Claim:
         self.claims += 1
-        return super().claim(
-            key, owner, round(not_before, 6), round(arrived, 6), background=background
-        )
+        rounded = Caller(round(caller.arrived, 6), round(caller.not_before, 6), caller.stale_ttl)
+        return super().claim(key, owner, rounded, background=background)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api.services.cache.entries import Caller
 from api.services.cache.layered_store import LayeredStore
 from api.services.cache.redis import redis_store
 from api.services.cache.redis.connections import MAX_CALLS
@@ -87,7 +88,7 @@ def heartbeat(store: RedisStore) -> None:
 CALLS: list[Callable[[RedisStore], object]] = [
     lambda store: store.renew("key", "me"),
     lambda store: store.release("key", "me"),
-    lambda store: store.claim("key", "me", 0, 0, background=False),
+    lambda store: store.claim("key", "me", Caller(0), background=False),
     lambda store: store.drop("key", 0),
     RedisStore.check,
     heartbeat,

@@ -10,6 +10,7 @@ import pytest
 import redis as redis_py
 from structlog.testing import capture_logs
 
+from api.services.cache.entries import Caller
 from api.services.cache.layered_store import LayeredStore
 from api.services.cache.redis import redis_store
 from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable, UnexpectedReply
@@ -57,7 +58,7 @@ CALLS: list[Callable[[RedisStore], object]] = [
     RedisStore.time,
     lambda store: store.get("key"),
     lambda store: store.failure_marker("key"),
-    lambda store: store.claim("key", "me", 0, 0, background=False),
+    lambda store: store.claim("key", "me", Caller(0), background=False),
     lambda store: store.take_turn("key", 1, 1, 1),
 ]
 NAMES = ["time", "get", "failure", "claim", "take-turn"]
