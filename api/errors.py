@@ -161,16 +161,9 @@ class AmadeusTimeout(UpstreamError):
     title = "Amadeus did not answer in time"
 
 
+# AmadeusUnreachable is not among them: it shares the code of its base class.
 UPSTREAM_ERRORS: Mapping[str, type[UpstreamError]] = {
-    error.code: error
-    for error in (
-        RejectedByAmadeus,
-        AmadeusMisconfigured,
-        AmadeusBadAnswer,
-        AmadeusUnavailable,
-        AmadeusQuota,
-        AmadeusTimeout,
-    )
+    error.code: error for error in UpstreamError.__subclasses__()
 }
 
 # Every code that a client may get: those of the errors above, and some that have no class.
