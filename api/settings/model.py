@@ -1,7 +1,7 @@
 """Every setting: environment variable, type, default and description."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -26,19 +26,22 @@ from api.telemetry import tracing
 DOTENV: Final = ".env"
 _SANDBOX_CREDENTIAL: Final = "sandbox"
 
+
+def _file_of(variable: str) -> Any:
+    return Field(
+        default=None, description=f"file that contains {variable}; takes precedence over it"
+    )
+
+
+def _parsed_by(parse: Callable[[str], object]) -> BeforeValidator:
+    return BeforeValidator(lambda given: parse(given) if isinstance(given, str) else given)
+
+
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
 # NoDecode: the list is comma-separated text, not JSON.
-KeyList = Annotated[
-    InstanceOf[Keys],
-    NoDecode,
-    BeforeValidator(lambda given: Keys.parse(given) if isinstance(given, str) else given),
-]
-ProxyList = Annotated[
-    InstanceOf[Proxies],
-    NoDecode,
-    BeforeValidator(lambda given: Proxies.parse(given) if isinstance(given, str) else given),
-]
+KeyList = Annotated[InstanceOf[Keys], NoDecode, _parsed_by(Keys.parse)]
+ProxyList = Annotated[InstanceOf[Proxies], NoDecode, _parsed_by(Proxies.parse)]
 WholeSeconds = Annotated[int, Field(ge=0, le=30 * 24 * 3600)]
 
 
@@ -57,16 +60,11 @@ class Settings(BaseSettings):
     amadeus_client_id: SecretStr | None = Field(
         default=None, description="Amadeus API key; required outside the sandbox"
     )
-    amadeus_client_id_file: Path | None = Field(
-        default=None, description="file that contains AMADEUS_CLIENT_ID; takes precedence over it"
-    )
+    amadeus_client_id_file: Path | None = _file_of("AMADEUS_CLIENT_ID")
     amadeus_client_secret: SecretStr | None = Field(
         default=None, description="Amadeus API secret; required outside the sandbox"
     )
-    amadeus_client_secret_file: Path | None = Field(
-        default=None,
-        description="file that contains AMADEUS_CLIENT_SECRET; takes precedence over it",
-    )
+    amadeus_client_secret_file: Path | None = _file_of("AMADEUS_CLIENT_SECRET")
     amadeus_base_url: Annotated[str, AfterValidator(base_url)] | None = Field(
         default=None,
         description="http(s)://host[:port] of another server; implies AMADEUS_ENVIRONMENT=custom",
@@ -92,9 +90,7 @@ class Settings(BaseSettings):
         description="redis://, rediss://, unix://, redis+sentinel:// or redis+cluster:// URL;"
         " memory:// for one process without Redis",
     )
-    redis_url_file: Path | None = Field(
-        default=None, description="file that contains REDIS_URL; takes precedence over it"
-    )
+    redis_url_file: Path | None = _file_of("REDIS_URL")
     cache_ttl: WholeSeconds = Field(
         default=600, description="seconds that a price stays fresh; 0 disables the cache"
     )
@@ -109,17 +105,13 @@ class Settings(BaseSettings):
         default=Keys(),
         description="keys that may request prices, separated by commas; without them anybody may",
     )
-    api_keys_file: Path | None = Field(
-        default=None, description="file that contains API_KEYS; takes precedence over it"
-    )
+    api_keys_file: Path | None = _file_of("API_KEYS")
     operator_keys: KeyList = Field(
         default=Keys(),
         description="keys that may read /metrics and /status, separated by commas;"
         " without them anybody may",
     )
-    operator_keys_file: Path | None = Field(
-        default=None, description="file that contains OPERATOR_KEYS; takes precedence over it"
-    )
+    operator_keys_file: Path | None = _file_of("OPERATOR_KEYS")
     client_rate_limit: PerMinute | None = Field(
         default=None, description="price requests per minute for each key, or else each address"
     )
