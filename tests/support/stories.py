@@ -22,7 +22,6 @@ from api.errors import AmadeusTimeout, AmadeusUnavailable
 from api.services.cache import lifetimes, memory_store, read_through
 from api.services.cache.entries import Entry, FailureMarker, LockAcquired
 from api.services.cache.read_through import ReadThrough
-from api.services.cache.redis import redis_store
 from api.services.cache.requests import CacheRequest, CacheResult, FetchedValue, Outcome
 from api.services.cache.store import Store
 from api.services.deadline import Deadline
@@ -263,11 +262,10 @@ class Story:
 
 def shorten_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the waiting times of the stores and the read-through about ten times shorter."""
-    for store in (memory_store, redis_store):
-        monkeypatch.setattr(store, "LOCK_SECONDS", LOCK_SECONDS)
-        monkeypatch.setattr(store, "MARKER_SECONDS", 0.5)
-        monkeypatch.setattr(store, "HANDOVER_SECONDS", 0.5)
-    monkeypatch.setattr(lifetimes, "MARKER_SECONDS", 0.5)
+    for module in (memory_store, lifetimes):
+        monkeypatch.setattr(module, "LOCK_SECONDS", LOCK_SECONDS)
+        monkeypatch.setattr(module, "MARKER_SECONDS", 0.5)
+        monkeypatch.setattr(module, "HANDOVER_SECONDS", 0.5)
     monkeypatch.setattr(read_through, "LOCK_RENEWAL_SECONDS", 0.05)
     monkeypatch.setattr(read_through, "POLL_SECONDS", (0.004, 0.008))
 

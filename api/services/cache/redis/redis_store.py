@@ -17,6 +17,7 @@ from typing import Any, Final, TypeVar
 import redis
 from redis.exceptions import NoScriptError
 
+from api.services.cache import lifetimes
 from api.services.cache.entries import (
     CLOCK_TOLERANCE_SECONDS,
     LOCK_HELD,
@@ -26,27 +27,9 @@ from api.services.cache.entries import (
     FailureMarker,
     LockAcquired,
 )
-from api.services.cache.lifetimes import (
-    BACKGROUND_PAUSE_SECONDS,
-    HANDOVER_SECONDS,
-    LOCK_SECONDS,
-    MARKER_SECONDS,
-    marker_seconds,
-)
 from api.services.cache.memory_store import steady_time
+from api.services.cache.redis import encoding
 from api.services.cache.redis.connections import MAX_CALLS, connections_to
-from api.services.cache.redis.encoding import (
-    CHANNEL,
-    Announcement,
-    check_key,
-    entry_key,
-    lock_key,
-    marker_key,
-    turn_key,
-    unpack_announcement,
-    unpack_entry,
-    unpack_marker,
-)
 from api.services.deadline import within
 from api.services.slots import Slots
 from api.telemetry import metrics
@@ -100,7 +83,7 @@ class RedisStore:
     def check(self) -> None:
         """Check that every server that holds keys accepts writes."""
         self._guarded(self._connections.refresh)
-        keys = [check_key(number) for number in range(CHECK_KEYS)]
+        keys = [encoding.check_key(number) for number in range(CHECK_KEYS)]
         for key in self._guarded(lambda: self._connections.one_key_per_server(keys)):
             self._guarded(partial(self._connections.run, key, "SET", key, "1", "PX", 1000))
         self._time(self._guarded)
@@ -110,7 +93,7 @@ class RedisStore:
         self._connections.close()
 
     @contextmanager
-    def announcements(self) -> Iterator[Iterator["Announcement | None"]]:
+    def announcements(self) -> Iterator[Iterator[encoding.Announcement | None]]:
         """Subscribe to the puts and drops of all workers, on a separate connection.
 
         The iterator yields None every HEARTBEAT_SECONDS if the connection is alive.
@@ -118,7 +101,7 @@ class RedisStore:
         server = self._guarded(self._connections.home)
         subscription = server.pubsub()
         try:
-            self._guarded(lambda: subscription.subscribe(CHANNEL))
+            self._guarded(lambda: subscription.subscribe(encoding.CHANNEL))
             confirmed = self._guarded(lambda: subscription.get_message(timeout=None))
             if confirmed is None or confirmed["type"] != "subscribe":
                 raise StoreUnavailable("the subscription was not confirmed")
@@ -128,7 +111,7 @@ class RedisStore:
 
     def _messages(
         self, server: "redis.Redis", subscription: "redis.client.PubSub"
-    ) -> Iterator["Announcement | None"]:
+    ) -> Iterator[encoding.Announcement | None]:
         alive_at = checked_at = time.monotonic()
         while True:
             message = self._guarded(
@@ -143,7 +126,7 @@ class RedisStore:
             if message is not None:
                 alive_at = now
                 if message["type"] == "message":
-                    yield unpack_announcement(message["data"])
+                    yield encoding.unpack_announcement(message["data"])
             if now - checked_at >= HEARTBEAT_SECONDS:
                 if alive_at < checked_at:
                     raise StoreUnavailable("the subscription does not reply")
@@ -156,14 +139,14 @@ class RedisStore:
     def get(self, key: str) -> Entry | None:
         if self._clock.is_due():
             self.time()
-        entry = self._read(entry_key(key), unpack_entry)
+        entry = self._read(encoding.entry_key(key), encoding.unpack_entry)
         metrics.reads("redis", key.partition("|")[0], found=entry is not None).inc()
         if entry is not None and entry.fetched_at > self.now() + CLOCK_TOLERANCE_SECONDS:
             return None
         return entry
 
     def failure_marker(self, key: str) -> FailureMarker | None:
-        marker = self._read(marker_key(key), unpack_marker)
+        marker = self._read(encoding.marker_key(key), encoding.unpack_marker)
         if marker is not None and marker.failed_at > self.now() + CLOCK_TOLERANCE_SECONDS:
             return None
         return marker
@@ -171,22 +154,22 @@ class RedisStore:
     def claim(self, key: str, owner: str, caller: Caller, *, background: bool) -> Claim:
         now, kind, value = self._run(
             "claim",
-            [entry_key(key), lock_key(key), marker_key(key)],
+            [encoding.entry_key(key), encoding.lock_key(key), encoding.marker_key(key)],
             owner,
             f"{caller.not_before:.6f}",
             f"{caller.arrived:.6f}",
             caller.stale_ttl,
             int(background),
-            _ms(LOCK_SECONDS),
-            BACKGROUND_PAUSE_SECONDS,
+            _ms(lifetimes.LOCK_SECONDS),
+            lifetimes.BACKGROUND_PAUSE_SECONDS,
             CLOCK_TOLERANCE_SECONDS,
-            _ms(MARKER_SECONDS),
+            _ms(lifetimes.MARKER_SECONDS),
         )
         match kind:
             case b"entry":
-                return _require(unpack_entry(value))
+                return _require(encoding.unpack_entry(value))
             case b"failure":
-                return _require(unpack_marker(value))
+                return _require(encoding.unpack_marker(value))
             case b"granted":
                 return LockAcquired(now, int(value))
             case _:
@@ -195,47 +178,47 @@ class RedisStore:
     def renew(self, key: str, owner: str) -> None:
         self._run(
             "renew",
-            [lock_key(key), marker_key(key)],
+            [encoding.lock_key(key), encoding.marker_key(key)],
             owner,
-            _ms(LOCK_SECONDS),
-            _ms(MARKER_SECONDS),
+            _ms(lifetimes.LOCK_SECONDS),
+            _ms(lifetimes.MARKER_SECONDS),
         )
 
     def release(self, key: str, owner: str) -> None:
-        self._run("release", [lock_key(key)], owner)
+        self._run("release", [encoding.lock_key(key)], owner)
 
     def put(
         self, key: str, owner: str, body: bytes, fetched_at: float, ttl: float, stale_ttl: float
     ) -> Entry:
         _, _, value = self._run(
             "put",
-            [entry_key(key), lock_key(key), marker_key(key)],
+            [encoding.entry_key(key), encoding.lock_key(key), encoding.marker_key(key)],
             owner,
             body,
             f"{fetched_at:.6f}",
             f"{ttl:.3f}",
             stale_ttl,
-            HANDOVER_SECONDS,
+            lifetimes.HANDOVER_SECONDS,
             CLOCK_TOLERANCE_SECONDS,
-            CHANNEL,
+            encoding.CHANNEL,
             key,
         )
-        return _require(unpack_entry(value))
+        return _require(encoding.unpack_entry(value))
 
     def fail(self, key: str, owner: str, body: bytes, pause: float, tries: int) -> FailureMarker:
         _, _, value = self._run(
             "fail",
-            [lock_key(key), marker_key(key)],
+            [encoding.lock_key(key), encoding.marker_key(key)],
             owner,
             body,
             f"{pause:.6f}",
             tries,
-            _ms(marker_seconds(pause)),
+            _ms(lifetimes.marker_seconds(pause)),
         )
-        return _require(unpack_marker(value))
+        return _require(encoding.unpack_marker(value))
 
     def drop(self, key: str, fetched_at: float) -> None:
-        self._run("drop", [entry_key(key)], f"{fetched_at:.6f}", CHANNEL, key)
+        self._run("drop", [encoding.entry_key(key)], f"{fetched_at:.6f}", encoding.CHANNEL, key)
 
     def take_turn(
         self, key: str, interval: float, max_wait: float, worker_count: int
@@ -244,7 +227,7 @@ class RedisStore:
         del worker_count
         _, _, value = self._run(
             "take_turn",
-            [turn_key(key)],
+            [encoding.turn_key(key)],
             f"{interval:.6f}",
             f"{max_wait:.6f}",
             CLOCK_TOLERANCE_SECONDS,
