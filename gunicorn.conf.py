@@ -43,11 +43,10 @@ if files < PREFERRED_OPEN_FILES:
 settings = reload_settings()
 configure_logs(settings.log_level, settings.log_format)
 
-# Import once for all workers: they start sooner and share the memory. api.app is left out because
-# metrics must be created after the fork. httpx2 imports httpcore2 only when it is first needed.
+# Import once for all workers: they start sooner and share the memory. httpx2 imports httpcore2 only
+# when it is first needed. Only workers import api.wsgi, which creates the application.
 in_sandbox = settings.environment is AmadeusEnvironment.SANDBOX
-preloaded = ["amadeus", "api.models", "cryptography.fernet", "falcon", "httpx2", "redis"]
-for module in (*preloaded, "sandbox" if in_sandbox else "httpcore2"):
+for module in ("api.app", "sandbox" if in_sandbox else "httpcore2"):
     import_module(module)
 
 wsgi_app = "api.wsgi:application"
@@ -105,8 +104,8 @@ def pre_fork(server: "Arbiter", worker: Any) -> None:
 
 
 def post_fork(_server: "Arbiter", worker: Any) -> None:
-    """Warm the worker up while it starts to serve."""
-    take_slot(worker.slot)
+    """Create the application, and warm it up while the worker starts to serve."""
+    take_slot(worker.slot)  # before the application, which creates the metrics
     from api.wsgi import application  # noqa: PLC0415 - created after the fork, so workers share nothing
 
     gc.freeze()

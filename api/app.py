@@ -36,10 +36,11 @@ from api.services.cache.store import CheckedStore
 from api.services.lifecycle import Lifecycle
 from api.services.prices import CacheTimes, Prices
 from api.services.status_history import History
-from api.services.status_report import Status, current_totals
+from api.services.status_report import MetricSnapshot, Status
 from api.settings import Settings
 from api.settings.environments import AmadeusEnvironment
-from api.telemetry import metrics, tracing
+from api.telemetry import tracing
+from api.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -53,11 +54,17 @@ class Application:
     """The WSGI callable of one worker, with methods to start and stop it."""
 
     def __init__(
-        self, wsgi: falcon.App[Any, Any], lifecycle: Lifecycle, settings: Settings
+        self,
+        wsgi: falcon.App[Any, Any],
+        lifecycle: Lifecycle,
+        settings: Settings,
+        metrics: Metrics,
     ) -> None:
+        """Create the callable. metrics: gunicorn's worker adds the requests that it rejects."""
         self._wsgi = wsgi
         self._lifecycle = lifecycle
         self._settings = settings
+        self.metrics = metrics
         self.prepare_to_stop = lifecycle.prepare_to_stop
 
     def warm_up(self) -> None:
@@ -89,47 +96,64 @@ def create_app(
 
     `store` and `transport` replace those chosen by the settings.
     """
-    store = store or _store(settings)
+    metrics = Metrics()
+    store = store or _store(settings, metrics)
     read_through = ReadThrough(store, settings.request_deadline)
     client_id, client_secret = settings.credentials
     upstream_transport = Transport(transport or _connections(settings))
     pacing = Pacing(
-        store, f"{settings.base_url}|{client_id}", settings.calls_per_second, settings.workers
+        store,
+        f"{settings.base_url}|{client_id}",
+        settings.calls_per_second,
+        settings.workers,
+        metrics,
     )
-    breaker = CircuitBreaker()
-    upstream_client = UpstreamClient(upstream_transport, pacing, breaker, settings.amadeus_timeout)
+    breaker = CircuitBreaker(metrics)
+    upstream_client = UpstreamClient(
+        upstream_transport, pacing, breaker, settings.amadeus_timeout, metrics
+    )
     credentials = Credentials(client_id, client_secret, settings.amadeus_guest_office_id)
     token_provider = TokenProvider(
-        store, read_through, upstream_client.fetch_token, settings.base_url, credentials
+        store, read_through, upstream_client.fetch_token, settings.base_url, credentials, metrics
     )
     gateway = AmadeusGateway(
         settings.base_url,
         client_id,
         client_secret,
-        SdkHttpAdapter(token_provider, upstream_client.search),
+        SdkHttpAdapter(token_provider, upstream_client.search, metrics),
     )
     times = CacheTimes(
         float(settings.cache_ttl), float(settings.cache_stale_ttl), float(settings.cache_empty_ttl)
     )
-    prices = Prices(read_through, gateway, settings.provider, times)
-    history = History(metrics.folder(), current_totals)
+    prices = Prices(read_through, gateway, settings.provider, times, metrics)
+    history = History(metrics.folder, lambda: MetricSnapshot(metrics.collect()).totals())
     lifecycle = Lifecycle(
         store, read_through, token_provider, breaker, history, upstream_transport.close
     )
     status = Status(
-        settings.environment, lifecycle.readiness, history, uses_redis=not settings.in_memory
+        settings.environment,
+        lifecycle.readiness,
+        history,
+        metrics,
+        uses_redis=not settings.in_memory,
     )
     metrics.worker_started(settings.environment)
     rules = _rules(settings, store)
-    return Application(_routes(settings, prices, lifecycle, status, rules), lifecycle, settings)
+    wsgi = _routes(settings, prices, lifecycle, status, rules, metrics)
+    return Application(wsgi, lifecycle, settings, metrics)
 
 
 def _routes(
-    settings: Settings, prices: Prices, lifecycle: Lifecycle, status: Status, rules: Rules
+    settings: Settings,
+    prices: Prices,
+    lifecycle: Lifecycle,
+    status: Status,
+    rules: Rules,
+    metrics: Metrics,
 ) -> falcon.App[Any, Any]:
     collects = settings.otel_exporter_otlp_endpoint
     spans = [RequestSpan(settings.forwarded_allow_ips)] if collects else []
-    app = falcon.App(middleware=[RequestContext(), *spans, *cors(settings.cors_origins)])
+    app = falcon.App(middleware=[RequestContext(metrics), *spans, *cors(settings.cors_origins)])
     if rules:
         app.add_middleware(Gate(rules))
     app.req_options.strip_url_path_trailing_slash = True
@@ -146,11 +170,11 @@ def _routes(
     app.add_route("/readyz", ReadinessResource(lifecycle.readiness))
     version = {"name": "flight-price-api", "version": __version__}
     app.add_route("/version", ConstantResource(version))
-    app.add_route("/metrics", MetricsResource())
+    app.add_route("/metrics", MetricsResource(metrics))
     app.add_route("/openapi.json", OpenApiResource())
     app.add_route("/status.json", StatusResource(status))
     add_pages(app)
-    add_error_handlers(app)
+    add_error_handlers(app, metrics)
     return app
 
 
@@ -167,11 +191,11 @@ def _rules(settings: Settings, store: CheckedStore) -> Rules:
     )
 
 
-def _store(settings: Settings) -> CheckedStore:
+def _store(settings: Settings, metrics: Metrics) -> CheckedStore:
     if settings.in_memory:
-        return MemoryStore()
-    shared = RedisStore(settings.redis_url.get_secret_value())
-    return LayeredStore(shared, float(settings.cache_stale_ttl))
+        return MemoryStore(metrics)
+    shared = RedisStore(settings.redis_url.get_secret_value(), metrics)
+    return LayeredStore(shared, float(settings.cache_stale_ttl), metrics)
 
 
 def _connections(settings: Settings) -> httpx2.BaseTransport:

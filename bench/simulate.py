@@ -20,6 +20,7 @@ from api.services.cache.redis.redis_store import RedisStore
 from api.services.cache.requests import CacheRequest, FetchedValue
 from api.services.deadline import Deadline
 from api.services.prices import cache_key
+from api.telemetry.metrics import Metrics
 from bench.report import options, publish, table
 from bench.virtual_time import virtual_time
 from tests.support.servers.redis_server import RedisServer
@@ -70,7 +71,7 @@ def read_through_calls(workload: Workload) -> tuple[int, int]:
     """Return the numbers of requests and of upstream calls, including early refreshes."""
     calls = requests = 0
     with virtual_time() as clock:
-        store = MemoryStore(max_bytes=2**40, clock=clock.now)
+        store = MemoryStore(Metrics(), max_bytes=2**40, clock=clock.now)
         fleet = [ReadThrough(store, FETCH_TIMEOUT_SECONDS) for _ in range(workload.processes)]
 
         def fetch(_: Deadline) -> FetchedValue:
@@ -142,7 +143,7 @@ def bytes_per_entry(entries: int) -> tuple[float, float]:
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     with RedisServer() as server:
         client = server.client
-        store = RedisStore(server.url)
+        store = RedisStore(server.url, Metrics())
         before = client.info("memory")["used_memory"]
         codes = product(letters, repeat=3)
         for number, code in zip(range(entries), codes, strict=False):

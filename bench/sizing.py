@@ -12,6 +12,7 @@ from api.services.amadeus.pacing import interval
 from api.services.cache.memory_store import MemoryStore
 from api.settings import Settings
 from api.settings.environments import AMADEUS_RATES
+from api.telemetry.metrics import Metrics
 from bench.report import OPERATIONS, options, publish
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sandbox_server import SandboxServer
@@ -76,7 +77,7 @@ def _batches(names: Iterator[str]) -> Iterator[list[str]]:
 
 
 def _copy_capacity(body: bytes) -> int:
-    store = MemoryStore()
+    store = MemoryStore(Metrics())
     keys = [str(number) for number in range(100_000)]
     for key in keys:
         store.put(key, "", body, store.now(), 600, 3600)

@@ -15,9 +15,9 @@ from api.errors import (
     problem_of,
     retry_after_seconds,
 )
-from api.telemetry import metrics
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
+from api.telemetry.metrics import Metrics
 
 # Paths to suggest for an unknown path. The files that pages load are left out.
 PATHS: Final = (
@@ -46,38 +46,63 @@ _CODES = {
 }
 
 
-def add_error_handlers(app: falcon.App[Any, Any]) -> None:
+def add_error_handlers(app: falcon.App[Any, Any], metrics: Metrics) -> None:
     """Answer our own errors, Falcon's and unexpected ones with problem documents."""
+    handlers = _ErrorHandlers(metrics)
     app.resp_options.media_handlers[PROBLEM_MEDIA_TYPE] = JSON_LINES
     app.set_error_reporter(_report)
-    app.add_error_handler(Exception, _handle_unexpected)
-    app.add_error_handler(falcon.HTTPError, _handle_http_error)
-    app.add_error_handler(FlightPriceError, _handle_domain_error)
+    app.add_error_handler(Exception, handlers.handle_unexpected)
+    app.add_error_handler(falcon.HTTPError, handlers.handle_http_error)
+    app.add_error_handler(FlightPriceError, handlers.handle_domain_error)
 
 
-def _handle_domain_error(
-    req: falcon.Request, resp: falcon.Response, error: FlightPriceError, _params: object
-) -> None:
-    retry_after = retry_after_seconds(error)
-    if retry_after is not None:
-        resp.set_header("Retry-After", str(retry_after))
-    _write_response(resp, error.status, problem_of(error, req.context.request_id))
+class _ErrorHandlers:
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
+    def handle_domain_error(
+        self, req: falcon.Request, resp: falcon.Response, error: FlightPriceError, _params: object
+    ) -> None:
+        retry_after = retry_after_seconds(error)
+        if retry_after is not None:
+            resp.set_header("Retry-After", str(retry_after))
+        self._write_response(resp, error.status, problem_of(error, req.context.request_id))
 
-def _handle_http_error(
-    req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, _params: object
-) -> None:
-    status = HTTPStatus(error.status_code)
-    if error.headers:
-        resp.set_headers(error.headers)
-    detail = {
-        HTTPStatus.NOT_FOUND: _not_found_detail(req.path),
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{req.method} is not allowed for this path.",
-    }.get(status, error.description or status.description)
-    code = _CODES.get(status, "invalid-request")
-    _write_response(
-        resp, status, problem(status, code, status.phrase, detail, req.context.request_id)
-    )
+    def handle_http_error(
+        self, req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, _params: object
+    ) -> None:
+        status = HTTPStatus(error.status_code)
+        if error.headers:
+            resp.set_headers(error.headers)
+        detail = {
+            HTTPStatus.NOT_FOUND: _not_found_detail(req.path),
+            HTTPStatus.METHOD_NOT_ALLOWED: f"{req.method} is not allowed for this path.",
+        }.get(status, error.description or status.description)
+        code = _CODES.get(status, "invalid-request")
+        self._write_response(
+            resp, status, problem(status, code, status.phrase, detail, req.context.request_id)
+        )
+
+    def handle_unexpected(
+        self, req: falcon.Request, resp: falcon.Response, _error: Exception, _params: object
+    ) -> None:
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        detail = "Internal error. Search the log for this request_id."
+        self._write_response(
+            resp,
+            status,
+            problem(status, "internal-error", status.phrase, detail, req.context.request_id),
+        )
+
+    def _write_response(
+        self, resp: falcon.Response, status: HTTPStatus, document: dict[str, object]
+    ) -> None:
+        self._metrics.problem_answered(str(document["code"]))
+        resp.status = status
+        resp.content_type = PROBLEM_MEDIA_TYPE
+        resp.media = document
+        if resp.get_header("Cache-Control") is None:
+            resp.set_header("Cache-Control", "no-store")
 
 
 def _not_found_detail(path: str) -> str:
@@ -94,24 +119,3 @@ def _report(req: falcon.Request, error: Exception, params: object, handled: bool
     del req, params, handled
     if not isinstance(error, falcon.HTTPError | falcon.HTTPStatus | FlightPriceError):
         log.error(Event.HTTP_ERROR, exc_info=error)
-
-
-def _handle_unexpected(
-    req: falcon.Request, resp: falcon.Response, _error: Exception, _params: object
-) -> None:
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    detail = "Internal error. Search the log for this request_id."
-    _write_response(
-        resp,
-        status,
-        problem(status, "internal-error", status.phrase, detail, req.context.request_id),
-    )
-
-
-def _write_response(resp: falcon.Response, status: HTTPStatus, document: dict[str, object]) -> None:
-    metrics.problem_answered(str(document["code"]))
-    resp.status = status
-    resp.content_type = PROBLEM_MEDIA_TYPE
-    resp.media = document
-    if resp.get_header("Cache-Control") is None:
-        resp.set_header("Cache-Control", "no-store")

@@ -7,9 +7,9 @@ from random import getrandbits
 
 import falcon
 
-from api.telemetry import metrics
 from api.telemetry.events import Event
 from api.telemetry.logs import current_request_id, get_logger
+from api.telemetry.metrics import Metrics
 
 # Accepted from clients: safe in a header, in a log and in a shell.
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -21,6 +21,9 @@ log = get_logger()
 
 class RequestContext:
     """Middleware that gives each request an id and a log line."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         request_id = req.get_header("X-Request-ID")
@@ -38,7 +41,7 @@ class RequestContext:
         self, req: falcon.Request, resp: falcon.Response, resource: object, _succeeded: bool
     ) -> None:
         seconds = time.monotonic() - req.context.started
-        metrics.request_served(req.uri_template, req.method, resp.status_code, seconds)
+        self._metrics.request_served(req.uri_template, req.method, resp.status_code, seconds)
         line = {
             "method": req.method,
             "path": req.path,

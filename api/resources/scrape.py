@@ -5,7 +5,7 @@ from typing import Final
 import falcon
 
 from api.access.audience import Audience
-from api.telemetry import metrics
+from api.telemetry.metrics import Metrics
 
 OPEN_METRICS: Final = "application/openmetrics-text"
 
@@ -15,9 +15,14 @@ class MetricsResource:
 
     audience = Audience.OPERATORS
 
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         prefers = req.client_prefers((falcon.MEDIA_TEXT, OPEN_METRICS))
-        resp.data, resp.content_type = metrics.exposition(open_metrics=prefers == OPEN_METRICS)
+        resp.data, resp.content_type = self._metrics.exposition(
+            open_metrics=prefers == OPEN_METRICS
+        )
         resp.set_headers({"Cache-Control": "no-store", "Vary": "Accept"})
 
     on_head = on_get

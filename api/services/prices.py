@@ -11,14 +11,13 @@ from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, CacheResult, FetchedValue, Outcome
 from api.services.deadline import Deadline
 from api.services.fares import Fare
-from api.telemetry import metrics
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
+from api.telemetry.metrics import Metrics
 from api.telemetry.tracing import span
 
 # The body of an entry for a search without offers.
 NO_OFFERS: Final = b""
-_LOOKUPS: Final = {outcome: metrics.LOOKUPS.labels(outcome.value) for outcome in Outcome}
 
 log = get_logger()
 
@@ -48,13 +47,20 @@ class Prices:
     """Answers price queries. The body of an answer is a JSON document, or NO_OFFERS."""
 
     def __init__(
-        self, read_through: ReadThrough, fares: FareSource, provider: str, times: CacheTimes
+        self,
+        read_through: ReadThrough,
+        fares: FareSource,
+        provider: str,
+        times: CacheTimes,
+        metrics: Metrics,
     ) -> None:
         """Create the use case. provider: part of each cache key, so that providers share none."""
         self._read_through = read_through
         self._fares = fares
         self._provider = provider
         self._times = times
+        self._metrics = metrics
+        self._lookups = {outcome: metrics.lookups.labels(outcome.value) for outcome in Outcome}
 
     def cheapest(
         self, cache_request: CacheRequest, deadline: Deadline, *, forced: bool = False
@@ -70,10 +76,10 @@ class Prices:
                 )
             except UpstreamError as error:
                 rejected = isinstance(error, RejectedByAmadeus)
-                metrics.LOOKUPS.labels("rejected" if rejected else "error").inc()
+                self._metrics.lookups.labels("rejected" if rejected else "error").inc()
                 raise
             cache_span.set_attribute("cache.outcome", result.outcome.value)
-        _LOOKUPS[result.outcome].inc()
+        self._lookups[result.outcome].inc()
         return result
 
     def cache_request(self, query: PriceQuery) -> CacheRequest:
@@ -89,9 +95,9 @@ class Prices:
         def observe(event: Event, entry: Entry | None) -> None:
             write = log.warning if event is Event.CACHE_STALE_SERVED else log.info
             if event is Event.CACHE_COALESCED:
-                metrics.COALESCED.inc()
+                self._metrics.coalesced.inc()
             elif event is Event.CACHE_REFRESHED:
-                metrics.REFRESHES.inc()
+                self._metrics.refreshes.inc()
             write(event, **labels, **self._times_of(entry))
 
         stale_ttl = 0 if self._times.is_off else self._times.stale_ttl

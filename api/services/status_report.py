@@ -12,7 +12,7 @@ from api import __version__
 from api.services.amadeus.token_provider import REFRESH_FROM
 from api.services.lifecycle import Readiness
 from api.services.status_history import History, Point, Totals
-from api.telemetry import metrics
+from api.telemetry.metrics import Metrics
 
 # Statuses with which Amadeus answers a search: offers, an invalid search, or no offers.
 ANSWERED: Final = frozenset({"200", "400", "404"})
@@ -54,11 +54,6 @@ class MetricSnapshot:
         return sum(self.total("cache_lookups_total", outcome=outcome) for outcome in outcomes)
 
 
-def current_totals() -> Totals:
-    """Return the present totals of all workers."""
-    return MetricSnapshot(metrics.collect()).totals()
-
-
 class Status:
     """Builds the report from the workers' metrics, this worker's readiness and the history."""
 
@@ -67,17 +62,19 @@ class Status:
         environment: str,
         readiness: Callable[[], Readiness],
         history: History,
+        metrics: Metrics,
         *,
         uses_redis: bool,
     ) -> None:
         self._environment = environment
         self._readiness = readiness
         self._history = history
+        self._metrics = metrics
         self._uses_redis = uses_redis
 
     def report(self) -> dict[str, Any]:
         """Return all values on the page; durations and ages are in seconds."""
-        snapshot = MetricSnapshot(metrics.collect())
+        snapshot = MetricSnapshot(self._metrics.collect())
         points = [*self._history.points(), Point(time.monotonic(), snapshot.totals())]
         checks = _checks(snapshot, points)
         return {

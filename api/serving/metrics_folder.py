@@ -14,7 +14,6 @@ Only gunicorn.conf.py uses this module.
 import fcntl
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -64,12 +63,7 @@ def free_slot(taken: Iterable[int]) -> int:
 
 
 def take_slot(slot: int) -> None:
-    """Use the files of this slot. Call this in the worker before any metric is created.
-
-    Raises RuntimeError if there are metrics already: their counts would be lost.
-    """
-    if "api.telemetry.metrics" in sys.modules:
-        raise RuntimeError("api.telemetry.metrics must not be imported before the fork")
+    """Use the files of this slot for metrics that this process creates from now on."""
     values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
 
 

@@ -24,6 +24,7 @@ from api.serving.gunicorn_response import Response
 from api.serving.listener import SharingWorker
 from api.telemetry.events import Event
 from api.telemetry.logs import current_trace_id, get_logger
+from api.telemetry.metrics import Metrics
 
 # Names no product or version, which would lead to known vulnerabilities.
 SERVER: Final = "flight-price-api"
@@ -62,6 +63,8 @@ log = get_logger()
 
 class Worker(SharingWorker):
     """The worker class of this service."""
+
+    wsgi: Any  # an api.app.Application
 
     def run(self) -> None:
         wsgi.SERVER = SERVER  # type: ignore[attr-defined] # undocumented
@@ -104,8 +107,7 @@ class Worker(SharingWorker):
         else:
             status, code = HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error"
             log.error(Event.HTTP_ERROR, request_id=request_id, exc_info=exc)
-        from api.telemetry import metrics  # noqa: PLC0415 - the master must not import it
-
+        metrics: Metrics = self.wsgi.metrics
         metrics.request_served(None, "", status, 0)
         metrics.problem_answered(code)
         general = _DETAILS.get(status, f"{status.description or status.phrase}.")

@@ -4,8 +4,9 @@ Labels have few, fixed values: declared routes, methods, statuses and names of o
 Amadeus cannot choose a value, so paths and airports are never labels. Metrics that are counted for
 each hit are bound to their labels once, because the look-up costs more than counting.
 
-Under gunicorn each worker writes to files that all workers read (`api/serving/metrics_folder.py`).
-So every worker exports the metrics of all of them.
+`create_app` creates the metrics and passes them to the constructors of what counts. Under gunicorn
+each worker writes to files that all workers read (`api/serving/metrics_folder.py`). So every worker
+exports the metrics of all of them.
 """
 
 import os
@@ -27,7 +28,6 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from api import __version__
 from api.errors import CODES
 
-REGISTRY: Final = CollectorRegistry()
 # In seconds: from less than a hit takes to the default REQUEST_DEADLINE.
 REQUEST_BUCKETS: Final = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
@@ -38,201 +38,192 @@ WAIT_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _STATUSES: Final = frozenset(status.value for status in HTTPStatus)
 
-HTTP_REQUESTS: Final = Histogram(
-    "flight_price_http_request_duration_seconds",
-    "Duration of answered requests, by route, method and status.",
-    ["route", "method", "status"],
-    buckets=REQUEST_BUCKETS,
-    registry=REGISTRY,
-)
-PROBLEMS: Final = Counter(
-    "flight_price_problems_total",
-    "Problems answered, by code.",
-    ["code"],
-    registry=REGISTRY,
-)
-LAST_PROBLEM: Final = Gauge(
-    "flight_price_problem_last_timestamp_seconds",
-    "Time of the last problem with this code, in seconds since the epoch.",
-    ["code"],
-    multiprocess_mode="max",
-    registry=REGISTRY,
-)
-LOOKUPS: Final = Counter(
-    "flight_price_cache_lookups_total",
-    "Price queries that reached the cache, by outcome: the value of X-Cache, rejected or error.",
-    ["outcome"],
-    registry=REGISTRY,
-)
-READS: Final = Counter(
-    "flight_price_cache_reads_total",
-    "Reads of each cache layer, by kind (price or token) and result (found or absent).",
-    ["layer", "kind", "result"],
-    registry=REGISTRY,
-)
-COALESCED: Final = Counter(
-    "flight_price_cache_coalesced_total",
-    "Price queries that waited for the fetch of another one.",
-    registry=REGISTRY,
-)
-REFRESHES: Final = Counter(
-    "flight_price_cache_refreshes_total",
-    "Prices refreshed in the background before they expired.",
-    registry=REGISTRY,
-)
-REDIS_ERRORS: Final = Counter(
-    "flight_price_redis_errors_total",
-    "Redis commands that failed, by kind: timeout, connection or refusal.",
-    ["kind"],
-    registry=REGISTRY,
-)
-REDIS_DOWN: Final = Gauge(
-    "flight_price_redis_down_workers",
-    "Workers that currently work without Redis because it fails.",
-    multiprocess_mode="livesum",
-    registry=REGISTRY,
-)
-UPSTREAM_CALLS: Final = Histogram(
-    "flight_price_upstream_call_duration_seconds",
-    "Duration of calls to Amadeus, by call and status (or our code if no answer came).",
-    ["call", "status"],
-    buckets=UPSTREAM_BUCKETS,
-    registry=REGISTRY,
-)
-RETRIES: Final = Counter(
-    "flight_price_upstream_retries_total",
-    "Calls to Amadeus that were retried.",
-    registry=REGISTRY,
-)
-PACED: Final = Histogram(
-    "flight_price_upstream_paced_wait_seconds",
-    "Time that calls waited because of Amadeus's rate limit.",
-    buckets=WAIT_BUCKETS,
-    registry=REGISTRY,
-)
-BREAKER_OPEN: Final = Gauge(
-    "flight_price_breaker_open_workers",
-    "Workers whose circuit breaker is open because Amadeus failed too often.",
-    multiprocess_mode="livesum",
-    registry=REGISTRY,
-)
-BREAKER_OPENED: Final = Counter(
-    "flight_price_breaker_opened_total",
-    "Times that the circuit breaker of a worker opened.",
-    registry=REGISTRY,
-)
-TOKEN_FETCHED_AT: Final = Gauge(
-    "flight_price_token_fetched_timestamp_seconds",
-    "Time when the current access token was fetched, in seconds since the epoch; 0 without one.",
-    multiprocess_mode="livemostrecent",
-    registry=REGISTRY,
-)
-TOKEN_LIFE: Final = Gauge(
-    "flight_price_token_life_seconds",
-    "Seconds for which the current access token is used; refreshed after four fifths of them.",
-    multiprocess_mode="livemostrecent",
-    registry=REGISTRY,
-)
-TOKEN_FETCHES: Final = Counter(
-    "flight_price_token_fetches_total",
-    "Requests to Amadeus for an access token, by result: fetched or failed.",
-    ["result"],
-    registry=REGISTRY,
-)
-TOKENS_REJECTED: Final = Counter(
-    "flight_price_token_rejected_total",
-    "Calls that Amadeus rejected because of their access token.",
-    registry=REGISTRY,
-)
-WORKERS: Final = Gauge(
-    "flight_price_workers",
-    "Workers that are running.",
-    multiprocess_mode="livesum",
-    registry=REGISTRY,
-)
-BUILD: Final = Gauge(
-    "flight_price_build_info",
-    "Always 1; the labels are the version, the Python version and the Amadeus environment.",
-    ["version", "python", "environment"],
-    multiprocess_mode="livemax",
-    registry=REGISTRY,
-)
 
-# Create these series at the start, so that `rate()` sees their first increase.
-for _outcome in ("hit", "miss", "bypass", "stale", "rejected", "error"):
-    LOOKUPS.labels(_outcome)
-for _code in CODES:
-    PROBLEMS.labels(_code)
-UPSTREAM_CALLS.labels("search", "200")
-for _kind in ("timeout", "connection", "refusal"):
-    REDIS_ERRORS.labels(_kind)
-for _result in ("fetched", "failed"):
-    TOKEN_FETCHES.labels(_result)
+class Metrics:
+    """The metrics of one application. Each instance has a registry, and so counts, of its own."""
 
+    def __init__(self) -> None:
+        # The folder of all workers' files; None outside gunicorn.
+        path = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        self.folder = Path(path) if path else None
+        self._registry = registry = CollectorRegistry()
+        self.http_requests = Histogram(
+            "flight_price_http_request_duration_seconds",
+            "Duration of answered requests, by route, method and status.",
+            ["route", "method", "status"],
+            buckets=REQUEST_BUCKETS,
+            registry=registry,
+        )
+        self.problems = Counter(
+            "flight_price_problems_total",
+            "Problems answered, by code.",
+            ["code"],
+            registry=registry,
+        )
+        self.last_problem = Gauge(
+            "flight_price_problem_last_timestamp_seconds",
+            "Time of the last problem with this code, in seconds since the epoch.",
+            ["code"],
+            multiprocess_mode="max",
+            registry=registry,
+        )
+        self.lookups = Counter(
+            "flight_price_cache_lookups_total",
+            "Price queries that reached the cache, by outcome:"
+            " the value of X-Cache, rejected or error.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.reads = Counter(
+            "flight_price_cache_reads_total",
+            "Reads of each cache layer, by kind (price or token) and result (found or absent).",
+            ["layer", "kind", "result"],
+            registry=registry,
+        )
+        self.coalesced = Counter(
+            "flight_price_cache_coalesced_total",
+            "Price queries that waited for the fetch of another one.",
+            registry=registry,
+        )
+        self.refreshes = Counter(
+            "flight_price_cache_refreshes_total",
+            "Prices refreshed in the background before they expired.",
+            registry=registry,
+        )
+        self.redis_errors = Counter(
+            "flight_price_redis_errors_total",
+            "Redis commands that failed, by kind: timeout, connection or refusal.",
+            ["kind"],
+            registry=registry,
+        )
+        self.redis_down = Gauge(
+            "flight_price_redis_down_workers",
+            "Workers that currently work without Redis because it fails.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.upstream_calls = Histogram(
+            "flight_price_upstream_call_duration_seconds",
+            "Duration of calls to Amadeus, by call and status (or our code if no answer came).",
+            ["call", "status"],
+            buckets=UPSTREAM_BUCKETS,
+            registry=registry,
+        )
+        self.retries = Counter(
+            "flight_price_upstream_retries_total",
+            "Calls to Amadeus that were retried.",
+            registry=registry,
+        )
+        self.paced = Histogram(
+            "flight_price_upstream_paced_wait_seconds",
+            "Time that calls waited because of Amadeus's rate limit.",
+            buckets=WAIT_BUCKETS,
+            registry=registry,
+        )
+        self.breaker_open = Gauge(
+            "flight_price_breaker_open_workers",
+            "Workers whose circuit breaker is open because Amadeus failed too often.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.breaker_opened = Counter(
+            "flight_price_breaker_opened_total",
+            "Times that the circuit breaker of a worker opened.",
+            registry=registry,
+        )
+        self.token_fetched_at = Gauge(
+            "flight_price_token_fetched_timestamp_seconds",
+            "Time when the current access token was fetched,"
+            " in seconds since the epoch; 0 without one.",
+            multiprocess_mode="livemostrecent",
+            registry=registry,
+        )
+        self.token_life = Gauge(
+            "flight_price_token_life_seconds",
+            "Seconds for which the current access token is used;"
+            " refreshed after four fifths of them.",
+            multiprocess_mode="livemostrecent",
+            registry=registry,
+        )
+        self.token_fetches = Counter(
+            "flight_price_token_fetches_total",
+            "Requests to Amadeus for an access token, by result: fetched or failed.",
+            ["result"],
+            registry=registry,
+        )
+        self.tokens_rejected = Counter(
+            "flight_price_token_rejected_total",
+            "Calls that Amadeus rejected because of their access token.",
+            registry=registry,
+        )
+        self.workers = Gauge(
+            "flight_price_workers",
+            "Workers that are running.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.build = Gauge(
+            "flight_price_build_info",
+            "Always 1; the labels are the version, the Python version and the Amadeus environment.",
+            ["version", "python", "environment"],
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        # Create these series at the start, so that `rate()` sees their first increase.
+        for outcome in ("hit", "miss", "bypass", "stale", "rejected", "error"):
+            self.lookups.labels(outcome)
+        for code in CODES:
+            self.problems.labels(code)
+        self.upstream_calls.labels("search", "200")
+        for kind in ("timeout", "connection", "refusal"):
+            self.redis_errors.labels(kind)
+        for result in ("fetched", "failed"):
+            self.token_fetches.labels(result)
+        self._served = cache(self.http_requests.labels)
 
-def worker_started(environment: str) -> None:
-    """Record that this worker runs, and its Amadeus environment."""
-    WORKERS.set(1)
-    BUILD.labels(__version__, platform.python_version(), environment).set(1)
+    def worker_started(self, environment: str) -> None:
+        """Record that this worker runs, and its Amadeus environment."""
+        self.workers.set(1)
+        self.build.labels(__version__, platform.python_version(), environment).set(1)
 
+    def request_served(self, route: str | None, method: str, status: int, seconds: float) -> None:
+        """Record a response. `route` is the declared route; None for an unknown path."""
+        method = method if method in _METHODS else "other"
+        self._served(route or "unmatched", method, status).observe(seconds)
 
-def request_served(route: str | None, method: str, status: int, seconds: float) -> None:
-    """Record a response. `route` is the declared route; None for an unknown path."""
-    _served(route or "unmatched", method if method in _METHODS else "other", status).observe(
-        seconds
-    )
+    def problem_answered(self, code: str) -> None:
+        """Record a problem document and its code."""
+        self.problems.labels(code).inc()
+        self.last_problem.labels(code).set(time.time())
 
+    def called(self, call: str, status: int | str, seconds: float) -> None:
+        """Record a call to Amadeus. `status`: of its answer, or our code if there was none."""
+        if isinstance(status, int) and status not in _STATUSES:
+            status = "other"
+        self.upstream_calls.labels(call, status).observe(seconds)
 
-def problem_answered(code: str) -> None:
-    """Record a problem document and its code."""
-    PROBLEMS.labels(code).inc()
-    LAST_PROBLEM.labels(code).set(time.time())
+    def token_taken(self, fetched_at: float, life: float) -> None:
+        """Record the time (seconds since the epoch) and the life (seconds) of the token in use."""
+        self.token_fetched_at.set(fetched_at)
+        self.token_life.set(life)
 
+    def exposition(self, *, open_metrics: bool) -> tuple[bytes, str]:
+        """Return the metrics of all workers in OpenMetrics or Prometheus format, and its type."""
+        if open_metrics:
+            page: bytes = openmetrics.generate_latest(self._of_all_workers())  # type: ignore[no-untyped-call]
+            return page, openmetrics.CONTENT_TYPE_LATEST
+        return generate_latest(self._of_all_workers()), CONTENT_TYPE_PLAIN_0_0_4
 
-@cache
-def reads(layer: str, kind: str, *, found: bool) -> Counter:
-    """Return the counter of a layer's reads of prices or tokens, by whether they found an entry."""
-    return READS.labels(layer, kind, "found" if found else "absent")
+    def collect(self) -> list[Metric]:
+        """Return the metrics of all workers."""
+        return list(self._of_all_workers().collect())
 
-
-def called(call: str, status: int | str, seconds: float) -> None:
-    """Record a call to Amadeus. `status` is that of its answer, or our code if there was none."""
-    if isinstance(status, int) and status not in _STATUSES:
-        status = "other"
-    UPSTREAM_CALLS.labels(call, status).observe(seconds)
-
-
-def token_taken(fetched_at: float, life: float) -> None:
-    """Record the time (seconds since the epoch) and the life (seconds) of the token in use."""
-    TOKEN_FETCHED_AT.set(fetched_at)
-    TOKEN_LIFE.set(life)
-
-
-def folder() -> Path | None:
-    """Return the folder of the workers' metrics; None outside gunicorn."""
-    path = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    return Path(path) if path else None
-
-
-def exposition(*, open_metrics: bool) -> tuple[bytes, str]:
-    """Return the metrics of all workers in OpenMetrics or Prometheus format, and the media type."""
-    if open_metrics:
-        page: bytes = openmetrics.generate_latest(_of_all_workers())  # type: ignore[no-untyped-call]
-        return page, openmetrics.CONTENT_TYPE_LATEST
-    return generate_latest(_of_all_workers()), CONTENT_TYPE_PLAIN_0_0_4
-
-
-def collect() -> list[Metric]:
-    """Return the metrics of all workers."""
-    return list(_of_all_workers().collect())
-
-
-def _of_all_workers() -> CollectorRegistry:
-    if folder() is None:
-        return REGISTRY
-    registry = CollectorRegistry()
-    _Workers(registry)  # type: ignore[no-untyped-call]
-    return registry
+    def _of_all_workers(self) -> CollectorRegistry:
+        if self.folder is None:
+            return self._registry
+        registry = CollectorRegistry()
+        _Workers(registry, str(self.folder))  # type: ignore[no-untyped-call]
+        return registry
 
 
 class _Workers(MultiProcessCollector):
@@ -245,8 +236,3 @@ class _Workers(MultiProcessCollector):
                 if file.stat().st_size:
                     files.append(str(file))
         return self.merge(files)  # type: ignore[no-any-return, no-untyped-call]
-
-
-@cache
-def _served(route: str, method: str, status: int) -> Histogram:
-    return HTTP_REQUESTS.labels(route, method, status)

@@ -1,12 +1,19 @@
 """Reads /metrics as Prometheus does."""
 
+from typing import Any, Protocol
+
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from tests.support.servers.service import Service
+
+class Readable(Protocol):
+    """The service in another process or in this one."""
+
+    def get(self, path: str) -> Any:
+        """GET a path."""
 
 
-def samples(service: Service, name: str | None = None) -> list[Sample]:
+def samples(service: Readable, name: str | None = None) -> list[Sample]:
     """The samples that the service exports now, all or of one name."""
     response = service.get("/metrics")
     assert response.status_code == 200, response.text
@@ -18,7 +25,7 @@ def samples(service: Service, name: str | None = None) -> list[Sample]:
     ]
 
 
-def value(service: Service, name: str, **labels: str) -> float:
+def value(service: Readable, name: str, **labels: str) -> float:
     """The sum of the samples of that name with at least these labels."""
     return sum(
         sample.value
@@ -27,6 +34,6 @@ def value(service: Service, name: str, **labels: str) -> float:
     )
 
 
-def labels(service: Service, name: str, label: str) -> set[str]:
+def labels(service: Readable, name: str, label: str) -> set[str]:
     """All values of a label in the samples of that name."""
     return {sample.labels[label] for sample in samples(service, f"flight_price_{name}")}

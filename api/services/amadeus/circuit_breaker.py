@@ -7,9 +7,9 @@ from enum import StrEnum
 from typing import Final
 
 from api.errors import AmadeusUnavailable
-from api.telemetry import metrics
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
+from api.telemetry.metrics import Metrics
 
 FAILURES_TO_OPEN: Final = 10
 OPEN_SECONDS: Final = 5.0
@@ -38,8 +38,12 @@ class CircuitBreaker:
     """
 
     def __init__(
-        self, open_seconds: float = OPEN_SECONDS, clock: Callable[[], float] = time.monotonic
+        self,
+        metrics: Metrics,
+        open_seconds: float = OPEN_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._metrics = metrics
         self._open_seconds = open_seconds
         self._clock = clock
         self._lock = threading.Lock()
@@ -80,7 +84,7 @@ class CircuitBreaker:
         with self._lock:
             self._raise_if_open()
             self._is_probing = self._open_until is not None
-            metrics.BREAKER_OPEN.set(self._is_probing)
+            self._metrics.breaker_open.set(self._is_probing)
             return self._openings
 
     def record(self, health: UpstreamHealth) -> None:
@@ -101,11 +105,11 @@ class CircuitBreaker:
             is_open = self._failures >= FAILURES_TO_OPEN
             self._openings += is_open
             self._open_until = self._last_seen_at + self._open_seconds if is_open else None
-            metrics.BREAKER_OPEN.set(is_open)
+            self._metrics.breaker_open.set(is_open)
             if self._open_until is not None:
                 self._schedule_metric_reset(self._open_until)
         if is_open and not was_open:
-            metrics.BREAKER_OPENED.inc()
+            self._metrics.breaker_opened.inc()
             log.warning(
                 Event.AMADEUS_CIRCUIT_OPENED,
                 failures=FAILURES_TO_OPEN,
@@ -123,7 +127,7 @@ class CircuitBreaker:
     def _reset_metric(self, until: float) -> None:
         with self._lock:
             if self._open_until == until and not self._is_probing:
-                metrics.BREAKER_OPEN.set(0)
+                self._metrics.breaker_open.set(0)
 
     def _raise_if_open(self) -> None:
         if self._open_until is None:

@@ -6,9 +6,9 @@ from typing import Final
 from api.errors import AmadeusQuota, AmadeusUnavailable, dump_upstream_error
 from api.services.cache.store import Store
 from api.services.deadline import Deadline
-from api.telemetry import metrics
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
+from api.telemetry.metrics import Metrics
 
 # Up to this rate, Amadeus checks the time between calls: at ten a second, 100 ms. Above it,
 # Amadeus counts the calls of a second (docs/amadeus.md, section "Rate limits").
@@ -33,7 +33,12 @@ class Pacing:
     """Spaces calls evenly, which keeps limits per second and minimum intervals alike."""
 
     def __init__(
-        self, store: Store, account: str, calls_per_second: float | None, workers: int
+        self,
+        store: Store,
+        account: str,
+        calls_per_second: float | None,
+        workers: int,
+        metrics: Metrics,
     ) -> None:
         """Create the pacing of an account. calls_per_second: None for no limit.
 
@@ -44,6 +49,7 @@ class Pacing:
         self._quota_key = f"quota|{account}"
         self._interval = interval(calls_per_second) if calls_per_second else None
         self._workers = workers
+        self._metrics = metrics
 
     def await_turn(self, deadline: Deadline, call_seconds: float) -> None:
         """Wait for this caller's turn.
@@ -64,7 +70,7 @@ class Pacing:
                 "Too many searches are waiting for Amadeus's rate limit.", retry_after=wait
             )
         if wait > 0:
-            metrics.PACED.observe(wait)
+            self._metrics.paced.observe(wait)
             log.info(Event.AMADEUS_PACED, wait_ms=round(wait * 1000))
             time.sleep(wait)
             self._raise_if_quota_exhausted()  # an earlier call may have used it up meanwhile

@@ -16,9 +16,9 @@ from api.services.amadeus.replies import ErrorReply, Reply
 from api.services.amadeus.token_provider import TOKEN_PATH, TokenProvider
 from api.services.amadeus.transport import Call
 from api.services.deadline import Deadline, current_deadline
-from api.telemetry import metrics
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
+from api.telemetry.metrics import Metrics
 
 # The SDK asks for a new token when the present one has less than 10 s left. With zero it asks
 # before each call, so that only the token provider decides how long a token is used.
@@ -58,11 +58,15 @@ class SdkHttpAdapter:
     """
 
     def __init__(
-        self, token_provider: TokenProvider, search: Callable[[Call, Deadline], Reply]
+        self,
+        token_provider: TokenProvider,
+        search: Callable[[Call, Deadline], Reply],
+        metrics: Metrics,
     ) -> None:
         """Create the adapter. search: makes one search call."""
         self._token_provider = token_provider
         self._search = search
+        self._metrics = metrics
 
     def __call__(self, request: Request) -> SdkReply:
         deadline = current_deadline.get()
@@ -91,7 +95,7 @@ class SdkHttpAdapter:
                 self._token_provider.mark_accepted(token)
             if error is None or not error.wants_new_token or not replacements_left:
                 break
-            metrics.TOKENS_REJECTED.inc()
+            self._metrics.tokens_rejected.inc()
             log.warning(Event.TOKEN_REJECTED, code=error.code)
             token = self._token_provider.replace(token, deadline).value
         return reply

@@ -25,9 +25,9 @@ from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, FetchedValue
 from api.services.cache.store import Store
 from api.services.deadline import Deadline
-from api.telemetry import metrics
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
+from api.telemetry.metrics import Metrics
 
 TOKEN_PATH: Final = "/v1/security/oauth2/token"  # noqa: S105
 FETCH_SECONDS: Final = 5.0
@@ -91,6 +91,7 @@ class TokenProvider:
         call: Callable[[Call, Deadline], Reply],
         base_url: str,
         credentials: Credentials,
+        metrics: Metrics,
     ) -> None:
         """Create the provider. call: makes one token call."""
         self._store = store
@@ -98,6 +99,7 @@ class TokenProvider:
         self._call = call
         self._url = base_url + TOKEN_PATH
         self._credentials = credentials
+        self._metrics = metrics
         # 2 is the version of the encrypted format; replicas with other versions do not share it.
         account = f"2 {base_url} {credentials.client_id} {credentials.guest_office_id or ''}"
         key, name = _derive_key_and_name(credentials.client_secret, account)
@@ -162,7 +164,7 @@ class TokenProvider:
             if token.consecutive_rejections and self._store.now() < fetched_at + pause:
                 raise AmadeusMisconfigured("Amadeus rejected two access tokens in a row.")
             self._rejected, self._token = token, None
-            metrics.token_taken(0, 0)
+            self._metrics.token_taken(0, 0)
             self._store.drop(self._key, fetched_at)
         return self.token(deadline)
 
@@ -221,7 +223,7 @@ class TokenProvider:
             self._store.drop(self._key, entry.fetched_at)
             return None
         token = self._token = Token(body["access_token"], entry, body["repairs"])
-        metrics.token_taken(entry.fetched_at, entry.ttl)
+        self._metrics.token_taken(entry.fetched_at, entry.ttl)
         if token.value != self._last_fetched:
             age = round(self._store.now() - entry.fetched_at, 1)
             log.info(Event.TOKEN_SHARED, age=age, ttl=round(entry.ttl))
@@ -249,11 +251,11 @@ class TokenProvider:
             value, life = token_of(self._call(call, _bounded(deadline)))
         except UpstreamError as error:
             reason, url, hint = error.detail, self._url, _hint(error, self._url)
-            metrics.TOKEN_FETCHES.labels("failed").inc()
+            self._metrics.token_fetches.labels("failed").inc()
             log.error(Event.TOKEN_FAILED, code=error.code, reason=reason, url=url, hint=hint)  # noqa: TRY400
             raise
         self._last_fetched = value
-        metrics.TOKEN_FETCHES.labels("fetched").inc()
+        self._metrics.token_fetches.labels("fetched").inc()
         log.info(
             Event.TOKEN_FETCHED,
             expires_in=round(life),

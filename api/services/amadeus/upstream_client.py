@@ -14,9 +14,9 @@ from api.services.amadeus.replies import Reply
 from api.services.amadeus.transport import Call, Transport
 from api.services.deadline import Deadline
 from api.services.fares import cheapest_fare
-from api.telemetry import metrics
 from api.telemetry.events import Event
 from api.telemetry.logs import current_request_id, get_logger
+from api.telemetry.metrics import Metrics
 from api.telemetry.tracing import inject, span
 
 RETRY_JITTER_SECONDS: Final = (0.1, 0.4)
@@ -34,13 +34,19 @@ class UpstreamClient:
     """
 
     def __init__(
-        self, transport: Transport, pacing: Pacing, breaker: CircuitBreaker, timeout: float
+        self,
+        transport: Transport,
+        pacing: Pacing,
+        breaker: CircuitBreaker,
+        timeout: float,
+        metrics: Metrics,
     ) -> None:
         """Create the client. timeout: seconds that one attempt may take."""
         self._transport = transport
         self._pacing = pacing
         self._breaker = breaker
         self._timeout = timeout
+        self._metrics = metrics
         self._session = str(uuid.uuid4())
 
     def search(self, call: Call, deadline: Deadline) -> Reply:
@@ -51,7 +57,7 @@ class UpstreamClient:
             pause = (error.retry_after or 0.0) + uniform(*RETRY_JITTER_SECONDS)  # noqa: S311
             if not error.may_pass or deadline.remaining() < pause + MIN_RETRY_SECONDS:
                 raise
-            metrics.RETRIES.inc()
+            self._metrics.retries.inc()
             log.warning(Event.AMADEUS_RETRY, reason=error.detail, pause_ms=round(pause * 1000))
         time.sleep(pause)
         return self._guarded(call, deadline)
@@ -99,11 +105,11 @@ class UpstreamClient:
             if reply.error_reply is None:
                 check(reply)
         except UpstreamError as error:
-            metrics.called(kind, error.code, time.monotonic() - started)
+            self._metrics.called(kind, error.code, time.monotonic() - started)
             reason = f"{error.code}: {error.__cause__ or error.detail}"
             _log(log.warning, started, status, error=reason)
             raise
-        metrics.called(kind, reply.status, time.monotonic() - started)
+        self._metrics.called(kind, reply.status, time.monotonic() - started)
         if reply.error_reply is None:
             _log(log.info, started, reply.status)
         else:

@@ -21,9 +21,9 @@ from api.services.cache.memory_store import MemoryStore
 from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable, UnexpectedReply
 from api.services.cache.store import Store
 from api.services.slots import QueueTooLong
-from api.telemetry import metrics
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
+from api.telemetry.metrics import Metrics
 
 PROBE_SECONDS: Final = 0.5
 RESUBSCRIBE_SECONDS: Final = 0.2
@@ -38,14 +38,15 @@ log = get_logger()
 class LayeredStore:
     """Implements `CheckedStore`: reads the copy if it is coherent or Redis is down, else Redis."""
 
-    def __init__(self, shared: RedisStore, stale_ttl: float) -> None:
+    def __init__(self, shared: RedisStore, stale_ttl: float, metrics: Metrics) -> None:
         """Open no connection and start no thread; `start` does.
 
         stale_ttl: seconds for which the copy keeps an entry after its TTL.
         """
         self._shared = shared
         self._stale_ttl = stale_ttl
-        self._copy = MemoryStore(clock=shared.now)
+        self._metrics = metrics
+        self._copy = MemoryStore(metrics, clock=shared.now)
         self._lock = threading.Lock()
         self._is_down = False
         self._is_coherent = False
@@ -175,7 +176,7 @@ class LayeredStore:
             self._is_down = True
             self._checked_at = time.monotonic()
             self._mark_incoherent()
-        metrics.REDIS_DOWN.set(1)
+        self._metrics.redis_down.set(1)
         _log_unavailable(exc)
         threading.Thread(target=self._probe, name="redis-probe", daemon=True).start()
 
@@ -200,7 +201,7 @@ class LayeredStore:
                 self._shared.check()
                 self._share_unshared()
                 self._is_down = False
-                metrics.REDIS_DOWN.set(0)
+                self._metrics.redis_down.set(0)
                 log.info(Event.CACHE_RECOVERED, outage_s=round(self._shared.now() - since, 1))
                 return
 

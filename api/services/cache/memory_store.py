@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 from cachetools import LRUCache
@@ -23,7 +24,7 @@ from api.services.cache.lifetimes import (
     MARKER_SECONDS,
     marker_seconds,
 )
-from api.telemetry import metrics
+from api.telemetry.metrics import Metrics
 
 # Memory that a price entry and its key take in addition to the body.
 _OVERHEAD_BYTES: Final = 600
@@ -39,8 +40,12 @@ class MemoryStore:
     """Implements `CheckedStore` for one process; drops the least recently used entries."""
 
     def __init__(
-        self, max_bytes: int = 8 * 1024 * 1024, clock: Callable[[], float] = steady_time
+        self,
+        metrics: Metrics,
+        max_bytes: int = 8 * 1024 * 1024,
+        clock: Callable[[], float] = steady_time,
     ) -> None:
+        self._reads = cache(metrics.reads.labels)
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: LRUCache[str, tuple[Entry, float]] = LRUCache(
@@ -76,7 +81,8 @@ class MemoryStore:
     def get(self, key: str) -> Entry | None:
         with self._lock:
             entry = self._entry(key, self._clock())
-        metrics.reads("process", key.partition("|")[0], found=entry is not None).inc()
+        result = "absent" if entry is None else "found"
+        self._reads("process", key.partition("|")[0], result).inc()
         return entry
 
     def failure_marker(self, key: str) -> FailureMarker | None:

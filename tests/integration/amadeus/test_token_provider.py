@@ -13,6 +13,7 @@ from api.services.cache.read_through import ReadThrough
 from api.services.cache.redis import redis_store
 from api.services.cache.redis.redis_store import RedisStore
 from api.services.deadline import Deadline
+from api.telemetry.metrics import Metrics
 from tests.support.clients.crowd import ask_at_once
 from tests.support.clients.load import Load
 from tests.support.processes import eventually, free_port
@@ -130,12 +131,14 @@ def test_replica_with_a_wrong_clock_shares_the_token(
 
     def provider_on(store: LayeredStore) -> TokenProvider:
         reader, ours = ReadThrough(store, fetch_timeout=5), Credentials("id", "secret")
-        return TokenProvider(store, reader, lambda *_: replies.pop(), "https://x", ours)
+        return TokenProvider(store, reader, lambda *_: replies.pop(), "https://x", ours, Metrics())
 
-    with closing(LayeredStore(RedisStore(redis_server.url), 3600)) as store:
+    with closing(LayeredStore(RedisStore(redis_server.url, Metrics()), 3600, Metrics())) as store:
         right = provider_on(store)
         monkeypatch.setattr(redis_store, "steady_time", lambda: time.time() + hours * 3600)
-        with closing(LayeredStore(RedisStore(redis_server.url), 3600)) as another:
+        with closing(
+            LayeredStore(RedisStore(redis_server.url, Metrics()), 3600, Metrics())
+        ) as another:
             wrong = provider_on(another)
             for provider in (wrong, right, wrong):
                 assert provider.token(Deadline(5)).value == "the-token"

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from api.services.cache.redis.redis_store import RedisStore
+from api.telemetry.metrics import Metrics
 from tests.support.servers.redis_server import RedisServer
 from tests.support.stories import READERS, Clock, Story, played, shorten_waits
 
@@ -21,7 +22,7 @@ def test_read_through_rule_holds_with_redis(
     with ExitStack() as stores:
 
         def open_store() -> RedisStore:
-            return stores.enter_context(closing(RedisStore(redis_server.url)))
+            return stores.enter_context(closing(RedisStore(redis_server.url, Metrics())))
 
         def begin() -> Story:
             redis_server.client.flushall()

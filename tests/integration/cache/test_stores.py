@@ -35,6 +35,7 @@ from api.services.cache.redis.redis_store import RedisStore
 from api.services.cache.requests import CacheRequest, FetchedValue
 from api.services.cache.store import Store
 from api.services.deadline import Deadline
+from api.telemetry.metrics import Metrics
 from tests.support.processes import eventually, free_port
 from tests.support.servers.redis_server import RedisServer
 
@@ -44,14 +45,14 @@ ERROR = dump_upstream_error(AmadeusTimeout("too late"))
 @pytest.fixture(params=["memory", "redis", "layered"])
 def store(request: pytest.FixtureRequest, redis_server: RedisServer) -> Iterator[Store]:
     if request.param == "memory":
-        yield MemoryStore()
+        yield MemoryStore(Metrics())
         return
-    shared = RedisStore(redis_server.url)
+    shared = RedisStore(redis_server.url, Metrics())
     if request.param == "redis":
         yield shared
         shared.close()
         return
-    layered = LayeredStore(shared, 3600)
+    layered = LayeredStore(shared, 3600, Metrics())
     layered.start()
     yield layered
     layered.close()
@@ -259,18 +260,18 @@ def test_pacing_turn_that_comes_too_late_is_not_taken(store: MemoryStore) -> Non
 
 def test_pacing_turns_from_the_future_delay_no_call() -> None:
     times = [1_800_000_000.0]
-    store = MemoryStore(clock=lambda: times[-1])
+    store = MemoryStore(Metrics(), clock=lambda: times[-1])
     assert store.take_turn("pace", 1.0, 10, 1) == (0, 1)
     times.append(times[0] - 3600)
     assert [store.take_turn("pace", 1.0, 10, 1)[0] for _ in range(3)] == [0, 1, 2]
 
 
 def test_worker_without_redis_takes_its_share_of_the_pacing_turns() -> None:
-    assert_turns_apart(MemoryStore(), [0, 4, 8], worker_count=4)
+    assert_turns_apart(MemoryStore(Metrics()), [0, 4, 8], worker_count=4)
 
 
 def test_closed_store_reports_no_outage() -> None:
-    store = LayeredStore(RedisStore(f"redis://127.0.0.1:{free_port()}"), 3600)
+    store = LayeredStore(RedisStore(f"redis://127.0.0.1:{free_port()}", Metrics()), 3600, Metrics())
     store.close()
     with structlog.testing.capture_logs() as said:
         assert store.get("key") is None
@@ -278,7 +279,7 @@ def test_closed_store_reports_no_outage() -> None:
 
 
 def test_lock_is_released_when_outage_entries_are_shared(redis_server: RedisServer) -> None:
-    store = LayeredStore(RedisStore(redis_server.url), stale_ttl=60)
+    store = LayeredStore(RedisStore(redis_server.url, Metrics()), 60, Metrics())
     store.start()
     acquired = acquire(store)
     redis_server.client.replicaof("127.0.0.1", "1")  # a replica refuses writes
@@ -292,11 +293,11 @@ def test_lock_is_released_when_outage_entries_are_shared(redis_server: RedisServ
 def test_replica_with_a_slow_clock_serves_no_expired_entry_at_start(
     redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with closing(RedisStore(redis_server.url)) as right:
+    with closing(RedisStore(redis_server.url, Metrics())) as right:
         right.put("key", "", b"expired", right.time() - 10, 5, 60)
     monkeypatch.setattr(redis_store, "steady_time", lambda: time.time() - 1800)
     request = CacheRequest("key", lambda _: FetchedValue(b"new", 600), lambda *_: None)
-    with closing(RedisStore(redis_server.url)) as slow:
+    with closing(RedisStore(redis_server.url, Metrics())) as slow:
         result = ReadThrough(slow, fetch_timeout=5).read(request, Deadline(5))
     assert result.entry.body == b"new"
 
@@ -307,7 +308,7 @@ def test_lock_and_marker_from_the_future_are_ignored(
     marker = b"1 %.6f 0.000000 1\n" % (time.time() + 3600) + ERROR
     redis_server.client.set(marker_key("key"), marker, ex=3600)
     redis_server.client.set(lock_key("key"), "the dead", ex=3600)
-    with closing(RedisStore(redis_server.url)) as store:
+    with closing(RedisStore(redis_server.url, Metrics())) as store:
         assert store.failure_marker("key") is None
         assert isinstance(claim(store, "me"), LockAcquired)
 
@@ -323,7 +324,7 @@ def test_scripts_and_python_recognise_the_same_values(
     redis_server: RedisServer, place: int
 ) -> None:
     kinds = ((entry_key("key"), unpack_entry), (marker_key("key"), unpack_marker))
-    with closing(RedisStore(redis_server.url)) as store:
+    with closing(RedisStore(redis_server.url, Metrics())) as store:
         for number, (key, unpack) in product(ODD_NUMBERS, kinds):
             numbers = ["1.0", "2.0", "3.0"]
             numbers[place] = number
@@ -339,12 +340,12 @@ def test_foreign_value_in_the_pacing_key_delays_no_call(
     redis_server: RedisServer, wrong: str
 ) -> None:
     redis_server.client.set(turn_key("pace"), wrong)
-    with closing(RedisStore(redis_server.url)) as store:
+    with closing(RedisStore(redis_server.url, Metrics())) as store:
         assert store.take_turn("pace", 1.0, 10, 1) == (0, 1)
 
 
 def test_foreign_value_in_the_failure_marker_key_is_deleted(redis_server: RedisServer) -> None:
     redis_server.client.set(marker_key("key"), b"1 1.0 inf 1\n" + ERROR)
-    with closing(RedisStore(redis_server.url)) as store:
+    with closing(RedisStore(redis_server.url, Metrics())) as store:
         assert store.failure_marker("key") is None
     assert not redis_server.client.exists(marker_key("key"))

@@ -10,6 +10,7 @@ from api.services.cache import memory_store
 from api.services.cache.entries import Entry
 from api.services.cache.layered_store import LayeredStore
 from api.services.cache.redis.redis_store import RedisStore
+from api.telemetry.metrics import Metrics
 from tests.support.processes import eventually
 from tests.support.servers.redis_server import RedisServer
 
@@ -49,12 +50,12 @@ def server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def shared(server: RedisServer) -> EventfulRedis:
-    return EventfulRedis(server.url)
+    return EventfulRedis(server.url, Metrics())
 
 
 @pytest.fixture
 def store(shared: EventfulRedis) -> Iterator[LayeredStore]:
-    store = LayeredStore(shared, STALE_TTL)
+    store = LayeredStore(shared, STALE_TTL, Metrics())
     store.start()
     yield store
     store.close()
@@ -80,7 +81,7 @@ def test_late_reply_does_not_overwrite_a_newer_price(
         shared.meanwhile = lambda: None
         lost = subscriptions(server)
         server.client.client_kill_filter(_type="pubsub")
-        with closing(RedisStore(server.url)) as another:
+        with closing(RedisStore(server.url, Metrics())) as another:
             another.put("key", "", b"newer", now + 0.1, 600, 60)
         eventually(lambda: subscriptions(server) - lost)
         eventually(lambda: answers_itself(store, server))
@@ -113,7 +114,7 @@ def test_success_removes_an_earlier_failure_in_an_outage_too(
 def test_redis_is_used_again_after_an_unexpected_error(
     shared: EventfulRedis, server: RedisServer
 ) -> None:
-    with closing(LayeredStore(shared, 3600)) as store:
+    with closing(LayeredStore(shared, 3600, Metrics())) as store:
 
         def has_recovered() -> bool:
             return not shared.failing_checks and store.is_up and answers_itself(store, server)

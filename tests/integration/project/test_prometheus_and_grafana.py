@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
-from api.telemetry import metrics
+from api.telemetry.metrics import Metrics
 from tests.support.clients import plain_http
 from tests.support.processes import eventually, free_port
 from tests.support.servers.service import Service
@@ -36,7 +36,7 @@ def exported() -> set[str]:
     """The names of all series."""
     families = [
         family
-        for metric in vars(metrics).values()
+        for metric in vars(Metrics()).values()
         if isinstance(metric, MetricWrapperBase)
         for family in metric.describe()
     ]

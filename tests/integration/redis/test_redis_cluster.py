@@ -14,6 +14,7 @@ from api.services.cache.redis import cluster
 from api.services.cache.redis.connections import connections_to
 from api.services.cache.redis.encoding import entry_key
 from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable
+from api.telemetry.metrics import Metrics
 from tests.support.processes import eventually
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.redis_topology import RedisCluster
@@ -39,7 +40,7 @@ def servers(_shared_cluster: RedisCluster) -> RedisCluster:
 
 @pytest.fixture
 def store(servers: RedisCluster) -> Iterator[RedisStore]:
-    with closing(RedisStore(servers.url)) as store:
+    with closing(RedisStore(servers.url, Metrics())) as store:
         store.check()
         yield store
 
@@ -143,7 +144,7 @@ def test_node_that_left_the_cluster_is_reported_as_cut_off(servers: RedisCluster
 
 def test_unreachable_cluster_error_gives_the_reason() -> None:
     with (
-        closing(RedisStore("redis+cluster://127.0.0.1:1")) as store,
+        closing(RedisStore("redis+cluster://127.0.0.1:1", Metrics())) as store,
         pytest.raises(StoreUnavailable, match=r"no node of the cluster answers: .*refused"),
     ):
         store.check()
@@ -152,7 +153,7 @@ def test_unreachable_cluster_error_gives_the_reason() -> None:
 def test_server_outside_cluster_mode_is_reported_as_such(redis_server: RedisServer) -> None:
     url = redis_server.url.replace("redis://", "redis+cluster://")
     with (
-        closing(RedisStore(url)) as store,
+        closing(RedisStore(url, Metrics())) as store,
         pytest.raises(StoreUnavailable, match="cluster support disabled"),
     ):
         store.check()

@@ -10,6 +10,7 @@ import pytest
 from falcon.testing import Result
 
 from api.services.cache.memory_store import MemoryStore
+from api.telemetry.metrics import Metrics
 from tests.support.clients.in_process import LocalService
 from tests.support.servers.service import some_day
 
@@ -31,7 +32,7 @@ def limited() -> Iterator[LocalService]:
     """A service with rate limits."""
     limits: dict[str, Any] = {"client_rate_limit": 3, "nocache_rate_limit": 1, "web_concurrency": 1}
     now = time.time()
-    store = MemoryStore(clock=lambda: now)  # makes Retry-After exact
+    store = MemoryStore(Metrics(), clock=lambda: now)  # makes Retry-After exact
     with LocalService(store=store, operator_keys=OPERATOR, **limits) as service:
         yield service
 

@@ -12,6 +12,7 @@ from api.access.rate_limit import ClientRateLimit
 from api.http.error_handlers import add_error_handlers
 from api.http.request_context import RequestContext
 from api.services.cache.memory_store import MemoryStore
+from api.telemetry.metrics import Metrics
 
 CLIENT_KEY, OPERATOR_KEY = "the-key-of-a-client", "the-key-of-an-operator"
 
@@ -32,13 +33,14 @@ class OperatorResource(SilentResource):
 
 
 def client_of(*, keys: bool, per_minute: int | None = None) -> TestClient:
-    store = MemoryStore()
+    metrics = Metrics()
+    store = MemoryStore(metrics)
     rate_limit = ClientRateLimit(store, "client", per_minute, 1) if per_minute else None
     client_keys = Keys.parse(CLIENT_KEY) if keys else Keys()
     rules = Rules(client_keys, Keys.parse(OPERATOR_KEY), rate_limit, None, Proxies())
-    app = falcon.App(middleware=[RequestContext()])
+    app = falcon.App(middleware=[RequestContext(metrics)])
     app.add_middleware(Gate(rules))
-    add_error_handlers(app)
+    add_error_handlers(app, metrics)
     app.add_route("/new", SilentResource())
     app.add_route("/open", OpenResource())
     app.add_route("/operator", OperatorResource())

@@ -4,6 +4,7 @@ import pytest
 
 from api.access.rate_limit import ClientRateLimit
 from api.services.cache.memory_store import MemoryStore
+from api.telemetry.metrics import Metrics
 
 
 class Clock:
@@ -20,7 +21,7 @@ def clock() -> Clock:
 
 
 def rate_limit(clock: Clock, per_minute: int, workers: int = 1) -> ClientRateLimit:
-    return ClientRateLimit(MemoryStore(clock=clock), "client", per_minute, workers)
+    return ClientRateLimit(MemoryStore(Metrics(), clock=clock), "client", per_minute, workers)
 
 
 def granted(limit: ClientRateLimit, client: str, times: int) -> int:

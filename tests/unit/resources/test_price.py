@@ -10,6 +10,7 @@ import pytest
 
 from api.services.amadeus import replies
 from api.services.cache.memory_store import MemoryStore
+from api.telemetry.metrics import Metrics
 from tests.support.clients.in_process import LocalService
 from tests.support.servers.service import some_day
 
@@ -209,7 +210,7 @@ def test_valid_request_id_is_echoed_and_an_invalid_one_replaced(service: LocalSe
 
 
 def test_cache_control_of_a_price_stays_constant_while_its_age_grows(clock: Clock) -> None:
-    with LocalService(store=MemoryStore(clock=clock)) as service:
+    with LocalService(store=MemoryStore(Metrics(), clock=clock)) as service:
         service.price()
         clock.ahead = 9
 
@@ -223,7 +224,7 @@ def test_cache_control_of_a_price_stays_constant_while_its_age_grows(clock: Cloc
 
 def test_empty_results_and_prices_have_their_own_lifetimes(clock: Clock) -> None:
     lives = {"cache_ttl": 600, "cache_empty_ttl": 1}
-    with LocalService(store=MemoryStore(clock=clock), **lives) as service:
+    with LocalService(store=MemoryStore(Metrics(), clock=clock), **lives) as service:
         service.fault("search", "empty_list", count=1)
         assert service.price().status_code == service.price().status_code == 404
         clock.ahead = 2
@@ -235,7 +236,7 @@ def test_empty_results_and_prices_have_their_own_lifetimes(clock: Clock) -> None
 
 
 def test_failed_fetch_is_answered_with_the_stale_price_and_marked_as_such(clock: Clock) -> None:
-    with LocalService(store=MemoryStore(clock=clock), cache_ttl=1) as service:
+    with LocalService(store=MemoryStore(Metrics(), clock=clock), cache_ttl=1) as service:
         price = service.price()
         service.fault("search", "html", "503")
         clock.ahead = 2

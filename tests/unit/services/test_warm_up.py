@@ -16,6 +16,7 @@ from api.services.deadline import Deadline
 from api.services.lifecycle import Lifecycle
 from api.services.status_history import History, Totals
 from api.telemetry.events import Event
+from api.telemetry.metrics import Metrics
 from tests.support.processes import eventually
 
 
@@ -32,21 +33,21 @@ class StoreWithOneError(MemoryStore):
 
 
 def test_token_is_fetched_even_after_an_unexpected_warm_up_error() -> None:
-    store, token = StoreWithOneError(), b'{"access_token": "token", "expires_in": 1799}'
+    store, token = StoreWithOneError(Metrics()), b'{"access_token": "token", "expires_in": 1799}'
     reader = ReadThrough(store, fetch_timeout=5)
     reply = Reply(200, "application/json", token)
     provider = TokenProvider(
-        store, reader, lambda *_: reply, "https://x", Credentials("id", "secret")
+        store, reader, lambda *_: reply, "https://x", Credentials("id", "secret"), Metrics()
     )
     history = History(None, Totals)
-    worker = Lifecycle(store, reader, provider, CircuitBreaker(), history, lambda: None)
+    worker = Lifecycle(store, reader, provider, CircuitBreaker(Metrics()), history, lambda: None)
     worker.warm_up()
     eventually(lambda: worker.readiness().status == "ready")
     worker.stop()
 
 
 def test_stop_during_the_warm_up_logs_no_error() -> None:
-    store = MemoryStore()
+    store = MemoryStore(Metrics())
     reader, history = ReadThrough(store, fetch_timeout=5), History(None, Totals)
     transport = Transport(httpx2.MockTransport(lambda _: httpx2.Response(200)))
     asked, goes_on = threading.Event(), threading.Event()
@@ -56,8 +57,10 @@ def test_stop_during_the_warm_up_logs_no_error() -> None:
         goes_on.wait(5)
         return transport.send(call, 5)
 
-    provider = TokenProvider(store, reader, fetch, "https://x", Credentials("id", "secret"))
-    worker = Lifecycle(store, reader, provider, CircuitBreaker(), history, transport.close)
+    provider = TokenProvider(
+        store, reader, fetch, "https://x", Credentials("id", "secret"), Metrics()
+    )
+    worker = Lifecycle(store, reader, provider, CircuitBreaker(Metrics()), history, transport.close)
     with structlog.testing.capture_logs() as said:
         worker.warm_up()
         assert asked.wait(5)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any, Final, TypeVar
 
@@ -32,7 +32,7 @@ from api.services.cache.redis import encoding
 from api.services.cache.redis.connections import MAX_CALLS, connections_to
 from api.services.deadline import within
 from api.services.slots import Slots
-from api.telemetry import metrics
+from api.telemetry.metrics import Metrics
 
 SCRIPTS: Final = ("claim", "put", "fail", "renew", "release", "drop", "take_turn")
 # Time limit of a call, including a new connection if there is none.
@@ -65,8 +65,10 @@ class RedisStore:
     many requests cannot delay the renewal of a lock; MAX_FETCHES limits its length.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, metrics: Metrics) -> None:
         """Open no connection yet. url: a value of REDIS_URL."""
+        self._reads = cache(metrics.reads.labels)
+        self._errors = metrics.redis_errors
         self._connections = connections_to(url)
         self._clock = _RedisClock()
         self._is_closed = False
@@ -140,7 +142,8 @@ class RedisStore:
         if self._clock.is_due():
             self.time()
         entry = self._read(encoding.entry_key(key), encoding.unpack_entry)
-        metrics.reads("redis", key.partition("|")[0], found=entry is not None).inc()
+        result = "absent" if entry is None else "found"
+        self._reads("redis", key.partition("|")[0], result).inc()
         if entry is not None and entry.fetched_at > self.now() + CLOCK_TOLERANCE_SECONDS:
             return None
         return entry
@@ -308,14 +311,14 @@ class RedisStore:
         except redis.ResponseError as exc:
             if str(exc).startswith("WRONGTYPE"):
                 raise _WrongType from exc
-            metrics.REDIS_ERRORS.labels("refusal").inc()
+            self._errors.labels("refusal").inc()
             raise StoreUnavailable(_reason(exc)) from exc
         except (redis.RedisError, OSError) as exc:
             timed_out = isinstance(exc, redis.TimeoutError | TimeoutError)
-            metrics.REDIS_ERRORS.labels("timeout" if timed_out else "connection").inc()
+            self._errors.labels("timeout" if timed_out else "connection").inc()
             raise StoreUnavailable(_reason(exc)) from exc
         except MALFORMED_REPLY as exc:
-            metrics.REDIS_ERRORS.labels("connection").inc()
+            self._errors.labels("connection").inc()
             raise UnexpectedReply(_reason(exc)) from exc
         finally:
             if self._is_closed:  # closed during the call, which may have opened a new connection

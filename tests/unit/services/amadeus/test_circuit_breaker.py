@@ -1,8 +1,5 @@
 """The circuit breaker holds calls back after failures, and lets one call at a time probe."""
 
-import threading
-from collections.abc import Iterator
-
 import pytest
 
 from api.errors import AmadeusUnavailable
@@ -13,7 +10,7 @@ from api.services.amadeus.circuit_breaker import (
     CircuitBreaker,
     UpstreamHealth,
 )
-from api.telemetry import metrics
+from api.telemetry.metrics import Metrics
 from tests.support.processes import eventually
 
 
@@ -33,13 +30,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def closed(clock: Clock) -> Iterator[CircuitBreaker]:
-    yield CircuitBreaker(clock=clock)
-    # All breakers of a process share one metric, so it is reset before the next test.
-    for thread in threading.enumerate():
-        if isinstance(thread, threading.Timer):
-            thread.cancel()
-    metrics.BREAKER_OPEN.set(0)
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+def closed(clock: Clock, metrics: Metrics) -> CircuitBreaker:
+    return CircuitBreaker(metrics, clock=clock)
 
 
 @pytest.fixture
@@ -53,8 +50,8 @@ def fail(breaker: CircuitBreaker) -> CircuitBreaker:
     return breaker
 
 
-def open_workers() -> float:
-    (family,) = metrics.BREAKER_OPEN.collect()
+def open_workers(metrics: Metrics) -> float:
+    (family,) = metrics.breaker_open.collect()
     return family.samples[0].value
 
 
@@ -92,24 +89,23 @@ def test_open_circuit_reports_when_to_retry(opened: CircuitBreaker, clock: Clock
     assert refused.value.retry_after == OPEN_SECONDS - 2
 
 
-def test_circuit_metric_shows_the_end_of_the_open_time_without_calls() -> None:
-    breaker = fail(CircuitBreaker(open_seconds=0.5))
-    assert open_workers() == 1
+def test_circuit_metric_shows_the_end_of_the_open_time_without_calls(metrics: Metrics) -> None:
+    breaker = fail(CircuitBreaker(metrics, open_seconds=0.5))
+    assert open_workers(metrics) == 1
 
-    eventually(lambda: open_workers() == 0)
+    eventually(lambda: open_workers(metrics) == 0)
 
     assert breaker.health is UpstreamHealth.FAILING
     assert admits(breaker)
-    metrics.BREAKER_OPEN.set(0)
 
 
 def test_circuit_metric_shows_open_while_a_call_probes(
-    opened: CircuitBreaker, clock: Clock
+    opened: CircuitBreaker, clock: Clock, metrics: Metrics
 ) -> None:
     clock.now += OPEN_SECONDS
     opened.admit()
 
-    assert open_workers() == 1
+    assert open_workers(metrics) == 1
 
 
 def test_upstream_health_is_ok_once_failures_are_outdated(

@@ -9,6 +9,7 @@ from api.services.amadeus.transport import Call
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.deadline import Deadline
+from api.telemetry.metrics import Metrics
 
 MISCONFIGURED, BAD_ANSWER = "amadeus-misconfigured", "amadeus-bad-answer"
 REFUSALS: dict[str, tuple[Reply | UpstreamError, str]] = {
@@ -35,10 +36,10 @@ def test_refused_credentials_cause_six_token_calls_in_the_first_minute(error_rep
             raise reply
         return reply
 
-    store = MemoryStore(clock=lambda: 1_800_000_000 + now)
+    store = MemoryStore(Metrics(), clock=lambda: 1_800_000_000 + now)
     credentials = Credentials("id", "of another host")
     provider = TokenProvider(
-        store, ReadThrough(store, fetch_timeout=5), call, "https://x", credentials
+        store, ReadThrough(store, fetch_timeout=5), call, "https://x", credentials, Metrics()
     )
     while now < 60:
         with pytest.raises(UpstreamError) as failed:
@@ -58,12 +59,12 @@ def test_corrected_secret_is_tried_immediately() -> None:
             return Reply(200, "application/json", b'{"access_token": "t", "expires_in": 1799}')
         return Reply(401, "application/json", b"{}")
 
-    store = MemoryStore()
+    store = MemoryStore(Metrics())
 
     def provider(secret: str) -> TokenProvider:
         credentials = Credentials("id", secret)
         return TokenProvider(
-            store, ReadThrough(store, fetch_timeout=5), call, "https://x", credentials
+            store, ReadThrough(store, fetch_timeout=5), call, "https://x", credentials, Metrics()
         )
 
     with pytest.raises(AmadeusMisconfigured):
@@ -90,10 +91,10 @@ def test_token_with_an_odd_lifetime_causes_few_calls_in_the_first_minute(
         called_at.append(now)
         return Reply(200, "application/json", f'{{"access_token": "t"{expires_in}}}'.encode())
 
-    store = MemoryStore(clock=lambda: 1_800_000_000 + now)
+    store = MemoryStore(Metrics(), clock=lambda: 1_800_000_000 + now)
     credentials = Credentials("id", "secret")
     provider = TokenProvider(
-        store, ReadThrough(store, fetch_timeout=5), call, "https://x", credentials
+        store, ReadThrough(store, fetch_timeout=5), call, "https://x", credentials, Metrics()
     )
     while now < 60:
         assert provider.token(Deadline(5)).value == "t"

@@ -20,7 +20,7 @@ from api.services.cache.entries import Entry
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.deadline import Deadline, current_deadline
-from api.telemetry import metrics
+from api.telemetry.metrics import Metrics
 
 OURS = Credentials("id", "secret")
 
@@ -55,7 +55,9 @@ class KeyedStore(MemoryStore):
 def provider_on(
     store: MemoryStore, call: Callable[[Call, Deadline], Reply], credentials: Credentials = OURS
 ) -> TokenProvider:
-    return TokenProvider(store, ReadThrough(store, fetch_timeout=5), call, "https://x", credentials)
+    return TokenProvider(
+        store, ReadThrough(store, fetch_timeout=5), call, "https://x", credentials, Metrics()
+    )
 
 
 def token_reply(number: int) -> Reply:
@@ -73,7 +75,7 @@ def test_concurrent_caller_waits_for_replacement_token() -> None:
             go_on.wait(5)
         return token_reply(number)
 
-    provider = provider_on(LateStore(), call)
+    provider = provider_on(LateStore(Metrics()), call)
     rejected = provider.token(Deadline(5)).value
     with ThreadPoolExecutor() as threads:
         first = threads.submit(provider.replace, rejected, Deadline(5))
@@ -85,7 +87,7 @@ def test_concurrent_caller_waits_for_replacement_token() -> None:
 
 
 def test_successor_of_a_rejected_token_is_kept() -> None:
-    numbers, store = count(1), BusyStore()
+    numbers, store = count(1), BusyStore(Metrics())
     provider = provider_on(store, lambda *_: token_reply(next(numbers)))
     rejected = provider.token(Deadline(5)).value
     store.meanwhile = lambda: provider.replace(rejected, Deadline(5))
@@ -102,7 +104,7 @@ def test_upstream_that_rejects_every_token_is_called_with_growing_pauses() -> No
         called_after.append(int(now))
         return token_reply(len(called_after))
 
-    provider = provider_on(MemoryStore(clock=lambda: 1_800_000_000 + now), call)
+    provider = provider_on(MemoryStore(Metrics(), clock=lambda: 1_800_000_000 + now), call)
     while now < 200:
         token = provider.token(Deadline(5)).value
         with suppress(AmadeusMisconfigured):
@@ -114,7 +116,7 @@ def test_upstream_that_rejects_every_token_is_called_with_growing_pauses() -> No
 
 def test_replacement_that_is_revoked_as_well_is_replaced_once_more() -> None:
     """Replicas that could not share a token have one each, and Amadeus may revoke both."""
-    numbers, store = count(1), KeyedStore()
+    numbers, store = count(1), KeyedStore(Metrics())
     ours, other = (provider_on(store, lambda *_: token_reply(next(numbers))) for _ in range(2))
 
     def search(call: Call, _deadline: Deadline) -> Reply:
@@ -128,7 +130,7 @@ def test_replacement_that_is_revoked_as_well_is_replaced_once_more() -> None:
     current_deadline.set(Deadline(5))
     request = Request("https://x/v2", headers={"Authorization": f"Bearer {token.value}"})
 
-    assert SdkHttpAdapter(ours, search)(request).status == 200
+    assert SdkHttpAdapter(ours, search, Metrics())(request).status == 200
     assert next(numbers) == 4
 
 
@@ -142,9 +144,9 @@ def test_revoked_token_that_worked_is_replaced_within_the_request() -> None:
             401 if is_revoked else 200, "application/json", error_reply if is_revoked else b""
         )
 
-    store = MemoryStore(clock=lambda: 1_800_000_000 + now)
+    store = MemoryStore(Metrics(), clock=lambda: 1_800_000_000 + now)
     provider = provider_on(store, lambda *_: token_reply(next(numbers)))
-    adapter = SdkHttpAdapter(provider, search)
+    adapter = SdkHttpAdapter(provider, search, Metrics())
     current_deadline.set(Deadline(60))
     while now < 300:
         token = f"Bearer {provider.token(Deadline(5)).value}"
@@ -159,7 +161,7 @@ def test_revoked_token_that_worked_is_replaced_within_the_request() -> None:
 
 def test_clock_set_back_causes_one_token_call_for_the_fleet() -> None:
     now, numbers = 10_000.0, count(1)
-    store = MemoryStore(clock=lambda: 1_800_000_000 + now)
+    store = MemoryStore(Metrics(), clock=lambda: 1_800_000_000 + now)
     fleet = [provider_on(store, lambda *_: token_reply(next(numbers))) for _ in range(4)]
     rejected = {provider.token(Deadline(5)).value for provider in fleet}.pop()
     now += 1
@@ -173,7 +175,7 @@ def test_clock_set_back_causes_one_token_call_for_the_fleet() -> None:
 
 
 def test_token_encrypted_with_another_secret_is_replaced() -> None:
-    numbers, store = count(1), MemoryStore()
+    numbers, store = count(1), MemoryStore(Metrics())
     rotated = Credentials("id", "rotated")
     old, new = (
         provider_on(store, lambda *_: token_reply(next(numbers)), credentials)
@@ -187,14 +189,16 @@ def test_token_encrypted_with_another_secret_is_replaced() -> None:
 
 def test_metric_drops_a_token_that_cannot_be_replaced() -> None:
     replies = iter([token_reply(1), Reply(401, "application/json", b"{}")])
-    provider = provider_on(MemoryStore(), lambda *_: next(replies))
+    store, metrics = MemoryStore(Metrics()), Metrics()
+    reader = ReadThrough(store, fetch_timeout=5)
+    provider = TokenProvider(store, reader, lambda *_: next(replies), "https://x", OURS, metrics)
     rejected = provider.token(Deadline(5)).value
-    assert value(metrics.TOKEN_LIFE) > 1000
+    assert value(metrics.token_life) > 1000
 
     with pytest.raises(AmadeusMisconfigured):
         provider.replace(rejected, Deadline(5))
 
-    assert (value(metrics.TOKEN_FETCHED_AT), value(metrics.TOKEN_LIFE)) == (0, 0)
+    assert (value(metrics.token_fetched_at), value(metrics.token_life)) == (0, 0)
 
 
 def value(gauge: Gauge) -> float:

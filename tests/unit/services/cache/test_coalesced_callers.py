@@ -12,6 +12,7 @@ from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, FetchedValue
 from api.services.deadline import Deadline
 from api.telemetry.events import Event
+from api.telemetry.metrics import Metrics
 from tests.support.processes import eventually
 
 CALLERS = 8
@@ -31,7 +32,7 @@ def test_result_of_a_shared_fetch_is_marked_as_shared(error: UpstreamError | Non
     def observe(event: Event, _entry: Entry | None) -> None:
         seen.append(event)
 
-    reader = ReadThrough(MemoryStore(), fetch_timeout=5)
+    reader = ReadThrough(MemoryStore(Metrics()), fetch_timeout=5)
     request = CacheRequest("key", fetch, observe)
     with ThreadPoolExecutor(CALLERS) as crowd:
         asked = [crowd.submit(reader.read, request, Deadline(5)) for _ in range(CALLERS)]

@@ -14,6 +14,7 @@ from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, FetchedValue, Outcome
 from api.services.deadline import Deadline
+from api.telemetry.metrics import Metrics
 
 FETCH_TIMEOUT = 10.0
 Fetch = Callable[[Deadline], FetchedValue]
@@ -22,13 +23,13 @@ Fetch = Callable[[Deadline], FetchedValue]
 @pytest.fixture
 def reader() -> ReadThrough:
     """A read-through with two fetch slots."""
-    return ReadThrough(MemoryStore(), FETCH_TIMEOUT, max_fetches=2)
+    return ReadThrough(MemoryStore(Metrics()), FETCH_TIMEOUT, max_fetches=2)
 
 
 @pytest.fixture
 def hasty_reader() -> ReadThrough:
     """The same with a fetch timeout of one second."""
-    return ReadThrough(MemoryStore(), 1.0, max_fetches=2)
+    return ReadThrough(MemoryStore(Metrics()), 1.0, max_fetches=2)
 
 
 def request(key: str, fetch: Fetch, *, needs_slot: bool = True) -> CacheRequest:
@@ -113,7 +114,7 @@ def test_token_fetch_does_not_queue_for_a_slot(reader: ReadThrough) -> None:
 
 
 def test_fetch_that_waited_for_a_lock_has_all_of_its_time() -> None:
-    store, left = MemoryStore(), list[float]()
+    store, left = MemoryStore(Metrics()), list[float]()
     store.claim("key", "another process", Caller(store.now()), background=False)
 
     def fetch(deadline: Deadline) -> FetchedValue:
@@ -136,7 +137,7 @@ def test_refresh_does_not_queue_for_a_slot(reader: ReadThrough) -> None:
 def test_caller_that_joins_a_refresh_without_a_slot_fetches_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store, answers = MemoryStore(), list[bytes]()
+    store, answers = MemoryStore(Metrics()), list[bytes]()
     reader, now = ReadThrough(store, FETCH_TIMEOUT, max_fetches=2), store.now
     wanted = request("third", lambda _: FetchedValue(b"new", 600))
     joiner = threading.Thread(

@@ -13,6 +13,7 @@ from api.services.cache.entries import Entry
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, CacheResult, Outcome
+from api.telemetry.metrics import Metrics
 
 NOW = 1_800_000_000.0
 TTL, STALE_TTL = 600.0, 3600.0
@@ -49,7 +50,7 @@ def known(store: MemoryStore, max_age: float | None = None) -> CacheResult | Non
 def store_with(
     body: bytes = b"250", age: float = 0, ttl: float = TTL, *, failing: bool = False
 ) -> MemoryStore:
-    store = MemoryStore(clock=lambda: NOW)
+    store = MemoryStore(Metrics(), clock=lambda: NOW)
     store.keep("key", Entry(body, NOW - age, NOW - age, ttl), 10_000)
     if failing:
         store.fail("key", "me", ERROR, 5, 1)
@@ -67,7 +68,7 @@ def test_entry_within_its_stale_limit_is_known(age: float, body: bytes, *, faili
 
 
 def test_empty_store_knows_nothing() -> None:
-    assert known(MemoryStore()) is None
+    assert known(MemoryStore(Metrics())) is None
 
 
 def test_entry_at_its_stale_limit_is_not_known() -> None:

@@ -12,6 +12,7 @@ from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, CacheResult, FetchedValue, Outcome
 from api.services.deadline import Deadline
 from api.telemetry.events import Event
+from api.telemetry.metrics import Metrics
 
 NOW = 1_800_000_000.0
 TTL, STALE_TTL = 600.0, 3600.0
@@ -22,7 +23,7 @@ class Cache:
 
     def __init__(self) -> None:
         self.now = NOW
-        self.store = MemoryStore(clock=lambda: self.now)
+        self.store = MemoryStore(Metrics(), clock=lambda: self.now)
         self.reader = ReadThrough(self.store, fetch_timeout=5)
         self.fetched = 0
         self.bypassed = 0

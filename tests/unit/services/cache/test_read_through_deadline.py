@@ -11,6 +11,7 @@ from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, FetchedValue, Outcome
 from api.services.deadline import Deadline
+from api.telemetry.metrics import Metrics
 
 
 def request(body: bytes = b"250") -> CacheRequest:
@@ -21,7 +22,7 @@ class SlowlyConfirmingStore(MemoryStore):
     """A store that confirms a put late."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(Metrics())
         self.go_on = threading.Event()
 
     def put(
@@ -41,7 +42,7 @@ def test_entry_stored_at_the_deadline_is_a_miss_and_not_stale() -> None:
 
 
 def test_expired_deadline_starts_no_fetch() -> None:
-    reader = ReadThrough(MemoryStore(), fetch_timeout=5)
+    reader = ReadThrough(MemoryStore(Metrics()), fetch_timeout=5)
     with pytest.raises(AmadeusTimeout):
         reader.read(request(b"for nobody"), Deadline(0))
     answer = reader.read(request(b"for somebody"), Deadline(5))

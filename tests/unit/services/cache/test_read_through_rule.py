@@ -17,6 +17,7 @@ from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, FetchedValue
 from api.services.deadline import Deadline
+from api.telemetry.metrics import Metrics
 from tests.support.stories import READERS, Clock, Story, played, shorten_waits
 
 # Stories mostly wait, so several run at once.
@@ -32,7 +33,7 @@ def test_read_through_rule_holds_under_random_interleavings(
 ) -> None:
     def begin(seed: int) -> Story:
         clock = Clock(EPOCH)
-        store = MemoryStore(clock=clock.now)
+        store = MemoryStore(Metrics(), clock=clock.now)
         return Story(Random(seed), clock, lambda: store)
 
     shorten_waits(monkeypatch)
@@ -46,7 +47,7 @@ def test_read_through_rule_holds_under_random_interleavings(
 @pytest.mark.parametrize("step", [-3600.0, -5.0, 5.0, 3600.0])
 def test_clock_step_of_the_store_causes_a_fetch_and_no_failure(step: float) -> None:
     offset = EPOCH
-    store = MemoryStore(clock=lambda: time.monotonic() + offset)
+    store = MemoryStore(Metrics(), clock=lambda: time.monotonic() + offset)
     fetched = 0
 
     def fetch(_deadline: Deadline) -> FetchedValue:
@@ -79,7 +80,7 @@ class RoundingStore(MemoryStore):
 def rounding() -> RoundingStore:
     """A store whose second time reading is a fraction of a microsecond after the first."""
     times = [1_800_000_000.123456 + 3e-7, 1_800_000_000.123456]
-    return RoundingStore(clock=lambda: times.pop() if len(times) > 1 else times[0])
+    return RoundingStore(Metrics(), clock=lambda: times.pop() if len(times) > 1 else times[0])
 
 
 def test_leader_accepts_its_entry_from_a_store_that_rounds_times(rounding: RoundingStore) -> None:

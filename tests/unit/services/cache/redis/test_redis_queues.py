@@ -12,6 +12,7 @@ from api.services.cache.layered_store import LayeredStore
 from api.services.cache.redis import redis_store
 from api.services.cache.redis.connections import MAX_CALLS
 from api.services.cache.redis.redis_store import RedisStore
+from api.telemetry.metrics import Metrics
 
 READERS = 2 * MAX_CALLS
 
@@ -68,9 +69,9 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisStore]:
     monkeypatch.setattr(redis_store, "connections_to", lambda _url: slow)
     monkeypatch.setattr(redis_store, "HEARTBEAT_SECONDS", 0.01)
     monkeypatch.setattr(redis_store, "MAX_WAIT_SECONDS", 0.2)
-    store = RedisStore("redis://unused")
+    store = RedisStore("redis://unused", Metrics())
     store.time()
-    layered = LayeredStore(store, 60)
+    layered = LayeredStore(store, 60, Metrics())
     readers = [threading.Thread(target=layered.get, args=["key"]) for _ in range(READERS)]
     for reader in readers:
         reader.start()
@@ -105,7 +106,7 @@ def test_call_of_a_fetch_or_a_watch_does_not_queue_behind_reads(
 
 
 def test_reader_that_would_queue_too_long_is_answered_without_redis(store: RedisStore) -> None:
-    layered, begun = LayeredStore(store, 60), time.monotonic()
+    layered, begun = LayeredStore(store, 60, Metrics()), time.monotonic()
     assert layered.get("key") is None
     assert time.monotonic() - begun < 1
     assert layered.is_up

@@ -14,6 +14,7 @@ from api.services.cache.entries import Caller
 from api.services.cache.layered_store import LayeredStore
 from api.services.cache.redis import redis_store
 from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable, UnexpectedReply
+from api.telemetry.metrics import Metrics
 from tests.support.processes import eventually
 
 
@@ -51,7 +52,7 @@ def redis() -> Redis:
 @pytest.fixture
 def store(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> RedisStore:
     monkeypatch.setattr(redis_store, "connections_to", lambda _url: redis)
-    return RedisStore("redis://unused")
+    return RedisStore("redis://unused", Metrics())
 
 
 CALLS: list[Callable[[RedisStore], object]] = [
@@ -84,7 +85,7 @@ def test_error_that_may_be_a_bug_is_logged_with_its_traceback(
     is_traced: bool,
 ) -> None:
     monkeypatch.setattr(redis, "meanwhile", Mock(side_effect=error("this one")))
-    layered = LayeredStore(store, 60)
+    layered = LayeredStore(store, 60, Metrics())
     with capture_logs() as lines:
         layered.get("key")
     layered.close()
@@ -108,7 +109,7 @@ def test_subscription_that_fails_from_a_bug_is_logged_unless_the_store_is_closed
         failed.set()
         raise UnexpectedReply("this one")
 
-    layered = LayeredStore(store, 60)
+    layered = LayeredStore(store, 60, Metrics())
     monkeypatch.setattr(store, "check", lambda: None)
     monkeypatch.setattr(store, "announcements", fail)
     with capture_logs() as lines:

@@ -1,4 +1,4 @@
-"""/metrics has the format that the client accepts."""
+"""/metrics covers one service, in the format that the client accepts."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.support.clients.in_process import LocalService
+from tests.support.metrics_page import value
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +37,12 @@ def test_openmetrics_is_not_served_to_clients_that_prefer_text(service: LocalSer
 )
 def test_malformed_accept_header_is_tolerated(service: LocalService, accept: str) -> None:
     assert service.get("/metrics", {"Accept": accept}).status_code == 200
+
+
+def test_two_services_in_one_process_share_no_metrics(service: LocalService) -> None:
+    service.get("/ping")
+
+    with LocalService() as other:
+        assert value(service, "http_request_duration_seconds_count", route="/ping") == 1
+        assert value(other, "http_request_duration_seconds_count", route="/ping") == 0
+        assert value(service, "workers") == value(other, "workers") == 1
