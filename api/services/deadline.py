@@ -1,9 +1,10 @@
-"""Time limits."""
+"""Time limits, and the terms on which a search may call the upstream."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Final
 
 import gevent
@@ -26,9 +27,28 @@ class Deadline:
         return max(0.0, self._at - time.monotonic())
 
 
-# The deadline of the present call. The SDK stands between the gateway and its adapter and passes
-# no arguments on, so the deadline is a context variable.
-current_deadline: ContextVar[Deadline] = ContextVar("current_deadline")
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """A search that waits for its turn beside the queue, not in it.
+
+    turn_taken: called when the search has taken a turn. called: called with each call it makes.
+    """
+
+    turn_taken: Callable[[], None]
+    called: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of a search: when it must be over, and whether it is patient."""
+
+    deadline: Deadline
+    patience: Patience | None = None
+
+
+# The terms of the present search. The SDK stands between the gateway and its adapter and passes
+# no arguments on, so they are a context variable.
+current_terms: ContextVar[Terms] = ContextVar("current_terms")
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from api.errors import AmadeusBadAnswer, UpstreamError
 from api.models import PriceQuery
 from api.services.amadeus.sdk_adapter import SdkReply, SearchRejected
 from api.services.amadeus.search_errors import PARAMETERS, to_domain_error
-from api.services.deadline import Deadline, current_deadline
+from api.services.cache.requests import FetchPostponed
+from api.services.deadline import Deadline, Patience, Terms, current_terms
 from api.services.fares import Fare, cheapest_fare
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
@@ -59,15 +60,17 @@ class AmadeusGateway:
         # Remove the SDK's own handler, which would print unformatted lines to stdout.
         sdk_logger.handlers.clear()
 
-    def cheapest(self, query: PriceQuery, deadline: Deadline) -> Fare | None:
+    def cheapest(
+        self, query: PriceQuery, deadline: Deadline, patience: Patience | None = None
+    ) -> Fare | None:
         """Return the lowest fare among the offers for a query; None if there are no offers.
 
-        Raises UpstreamError.
+        Raises UpstreamError, and FetchPostponed if it is patient and there is no room for it.
         """
-        deadline_set = current_deadline.set(deadline)
+        terms_set = current_terms.set(Terms(deadline, patience))
         try:
             response = self._sdk.shopping.flight_offers_search.get(**_parameters(query))
-        except UpstreamError:
+        except (UpstreamError, FetchPostponed):
             raise
         except SearchRejected as exc:
             if exc.error_reply.is_no_offers:
@@ -79,7 +82,7 @@ class AmadeusGateway:
             log.error(Event.AMADEUS_CALL, error=type(exc).__name__, stack=stack)  # noqa: TRY400
             raise AmadeusBadAnswer("Amadeus's answer cannot be read.") from None
         finally:
-            current_deadline.reset(deadline_set)
+            current_terms.reset(terms_set)
         return cheapest_fare(response.data, query.currency)
 
 

@@ -4,8 +4,9 @@ import time
 from typing import Final
 
 from api.errors import AmadeusQuota, AmadeusUnavailable, dump_upstream_error
+from api.services.cache.requests import FetchPostponed
 from api.services.cache.store import Store
-from api.services.deadline import Deadline
+from api.services.deadline import Terms
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 from api.telemetry.metrics import Metrics
@@ -13,6 +14,9 @@ from api.telemetry.metrics import Metrics
 # Up to this rate, Amadeus checks the time between calls: at ten a second, 100 ms. Above it,
 # Amadeus counts the calls of a second (docs/amadeus.md, section "Rate limits").
 MAX_SPACED_RATE: Final = 10.0
+# A patient search takes a turn only while fewer than this are given out ahead, to all workers.
+MAX_AHEAD: Final = 8
+NO_TURN: Final = -1.0  # no turn comes within this wait
 # How late a busy worker may send a call.
 LATENESS_SECONDS: Final = 0.02
 
@@ -51,24 +55,42 @@ class Pacing:
         self._workers = workers
         self._metrics = metrics
 
-    def await_turn(self, deadline: Deadline, call_seconds: float) -> None:
+    def room_in(self) -> float:
+        """Return the seconds until a patient search may take a turn; this takes none.
+
+        Raises AmadeusQuota while the quota is used up.
+        """
+        self._raise_if_quota_exhausted()
+        if self._interval is None:
+            return 0.0
+        wait, _ = self._store.take_turn(self._turn_key, self._interval, NO_TURN, self._workers)
+        return max(0.0, wait - MAX_AHEAD * self._interval)
+
+    def await_turn(self, terms: Terms, call_seconds: float) -> None:
         """Wait for this caller's turn.
 
         The wait leaves the call `call_seconds`, or half of the remaining time if that is less.
 
         Raises AmadeusUnavailable if the turn comes too late; its `retry_after` is the time until
-        the queue is empty. Raises AmadeusQuota while the quota is used up.
+        the queue is empty. Raises AmadeusQuota while the quota is used up. Raises
+        FetchPostponed if the search is patient and there is no room for it.
         """
         self._raise_if_quota_exhausted()
         if self._interval is None:
             return
-        left = deadline.remaining()
+        patience, left = terms.patience, terms.deadline.remaining()
         max_wait = max(left / 2, left - call_seconds)
+        if patience is not None:
+            max_wait = min(max_wait, MAX_AHEAD * self._interval)
         wait, _ = self._store.take_turn(self._turn_key, self._interval, max_wait, self._workers)
         if wait > max_wait:
+            if patience is not None:
+                raise FetchPostponed
             raise AmadeusUnavailable(
                 "Too many searches are waiting for Amadeus's rate limit.", retry_after=wait
             )
+        if patience is not None:
+            patience.turn_taken()
         if wait > 0:
             self._metrics.paced.observe(wait)
             log.info(Event.AMADEUS_PACED, wait_ms=round(wait * 1000))

@@ -15,7 +15,7 @@ import orjson
 from api.services.amadeus.replies import ErrorReply, Reply
 from api.services.amadeus.token_provider import TOKEN_PATH, TokenProvider
 from api.services.amadeus.transport import Call
-from api.services.deadline import Deadline, current_deadline
+from api.services.deadline import Terms, current_terms
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 from api.telemetry.metrics import Metrics
@@ -60,7 +60,7 @@ class SdkHttpAdapter:
     def __init__(
         self,
         token_provider: TokenProvider,
-        search: Callable[[Call, Deadline], Reply],
+        search: Callable[[Call, Terms], Reply],
         metrics: Metrics,
     ) -> None:
         """Create the adapter. search: makes one search call."""
@@ -69,17 +69,17 @@ class SdkHttpAdapter:
         self._metrics = metrics
 
     def __call__(self, request: Request) -> SdkReply:
-        deadline = current_deadline.get()
+        terms = current_terms.get()
         if urlsplit(request.full_url).path == TOKEN_PATH:
-            token = self._token_provider.token(deadline).value
+            token = self._token_provider.token(terms.deadline).value
             document = {"access_token": token, "expires_in": SDK_TOKEN_EXPIRES_IN}
             return SdkReply(200, orjson.dumps(document))
-        reply = self._send(request, deadline)
+        reply = self._send(request, terms)
         if reply.error_reply:
             raise SearchRejected(reply.error_reply)
         return SdkReply(reply.status, reply.body)
 
-    def _send(self, request: Request, deadline: Deadline) -> Reply:
+    def _send(self, request: Request, terms: Terms) -> Reply:
         """Make the call. If Amadeus rejects the token, replace it and try again.
 
         The replacement may be the token of another replica, and rejected too; a token that was
@@ -89,7 +89,7 @@ class SdkHttpAdapter:
         token = headers["Authorization"].removeprefix("Bearer ")
         for replacements_left in (2, 1, 0):
             headers["Authorization"] = f"Bearer {token}"
-            reply = self._search(_call(request, headers), deadline)
+            reply = self._search(_call(request, headers), terms)
             error = reply.error_reply
             if error is None:
                 self._token_provider.mark_accepted(token)
@@ -97,7 +97,7 @@ class SdkHttpAdapter:
                 break
             self._metrics.tokens_rejected.inc()
             log.warning(Event.TOKEN_REJECTED, code=error.code)
-            token = self._token_provider.replace(token, deadline).value
+            token = self._token_provider.replace(token, terms.deadline).value
         return reply
 
 

@@ -12,7 +12,7 @@ from api.services.amadeus.circuit_breaker import CircuitBreaker, UpstreamHealth
 from api.services.amadeus.pacing import Pacing
 from api.services.amadeus.replies import Reply
 from api.services.amadeus.transport import Call, Transport
-from api.services.deadline import Deadline
+from api.services.deadline import Deadline, Terms
 from api.services.fares import cheapest_fare
 from api.telemetry.events import Event
 from api.telemetry.logs import current_request_id, get_logger
@@ -49,18 +49,31 @@ class UpstreamClient:
         self._metrics = metrics
         self._session = str(uuid.uuid4())
 
-    def search(self, call: Call, deadline: Deadline) -> Reply:
-        """Make a search call. Retry once after an error that may pass."""
+    def room_in(self) -> float:
+        """Return the seconds until a patient search may call.
+
+        Raises the UpstreamError that the search would end with at once.
+        """
+        self._breaker.check()
+        return self._pacing.room_in()
+
+    def search(self, call: Call, terms: Terms) -> Reply:
+        """Make a search call. Retry once after an error that may pass.
+
+        Raises FetchPostponed too if the search is patient.
+        """
         try:
-            return self._guarded(call, deadline)
+            return self._guarded(call, terms)
         except UpstreamError as error:
             pause = (error.retry_after or 0.0) + uniform(*RETRY_JITTER_SECONDS)  # noqa: S311
-            if not error.may_pass or deadline.remaining() < pause + MIN_RETRY_SECONDS:
+            if not error.may_pass or terms.deadline.remaining() < pause + MIN_RETRY_SECONDS:
+                raise
+            if terms.patience is not None and self._pacing.room_in():
                 raise
             self._metrics.retries.inc()
             log.warning(Event.AMADEUS_RETRY, reason=error.detail, pause_ms=round(pause * 1000))
         time.sleep(pause)
-        return self._guarded(call, deadline)
+        return self._guarded(call, terms)
 
     def fetch_token(self, call: Call, deadline: Deadline) -> Reply:
         """Make a token call, without a retry: the token provider decides when to try again.
@@ -69,10 +82,11 @@ class UpstreamClient:
         """
         return self._attempt("token", call, deadline, Reply.result)
 
-    def _guarded(self, call: Call, deadline: Deadline) -> Reply:
+    def _guarded(self, call: Call, terms: Terms) -> Reply:
+        deadline, patience = terms.deadline, terms.patience
         self._breaker.check()
         try:
-            self._pacing.await_turn(deadline, self._timeout)
+            self._pacing.await_turn(terms, self._timeout)
         except AmadeusQuota:
             self._breaker.record(UpstreamHealth.QUOTA)
             raise
@@ -80,6 +94,8 @@ class UpstreamClient:
             raise AmadeusTimeout("The request ran out of time before Amadeus was called.")
         admitted = self._breaker.admit()
         health = UpstreamHealth.FAILING
+        if patience is not None:
+            patience.called()
         try:
             reply = self._attempt("search", call, deadline, _check_offers)
             health = _health_of(reply)

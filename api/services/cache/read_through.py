@@ -46,7 +46,7 @@ from api.services.cache.entries import (
     LockAcquired,
     LockHeld,
 )
-from api.services.cache.requests import CacheRequest, CacheResult, Outcome
+from api.services.cache.requests import CacheRequest, CacheResult, FetchPostponed, Outcome
 from api.services.cache.single_flight import FetchOutcome, PendingFetch
 from api.services.cache.store import Store
 from api.services.deadline import Deadline
@@ -158,6 +158,10 @@ class ReadThrough:
         """Return the seconds since the entry was fetched."""
         return max(0.0, self._store.now() - entry.fetched_at)
 
+    def is_under_way(self, key: str) -> bool:
+        """Return whether this process is fetching this entry or waiting for another to do so."""
+        return key in self._pending
+
     def _read_within(
         self,
         request: CacheRequest,
@@ -208,6 +212,8 @@ class ReadThrough:
             if fetched.bug is not None:
                 raise fetched.bug
             result = fetched.result
+            if result is None and request.is_patient:
+                raise FetchPostponed
             # Trust the store's decision for the leader: its clock rounds to whole microseconds.
             if result is None or not (is_leader or _serves(result, caller)):
                 continue
@@ -289,7 +295,7 @@ class ReadThrough:
         if isinstance(claimed, LockAcquired):
             started = time.monotonic()
             result = self._fetch(request, owner, claimed, background=background)
-            if request.needs_slot:
+            if request.needs_slot and result is not None:
                 self._slots.record(time.monotonic() - started)
             return FetchOutcome(result)
         return FetchOutcome() if isinstance(claimed, LockHeld) else FetchOutcome(claimed, waited)
@@ -311,11 +317,15 @@ class ReadThrough:
         lock: LockAcquired,
         *,
         background: bool,
-    ) -> Entry | FailureMarker:
+    ) -> Entry | FailureMarker | None:
+        """Return the outcome; None if the fetch was postponed, which leaves no trace."""
         key = request.key
         with self._lock_kept(key, owner):
             try:
                 fetched = request.fetch(Deadline(self._fetch_timeout))
+            except FetchPostponed:
+                self._store.release(key, owner)
+                return None
             except UpstreamError as error:
                 return self._fail(request, owner, lock, error)
             except Exception:

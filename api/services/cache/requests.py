@@ -29,6 +29,13 @@ class FetchedValue:
     ttl: float
 
 
+class FetchPostponed(Exception):
+    """A patient fetch ended without an outcome, because others go first.
+
+    It has no effect: a caller that joined it fetches by itself.
+    """
+
+
 def no_pause(_tries: int) -> float:
     """Allow the next fetch at once after a failure."""
     return 0.0
@@ -46,6 +53,7 @@ class CacheRequest:
     refresh_from: fraction of its TTL after which a hit starts a refresh.
     pause: takes the number of consecutive failures; returns seconds until the next try.
     needs_slot: whether the fetch counts against the limit on concurrent fetches.
+    is_patient: whether `fetch` may raise FetchPostponed; the caller gets it then.
     """
 
     key: str
@@ -55,6 +63,7 @@ class CacheRequest:
     refresh_from: float = 0.9
     pause: Callable[[int], float] = no_pause
     needs_slot: bool = True
+    is_patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

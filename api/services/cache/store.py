@@ -51,7 +51,8 @@ class Store(Protocol):
         """Take the next turn if it comes within `max_wait` seconds.
 
         Turns are `interval` seconds apart for all workers together. A store that its workers do
-        not share gives each of `worker_count` workers its part.
+        not share gives each of `worker_count` workers its part. No turn comes within a `max_wait`
+        below zero, so such a call only looks.
 
         Return the seconds until that turn, and from it to the one after it.
         """

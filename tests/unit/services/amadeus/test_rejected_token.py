@@ -19,7 +19,7 @@ from api.services.amadeus.transport import Call
 from api.services.cache.entries import Entry
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
-from api.services.deadline import Deadline, current_deadline
+from api.services.deadline import Deadline, Terms, current_terms
 from api.telemetry.metrics import Metrics
 
 OURS = Credentials("id", "secret")
@@ -119,7 +119,7 @@ def test_replacement_that_is_revoked_as_well_is_replaced_once_more() -> None:
     numbers, store = count(1), KeyedStore(Metrics())
     ours, other = (provider_on(store, lambda *_: token_reply(next(numbers))) for _ in range(2))
 
-    def search(call: Call, _deadline: Deadline) -> Reply:
+    def search(call: Call, _terms: Terms) -> Reply:
         if call.headers["Authorization"] == "Bearer token-3":
             return Reply(200, "application/json", b"")
         return Reply(401, "application/json", b'{"errors": [{"code": 38193}]}')
@@ -127,7 +127,7 @@ def test_replacement_that_is_revoked_as_well_is_replaced_once_more() -> None:
     token = ours.token(Deadline(5))
     store.drop(store.key, token.entry.fetched_at)
     assert other.token(Deadline(5)).value == "token-2"
-    current_deadline.set(Deadline(5))
+    current_terms.set(Terms(Deadline(5)))
     request = Request("https://x/v2", headers={"Authorization": f"Bearer {token.value}"})
 
     assert SdkHttpAdapter(ours, search, Metrics())(request).status == 200
@@ -137,7 +137,7 @@ def test_replacement_that_is_revoked_as_well_is_replaced_once_more() -> None:
 def test_revoked_token_that_worked_is_replaced_within_the_request() -> None:
     now, numbers, revoked = 0.0, count(1), ""
 
-    def search(call: Call, _deadline: Deadline) -> Reply:
+    def search(call: Call, _terms: Terms) -> Reply:
         is_revoked = call.headers["Authorization"] == revoked
         error_reply = b'{"errors": [{"code": 38192}]}'
         return Reply(
@@ -147,7 +147,7 @@ def test_revoked_token_that_worked_is_replaced_within_the_request() -> None:
     store = MemoryStore(Metrics(), clock=lambda: 1_800_000_000 + now)
     provider = provider_on(store, lambda *_: token_reply(next(numbers)))
     adapter = SdkHttpAdapter(provider, search, Metrics())
-    current_deadline.set(Deadline(60))
+    current_terms.set(Terms(Deadline(60)))
     while now < 300:
         token = f"Bearer {provider.token(Deadline(5)).value}"
         statuses = [adapter(Request("https://x/v2", headers={"Authorization": token})).status]

@@ -1,0 +1,141 @@
+"""Patient searches: they take a turn only while fewer than eight are given out ahead."""
+
+from typing import Any
+
+import httpx2
+import pytest
+
+from api.errors import AmadeusQuota, AmadeusUnavailable, UpstreamError
+from api.services.amadeus.circuit_breaker import CircuitBreaker, UpstreamHealth
+from api.services.amadeus.pacing import MAX_AHEAD, Pacing, interval
+from api.services.amadeus.transport import Call, Transport
+from api.services.amadeus.upstream_client import UpstreamClient
+from api.services.cache.memory_store import MemoryStore
+from api.services.cache.requests import FetchPostponed
+from api.services.deadline import Deadline, Patience, Terms
+from api.telemetry.metrics import Metrics
+
+# Fast, so that a queue of turns passes quickly; and far above the rate of a busy machine.
+RATE = 20.0
+CALL = Call("GET", "http://amadeus/v2/shopping/flight-offers", {})
+
+
+class Noted:
+    """Counts what a patient search reports."""
+
+    def __init__(self) -> None:
+        self.turns = self.calls = 0
+        self.patience = Patience(self.turn_taken, self.called)
+
+    def turn_taken(self) -> None:
+        self.turns += 1
+
+    def called(self) -> None:
+        self.calls += 1
+
+
+def pacing(store: MemoryStore, rate: float | None = RATE) -> Pacing:
+    return Pacing(store, "account", rate, 1, Metrics())
+
+
+def give_out(store: MemoryStore, turns: int, rate: float = RATE) -> None:
+    """Give out turns as other searches would take them."""
+    for _ in range(turns):
+        store.take_turn("pace|account", interval(rate), 1000, 1)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "is_room"), [(0, True), (MAX_AHEAD - 1, True), (MAX_AHEAD, False)]
+)
+def test_patient_search_takes_a_turn_only_while_few_are_given_out(
+    ahead: int, *, is_room: bool
+) -> None:
+    store = MemoryStore(Metrics(), clock=lambda: 1000.0)  # no turn passes
+    give_out(store, 1 + ahead)  # the first one is now, so it is not ahead
+    noted = Noted()
+    terms = Terms(Deadline(60), noted.patience)
+
+    assert (pacing(store).room_in() == 0.0) is is_room
+    if is_room:
+        pacing(store).await_turn(terms, 10)
+    else:
+        with pytest.raises(FetchPostponed):
+            pacing(store).await_turn(terms, 10)
+    assert noted.turns == is_room
+
+
+def test_look_for_room_takes_no_turn() -> None:
+    store = MemoryStore(Metrics(), clock=lambda: 1000.0)
+    give_out(store, MAX_AHEAD + 3)
+
+    waits = [pacing(store).room_in() for _ in range(20)]
+
+    assert waits == pytest.approx([3 * interval(RATE)] * 20)
+
+
+def test_ordinary_search_waits_behind_any_number_of_turns() -> None:
+    store = MemoryStore(Metrics())
+    give_out(store, MAX_AHEAD + 3)
+
+    pacing(store).await_turn(Terms(Deadline(60)), 10)
+
+
+def test_search_without_a_rate_limit_has_room_at_once() -> None:
+    assert pacing(MemoryStore(Metrics()), rate=None).room_in() == 0.0
+
+
+def failing(_environ: Any, start_response: Any) -> list[bytes]:
+    """An Amadeus that answers each search with an error that may pass."""
+    start_response("500 Internal Server Error", [("Content-Type", "application/json")])
+    return [b'{"errors": [{"status": 500, "code": 141, "title": "SYSTEM ERROR HAS OCCURRED"}]}']
+
+
+def client_of(store: MemoryStore, breaker: CircuitBreaker) -> UpstreamClient:
+    transport = Transport(httpx2.WSGITransport(app=failing))
+    return UpstreamClient(transport, pacing(store), breaker, 5, Metrics())
+
+
+def test_postponed_search_does_not_count_as_a_failure() -> None:
+    store, breaker, noted = (
+        MemoryStore(Metrics(), clock=lambda: 1000.0),
+        CircuitBreaker(Metrics()),
+        Noted(),
+    )
+    give_out(store, MAX_AHEAD + 1)
+    with pytest.raises(FetchPostponed):
+        client_of(store, breaker).search(CALL, Terms(Deadline(60), noted.patience))
+
+    assert breaker.last_seen_seconds is None
+    assert (noted.turns, noted.calls) == (0, 0)
+
+
+def test_each_call_is_reported_including_the_retry() -> None:
+    noted = Noted()
+    with pytest.raises(UpstreamError):
+        client_of(MemoryStore(Metrics()), CircuitBreaker(Metrics())).search(
+            CALL, Terms(Deadline(60), noted.patience)
+        )
+
+    assert (noted.turns, noted.calls) == (2, 2)
+
+
+def test_retry_of_a_patient_search_leaves_the_turns_to_others() -> None:
+    store, noted = MemoryStore(Metrics()), Noted()
+    others_come = Patience(lambda: give_out(store, 200), noted.called)
+    with pytest.raises(UpstreamError):
+        client_of(store, CircuitBreaker(Metrics())).search(CALL, Terms(Deadline(60), others_come))
+
+    assert noted.calls == 1
+
+
+def test_look_for_room_raises_what_a_search_would_end_with() -> None:
+    store, breaker = MemoryStore(Metrics()), CircuitBreaker(Metrics())
+    upstream = client_of(store, breaker)
+    assert upstream.room_in() == 0.0
+    pacing(store).pause_for_quota(AmadeusQuota("used up", retry_after=60))
+    with pytest.raises(AmadeusQuota):
+        upstream.room_in()
+    for _ in range(10):
+        breaker.report(UpstreamHealth.FAILING, breaker.admit())
+    with pytest.raises(AmadeusUnavailable):
+        upstream.room_in()
