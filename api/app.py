@@ -28,6 +28,7 @@ from api.services.amadeus.sdk_adapter import SdkHttpAdapter
 from api.services.amadeus.token_provider import Credentials, TokenProvider
 from api.services.amadeus.transport import KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Transport
 from api.services.amadeus.upstream_client import UpstreamClient
+from api.services.bodies import offer_of, price_of
 from api.services.cache.layered_store import LayeredStore
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
@@ -163,9 +164,9 @@ def _routes(
     ping = ConstantResource({"data": "pong"})
     app.add_route("/flights/ping", ping)
     app.add_route("/ping", ping)
-    app.add_route(
-        "/flights/price", PriceResource(prices, settings.environment, settings.request_deadline)
-    )
+    for path, document_of in (("/flights/price", price_of), ("/flights/offer", offer_of)):
+        price = PriceResource(prices, document_of, settings.environment, settings.request_deadline)
+        app.add_route(path, price)
     app.add_route("/healthz", ConstantResource({"status": "ok"}, is_probe=True))
     app.add_route("/readyz", ReadinessResource(lifecycle.readiness))
     version = {"name": "flight-price-api", "version": __version__}

@@ -10,8 +10,8 @@ from api.services.cache.requests import CacheResult, Outcome
 CACHE_NAME = "flight-price-api"
 
 
-def set_cache_headers(req: falcon.Request, resp: falcon.Response, result: CacheResult) -> None:
-    """Set X-Cache, Cache-Status (RFC 9211), Age, Cache-Control and ETag; 304 if that matches."""
+def set_cache_headers(resp: falcon.Response, result: CacheResult) -> None:
+    """Set X-Cache, Cache-Status (RFC 9211), Age and Cache-Control."""
     left = max(0, int(result.entry.ttl - result.age))
     headers = {
         "X-Cache": result.outcome.value,
@@ -19,8 +19,6 @@ def set_cache_headers(req: falcon.Request, resp: falcon.Response, result: CacheR
         "Age": str(int(result.age)),
         "Cache-Control": _cache_control(result),
     }
-    if result.entry.body:
-        set_etag(req, resp, result.entry.body)
     resp.set_headers(headers)
 
 

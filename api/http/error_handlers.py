@@ -23,6 +23,7 @@ from api.telemetry.metrics import Metrics
 PATHS: Final = (
     "/",
     "/flights/price",
+    "/flights/offer",
     "/flights/ping",
     "/ping",
     "/healthz",

@@ -24,7 +24,9 @@ _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 
 
 class Cabin(StrEnum):
-    """The lowest cabin to accept (docs/amadeus.md, section "Flight offers search")."""
+    """A cabin."""
+
+    # The names are Amadeus's (docs/amadeus.md, section "Flight offers search").
 
     ECONOMY = "ECONOMY"
     PREMIUM_ECONOMY = "PREMIUM_ECONOMY"

@@ -1,13 +1,14 @@
-"""GET /flights/price."""
+"""GET /flights/price and GET /flights/offer."""
 
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 import falcon
 
 from api.access.audience import Audience
-from api.http.cache_headers import set_cache_headers
+from api.http.cache_headers import set_cache_headers, set_etag
 from api.models import PriceRequest
 from api.resources.parameters import parse
 from api.services.cache.requests import CacheRequest, Outcome
@@ -27,13 +28,24 @@ class ParsedQuery(NamedTuple):
 
 
 class PriceResource:
-    """The cheapest flight from A to B on a day."""
+    """The cheapest flight from A to B on a day: its price, or its offer."""
 
     audience = Audience.CLIENTS
 
-    def __init__(self, prices: Prices, environment: str, request_deadline: float) -> None:
-        """Create the resource. request_deadline: seconds that a request may take."""
+    def __init__(
+        self,
+        prices: Prices,
+        document_of: Callable[[bytes], bytes],
+        environment: str,
+        request_deadline: float,
+    ) -> None:
+        """Create the resource.
+
+        document_of: takes the body of an entry and returns the document to send.
+        request_deadline: seconds that a request may take.
+        """
         self._prices = prices
+        self._document_of = document_of
         self._environment = environment
         self._request_deadline = request_deadline
         self._cached_parse = lru_cache(MAX_CACHED_QUERIES)(self._parse)
@@ -43,13 +55,15 @@ class PriceResource:
         resp.set_header("X-Amadeus-Environment", self._environment)
         request, cache_request = self._parse_cached(req)
         result = self._prices.cheapest(cache_request, deadline, forced=request.nocache)
-        set_cache_headers(req, resp, result)
+        if result.entry.body:
+            resp.data = self._document_of(result.entry.body)
+            set_etag(req, resp, resp.data)
+        set_cache_headers(resp, result)
         if result.outcome is Outcome.HIT:
             times = {"age": round(result.age, 1), "ttl": result.entry.ttl}
             req.context.cache_hit = log_fields(request) | times
         if not result.entry.body:
             raise no_offers(request)
-        resp.data = result.entry.body
 
     on_head = on_get
 

@@ -1,4 +1,4 @@
-"""Fares of flight offers, and the cheapest of them."""
+"""Fares of flight offers, and the cheapest offer."""
 
 import re
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class Fare:
     currency: str
 
 
-def cheapest_fare(offers: object, currency: str | None) -> Fare | None:
-    """Return the offers' lowest grand total; None if the list is empty.
+def cheapest_offer(offers: object, currency: str | None) -> tuple[Fare, object] | None:
+    """Return the lowest grand total and the first offer that has it; None if the list is empty.
 
     Only fares in one currency are compared: in the requested `currency` if any fare is in it,
     else in the currency of the first fare.
@@ -31,13 +31,13 @@ def cheapest_fare(offers: object, currency: str | None) -> Fare | None:
         raise AmadeusBadAnswer("Amadeus's answer has no list of offers.")
     if not offers:
         return None
-    fares = [fare for fare in map(_fare, offers) if fare is not None]
-    if not fares:
+    priced = [(fare, offer) for offer in offers if (fare := _fare(offer)) is not None]
+    if not priced:
         raise AmadeusBadAnswer("None of Amadeus's offers has a valid price.")
-    currencies = [fare.currency for fare in fares]
+    currencies = [fare.currency for fare, _ in priced]
     common = currency if currency in currencies else currencies[0]
-    comparable = (fare for fare in fares if fare.currency == common)
-    return min(comparable, key=lambda fare: Decimal(fare.amount))
+    comparable = (each for each in priced if each[0].currency == common)
+    return min(comparable, key=lambda each: Decimal(each[0].amount))
 
 
 def _fare(offer: object) -> Fare | None:

@@ -1,32 +1,28 @@
 """The use case: the cheapest price for a query, from the cache or from Amadeus."""
 
-import json
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 from api.errors import NoOffers, RejectedByAmadeus, UpstreamError
-from api.models import FlightPrice, PriceQuery, format_price
+from api.models import FlightOffer, PriceQuery
+from api.services.bodies import FORMAT, NO_OFFERS, body_of
 from api.services.cache.entries import Entry
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, CacheResult, FetchedValue, Outcome
 from api.services.deadline import Deadline
-from api.services.fares import Fare
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 from api.telemetry.metrics import Metrics
 from api.telemetry.tracing import span
 
-# The body of an entry for a search without offers.
-NO_OFFERS: Final = b""
-
 log = get_logger()
 
 
-class FareSource(Protocol):
-    """A source of fares."""
+class OfferSource(Protocol):
+    """A source of offers."""
 
-    def cheapest(self, query: PriceQuery, deadline: Deadline) -> Fare | None:
-        """Return the lowest fare; None if there are no offers. Raises UpstreamError."""
+    def cheapest(self, query: PriceQuery, deadline: Deadline) -> FlightOffer | None:
+        """Return the cheapest offer; None if there are no offers. Raises UpstreamError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +40,19 @@ class CacheTimes:
 
 
 class Prices:
-    """Answers price queries. The body of an answer is a JSON document, or NO_OFFERS."""
+    """Answers price queries. `price_of` and `offer_of` read the body of an answer."""
 
     def __init__(
         self,
         read_through: ReadThrough,
-        fares: FareSource,
+        offers: OfferSource,
         provider: str,
         times: CacheTimes,
         metrics: Metrics,
     ) -> None:
         """Create the use case. provider: part of each cache key, so that providers share none."""
         self._read_through = read_through
-        self._fares = fares
+        self._offers = offers
         self._provider = provider
         self._times = times
         self._metrics = metrics
@@ -87,10 +83,10 @@ class Prices:
         labels = log_fields(query)
 
         def fetch(deadline: Deadline) -> FetchedValue:
-            fare = self._fares.cheapest(query, deadline)
-            if fare is None:
+            offer = self._offers.cheapest(query, deadline)
+            if offer is None:
                 return FetchedValue(NO_OFFERS, 0 if self._times.is_off else self._times.empty_ttl)
-            return FetchedValue(_body(query, fare), self._times.ttl)
+            return FetchedValue(body_of(offer), self._times.ttl)
 
         def observe(event: Event, entry: Entry | None) -> None:
             write = log.warning if event is Event.CACHE_STALE_SERVED else log.info
@@ -114,6 +110,7 @@ def cache_key(provider: str, query: PriceQuery) -> str:
     return "|".join(
         (
             "price",
+            FORMAT,
             provider,
             query.origin,
             query.destination,
@@ -139,13 +136,3 @@ def log_fields(query: PriceQuery) -> dict[str, str]:
 def no_offers(query: PriceQuery) -> NoOffers:
     """Build the error for a search without offers."""
     return NoOffers(f"No flight offers from {query.origin} to {query.destination} on {query.date}.")
-
-
-def _body(query: PriceQuery, fare: Fare) -> bytes:
-    price = FlightPrice(
-        origin=query.origin,
-        destination=query.destination,
-        departure_date=query.date,
-        price=format_price(fare.amount, fare.currency),
-    )
-    return json.dumps({"data": price.model_dump(mode="json")}).encode() + b"\n"

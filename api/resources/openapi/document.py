@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import falcon
+from pydantic import BaseModel
 
 from api import __version__
 from api.access.audience import Audience
@@ -22,7 +23,7 @@ from api.errors import (
     TooManyRequests,
     Unauthorized,
 )
-from api.models import FlightPrice, PriceRequest
+from api.models import FlightOffer, FlightPrice, PriceRequest
 from api.resources.openapi.operator_paths import operator_paths
 from api.resources.openapi.responses import (
     common_responses,
@@ -92,10 +93,15 @@ def document(day: str) -> dict[str, Any]:
             {"name": "prices", "description": "Flight prices"},
             {"name": "operation", "description": "Health and operation"},
         ],
-        "paths": {"/flights/price": {"get": _price(day)}, **operator_paths()},
+        "paths": {
+            "/flights/price": {"get": _price(day)},
+            "/flights/offer": {"get": _offer(day)},
+            **operator_paths(),
+        },
         "components": {
             "schemas": {
-                "FlightPrice": FlightPrice.model_json_schema(),
+                **_schemas(FlightPrice),
+                **_schemas(FlightOffer),
                 "Problem": problem_schema(),
             },
             "responses": common_responses(),
@@ -108,23 +114,71 @@ def document(day: str) -> dict[str, Any]:
     }
 
 
+def _schemas(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the schema of a model and those that it refers to, by name."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs", {}), model.__name__: schema}
+
+
 def _price(day: str) -> dict[str, Any]:
-    price = {"origin": "JFK", "destination": "LAX", "departure_date": day, "price": "250 USD"}
+    return {
+        "operationId": "cheapestPrice",
+        "summary": "The cheapest price",
+        **_search("The lowest total among the offers of that day", FlightPrice, _example(day), day),
+    }
+
+
+def _offer(day: str) -> dict[str, Any]:
+    segment = {
+        "flight": "DL123",
+        "operated_by": "DL",
+        "from": "JFK",
+        "departs": f"{day}T07:30:00",
+        "to": "LAX",
+        "arrives": f"{day}T10:42:00",
+        "aircraft": "32Q",
+        "cabin": "ECONOMY",
+        "checked_bags": 0,
+    }
+    example = {
+        **_example(day),
+        "airline": {"code": "DL", "name": "DELTA AIR LINES"},
+        "seats_left": 4,
+        "book_by": day,
+        "itineraries": [{"duration": "PT6H12M", "stops": 0, "segments": [segment]}],
+    }
+    return {
+        "operationId": "cheapestOffer",
+        "summary": "The offer that has the cheapest price",
+        **_search("The first offer with the lowest total of that day", FlightOffer, example, day),
+    }
+
+
+def _example(day: str) -> dict[str, Any]:
+    return {"origin": "JFK", "destination": "LAX", "departure_date": day, "price": "250 USD"}
+
+
+def _search(
+    description: str, model: type[BaseModel], example: Mapping[str, Any], day: str
+) -> dict[str, Any]:
+    """Return what the operations have in common that answer a query with data of this model."""
     price_headers = headers(_PRICE_HEADERS)
     documented = responses(
         {
             "200": {
-                "description": "The lowest total among the offers of that day",
+                "description": description,
                 "headers": price_headers,
                 "content": {
                     falcon.MEDIA_JSON: {
                         "schema": {
                             "type": "object",
-                            "properties": {"data": {"$ref": "#/components/schemas/FlightPrice"}},
+                            "properties": {
+                                "data": {"$ref": f"#/components/schemas/{model.__name__}"}
+                            },
                             "required": ["data"],
                             "additionalProperties": False,
                         },
-                        "example": {"data": price},
+                        "example": {"data": example},
                     }
                 },
             },
@@ -137,9 +191,7 @@ def _price(day: str) -> dict[str, Any]:
         name: header for name, header in price_headers.items() if name != "ETag"
     }
     return {
-        "operationId": "cheapestPrice",
         "tags": ["prices"],
-        "summary": "The cheapest price",
         # The empty one comes first, because a service without API_KEYS needs no key.
         "security": [{}, {"bearer": []}, {"header": []}],
         "parameters": [*_parameters(day), if_none_match()],

@@ -13,12 +13,13 @@ from urllib.request import Request
 import amadeus
 
 from api.errors import AmadeusBadAnswer, UpstreamError
-from api.models import PriceQuery
+from api.models import FlightOffer, PriceQuery
 from api.services.amadeus.sdk_adapter import SdkReply, SearchRejected
 from api.services.amadeus.search_errors import PARAMETERS, to_domain_error
 from api.services.cache.requests import FetchPostponed
 from api.services.deadline import Deadline, Patience, Terms, current_terms
-from api.services.fares import Fare, cheapest_fare
+from api.services.fares import cheapest_offer
+from api.services.offers import read_offer
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 
@@ -30,7 +31,7 @@ log = get_logger()
 
 
 class AmadeusGateway:
-    """Finds the cheapest fare with the SDK. http: the SDK's `http` option; see `sdk_adapter`."""
+    """Finds the cheapest offer with the SDK. http: the SDK's `http` option; see `sdk_adapter`."""
 
     def __init__(
         self,
@@ -62,8 +63,8 @@ class AmadeusGateway:
 
     def cheapest(
         self, query: PriceQuery, deadline: Deadline, patience: Patience | None = None
-    ) -> Fare | None:
-        """Return the lowest fare among the offers for a query; None if there are no offers.
+    ) -> FlightOffer | None:
+        """Return the cheapest offer for a query; None if there are no offers.
 
         Raises UpstreamError, and FetchPostponed if it is patient and there is no room for it.
         """
@@ -83,7 +84,10 @@ class AmadeusGateway:
             raise AmadeusBadAnswer("Amadeus's answer cannot be read.") from None
         finally:
             current_terms.reset(terms_set)
-        return cheapest_fare(response.data, query.currency)
+        cheapest = cheapest_offer(response.data, query.currency)
+        if cheapest is None:
+            return None
+        return read_offer(query, *cheapest, response.result.get("dictionaries"))
 
 
 def _parameters(query: PriceQuery) -> dict[str, str | int]:

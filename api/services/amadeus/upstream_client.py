@@ -13,7 +13,7 @@ from api.services.amadeus.pacing import Pacing
 from api.services.amadeus.replies import Reply
 from api.services.amadeus.transport import Call, Transport
 from api.services.deadline import Deadline, Terms
-from api.services.fares import cheapest_fare
+from api.services.fares import cheapest_offer
 from api.telemetry.events import Event
 from api.telemetry.logs import current_request_id, get_logger
 from api.telemetry.metrics import Metrics
@@ -148,7 +148,7 @@ class UpstreamClient:
 
 
 def _check_offers(reply: Reply) -> None:
-    cheapest_fare(reply.result().get("data"), None)
+    cheapest_offer(reply.result().get("data"), None)
 
 
 def _health_of(reply: Reply) -> UpstreamHealth:

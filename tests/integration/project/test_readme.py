@@ -72,8 +72,27 @@ def test_readme_shows_a_real_answer(service: Service) -> None:
     assert shown["data"]["price"].split()[1] == real["data"]["price"].split()[1]
 
 
+def test_readme_shows_a_real_offer(service: Service) -> None:
+    [command] = [curl for curl in CURLS if "/flights/offer" in curl]
+    shown, real = json.loads(blocks("json")[1])["data"], json.loads(run(service, command))["data"]
+
+    assert list(shown) == list(real)
+    for part in ("airline", "itineraries"):
+        assert names_in(shown[part]) == names_in(real[part])
+    assert len(shown["itineraries"]) == len(real["itineraries"]) == 1
+
+
+def names_in(document: object) -> set[str]:
+    """The names of all members, at any depth."""
+    if isinstance(document, list):
+        return set().union(*map(names_in, document))
+    if isinstance(document, dict):
+        return set(document).union(*map(names_in, document.values()))
+    return set()
+
+
 def test_readme_shows_a_real_log() -> None:
-    shown = [json.loads(line) for line in blocks("json")[1].splitlines()]
+    shown = [json.loads(line) for line in blocks("json")[2].splitlines()]
     with Service() as service:
         service.price(date=some_day(11))
         service.price(date=some_day(11))

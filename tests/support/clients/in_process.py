@@ -45,8 +45,15 @@ class LocalService:
 
     def price(self, method: str = "GET", headers: Headers = None, **query: str) -> Result:
         """GET the price from JFK to LAX on a bookable day; parameters can be changed."""
+        return self._search(method, "/flights/price", headers, query)
+
+    def offer(self, method: str = "GET", headers: Headers = None, **query: str) -> Result:
+        """GET the offer that has this price."""
+        return self._search(method, "/flights/offer", headers, query)
+
+    def _search(self, method: str, path: str, headers: Headers, query: dict[str, str]) -> Result:
         query = {"origin": "JFK", "destination": "LAX", "date": some_day(), **query}
-        return self.client.simulate_request(method, "/flights/price", headers=headers, params=query)
+        return self.client.simulate_request(method, path, headers=headers, params=query)
 
     def fault(self, leg: str, name: str, arg: object = None, count: int | None = None) -> None:
         """Play this fault on the next `count` requests of the leg, or until changed."""

@@ -2,7 +2,6 @@
 
 import falcon
 import pytest
-from falcon.testing import create_req
 
 from api.http.cache_headers import set_cache_headers
 from api.services.cache.entries import Entry
@@ -25,7 +24,7 @@ def test_cache_control_is_the_full_lifetime_and_age_the_elapsed_part(
     outcome, body, ttl, age, cache_control, told_age = case
     resp = falcon.Response()
 
-    set_cache_headers(create_req(), resp, CacheResult(Entry(body, 0, 0, ttl), outcome, age))
+    set_cache_headers(resp, CacheResult(Entry(body, 0, 0, ttl), outcome, age))
 
     assert resp.get_header("Cache-Control") == cache_control
     assert resp.get_header("Age") == told_age

@@ -8,13 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.errors import AmadeusBadAnswer
-from api.services.fares import Fare, cheapest_fare
+from api.services.fares import Fare, cheapest_offer
 
 amounts = st.decimals("0.01", "99999.99", places=2).map(str)
 
 
 def offer(amount: object, currency: object = "EUR") -> dict[str, Any]:
     return {"type": "flight-offer", "price": {"grandTotal": amount, "currency": currency}}
+
+
+def cheapest_fare(offers: object, currency: str | None) -> Fare | None:
+    """The fare of the cheapest offer."""
+    found = cheapest_offer(offers, currency)
+    return None if found is None else found[0]
 
 
 @given(st.lists(amounts, min_size=1), st.randoms(use_true_random=False))
@@ -51,6 +57,15 @@ def test_offers_in_other_than_the_requested_currency_are_ignored() -> None:
     offers = [offer("90.00", "USD"), offer("100.00", "EUR"), offer("95.00", "EUR")]
 
     assert cheapest_fare(offers, "EUR") == Fare("95.00", "EUR")
+
+
+def test_first_of_equally_cheap_offers_is_taken() -> None:
+    offers = [offer("100.00"), offer("90.00"), offer("90.0"), offer("90.00")]
+
+    found = cheapest_offer(offers, None)
+
+    assert found is not None
+    assert found[1] is offers[1]
 
 
 @pytest.mark.parametrize("asked", [None, "JPY"])
