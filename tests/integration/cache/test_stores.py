@@ -210,11 +210,10 @@ def test_success_removes_the_failure_marker(store: Store) -> None:
 def test_failure_marker_is_kept_while_a_retry_is_running(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        lifetimes, "MARKER_SECONDS", 0.5
-    )  # the remaining lifetime of a failure marker
     acquire(store)
-    marker = store.fail("key", "me", ERROR, 0.0, 1)
+    with monkeypatch.context() as patches:  # only this marker is short-lived
+        patches.setattr(lifetimes, "MARKER_SECONDS", 0.5)
+        marker = store.fail("key", "me", ERROR, 0.0, 1)
     eventually(lambda: isinstance(claim(store, "the next to try"), LockAcquired))
     eventually(lambda: store.time() > marker.failed_at + 0.6)
     assert store.failure_marker("key") == marker
