@@ -166,10 +166,15 @@ UPSTREAM_ERRORS: Mapping[str, type[UpstreamError]] = {
     error.code: error for error in UpstreamError.__subclasses__()
 }
 
+# Every error that a request for a price can end with.
+PRICE_ERRORS: Final[tuple[type[FlightPriceError], ...]] = (
+    *(InvalidRequest, Unauthorized, Forbidden, NoOffers, TooManyRequests),
+    *UPSTREAM_ERRORS.values(),
+)
+
 # Every code that a client may get: those of the errors above, and some that have no class.
 CODES: Final = (
-    *(error.code for error in (InvalidRequest, Unauthorized, Forbidden, NoOffers, TooManyRequests)),
-    *UPSTREAM_ERRORS,
+    *(error.code for error in PRICE_ERRORS),
     *("not-found", "method-not-allowed", "internal-error"),
 )
 

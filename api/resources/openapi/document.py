@@ -14,15 +14,7 @@ from pydantic import BaseModel
 
 from api import __version__
 from api.access.audience import Audience
-from api.errors import (
-    UPSTREAM_ERRORS,
-    FlightPriceError,
-    Forbidden,
-    InvalidRequest,
-    NoOffers,
-    TooManyRequests,
-    Unauthorized,
-)
+from api.errors import PRICE_ERRORS
 from api.models import FlightOffer, FlightPrice, PriceRequest
 from api.resources.openapi.operator_paths import operator_paths
 from api.resources.openapi.responses import (
@@ -35,14 +27,6 @@ from api.resources.openapi.responses import (
 )
 
 EXAMPLE_DAYS_AHEAD: Final = 30
-_PRICE_ERRORS: Final[tuple[type[FlightPriceError], ...]] = (
-    InvalidRequest,
-    Unauthorized,
-    Forbidden,
-    NoOffers,
-    TooManyRequests,
-    *UPSTREAM_ERRORS.values(),
-)
 _PRICE_HEADERS: Final = {
     "X-Request-ID": "id of the request in the log; the client's own if it sent a valid one",
     "X-Amadeus-Environment": "Amadeus environment of the price; sandbox prices are invented",
@@ -184,7 +168,7 @@ def _search(
             },
             "304": not_modified(_PRICE_HEADERS),
         },
-        _PRICE_ERRORS,
+        PRICE_ERRORS,
     )
     # "No offers" is cached like a price, so it has the same headers.
     documented["404"]["headers"] = {
