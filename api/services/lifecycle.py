@@ -81,10 +81,12 @@ class Lifecycle:
 
         Nothing is called for it: each check reports what was last seen, and when.
         """
-        store, token = self._store.is_up, self._token_provider.has_token
+        store_is_up, token_age = self._store.is_up, self._token_provider.token_age
         checks = {
-            "cache": Check("ok" if store else "unavailable", _rounded(self._store.checked_ago)),
-            "token": Check("ok" if token else "missing", _rounded(self._token_provider.token_age)),
+            "cache": Check(
+                "ok" if store_is_up else "unavailable", _rounded(self._store.checked_ago)
+            ),
+            "token": Check("missing" if token_age is None else "ok", _rounded(token_age)),
             "amadeus": Check(self._breaker.health, _rounded(self._breaker.last_seen_seconds)),
         }
         if self._phase is not Phase.SERVING:

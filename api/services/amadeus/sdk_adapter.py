@@ -89,7 +89,8 @@ class SdkHttpAdapter:
         token = headers["Authorization"].removeprefix("Bearer ")
         for replacements_left in (2, 1, 0):
             headers["Authorization"] = f"Bearer {token}"
-            reply = self._search(_call(request, headers), terms)
+            call = Call(request.get_method(), request.full_url, headers)
+            reply = self._search(call, terms)
             error = reply.error_reply
             if error is None:
                 self._token_provider.mark_accepted(token)
@@ -99,7 +100,3 @@ class SdkHttpAdapter:
             log.warning(Event.TOKEN_REJECTED, code=error.code)
             token = self._token_provider.replace(token, terms.deadline).value
         return reply
-
-
-def _call(request: Request, headers: dict[str, str]) -> Call:
-    return Call(request.get_method(), request.full_url, headers)

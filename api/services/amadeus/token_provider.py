@@ -115,13 +115,8 @@ class TokenProvider:
         self._stopped = threading.Event()
 
     @property
-    def has_token(self) -> bool:
-        """Whether there is a valid token in memory."""
-        return self._fresh_token() is not None
-
-    @property
     def token_age(self) -> float | None:
-        """Seconds since the token in use was fetched; None without one."""
+        """Seconds since the token in use was fetched; None without a valid token."""
         token = self._fresh_token()
         return None if token is None else self._store.now() - token.entry.fetched_at
 
