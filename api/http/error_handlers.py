@@ -44,6 +44,7 @@ log = get_logger()
 _CODES = {
     HTTPStatus.NOT_FOUND: "not-found",
     HTTPStatus.METHOD_NOT_ALLOWED: "method-not-allowed",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "internal-error",
 }
 
 
@@ -85,15 +86,11 @@ class _ErrorHandlers:
         )
 
     def handle_unexpected(
-        self, req: falcon.Request, resp: falcon.Response, _error: Exception, _params: object
+        self, req: falcon.Request, resp: falcon.Response, _error: Exception, params: object
     ) -> None:
-        status = HTTPStatus.INTERNAL_SERVER_ERROR
         detail = "Internal error. Search the log for this request_id."
-        self._write_response(
-            resp,
-            status,
-            problem(status, "internal-error", status.phrase, detail, req.context.request_id),
-        )
+        internal = falcon.HTTPInternalServerError(description=detail)
+        self.handle_http_error(req, resp, internal, params)
 
     def _write_response(
         self, resp: falcon.Response, status: HTTPStatus, document: dict[str, object]
