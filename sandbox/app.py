@@ -17,6 +17,7 @@ from sandbox.errors import (
 )
 from sandbox.faults.fault_book import FaultBook
 from sandbox.faults.injector import SEARCH_PATH, TOKEN_PATH, Injector
+from sandbox.faults.magic_routes import MagicRoutes
 from sandbox.http.admin import add_admin_routes
 from sandbox.http.endpoints import SearchResource, TokenInfoResource, TokenResource
 from sandbox.http.page import PageResource
@@ -50,7 +51,8 @@ def create_app(config: SandboxConfig = SandboxConfig()) -> Injector:  # noqa: B0
     app.add_error_handler(falcon.HTTPError, _handle_http_error)
     if config.admin:
         add_admin_routes(app, controls, counters, faults, tokens)
-    return Injector(app, counters, faults, controls.delay)
+    magic = MagicRoutes(tokens, config.clock)
+    return Injector(app, counters, faults, magic, controls.delay)
 
 
 def _handle_amadeus_error(

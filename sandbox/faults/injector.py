@@ -17,6 +17,7 @@ from sandbox.errors import Leg
 from sandbox.faults.content import BODY_FAULTS, OFFER_FAULTS, TOKEN_FAULTS, base_answer
 from sandbox.faults.fault_book import Fault, FaultBook, Route
 from sandbox.faults.kinds import LATENCY
+from sandbox.faults.magic_routes import MagicRoutes
 from sandbox.faults.wire import CUT_FAULTS, WIRE_FAULTS, WIRE_KEY, NoWire, Wire
 from sandbox.state.counters import Counters
 
@@ -37,11 +38,13 @@ class Injector:
         application: Application,
         counters: Counters,
         faults: FaultBook,
+        magic: MagicRoutes,
         delay: Callable[[], float],
     ) -> None:
         self.counters = counters
         self._application = application
         self._faults = faults
+        self._magic = magic
         self._delay = delay
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -69,12 +72,15 @@ class Injector:
         start_response: StartResponse,
     ) -> Iterable[bytes]:
         seconds = self._delay()
-        fault = self._faults.take(leg, route)
+        magic = self._magic.prepare(route, environ)
+        fault = None if magic else self._faults.take(leg, route)
         if fault is not None and fault.name == LATENCY:
             seconds += Latency.parse(fault.arg).seconds()
         if seconds:
             time.sleep(seconds)
         answer = Answer.of(self._application, environ)
+        if magic is not None and answer.ok:
+            fault = self._magic.fault_of(magic, environ)
         if fault is not None:
             answer = _change_content(fault, answer)
         if answer.status >= _ERRORS_FROM:

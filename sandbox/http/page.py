@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import falcon
 
+from sandbox.faults.magic_routes import MAGIC_ROUTES, ORIGIN
+
 # Time in seconds from now to the departure date of the example.
 _SECONDS_AHEAD = 30 * 24 * 3600
 
@@ -39,11 +41,22 @@ curl -s -H "Authorization: Bearer $token" \\
 <tr><td><code>GET /v2/shopping/flight-offers</code></td><td>search</td></tr>
 <tr><td><code>POST /v2/shopping/flight-offers</code></td><td>search with a JSON body</td></tr>
 {admin}</table>
+<h2>Magic routes</h2>
+<p>A search from {origin} to one of these places always goes wrong in one way. The comment says what
+the answer is.</p>
+<pre>
+{magic}</pre>
 </body>
 </html>
 """
 
-_QUERY = "originLocationCode=JFK&destinationLocationCode=LAX&adults=1&max=2&departureDate="
+_QUERY = "originLocationCode={}&destinationLocationCode={}&adults=1&max=2&departureDate={}"
+
+_MAGIC = """# {answer}
+curl -s -H "Authorization: Bearer $token" \\
+  '{url}/v2/shopping/flight-offers?{query}'
+
+"""
 
 _ADMIN = """<tr><td><code>/admin/counters</code></td><td>counters of requests</td></tr>
 <tr><td><code>/admin/faults</code></td><td>inject faults</td></tr>
@@ -63,8 +76,18 @@ class PageResource:
         """Show what the sandbox is, with commands to try."""
         resp.content_type = "text/html; charset=utf-8"
         date = time.strftime("%Y-%m-%d", time.gmtime(self._clock() + _SECONDS_AHEAD))
+        url = html.escape(req.prefix)
         resp.text = _PAGE.format(
-            url=html.escape(req.prefix),
-            query=html.escape(_QUERY + date),
+            url=url,
+            query=html.escape(_QUERY.format("JFK", "LAX", date)),
             admin=self._admin,
+            origin=ORIGIN,
+            magic="".join(
+                _MAGIC.format(
+                    answer=magic.answer,
+                    url=url,
+                    query=html.escape(_QUERY.format(ORIGIN, destination, date)),
+                )
+                for destination, magic in MAGIC_ROUTES.items()
+            ),
         )

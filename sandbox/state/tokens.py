@@ -36,6 +36,10 @@ class Token(NamedTuple):
         """Return the whole seconds until it expires; 0 if it has expired."""
         return max(0, int(self.issued / _MICROSECOND + self.life - now))
 
+    def age(self, now: float) -> float:
+        """Return the seconds since it was issued."""
+        return now - self.issued / _MICROSECOND
+
     def expired(self, now: float) -> bool:
         """Return whether it has expired."""
         return now >= self.issued / _MICROSECOND + self.life

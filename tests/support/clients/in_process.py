@@ -69,3 +69,8 @@ class LocalService:
         """The number of searches since the last `clear`."""
         calls: int = self._admin.get("/counters").json()["search"]["calls"]
         return calls
+
+    def most_at_once(self) -> int:
+        """The highest number of requests under way in the sandbox since the last `clear`."""
+        most: int = self._admin.get("/counters").json()["max_concurrent"]
+        return most
