@@ -15,9 +15,8 @@ PAUSE_SECONDS: Final = 0.001
 class Request(GunicornRequest):
     """A request that lets other requests run while its head arrives.
 
-    gunicorn searches the whole head again after each read, and a read does not yield to other
-    greenlets while data is available. So each read after the first waits a millisecond longer than
-    the one before, while more bytes arrive. A head has five seconds, enough for 100 reads.
+    gunicorn searches the whole head again after each read. So each read after the first waits a
+    millisecond longer than the one before, while more bytes arrive.
     """
 
     _reads = 0

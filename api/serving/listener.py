@@ -1,9 +1,7 @@
 """A gevent worker that shares connections evenly with the other workers.
 
-All workers accept from one socket, so that no waiting connection is lost when a worker ends. But
-when many clients connect at once, the first worker to wake up would accept all of them. So each
-worker publishes its number of connections in shared memory. A worker that has more connections
-than another waits for a millisecond before it accepts the next one.
+Each worker publishes its number of connections in shared memory, and waits before it accepts one
+more than its share. docs/adr/0013-worker-class-and-sizes.md says why.
 """
 
 import mmap

@@ -1,14 +1,6 @@
 """The metrics of all workers: a folder in memory with files for each worker.
 
-prometheus-client names these files by process id, so their number would grow with each worker that
-dies. Here they are named by the worker's slot: a new worker takes the slot of a dead one and
-continues its counters.
-
-A master that is killed cannot remove its folder, so the next master does. A lock file in the folder
-shows whether its master is alive; the kernel releases it when the last process exits. A process id
-would not work for containers that share the memory.
-
-Only gunicorn.conf.py uses this module.
+docs/architecture.md, section "The folder for metrics", says how it outlives workers and masters.
 """
 
 import fcntl

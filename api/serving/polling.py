@@ -1,9 +1,6 @@
 """A poll of a socket that returns at once if its timeout is zero.
 
-gevent's poll runs all other greenlets first, even with a timeout of zero. Clients poll in this way
-to see whether a connection was closed: redis-py before each command, and httpcore2 for each idle
-connection before each call, while it holds the lock of its pool. On a busy worker each poll took a
-turn of the event loop, and responses that had arrived were read seconds late.
+gevent's poll runs all other greenlets first. docs/adr/0015-a-busy-worker.md says what that costs.
 """
 
 import select

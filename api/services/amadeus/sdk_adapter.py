@@ -1,8 +1,7 @@
 """The function that the Amadeus SDK calls instead of urlopen: its `http` option.
 
-By itself, the SDK fetches its own tokens and opens a connection for each call. Here the token
-provider answers its token requests, and pooled connections carry its other calls. Replies get a
-shape that its parser accepts (docs/amadeus.md, section "The http option").
+The token provider answers its token requests, and pooled connections carry its other calls. Replies
+get a shape that its parser accepts (docs/amadeus.md, section "The http option").
 """
 
 from collections.abc import Callable

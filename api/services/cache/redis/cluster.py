@@ -1,9 +1,6 @@
-"""A client for Redis Cluster.
+"""A client for Redis Cluster; docs/adr/0014-redis-cluster.md says why redis-py's does not do.
 
-redis-py's own client blocks the request that meets a failure: it looks for the nodes one after
-the other, with a timeout for each, and sleeps a quarter of a second while the cluster is down.
-Here a request asks one node and follows its redirections; the slow `refresh` runs in the
-background. See docs/adr/0014-redis-cluster.md.
+A request asks one node and follows its redirections; the slow `refresh` runs in the background.
 """
 
 import random
