@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import Any, Literal, NamedTuple, TextIO
+from typing import Any, Literal, TextIO
 
 import gevent
 import gunicorn.glogging
@@ -31,20 +31,10 @@ current_request_id: ContextVar[str | None] = ContextVar("current_request_id", de
 current_trace_id: ContextVar[str | None] = ContextVar("current_trace_id", default=None)
 
 
-class LogRecord(NamedTuple):
-    """The content of a line; `at` is its time in nanoseconds since the epoch."""
-
-    at: int
-    level: str
-    request_id: str | None
-    trace_id: str | None
-    event: EventDict
-
-
 class _QueueLogger:
     """The logger that structlog wraps; it queues every record."""
 
-    def __init__(self, writer: QueuedWriter[LogRecord]) -> None:
+    def __init__(self, writer: QueuedWriter[EventDict]) -> None:
         self.debug = self.info = self.warning = self.error = self.critical = writer.write
 
 
@@ -105,7 +95,7 @@ def configure_logs(
 
 
 @cache
-def _writer_to(descriptor: int) -> QueuedWriter[LogRecord]:
+def _writer_to(descriptor: int) -> QueuedWriter[EventDict]:
     """Return the writer of a descriptor. Loggers keep it after a reload, so there is only one."""
     writer = QueuedWriter(descriptor, renderer(console=False, colors=False))
     atexit.register(writer.close)
@@ -125,35 +115,23 @@ def _crashed_in_gevent(context: Any, _kind: Any, error: Any, _trace: Any) -> Non
 
 def make_record(
     logger: WrappedLogger, level: str, event_dict: EventDict
-) -> tuple[tuple[LogRecord], dict[str, Any]]:
-    """Take the time, the ids and the traceback now; the writer's thread does the rest."""
+) -> tuple[tuple[EventDict], dict[str, Any]]:
+    """Return the fields of a line, the common ones first. The time is in nanoseconds."""
     if "exc_info" in event_dict:
         event_dict = structlog.processors.format_exc_info(logger, level, event_dict)
-    record = LogRecord(
-        time.time_ns(), level, current_request_id.get(), current_trace_id.get(), event_dict
-    )
+    record = {"timestamp": time.time_ns(), "level": level, "event": event_dict["event"]}
+    if (request_id := current_request_id.get()) is not None:
+        record["request_id"] = request_id
+    if (trace_id := current_trace_id.get()) is not None:
+        record["trace_id"] = trace_id
+    record.update(event_dict)
     return (record,), {}
 
 
-def renderer(*, console: bool, colors: bool) -> Callable[[LogRecord], bytes]:
+def renderer(*, console: bool, colors: bool) -> Callable[[EventDict], bytes]:
     """Return the function that renders a record as a line."""
     show = ConsoleRenderer(colors=colors) if console else _json
-    return lambda record: show(_line(record))
-
-
-def _line(record: LogRecord) -> EventDict:
-    """Return the fields of a line, the common ones first."""
-    line = {
-        "timestamp": _timestamp(record.at),
-        "level": record.level,
-        "event": record.event["event"],
-    }
-    if record.request_id is not None:
-        line["request_id"] = record.request_id
-    if record.trace_id is not None:
-        line["trace_id"] = record.trace_id
-    line.update(record.event)
-    return line
+    return lambda record: show({**record, "timestamp": _timestamp(record["timestamp"])})
 
 
 def _timestamp(at: int) -> str:
