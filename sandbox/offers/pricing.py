@@ -44,6 +44,11 @@ class Offer(NamedTuple):
         return self.total + self.fee
 
 
+def by_price(offer: Offer) -> tuple[int, int]:
+    """Return the key that sorts offers by price, and equally cheap ones by travel time."""
+    return offer.grand_total, offer.journey.seconds
+
+
 class Pricing:
     """Prices the journeys of one search."""
 
@@ -54,12 +59,12 @@ class Pricing:
         self._tax_share = sum(SHARES[kind][1] * n for kind, n in self._people.items())
 
     def cheapest(self, journeys: Sequence[Journey], products: Sequence[Product]) -> list[Offer]:
-        """Return the requested number of offers, sorted by `grandTotal`, then by travel time.
+        """Return the requested number of offers, sorted `by_price`.
 
         `products` are sorted from the cheapest to the most expensive.
         """
         offers = [self._offer(*combination) for combination in self._shortlist(journeys, products)]
-        offers.sort(key=lambda offer: (offer.grand_total, offer.journey.seconds))
+        offers.sort(key=by_price)
         return offers[: self._search.max_offers]
 
     def _shortlist(

@@ -1,12 +1,13 @@
 """Answers a search with its cheapest offers, sorted by price."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from sandbox.offers.itineraries import Itineraries, Itinerary
 from sandbox.offers.journeys import journeys
-from sandbox.offers.pricing import Pricing
+from sandbox.offers.pricing import Offer, Pricing, by_price
 from sandbox.offers.render import render
 from sandbox.offers.tariff import PRODUCTS, Fares, Product, Tariff, at_least
 from sandbox.request.search import MAX_CHANGES, Search
@@ -35,12 +36,19 @@ class Offers:
             _not_departed(self._itineraries.find(direction), now) for direction in search.directions
         ]
         directions = [_filtered(found, search, fares) for found in departing]
-        found = [
-            journey
-            for group in _groups(directions, search)
-            for journey in journeys(group, fares.fare, fares.taxes)
-        ]
-        offers = Pricing(search).cheapest(found, products)
+
+        def cheapest(directions: list[list[Itinerary]], count: int) -> list[Offer]:
+            found = [
+                journey
+                for group in _groups(directions, search)
+                for journey in journeys(group, fares.fare, fares.taxes)
+            ]
+            return Pricing(replace(search, max_offers=count)).cheapest(found, products)
+
+        offers = cheapest(directions, search.max_offers)
+        if search.one_per_day:
+            days = [offer for day in _days(directions, search) for offer in cheapest(day, 1)]
+            offers = _with_each_day(offers, days, search.max_offers)
         return render(offers, search, today, fares)
 
 
@@ -89,6 +97,26 @@ def _groups(directions: list[list[Itinerary]], search: Search) -> list[list[list
         ]
         for airport in sorted(airports)
     ]
+
+
+def _days(directions: list[list[Itinerary]], search: Search) -> Iterator[list[list[Itinerary]]]:
+    """Yield the itineraries for each day of a window, and those of other directions in order."""
+    for number, (found, wanted) in enumerate(zip(directions, search.directions, strict=True)):
+        if len(wanted.days) == 1:
+            continue
+        for day in sorted({one.day for one in found}):
+            before = [[one for one in each if one.day <= day] for each in directions[:number]]
+            after = [[one for one in each if one.day >= day] for each in directions[number + 1 :]]
+            yield [*before, [one for one in found if one.day == day], *after]
+
+
+def _with_each_day(offers: list[Offer], days: list[Offer], count: int) -> list[Offer]:
+    """Return the cheapest offers of all days, and then as many others as are still wanted."""
+    # One offer may be the cheapest of a day there and of a day back.
+    distinct = [offer for number, offer in enumerate(days) if offer not in days[:number]]
+    needed = sorted(distinct, key=by_price)[:count]
+    others = [offer for offer in offers if offer not in needed]
+    return sorted([*needed, *others[: count - len(needed)]], key=by_price)
 
 
 def _has_allowed_airlines(itinerary: Itinerary, search: Search) -> bool:

@@ -111,6 +111,7 @@ class SearchCriteria(_Model):
 
     max_flight_offers: Annotated[Count, Field(ge=1, le=MAX_OFFERS)] = MAX_OFFERS
     max_price: Annotated[int, Field(ge=1)] | None = None
+    one_flight_offer_per_day: bool = False
     pricing_options: PricingOptions = PricingOptions()
     flight_filters: FlightFilters = FlightFilters()
 

@@ -71,6 +71,7 @@ class _PostSearch:
             refundable=fares.refundable_fare or fares.no_restriction_fare or fares.no_penalty_fare,
             max_time_percent=filters.max_flight_time,
             same_airport=filters.return_to_departure_airport,
+            one_per_day=criteria.one_flight_offer_per_day,
         )
 
     def _direction(self, number: int, wanted: OriginDestination, cabin: Cabin) -> Direction:

@@ -83,6 +83,8 @@ class Search:
     """The maximum travel time in each direction, in percent of the shortest one."""
     same_airport: bool = False
     """Whether the last direction must end at the airport where the first one starts."""
+    one_per_day: bool = False
+    """Whether to find an offer for each day of a window of dates, if possible."""
 
     @property
     def seats(self) -> int:

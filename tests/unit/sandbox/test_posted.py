@@ -195,6 +195,60 @@ def test_date_window_ends_at_the_last_bookable_day(
     assert {at[:10] for at in departures(found)} == {date}
 
 
+def per_day(wanted: dict[str, Any], most: int, **criteria: object) -> dict[str, Any]:
+    limits = {"maxFlightOffers": most, "oneFlightOfferPerDay": True}
+    return wanted | {"searchCriteria": limits | criteria}
+
+
+def dates(offers: list[dict[str, Any]], way: int = 0) -> set[str]:
+    """The days of departure in one direction."""
+    segments = [offer["itineraries"][way]["segments"] for offer in offers]
+    return {one[0]["departure"]["at"][:10] for one in segments}
+
+
+def test_each_day_of_a_window_has_its_cheapest_offer(honest: InProcess) -> None:
+    week = leaving(date=AHEAD, dateWindow="I3D")
+    usual = honest.post(week | {"searchCriteria": {"maxFlightOffers": 10}}).json()["data"]
+    found = honest.post(per_day(week, 10)).json()["data"]
+    days = {f"2026-12-{day:02d}" for day in range(7, 14)}
+    assert dates(usual) < dates(found) == days
+    cheapest = {price(honest.offers(departureDate=day, max=1)[0]) for day in days}
+    assert cheapest < {price(offer) for offer in found}
+    assert len(found) == 10
+    assert price(found[0]) == price(usual[0])
+    assert list(map(price, found)) == sorted(map(price, found))
+
+
+def test_fewer_offers_than_days_are_the_cheapest_days(honest: InProcess) -> None:
+    week = leaving(date=AHEAD, dateWindow="I3D")
+    every = honest.post(per_day(week, 7)).json()["data"]
+    some = honest.post(per_day(week, 3)).json()["data"]
+    assert len(dates(every)) == 7
+    assert list(map(price, some)) == list(map(price, every))[:3]
+
+
+def test_each_day_of_a_return_in_a_window_has_an_offer(honest: InProcess) -> None:
+    both = body(("JFK", "LAX", AHEAD), ("LAX", "JFK", "2026-12-13"))
+    for one in both["originDestinations"]:
+        one["departureDateTimeRange"]["dateWindow"] = "I3D"
+    found = honest.post(per_day(both, 20)).json()["data"]
+    assert dates(found) == {f"2026-12-{day:02d}" for day in range(7, 14)}
+    assert dates(found, way=1) == {f"2026-12-{day}" for day in range(10, 17)}
+    assert len(set(map(sold, found))) == len(found) == 20
+
+
+def test_one_offer_per_day_obeys_the_other_filters(honest: InProcess) -> None:
+    week = leaving(date=AHEAD, dateWindow="I3D")
+    direct = {"connectionRestriction": {"maxNumberOfConnections": 0}}
+    found = honest.post(per_day(week, 7, flightFilters=direct)).json()["data"]
+    assert len(dates(found)) == 7
+    assert not any(map(changes, found))
+
+
+def test_one_offer_per_day_changes_nothing_without_a_window(honest: InProcess) -> None:
+    assert honest.post(per_day(body(), 250)).json()["data"] == honest.offers()
+
+
 def test_time_window_limits_the_departure(honest: InProcess) -> None:
     when = {"date": AHEAD, "time": "12:00:00", "timeWindow": "2H"}
     found = departures(honest.post(direction(departureDateTimeRange=when)).json()["data"])
@@ -312,6 +366,13 @@ def test_traveler_types_have_their_own_prices(honest: InProcess) -> None:
     assert list(totals) == [*types, "HELD_INFANT"]
     assert max(totals, key=lambda kind: float(totals[kind])) == "ADULT"
     assert offer["travelerPricings"][-1]["associatedAdultId"] == "0"
+
+
+def sold(offer: dict[str, Any]) -> tuple[str, ...]:
+    """What an offer is for: its fare and its departures."""
+    segments = [one for itinerary in offer["itineraries"] for one in itinerary["segments"]]
+    fare = offer["travelerPricings"][0]["fareDetailsBySegment"][0]["brandedFare"]
+    return fare, *(one["carrierCode"] + one["number"] + one["departure"]["at"] for one in segments)
 
 
 def departures(offers: list[dict[str, Any]]) -> list[str]:
