@@ -1,27 +1,27 @@
 // The flight of a day: what its price buys.
 
-import { bags, duration, longDay, shortDay, span, stops } from "/page/words.js";
+import { bags, duration, shortDay, span, stops } from "/page/words.js";
 
-const make = (name, text, ...children) => {
+export const make = (name, text, ...children) => {
   const element = document.createElement(name);
   if (text) element.textContent = text;
   element.append(...children);
   return element;
 };
 
-// What the service says about the flight of a day. age: of the price; cache: how it was found.
-export function flight(offer, { age, cache }) {
+// What is known of a flight. age: seconds since its price was fetched; cache: how it was found.
+export function flight(offer, age, cache) {
   const { airline, seats_left: seats, book_by: bookBy, itineraries } = offer;
   const facts = [
     airline && (airline.name ? `${airline.name} (${airline.code})` : airline.code),
-    seats !== null && `${seats} ${seats === 1 ? "seat" : "seats"} left at this price`,
+    seats && `${seats === 9 ? "9 or more" : seats} ${seats === 1 ? "seat" : "seats"} left at this price`,
     bookBy && `book by ${shortDay(bookBy)}`,
   ].filter(Boolean);
   const price = make("p", offer.price);
   price.className = "figure";
   return [
     price,
-    make("p", `${facts.join("; ")}.`),
+    make("p", facts.join("; ")),
     make("p", freshness(age, cache)),
     ...itineraries.map((itinerary, index) => trip(itinerary, itineraries.length > 1 ? ["Outbound", "Return"][index] : "")),
   ];
@@ -60,4 +60,3 @@ export function command(path, needsKey) {
   return make("div", "", make("p", "The same with curl:"), make("pre", "", make("code", `curl${key} '${location.origin}${path}'`)));
 }
 
-export const title = (day) => longDay(day);

@@ -1,12 +1,12 @@
 // The page at /: a search form, the month that it finds, and the flight of a chosen day.
 //
-// The address of the page is the state: `?origin=MAD&destination=NYC&month=2026-12` and, once a day
-// is chosen, `&day=2026-12-08`. So it can be shared, and the browser's back button works.
+// The address of the page is its state: `?origin=MAD&destination=NYC&month=2026-12`, and
+// `&day=2026-12-08` once a day is chosen. So it can be shared, and the back button works.
 
-import * as flights from "/page/flight.js";
+import { command, flight, make } from "/page/flight.js";
 import * as month from "/page/month.js";
 import { ask, Cut, forgetKey, hasKey, lines, saveKey } from "/page/service.js";
-import { explanation, longDay, monthAndYear, span } from "/page/words.js";
+import { explanation, longDay, monthAndYear } from "/page/words.js";
 
 const MONTHS_AHEAD = 12;
 const ANNOUNCE_EVERY = 10; // days
@@ -17,22 +17,21 @@ const show = (id, shown) => { element(id).hidden = !shown; };
 const announce = (text) => setText("live", text);
 const search = element("search");
 
-let shownMonth = null; // the query of the month on the page
+let shownMonth = ""; // the query of the month on the page
 let monthRequest = new AbortController();
 let flightRequest = new AbortController();
-let retry = () => {}; // what failed for want of a key, or in another way
 
-// The query of the form: without what is empty, or as the service assumes it anyway.
+// The query of the form, without what is empty or what the service assumes anyway.
 function formQuery() {
-  const fields = [...search.elements].filter(({ name, value, type, defaultValue }) =>
+  const given = [...search.elements].filter(({ name, value, type, defaultValue }) =>
     name && value.trim() && !(type === "number" && value === defaultValue));
-  return new URLSearchParams(fields.map(({ name, value }) => [name, value.trim()]));
+  return new URLSearchParams(given.map(({ name, value }) => [name, value.trim()]));
 }
 
-// The query in the address, without parameters that the form does not have.
+// The query of the address, without parameters that the form does not have.
 function addressQuery() {
-  const all = new URLSearchParams(location.search);
-  return new URLSearchParams([...all].filter(([name]) => search.elements.namedItem(name)));
+  const all = [...new URLSearchParams(location.search)];
+  return new URLSearchParams(all.filter(([name]) => search.elements.namedItem(name)));
 }
 
 const chosenDay = () => new URLSearchParams(location.search).get("day");
@@ -44,24 +43,24 @@ function visit(query, day) {
 }
 
 function fillForm(query) {
-  const values = Object.fromEntries(query);
-  if (values.month) addMonth(values.month);
-  for (const field of search.elements) {
-    if (field.name) field.value = values[field.name] ?? field.defaultValue ?? field.options[0].value;
-  }
-  if ([...element("more").querySelectorAll("[name]")].some(({ name }) => name in values)) element("more").open = true;
+  search.reset();
+  if (query.has("month")) addMonth(query.get("month"));
+  for (const [name, value] of query) element(name).value = value;
+  if ([...query.keys()].some((name) => element("more").contains(element(name)))) element("more").open = true;
 }
 
-function addMonth(value) {
-  const choices = element("month");
-  if ([...choices.options].some((option) => option.value === value)) return;
-  choices.add(new Option(/^\d{4}-(0[1-9]|1[0-2])$/.test(value) ? monthAndYear(value) : value, value));
+function addMonth(value, isDefault = false) {
+  const months = element("month");
+  if ([...months.options].some((option) => option.value === value)) return;
+  const text = /^\d{4}-(0[1-9]|1[0-2])$/.test(value) ? monthAndYear(value) : value;
+  months.add(new Option(text, value, isDefault, isDefault));
 }
 
 function addMonths() {
   const now = new Date();
   for (let ahead = 0; ahead <= MONTHS_AHEAD; ahead += 1) {
-    addMonth(new Date(Date.UTC(now.getFullYear(), now.getMonth() + ahead)).toISOString().slice(0, 7));
+    const first = new Date(Date.UTC(now.getFullYear(), now.getMonth() + ahead));
+    addMonth(first.toISOString().slice(0, 7), ahead === 1);
   }
 }
 
@@ -76,102 +75,113 @@ function showAddress() {
 async function showMonth(query) {
   monthRequest.abort();
   monthRequest = new AbortController();
-  const { signal } = monthRequest;
   shownMonth = String(query);
   clearProblems();
   show("result", false);
   if (!shownMonth) return;
-  retry = () => showMonth(query);
-  announce("Asking for the prices.");
-  setText("summary", "");
-  show("missing", false);
-  element("search").setAttribute("aria-busy", "true");
+  announce("Asking for prices.");
   try {
-    await fillMonth(query, signal);
+    await fillMonth(query, monthRequest.signal);
   } catch (error) {
-    if (error.name !== "AbortError") showProblem(error, "month");
-  } finally {
-    if (!signal.aborted) element("search").removeAttribute("aria-busy");
+    if (error.name !== "AbortError") showProblem(error);
   }
 }
 
 async function fillMonth(query, signal) {
   const answer = await ask(`/flights/calendar?${query}`, "application/x-ndjson", signal);
   showEnvironment(answer);
-  setText("result-title", `${query.get("origin")} to ${query.get("destination")}, ${monthAndYear(query.get("month"))}`.toUpperCase());
-  const expected = month.draw(query.get("month"));
-  show("result", true);
+  const days = month.draw(query.get("month"));
+  month.markChosen(chosenDay());
+  const route = `${query.get("origin")} to ${query.get("destination")}`.replace(/\b[a-z]{3}\b/g, (code) => code.toUpperCase());
+  const title = `${route}, ${monthAndYear(query.get("month"))}`;
+  setText("result-title", title);
+  document.title = `${title}: flight prices`;
+  setText("summary", "");
+  show("missing", false);
   show("progress-line", true);
-  element("progress").max = expected;
-  showProgress(expected);
+  element("progress").max = days;
+  showProgress(days);
+  show("result", true);
   for await (const line of lines(answer)) {
     if (!line.departure_date) return finishMonth(line);
     month.write(line.departure_date, line);
-    showProgress(expected);
+    showProgress(days);
   }
   throw new Cut();
 }
 
-function showProgress(expected) {
+function showProgress(days) {
   const arrived = month.arrived();
   element("progress").value = arrived;
-  setText("progress-text", `${arrived} of ${expected} days`);
-  if (arrived && arrived % ANNOUNCE_EVERY === 0) announce(`${arrived} of ${expected} days have arrived.`);
+  setText("progress-text", `${arrived} of ${days} days`);
+  if (arrived && arrived % ANNOUNCE_EVERY === 0) announce(`${arrived} of ${days} days have arrived.`);
 }
 
 function finishMonth({ cheapest, missing }) {
   for (const { departure_date: day, code } of missing) month.write(day, { code });
+  for (const day of month.waiting()) month.write(day, { code: "not-asked" });
   show("progress-line", false);
   showMissing();
   const text = cheapest ? `Cheapest: ${longDay(cheapest.departure_date)}, ${cheapest.price}.` : "Nothing flies on the days that are known.";
   if (cheapest) month.markCheapest(cheapest.departure_date);
   setText("summary", text);
-  announce(missing.length ? `${text} ${missing.length} days have no answer.` : text);
+  announce(missing.length ? `${text} Unknown days: ${missing.length}.` : text);
 }
 
 function showMissing() {
   const texts = month.missing();
   show("missing", texts.length > 0);
-  element("missing-list").replaceChildren(...texts.map((text) => {
-    const item = document.createElement("li");
-    item.textContent = text;
-    return item;
-  }));
+  element("missing-list").replaceChildren(...texts.map((text) => make("li", text)));
 }
 
 async function showFlight(query, day) {
   flightRequest.abort();
   flightRequest = new AbortController();
-  const { signal } = flightRequest;
   month.markChosen(day);
   show("flight", Boolean(day));
   if (!day) return;
-  setText("flight-title", flights.title(day));
+  setText("flight-title", longDay(day));
   const path = `/flights/offer?${offerQuery(query, day)}`;
-  const body = (...parts) => element("flight-body").replaceChildren(...parts, flights.command(path, hasKey()));
-  body("Asking for the flight.");
-  element("flight-title").focus();
+  const fill = (...parts) => element("flight-body").replaceChildren(...parts, command(path, hasKey()));
+  fill(make("p", "Asking for the flight."));
   try {
-    const answer = await ask(path, "application/json", signal);
+    const answer = await ask(path, "application/json", flightRequest.signal);
     showEnvironment(answer);
     const { data } = await answer.json();
-    const found = { age: Number(answer.headers.get("Age")), cache: answer.headers.get("X-Cache") };
-    body(...flights.flight(data, found));
-    announce(`${data.price}`);
+    const age = Number(answer.headers.get("Age"));
+    fill(...flight(data, age, answer.headers.get("X-Cache")));
+    learn(day, { price: data.price, age });
+    announce(`${longDay(day)}: ${data.price}.`);
   } catch (error) {
     if (error.name === "AbortError") return;
-    body(explanation(error));
+    if (error.code === "no-offers") learn(day, { price: null, age: 0 });
+    if (isKeyProblem(error)) showKeyForm(error);
+    const retry = make("button", "Try again");
+    retry.type = "button";
+    retry.addEventListener("click", () => showFlight(query, day));
+    fill(make("p", explanation(error)), ...(error.code === "no-offers" ? [] : [retry]));
     announce(explanation(error));
-    if (error.status === 401) showKeyForm(error);
   }
+}
+
+// Shows in the grid what the flight says of its day.
+function learn(day, known) {
+  month.write(day, known);
+  showMissing();
 }
 
 // The query for the offer of a day: `month` becomes `date`, and `nights` becomes `return_date`.
 function offerQuery(query, day) {
-  const { month: _, nights, ...rest } = Object.fromEntries(query);
-  const back = new Date(day);
-  back.setUTCDate(back.getUTCDate() + Number(nights));
-  return new URLSearchParams({ ...rest, date: day, ...(nights ? { return_date: back.toISOString().slice(0, 10) } : {}) });
+  const offer = new URLSearchParams(query);
+  offer.delete("month");
+  offer.delete("nights");
+  offer.set("date", day);
+  if (query.has("nights")) {
+    const back = new Date(day);
+    back.setUTCDate(back.getUTCDate() + Number(query.get("nights")));
+    offer.set("return_date", back.toISOString().slice(0, 10));
+  }
+  return offer;
 }
 
 function showEnvironment(answer) {
@@ -181,9 +191,10 @@ function showEnvironment(answer) {
 function clearProblems() {
   show("problem", false);
   show("key-form", false);
-  for (const field of search.elements) setFault(field.name, "");
+  for (const { name } of search.elements) setFault(name, "");
 }
 
+// Writes a fault next to its field. Returns whether there is such a field.
 function setFault(name, text) {
   const place = name && element(`fault-${name}`);
   if (!place) return false;
@@ -194,45 +205,38 @@ function setFault(name, text) {
 }
 
 function showProblem(error) {
-  if (error.status === 401 || error.status === 403) return showKeyForm(error);
-  const elsewhere = (error.faults ?? []).filter(({ parameter, detail }) => !setFault(parameter, `${detail}.`));
-  const first = search.querySelector("[aria-invalid]");
-  if (first) {
-    if (element("more").contains(first)) element("more").open = true;
-    first.focus();
-  }
-  const faults = elsewhere.map(({ parameter, detail }) => `${parameter} ${detail}.`).join(" ");
-  setText("problem-text", first ? `Please correct the search. ${faults}` : explanation(error));
-  show("problem-retry", !first);
+  announce("");
+  if (isKeyProblem(error)) return showKeyForm(error);
+  const faults = error.faults ?? [];
+  const others = faults.filter(({ parameter, detail }) => !setFault(parameter, `${detail}.`));
+  const field = search.querySelector("[aria-invalid]");
+  if (field && element("more").contains(field)) element("more").open = true;
   show("problem", true);
+  show("problem-retry", !field);
+  setText("problem-text", field ? ["Please correct the search.", ...others.map(({ parameter, detail }) => `${parameter} ${detail}.`)].join(" ") : explanation(error));
+  field?.focus();
 }
 
-function showKeyForm(error) {
-  setText("key-reason", hasKey() ? error.detail : "Its operator gives out the keys.");
+const isKeyProblem = ({ status }) => status === 401 || status === 403;
+
+function showKeyForm({ hadKey, detail }) {
+  setText("key-reason", hadKey ? detail : "Its operator gives out keys.");
   forgetKey();
   show("key-form", true);
   element("key").focus();
 }
 
-search.addEventListener("submit", (event) => {
-  event.preventDefault();
-  const query = formQuery();
-  if (String(query) !== String(addressQuery()) || chosenDay()) visit(query);
-  shownMonth = null;
+// Asks again for everything that the address says.
+function askAgain() {
+  shownMonth = "";
   showAddress();
-});
-element("key-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  saveKey(element("key").value.trim());
-  element("key").value = "";
-  shownMonth = null;
-  showAddress();
-});
-for (const id of ["problem-retry", "missing-retry"]) element(id).addEventListener("click", () => retry());
-element("flight-close").addEventListener("click", closeFlight);
-document.addEventListener("keydown", (event) => { if (event.key === "Escape" && chosenDay()) closeFlight(); });
-addEventListener("popstate", showAddress);
-month.listen((day) => { visit(addressQuery(), day); showFlight(addressQuery(), day); });
+}
+
+function choose(day) {
+  visit(addressQuery(), day);
+  showFlight(addressQuery(), day);
+  element("flight-title").focus();
+}
 
 function closeFlight() {
   const day = chosenDay();
@@ -240,6 +244,24 @@ function closeFlight() {
   showAddress();
   month.focus(day);
 }
+
+search.addEventListener("submit", (event) => {
+  event.preventDefault();
+  visit(formQuery());
+  askAgain();
+});
+element("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  saveKey(element("key").value.trim());
+  element("key").value = "";
+  askAgain();
+});
+element("problem-retry").addEventListener("click", askAgain);
+element("missing-retry").addEventListener("click", askAgain);
+element("flight-close").addEventListener("click", closeFlight);
+addEventListener("keydown", ({ key }) => { if (key === "Escape" && chosenDay()) closeFlight(); });
+addEventListener("popstate", showAddress);
+month.listen(choose);
 
 addMonths();
 showAddress();

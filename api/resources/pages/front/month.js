@@ -64,27 +64,35 @@ export function write(day, known) {
   const entry = days.get(day);
   if (!entry) return;
   entry.known = known;
-  const number = part("number", String(Number(day.slice(8))));
-  entry.button.replaceChildren(unseen(`${weekday(day)} `), number, unseen(` ${monthName(day)}: `), ...words(known));
   entry.button.dataset.state = known.waits ? "waits" : known.price ? "price" : "none";
+  const number = part("number", String(Number(day.slice(8))));
+  const mark = entry.cheapest ? [unseen(", cheapest"), part("mark", "★")] : [];
+  entry.button.replaceChildren(unseen(`${weekday(day)} `), number, unseen(` ${monthName(day)}: `), ...words(known), ...mark);
   color();
 }
 
 function words({ waits, code, price, age }) {
   if (waits) return [part("note", "…"), unseen("not known yet")];
-  if (code) return [part("note", "no answer"), unseen(`: ${reason(code)}`)];
-  const old = age >= OLD ? [" ", part("note", `${span(age)} old`)] : [];
+  if (code) return [part("note", "no price"), unseen(`: ${reason(code)}`)];
+  const old = age >= OLD ? [unseen(", "), part("note", `${span(age)} old`)] : [];
   if (price === null) return [part("note", "nothing flies"), ...old];
   const [amount, currency] = price.split(" ");
-  return [part("amount", amount), " ", part("currency", currency), ...old];
+  const [whole, fraction] = amount.split(".");
+  const money = part("money", "");
+  money.append(whole);
+  if (fraction) money.append(document.createElement("wbr"), `.${fraction}`);
+  money.append(" ", part("currency", currency));
+  money.ariaHidden = "true"; // a screen reader would pause where the line may break
+  return [unseen(price), money, ...old];
 }
 
 // Marks the cheapest day.
 export function markCheapest(day) {
   const entry = days.get(day);
   if (!entry) return;
+  entry.cheapest = true;
   entry.button.classList.add("cheapest");
-  entry.button.append(unseen(","), " ", part("mark", "cheapest"));
+  write(day, entry.known);
 }
 
 // Colours the prices in the most common currency, from the cheapest to the dearest.
@@ -111,7 +119,7 @@ function mostCommon(values) {
 // Marks the day whose flight is shown, or none.
 export function markChosen(day) {
   for (const [other, { button }] of days) {
-    if (other === day) button.setAttribute("aria-current", "date");
+    if (other === day) button.setAttribute("aria-current", "true");
     else button.removeAttribute("aria-current");
   }
 }

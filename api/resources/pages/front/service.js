@@ -9,13 +9,14 @@ export const hasKey = () => sessionStorage.getItem(KEY) !== null;
 
 // The service answered with a problem document (RFC 9457).
 export class Refused extends Error {
-  constructor(answer, problem) {
+  constructor(answer, problem, hadKey) {
     super(problem.detail);
     this.name = "Refused";
     this.status = answer.status;
     this.code = problem.code;
     this.detail = problem.detail;
     this.faults = problem.errors ?? [];
+    this.hadKey = hadKey;
     this.retryAfter = Number(answer.headers.get("Retry-After"));
   }
 }
@@ -32,7 +33,7 @@ export async function ask(path, accept, signal) {
     headers: { Accept: accept, ...(key === null ? {} : { Authorization: `Bearer ${key}` }) },
     signal: AbortSignal.any([signal, AbortSignal.timeout(MAX_MS)]),
   });
-  if (!answer.ok) throw new Refused(answer, await answer.json().catch(() => ({})));
+  if (!answer.ok) throw new Refused(answer, await answer.json().catch(() => ({})), key !== null);
   return answer;
 }
 
