@@ -10,6 +10,7 @@ import struct
 import time
 from dataclasses import dataclass, field
 from email.message import Message
+from functools import partial
 from http.client import parse_headers
 from itertools import count
 from select import select
@@ -32,6 +33,8 @@ RESET, SILENCE, ERROR, GARBAGE, NONSENSE, CUT = WAYS = (
 NEITHER: Final = b"\x16\x03\x01 \xff is no protocol\r\n\r\n"
 _COMMAND: Final = re.compile(rb"\*(\d+)\r\n")
 _WORD: Final = re.compile(rb"\$(\d+)\r\n")
+# All offers get the same price, and fewer of them take less processor time.
+_FEW_OFFERS: Final = partial(re.compile(r"\bmax=\d+").sub, "max=3")
 
 
 @dataclass
@@ -244,7 +247,7 @@ class Amadeus(Server):
     def _right(self, method: str, target: str, headers: Message, body: bytes, way: str) -> bytes:
         asked_at = time.monotonic()
         reply = self._sandbox.request(
-            method, target, headers=dict(headers.items()), content=body or None
+            method, _FEW_OFFERS(target), headers=dict(headers.items()), content=body or None
         )
         content = reply.content
         if reply.is_success and method == "POST":

@@ -30,7 +30,7 @@ from tests.support.fault_stories import main
 main()
 """
 # A scenario mostly waits, and a process plays only one at a time.
-SHARES: Final = {"redis": 6, "amadeus": 2}
+SHARES: Final = {"redis": 4, "amadeus": 2}
 
 pytestmark = pytest.mark.timeout(900)
 
