@@ -14,6 +14,7 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import Service, some_day
 
+pytestmark = pytest.mark.long
 TTL = 1
 STALE_TTL = 4
 

@@ -19,7 +19,7 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import Service, some_day
 
-pytestmark = pytest.mark.usefixtures("sandbox")  # without faults
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("sandbox")]  # without faults
 PHONE = 390
 # The lowest contrast between any text and its background (WCAG 2.2, 1.4.3).
 LOWEST_CONTRAST = """

@@ -32,7 +32,7 @@ main()
 # A scenario mostly waits, and a process plays only one at a time.
 SHARES: Final = {"redis": 4, "amadeus": 2}
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import CLIENT_ID, CLIENT_SECRET, Service, some_day
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def service(redis_server: RedisServer, sandbox: SandboxServer) -> Iterator[Service]:

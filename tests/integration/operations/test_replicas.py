@@ -17,7 +17,8 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import Service, some_day
 
-pytestmark = pytest.mark.usefixtures("redis_server", "sandbox")  # empty and well
+# Redis is empty, and Amadeus is well.
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("redis_server", "sandbox")]
 WARM = 40  # requests
 
 
