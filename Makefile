@@ -29,7 +29,8 @@ ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else
 	@failed=0; \
-	$(BIN)/pytest --numprocesses 8 --dist loadfile --no-loadscope-reorder -m "not alone and not contract and not soak and not bench" || failed=1; \
+	$(BIN)/pytest --numprocesses 8 --dist loadfile --no-loadscope-reorder -m "not alone and not quiet and not contract and not soak and not bench" || failed=1; \
+	$(BIN)/pytest --numprocesses 3 --maxschedchunk 1 -m quiet tests/integration || failed=1; \
 	$(BIN)/pytest -m alone tests/integration || failed=1; \
 	exit $$failed
 endif
@@ -38,7 +39,7 @@ endif
 coverage: setup ## Print the branches of api/ that no test runs; ARGS="tests/unit" selects tests
 	@rm -rf .coverage; mkdir .coverage; failed=0; \
 	$(BIN)/coverage run -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --timeout 180 \
-	  -m "not alone and not contract and not soak and not bench" $(ARGS) || failed=1; \
+	  -m "not alone and not quiet and not contract and not soak and not bench" $(ARGS) || failed=1; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report || failed=1; \
 	exit $$failed
 

@@ -95,7 +95,7 @@ def test_100_nocache_readers_share_two_or_three_calls(
         assert calls[int(number) - 1] > arrived[reply.headers["X-Request-ID"]] - 0.002
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_100_readers_of_a_failing_route_share_one_try_and_one_retry(
     replicas: Replicas, slow_amadeus: SandboxServer
 ) -> None:

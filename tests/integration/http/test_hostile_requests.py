@@ -266,7 +266,7 @@ def test_slowly_dripped_body_is_cut_off(service: Service) -> None:
     assert time.monotonic() - started < 7
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_slow_clients_do_not_delay_other_clients(service: Service) -> None:
     with ExitStack() as slow:
         for _ in range(200):

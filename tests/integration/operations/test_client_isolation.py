@@ -123,7 +123,7 @@ def test_clients_that_never_read_do_not_delay_others(service: Service) -> None:
         assert slowest_hit(service, 500) < 0.5
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_stalled_log_reader_blocks_no_request(sandbox: SandboxServer) -> None:
     nobody_reads, log = os.pipe()
     service = Service.on(sandbox)

@@ -116,7 +116,7 @@ def test_warm_up_fetches_the_token_before_the_first_request() -> None:
     assert "amadeus" not in warmed  # no search was made that would show its state
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_hanging_amadeus_neither_delays_nor_kills_a_starting_worker() -> None:
     with SandboxServer("--fault", "token:hang") as sandbox:
         launched = time.monotonic()

@@ -181,7 +181,7 @@ def test_docs_index_lists_every_page() -> None:
     assert pages <= set(re.findall(r"\]\(([\w.]+)\)", index))
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_documented_footprint_is_not_exceeded() -> None:
     [seconds] = map(float, re.findall(r"under (\d+) s after", README))
     [megabytes] = map(float, re.findall(r"under (\d+) MB", README))

@@ -37,7 +37,7 @@ def tls_redis(tmp_path: Path) -> tuple[RedisServer, int, Path]:
     return redis, port, authority.path
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_tls_trusts_the_authority_named_in_the_environment(
     tls_redis: tuple[RedisServer, int, Path],
 ) -> None:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.long
 WARM: Final = 40  # requests, after which most routes are cached
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_resharding_a_cluster_under_load_fails_no_request(sandbox: SandboxServer) -> None:
     with RedisCluster() as cluster, Service.on(sandbox, redis_url=cluster.url) as service:
         # With so many routes, few requests are hits in the workers' copies.
