@@ -172,7 +172,7 @@ def _routes(
     version = {"name": "flight-price-api", "version": __version__}
     app.add_route("/version", ConstantResource(version))
     app.add_route("/metrics", MetricsResource(metrics))
-    app.add_route("/openapi.json", OpenApiResource())
+    app.add_route("/openapi.json", OpenApiResource(prices.oldest))
     app.add_route("/status.json", StatusResource(status))
     add_pages(app)
     add_error_handlers(app, metrics)

@@ -5,6 +5,7 @@
     ├── Unauthorized            401 unauthorized           the API key is missing or unknown
     ├── Forbidden               403 forbidden              the API key is for another part
     ├── NoOffers                404 no-offers              there are no offers that day
+    ├── NotKnown                404 not-known              the price is not cached
     ├── TooManyRequests         429 too-many-requests      the client exceeds its rate limit
     └── UpstreamError                                      Amadeus gave no usable answer
         ├── RejectedByAmadeus     400 rejected-by-amadeus    it rejected the search
@@ -93,6 +94,12 @@ class NoOffers(FlightPriceError):
     title = "No flight offers"
 
 
+class NotKnown(FlightPriceError):
+    status = HTTPStatus.NOT_FOUND
+    code = "not-known"
+    title = "Price not known"
+
+
 class TooManyRequests(FlightPriceError):
     status = HTTPStatus.TOO_MANY_REQUESTS
     code = "too-many-requests"
@@ -168,7 +175,7 @@ UPSTREAM_ERRORS: Mapping[str, type[UpstreamError]] = {
 
 # Every error that a request for a price can end with.
 PRICE_ERRORS: Final[tuple[type[FlightPriceError], ...]] = (
-    *(InvalidRequest, Unauthorized, Forbidden, NoOffers, TooManyRequests),
+    *(InvalidRequest, Unauthorized, Forbidden, NoOffers, NotKnown, TooManyRequests),
     *UPSTREAM_ERRORS.values(),
 )
 

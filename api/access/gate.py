@@ -11,11 +11,12 @@ from typing import Final
 
 import falcon
 
+from api.access.allowance import LimitedAllowance
 from api.access.api_keys import Keys
 from api.access.audience import Audience, audience_of
 from api.access.client_address import Proxies
-from api.access.rate_limit import WINDOW_SECONDS, ClientRateLimit, RateLimitResult
-from api.errors import FlightPriceError, Forbidden, TooManyRequests, Unauthorized
+from api.access.rate_limit import ClientRateLimit
+from api.errors import FlightPriceError, Forbidden, Unauthorized
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 
@@ -75,13 +76,12 @@ class Gate:
         holder = rules.client_keys.holder(key) if key else None
         # Requests without a valid key count too, to limit the guessing of keys.
         client = holder or self._address(req)
-        if rules.rate_limit:
-            self._count(resp, client, rules.rate_limit, "")
+        allowance = self._allowance(client, resp)
+        allowance.consume_request()
         if rules.client_keys and holder is None:
             resp.set_header("WWW-Authenticate", BEARER)
             raise _auth_error(client, key, rules.operator_keys)
-        if rules.nocache_rate_limit and _is_nocache(req):
-            self._count(resp, client, rules.nocache_rate_limit, " with nocache")
+        req.context.allowance = allowance
 
     def _admit_operator(self, req: falcon.Request, resp: falcon.Response, challenges: str) -> None:
         rules = self._rules
@@ -89,25 +89,13 @@ class Gate:
         if key is not None and rules.operator_keys.holder(key):
             return  # not counted, so that a scraper does not use up its address's limit
         client = self._address(req)
-        if rules.rate_limit:
-            self._count(resp, client, rules.rate_limit, "")
+        self._allowance(client, resp).consume_request()
         resp.set_header("WWW-Authenticate", challenges)
         raise _auth_error(client, key, rules.client_keys)
 
-    def _count(
-        self, resp: falcon.Response, client: str, rate_limit: ClientRateLimit, what: str
-    ) -> None:
-        result = rate_limit.consume(client)
-        _set_rate_limit_headers(resp, rate_limit, result)
-        if result.retry_after is not None:
-            requests = "request" if rate_limit.per_minute == 1 else "requests"
-            raise _log_and_return(
-                client,
-                TooManyRequests(
-                    f"Rate limit exceeded: {rate_limit.per_minute} {requests}{what} per minute.",
-                    retry_after=result.retry_after,
-                ),
-            )
+    def _allowance(self, client: str, resp: falcon.Response) -> LimitedAllowance:
+        rules = self._rules
+        return LimitedAllowance(client, resp, rules.rate_limit, rules.nocache_rate_limit)
 
     def _address(self, req: falcon.Request) -> str:
         return self._rules.proxies.client(req.remote_addr, req.get_header("X-Forwarded-For"))
@@ -144,12 +132,6 @@ def _password(credentials: str) -> str | None:
         return None
 
 
-def _is_nocache(req: falcon.Request) -> bool:
-    # The query has not been validated yet. An invalid value costs no fetch and does not count.
-    values = req.params.get("nocache", "")
-    return isinstance(values, str) and values.lower() in ("1", "true")
-
-
 def _auth_error(client: str, key: str | None, other_keys: Keys) -> FlightPriceError:
     if key is not None and other_keys.holder(key):
         return _log_and_return(client, Forbidden("This API key gives no access to this path."))
@@ -164,13 +146,3 @@ def _auth_error(client: str, key: str | None, other_keys: Keys) -> FlightPriceEr
 def _log_and_return(client: str, error: FlightPriceError) -> FlightPriceError:
     log.warning(Event.CLIENT_REFUSED, client=client, code=error.code)
     return error
-
-
-def _set_rate_limit_headers(
-    resp: falcon.Response, rate_limit: ClientRateLimit, result: RateLimitResult
-) -> None:
-    """Add to the RateLimit headers (draft-ietf-httpapi-ratelimit-headers-10) one member a limit."""
-    resp.append_header(
-        "RateLimit-Policy", f'"{rate_limit.name}";q={rate_limit.per_minute};w={WINDOW_SECONDS}'
-    )
-    resp.append_header("RateLimit", f'"{rate_limit.name}";r={result.remaining};t={result.reset}')

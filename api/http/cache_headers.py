@@ -10,14 +10,19 @@ from api.services.cache.requests import CacheResult, Outcome
 CACHE_NAME = "flight-price-api"
 
 
-def set_cache_headers(resp: falcon.Response, result: CacheResult) -> None:
-    """Set X-Cache, Cache-Status (RFC 9211), Age and Cache-Control."""
-    left = max(0, int(result.entry.ttl - result.age))
+def set_cache_headers(
+    resp: falcon.Response, result: CacheResult, max_age: int | None = None
+) -> None:
+    """Set X-Cache, Cache-Status (RFC 9211), Age and Cache-Control.
+
+    max_age: seconds that the answer may be old, if the client said so.
+    """
+    left = int(result.entry.ttl - result.age)
     headers = {
         "X-Cache": result.outcome.value,
         "Cache-Status": cache_status(result, left),
         "Age": str(int(result.age)),
-        "Cache-Control": _cache_control(result),
+        "Cache-Control": _cache_control(result, max_age),
     }
     resp.set_headers(headers)
 
@@ -38,12 +43,15 @@ def _etag_of(body: bytes) -> str:
 
 
 def cache_status(result: CacheResult, left: int) -> str:
-    """Return the value of Cache-Status (RFC 9211, section 2). left: seconds of the TTL left."""
+    """Return the value of Cache-Status (RFC 9211, section 2).
+
+    left: seconds of the TTL left, below zero for an older answer.
+    """
     match result.outcome:
         case Outcome.HIT:
             status = f"hit; ttl={left}"
         case Outcome.STALE:
-            status = f"hit; ttl={int(result.entry.ttl - result.age)}; detail=stale-if-error"
+            status = f"hit; ttl={left}; detail=stale-if-error"
         case Outcome.BYPASS:
             status = f"fwd=request{_stored(result)}"
         case Outcome.MISS:
@@ -51,12 +59,17 @@ def cache_status(result: CacheResult, left: int) -> str:
     return f"{CACHE_NAME}; {status}{'; collapsed' if result.coalesced else ''}"
 
 
-def _cache_control(result: CacheResult) -> str:
+def _cache_control(result: CacheResult, max_age: int | None) -> str:
+    if max_age:
+        # "No offers" is served for its TTL only.
+        return f"max-age={max_age if result.entry.body else min(max_age, int(result.entry.ttl))}"
     match result.outcome:
         case Outcome.BYPASS:
             return "no-store"
         case Outcome.STALE:
             return "max-age=0"  # some clients ignore Age
+        case Outcome.HIT if result.age >= result.entry.ttl:  # known, but no longer fresh
+            return "max-age=0"
         case _:  # the whole TTL, from which caches subtract Age (RFC 9111, section 4.2)
             return f"max-age={int(result.entry.ttl)}"
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Annotated, Final, NoReturn
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 MAX_DAYS_AHEAD: Final = 365
@@ -64,14 +64,19 @@ def _day(value: object) -> dt.date:
 
 def whole_number(low: int, high: int) -> BeforeValidator:
     """Return a validator of a whole number within these bounds."""
+    return BeforeValidator(lambda value: _whole_number(value, low, high))
 
-    def parse(value: object) -> int:
-        number = int(value) if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value) else value
-        if type(number) is int and low <= number <= high:
-            return number
-        reject(f"must be a whole number from {low} to {high}")
 
-    return BeforeValidator(parse)
+def _whole_number(value: object, low: int, high: int) -> int:
+    number = int(value) if isinstance(value, str) and _WHOLE_NUMBER.fullmatch(value) else value
+    if type(number) is int and low <= number <= high:
+        return number
+    reject(f"must be a whole number from {low} to {high}")
+
+
+def _max_age(value: object, info: ValidationInfo) -> int:
+    # The upper bound depends on the settings, so each validation brings it in its context.
+    return _whole_number(value, 0, (info.context or {})["oldest"])
 
 
 def _switch(value: object) -> object:
@@ -94,6 +99,7 @@ Currency = Annotated[str, BeforeValidator(_currency), _CODE_SCHEMA]
 Day = Annotated[dt.date, BeforeValidator(_day)]
 Seats = Annotated[int, Field(ge=1, le=MAX_SEATS), whole_number(1, MAX_SEATS)]
 OptionalSeats = Annotated[int, Field(ge=0, le=MAX_SEATS), whole_number(0, MAX_SEATS)]
+MaxAge = Annotated[int, Field(ge=0), BeforeValidator(_max_age)]
 LowestCabin = Annotated[Cabin, BeforeValidator(_cabin)]
 Switch = Annotated[
     bool, BeforeValidator(_switch), WithJsonSchema({"type": "string", "enum": list(_SWITCH)})

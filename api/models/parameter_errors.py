@@ -11,7 +11,7 @@ from api.errors import ParameterError
 UNKNOWN: Final = "is not a parameter"
 # These limits keep the response to unknown parameters below 4 kB.
 MAX_UNKNOWN_NAMED: Final = 3
-MAX_NAME_LENGTH: Final = 16  # characters
+MAX_NAME_LENGTH: Final = 14  # characters, as many as the longest alias
 # Other services' names for our parameters that fuzzy matching would not find.
 _ALIASES: Final = {
     "departure_date": "date",

@@ -1,6 +1,7 @@
 """What a client asks for: the parameters of each URL, and the checks across them."""
 
 import datetime as dt
+from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -11,6 +12,7 @@ from api.models.fields import (
     Currency,
     Day,
     LowestCabin,
+    MaxAge,
     OptionalSeats,
     Seats,
     Switch,
@@ -106,7 +108,31 @@ class PriceQuery(BaseModel):
         return value
 
 
-class PriceRequest(PriceQuery):
+class CacheOptions(BaseModel):
+    """How old an answer may be. Validation needs the largest max_age as `oldest` in its context."""
+
+    max_age: MaxAge | None = Field(
+        default=None,
+        description="seconds since its fetch for which a price will do, instead of CACHE_TTL;"
+        " at most CACHE_TTL + CACHE_STALE_TTL",
+        examples=[3600],
+    )
+    known: Switch = Field(
+        default=False,
+        description="1: answer only from what is cached, and never call Amadeus",
+        examples=["1"],
+    )
+
+    @field_validator("known")
+    @classmethod
+    def _accepts_some_age(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("max_age") == 0:
+            reject("must not be given with max_age=0, because a known price has an age")
+        return value
+
+
+# The fields of the last base come first.
+class PriceRequest(CacheOptions, PriceQuery):
     """A query with the caching options of the request."""
 
     nocache: Switch = Field(
@@ -114,3 +140,16 @@ class PriceRequest(PriceQuery):
         description="1: fetch a new price now, and cache it for everybody",
         examples=["1"],
     )
+
+    @field_validator("nocache")
+    @classmethod
+    def _is_the_only_option(cls, value: bool, info: ValidationInfo) -> bool:
+        others = [name for name in CacheOptions.model_fields if _is_given(info.data, name)]
+        if value and others:
+            reject(f"must not be given with {' or '.join(others)}")
+        return value
+
+
+def _is_given(values: Mapping[str, object], name: str) -> bool:
+    value = values.get(name, "invalid")
+    return value is not None and value is not False

@@ -38,7 +38,7 @@ class FrontPageResource:
 
     @cached_property
     def _index(self) -> bytes:
-        paths = document(dt.datetime.now(dt.UTC).date().isoformat())["paths"]
+        paths = document(dt.datetime.now(dt.UTC).date().isoformat(), oldest=0)["paths"]
         summaries = {
             path: next(iter(operations.values()))["summary"] for path, operations in paths.items()
         }

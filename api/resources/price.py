@@ -7,13 +7,14 @@ from typing import Final, NamedTuple
 
 import falcon
 
+from api.access.allowance import allowance_of
 from api.access.audience import Audience
 from api.http.cache_headers import set_cache_headers, set_etag
 from api.models import PriceRequest
 from api.resources.parameters import parse
 from api.services.cache.requests import CacheRequest, Outcome
 from api.services.deadline import Deadline
-from api.services.prices import Prices, log_fields, no_offers
+from api.services.prices import Prices, log_fields, no_offers, not_known
 
 EXAMPLE: Final = "/flights/price?origin=JFK&destination=LAX&date=…"
 MAX_CACHED_QUERIES: Final = 4096
@@ -54,11 +55,22 @@ class PriceResource:
         deadline = Deadline(self._request_deadline)
         resp.set_header("X-Amadeus-Environment", self._environment)
         request, cache_request = self._parse_cached(req)
-        result = self._prices.cheapest(cache_request, deadline, forced=request.nocache)
+        max_age = 0 if request.nocache else request.max_age
+        if request.known:
+            result = self._prices.known(cache_request, max_age=max_age)
+            if result is None:
+                raise not_known(request)
+        else:
+            result = self._prices.cheapest(
+                cache_request,
+                deadline,
+                max_age=max_age,
+                before_bypass=allowance_of(req).consume_nocache,
+            )
         if result.entry.body:
             resp.data = self._document_of(result.entry.body)
             set_etag(req, resp, resp.data)
-        set_cache_headers(resp, result)
+        set_cache_headers(resp, result, max_age)
         if result.outcome is Outcome.HIT:
             times = {"age": round(result.age, 1), "ttl": result.entry.ttl}
             req.context.cache_hit = log_fields(request) | times
@@ -77,5 +89,5 @@ class PriceResource:
 
     def _parse(self, query_string: str, _hour: int) -> ParsedQuery:
         params = falcon.uri.parse_query_string(query_string, keep_blank=True)
-        request = parse(PriceRequest, params, EXAMPLE)
+        request = parse(PriceRequest, params, EXAMPLE, oldest=self._prices.oldest)
         return ParsedQuery(request, self._prices.cache_request(request))

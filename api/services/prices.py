@@ -1,10 +1,11 @@
 """The use case: the cheapest price for a query, from the cache or from Amadeus."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from api.errors import NoOffers, RejectedByAmadeus, UpstreamError
-from api.models import FlightOffer, PriceQuery
+from api.errors import NoOffers, NotKnown, RejectedByAmadeus, UpstreamError
+from api.models import FlightOffer, PriceQuery, PriceRequest
 from api.services.bodies import FORMAT, NO_OFFERS, body_of
 from api.services.cache.entries import Entry
 from api.services.cache.read_through import ReadThrough
@@ -38,6 +39,11 @@ class CacheTimes:
         """Whether nothing is cached; concurrent callers still share a fetch."""
         return self.ttl == 0
 
+    @property
+    def oldest(self) -> int:
+        """The age in whole seconds up to which a price may be served."""
+        return 0 if self.is_off else int(self.ttl + self.stale_ttl)
+
 
 class Prices:
     """Answers price queries. `price_of` and `offer_of` read the body of an answer."""
@@ -51,24 +57,36 @@ class Prices:
         metrics: Metrics,
     ) -> None:
         """Create the use case. provider: part of each cache key, so that providers share none."""
+        self.oldest = times.oldest
         self._read_through = read_through
         self._offers = offers
         self._provider = provider
         self._times = times
         self._metrics = metrics
         self._lookups = {outcome: metrics.lookups.labels(outcome.value) for outcome in Outcome}
+        self._unknown = metrics.lookups.labels("unknown")
 
     def cheapest(
-        self, cache_request: CacheRequest, deadline: Deadline, *, forced: bool = False
+        self,
+        cache_request: CacheRequest,
+        deadline: Deadline,
+        *,
+        max_age: int | None = None,
+        before_bypass: Callable[[], None] = lambda: None,
     ) -> CacheResult:
         """Return the cheapest price for a result of `cache_request`. Raises UpstreamError.
 
-        forced: accept only a price whose fetch starts now.
+        max_age: seconds that the price may be old, whatever its TTL; with 0 it is fetched now.
+        before_bypass: called before a fetch for which only `max_age` is the reason; may raise.
         """
         with span("cache") as cache_span:
             try:
                 result = self._read_through.read(
-                    cache_request, deadline, max_age=0 if forced else None
+                    cache_request,
+                    deadline,
+                    max_age=max_age,
+                    refresh_ahead=max_age is None or max_age <= self._times.ttl,
+                    before_bypass=before_bypass,
                 )
             except UpstreamError as error:
                 rejected = isinstance(error, RejectedByAmadeus)
@@ -76,6 +94,16 @@ class Prices:
                 raise
             cache_span.set_attribute("cache.outcome", result.outcome.value)
         self._lookups[result.outcome].inc()
+        return result
+
+    def known(
+        self, cache_request: CacheRequest, *, max_age: int | None = None
+    ) -> CacheResult | None:
+        """Return what is cached, without side effects; None if nothing is, or only older."""
+        with span("cache") as cache_span:
+            result = self._read_through.known(cache_request, max_age)
+            cache_span.set_attribute("cache.outcome", result.outcome if result else "unknown")
+        (self._lookups[result.outcome] if result else self._unknown).inc()
         return result
 
     def cache_request(self, query: PriceQuery) -> CacheRequest:
@@ -136,3 +164,11 @@ def log_fields(query: PriceQuery) -> dict[str, str]:
 def no_offers(query: PriceQuery) -> NoOffers:
     """Build the error for a search without offers."""
     return NoOffers(f"No flight offers from {query.origin} to {query.destination} on {query.date}.")
+
+
+def not_known(request: PriceRequest) -> NotKnown:
+    """Build the error for a price that is not cached, or only an older one."""
+    age = "" if request.max_age is None else f" that is at most {request.max_age} seconds old"
+    return NotKnown(
+        f"No price from {request.origin} to {request.destination} on {request.date}{age} is known."
+    )

@@ -40,9 +40,11 @@ class MetricSnapshot:
     def totals(self) -> Totals:
         """Return the totals for the history."""
         calls = self.samples("upstream_call_duration_seconds_count", call="search")
+        # A query for a known price, with none there, neither needed nor saved a call.
+        lookups = self.total("cache_lookups_total") - self._lookups("unknown")
         return Totals(
-            lookups=self.total("cache_lookups_total"),
-            upstream_needed=self.total("cache_lookups_total") - self._lookups("hit"),
+            lookups=lookups,
+            upstream_needed=lookups - self._lookups("hit"),
             cache_hits=self._lookups("hit", "stale"),
             upstream_failed=self._lookups("stale", "error"),
             calls=sum(call.value for call in calls),

@@ -96,7 +96,8 @@ class Settings(BaseSettings):
     )
     cache_stale_ttl: WholeSeconds = Field(
         default=3600,
-        description="seconds after its TTL that a price may still be served when Amadeus fails",
+        description="seconds after its TTL that a price may still be served,"
+        " if Amadeus fails or the client accepts its age",
     )
     cache_empty_ttl: WholeSeconds = Field(
         default=60, description='seconds that "no offers" is cached'
@@ -116,7 +117,8 @@ class Settings(BaseSettings):
         default=None, description="price requests per minute for each key, or else each address"
     )
     nocache_rate_limit: PerMinute | None = Field(
-        default=None, description="price requests with nocache per minute, counted likewise"
+        default=None,
+        description="price requests with nocache or a small max_age per minute, counted likewise",
     )
     forwarded_allow_ips: ProxyList = Field(
         default=Proxies(),

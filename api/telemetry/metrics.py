@@ -70,7 +70,7 @@ class Metrics:
         self.lookups = Counter(
             "flight_price_cache_lookups_total",
             "Price queries that reached the cache, by outcome:"
-            " the value of X-Cache, rejected or error.",
+            " the value of X-Cache, rejected, error or unknown.",
             ["outcome"],
             registry=registry,
         )
@@ -170,7 +170,7 @@ class Metrics:
             registry=registry,
         )
         # Create these series at the start, so that `rate()` sees their first increase.
-        for outcome in ("hit", "miss", "bypass", "stale", "rejected", "error"):
+        for outcome in ("hit", "miss", "bypass", "stale", "rejected", "error", "unknown"):
             self.lookups.labels(outcome)
         for code in CODES:
             self.problems.labels(code)

@@ -30,6 +30,7 @@ TABLE = {
     "unauthorized": 401,
     "forbidden": 403,
     "no-offers": 404,
+    "not-known": 404,
     "too-many-requests": 429,
     "amadeus-misconfigured": 502,
     "amadeus-bad-answer": 502,

@@ -28,6 +28,7 @@ MANY_NAMES = {
     "surrogate pairs": ["%F0%9F%98%80" * 20 + str(number) for number in range(20)],
 }
 
+OLDEST = 4200
 GOOD = {"origin": "JFK", "destination": "LAX", "date": "2026-12-01"}
 
 
@@ -38,7 +39,7 @@ def _some_noon() -> Any:
 
 
 def parse(parameters: dict[str, Any]) -> PriceRequest:
-    return url.parse(PriceRequest, parameters, EXAMPLE)
+    return url.parse(PriceRequest, parameters, EXAMPLE, oldest=OLDEST)
 
 
 def asked(**parameters: str) -> PriceRequest:
@@ -258,6 +259,60 @@ def test_many_unknown_parameters_are_refused_quickly_and_briefly(
     assert all(len(name) <= 16 for name in compared)
 
 
+@pytest.mark.parametrize("max_age", ["0", "1", "600", "4200"])
+def test_max_age_is_accepted_up_to_the_oldest_price_that_may_be_served(max_age: str) -> None:
+    assert asked(max_age=max_age).max_age == int(max_age)
+
+
+@pytest.mark.parametrize("max_age", ["-1", "4201", "1.5", "1e3", "", "soon", "٣", "9" * 500])
+def test_max_age_out_of_range_is_refused_with_the_range(max_age: str) -> None:
+    assert parameter_errors(GOOD | {"max_age": max_age}) == {
+        "max_age": "must be a whole number from 0 to 4200"
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "parameter", "error"),
+    [
+        ({"nocache": "1", "max_age": "0"}, "nocache", "must not be given with max_age"),
+        ({"nocache": "1", "known": "1"}, "nocache", "must not be given with known"),
+        (
+            {"nocache": "1", "known": "1", "max_age": "60"},
+            "nocache",
+            "must not be given with max_age or known",
+        ),
+        (
+            {"known": "1", "max_age": "0"},
+            "known",
+            "must not be given with max_age=0, because a known price has an age",
+        ),
+    ],
+)
+def test_contradictory_cache_options_are_refused(
+    options: dict[str, str], parameter: str, error: str
+) -> None:
+    assert parameter_errors(GOOD | options) == {parameter: error}
+
+
+def test_contradiction_with_an_invalid_option_is_named_too() -> None:
+    errors = parameter_errors(GOOD | {"nocache": "1", "max_age": "?"})
+
+    assert set(errors) == {"nocache", "max_age"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"known": "1", "max_age": "1"},
+        {"known": "0", "max_age": "0"},
+        {"nocache": "0", "max_age": "60"},
+        {"nocache": "1", "known": "0"},
+    ],
+)
+def test_cache_options_that_agree_are_accepted(options: dict[str, str]) -> None:
+    assert asked(**options).origin == "JFK"
+
+
 def test_first_unknown_parameters_are_named_and_the_rest_counted() -> None:
     unknown = {f"q{number}": "1" for number in range(670)}
 
@@ -279,7 +334,7 @@ def test_invalid_query_error_names_every_error_at_once() -> None:
     query = {
         "origin": "J", "date": "tomorrow", "adults": "0", "children": "x", "infants": "x",
         "currency": "$", "cabin": "hold", "nonstop": "?", "nocache": "?", "return_date": "later",
-        "colour": "red",
+        "max_age": "?", "known": "?", "colour": "red",
     }  # fmt: skip
 
     assert set(parameter_errors(query)) == {"destination", *query}

@@ -33,7 +33,7 @@ _PRICE_HEADERS: Final = {
     "X-Cache": "source of the price: hit, miss, bypass or stale",
     "Cache-Status": "the same in standard form (RFC 9211)",
     "Age": "seconds since the price was fetched",
-    "Cache-Control": "max-age: seconds after its fetch for which the price is fresh",
+    "Cache-Control": "max-age: seconds after its fetch for which the price will do",
     "ETag": "identifies this answer; send it as If-None-Match",
 }
 
@@ -43,22 +43,30 @@ class OpenApiResource:
 
     audience = Audience.ANYBODY
 
+    def __init__(self, oldest: int) -> None:
+        """Create the resource. oldest: the largest valid max_age."""
+        self._oldest = oldest
+
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.content_type = falcon.MEDIA_JSON
         resp.set_header("Cache-Control", "max-age=300")
         day = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=EXAMPLE_DAYS_AHEAD)
-        resp.data = _text(day)
+        resp.data = _text(day, self._oldest)
 
     on_head = on_get
 
 
 @lru_cache(maxsize=1)
-def _text(day: dt.date) -> bytes:
-    return json.dumps(document(day.isoformat()), indent=1).encode() + b"\n"
+def _text(day: dt.date, oldest: int) -> bytes:
+    return json.dumps(document(day.isoformat(), oldest), indent=1).encode() + b"\n"
 
 
-def document(day: str) -> dict[str, Any]:
-    """Build the OpenAPI document. day: date of the examples (ISO 8601)."""
+def document(day: str, oldest: int) -> dict[str, Any]:
+    """Build the OpenAPI document.
+
+    day: date of the examples (ISO 8601). oldest: the largest valid max_age.
+    """
+    parameters = [*_parameters(day, oldest), if_none_match()]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -78,8 +86,8 @@ def document(day: str) -> dict[str, Any]:
             {"name": "operation", "description": "Health and operation"},
         ],
         "paths": {
-            "/flights/price": {"get": _price(day)},
-            "/flights/offer": {"get": _offer(day)},
+            "/flights/price": {"get": _price(day, parameters)},
+            "/flights/offer": {"get": _offer(day, parameters)},
             **operator_paths(),
         },
         "components": {
@@ -104,15 +112,20 @@ def _schemas(model: type[BaseModel]) -> dict[str, Any]:
     return {**schema.pop("$defs", {}), model.__name__: schema}
 
 
-def _price(day: str) -> dict[str, Any]:
+def _price(day: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "operationId": "cheapestPrice",
         "summary": "The cheapest price",
-        **_search("The lowest total among the offers of that day", FlightPrice, _example(day), day),
+        **_search(
+            "The lowest total among the offers of that day",
+            FlightPrice,
+            _example(day),
+            parameters,
+        ),
     }
 
 
-def _offer(day: str) -> dict[str, Any]:
+def _offer(day: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
     segment = {
         "flight": "DL123",
         "operated_by": "DL",
@@ -134,7 +147,9 @@ def _offer(day: str) -> dict[str, Any]:
     return {
         "operationId": "cheapestOffer",
         "summary": "The offer that has the cheapest price",
-        **_search("The first offer with the lowest total of that day", FlightOffer, example, day),
+        **_search(
+            "The first offer with the lowest total of that day", FlightOffer, example, parameters
+        ),
     }
 
 
@@ -143,7 +158,10 @@ def _example(day: str) -> dict[str, Any]:
 
 
 def _search(
-    description: str, model: type[BaseModel], example: Mapping[str, Any], day: str
+    description: str,
+    model: type[BaseModel],
+    example: Mapping[str, Any],
+    parameters: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return what the operations have in common that answer a query with data of this model."""
     price_headers = headers(_PRICE_HEADERS)
@@ -178,13 +196,15 @@ def _search(
         "tags": ["prices"],
         # The empty one comes first, because a service without API_KEYS needs no key.
         "security": [{}, {"bearer": []}, {"header": []}],
-        "parameters": [*_parameters(day), if_none_match()],
+        "parameters": parameters,
         "responses": documented,
     }
 
 
-def _parameters(day: str) -> list[dict[str, Any]]:
+def _parameters(day: str, oldest: int) -> list[dict[str, Any]]:
     schema = PriceRequest.model_json_schema()
+    max_age = schema["properties"]["max_age"]
+    max_age |= {"maximum": oldest, "examples": [min(oldest, *max_age["examples"])]}
     return [
         _parameter(name, _resolved(field, schema["$defs"]), name in schema["required"], day)
         for name, field in schema["properties"].items()

@@ -27,12 +27,27 @@ def keyed() -> Iterator[LocalService]:
         yield service
 
 
+class Clock:
+    """A clock that only a test advances."""
+
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture(scope="module")
-def limited() -> Iterator[LocalService]:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="module")
+def limited(clock: Clock) -> Iterator[LocalService]:
     """A service with rate limits."""
     limits: dict[str, Any] = {"client_rate_limit": 3, "nocache_rate_limit": 1, "web_concurrency": 1}
-    now = time.time()
-    store = MemoryStore(Metrics(), clock=lambda: now)  # makes Retry-After exact
+    # A clock that stands still makes Retry-After exact.
+    store = MemoryStore(Metrics(), clock=clock)
     with LocalService(store=store, operator_keys=OPERATOR, **limits) as service:
         yield service
 
@@ -174,8 +189,39 @@ def test_nocache_requests_have_a_stricter_rate_limit(client: Client) -> None:
 
     assert [answer.status_code for answer in answers] == [200, 429, 200]
     assert answers[1].headers["ratelimit-policy"] == '"client";q=3;w=60, "nocache";q=1;w=60'
-    assert answers[1].json["detail"] == "Rate limit exceeded: 1 request with nocache per minute."
+    assert answers[1].json["detail"] == (
+        "Rate limit exceeded: 1 request with nocache or a small max_age per minute."
+    )
     assert answers[2].headers["ratelimit"].startswith('"client";r=0;')
+
+
+def test_small_max_age_counts_like_nocache_if_it_causes_a_fetch(
+    limited: LocalService, client: Client, clock: Clock
+) -> None:
+    Client(limited).get(f"{PRICE}&nocache=1")
+    clock.now += 30
+    answers = [client.get(f"{PRICE}&max_age={age}") for age in ("30", "29", "29")]
+
+    assert [answer.headers["x-cache"] for answer in answers] == ["hit", "bypass", "hit"]
+    assert answers[0].headers["ratelimit-policy"] == '"client";q=3;w=60'
+    assert answers[1].headers["ratelimit-policy"] == '"client";q=3;w=60, "nocache";q=1;w=60'
+    assert answers[1].headers["ratelimit"].endswith(', "nocache";r=0;t=60')
+
+
+def test_client_that_may_bypass_no_more_still_gets_cached_prices(
+    client: Client, clock: Clock
+) -> None:
+    client.get(f"{PRICE}&max_age=0")
+    clock.now += 10
+    answers = [client.get(f"{PRICE}&max_age={age}") for age in ("9", "10")]
+
+    assert [answer.status_code for answer in answers] == [429, 200]
+
+
+def test_malformed_request_with_nocache_counts_as_an_ordinary_one(client: Client) -> None:
+    answers = [client.get(f"{PRICE}&nocache=1{more}") for more in ("&adults=0", "")]
+
+    assert [answer.status_code for answer in answers] == [400, 200]
 
 
 def test_rate_limits_count_per_key_or_else_per_address() -> None:
