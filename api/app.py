@@ -19,7 +19,7 @@ from api.resources.health import ConstantResource, ReadinessResource
 from api.resources.openapi.document import OpenApiResource
 from api.resources.price import PriceResource
 from api.resources.scrape import MetricsResource
-from api.resources.static_pages import add_pages
+from api.resources.static_pages import page_resources
 from api.resources.status import StatusResource
 from api.services.amadeus.circuit_breaker import CircuitBreaker
 from api.services.amadeus.gateway import AmadeusGateway
@@ -160,22 +160,26 @@ def _routes(
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.xml_error_serialization = False
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = JSON_LINES
-    app.add_route("/", FrontPageResource())
     ping = ConstantResource({"data": "pong"})
-    app.add_route("/flights/ping", ping)
-    app.add_route("/ping", ping)
-    for path, document_of in (("/flights/price", price_of), ("/flights/offer", offer_of)):
-        price = PriceResource(prices, document_of, settings.environment, settings.request_deadline)
-        app.add_route(path, price)
-    app.add_route("/healthz", ConstantResource({"status": "ok"}, is_probe=True))
-    app.add_route("/readyz", ReadinessResource(lifecycle.readiness))
     version = {"name": "flight-price-api", "version": __version__}
-    app.add_route("/version", ConstantResource(version))
-    app.add_route("/metrics", MetricsResource(metrics))
-    app.add_route("/openapi.json", OpenApiResource(prices.oldest))
-    app.add_route("/status.json", StatusResource(status))
-    add_pages(app)
-    add_error_handlers(app, metrics)
+    environment, request_deadline = settings.environment, settings.request_deadline
+    routes = {
+        "/": FrontPageResource(),
+        "/flights/price": PriceResource(prices, price_of, environment, request_deadline),
+        "/flights/offer": PriceResource(prices, offer_of, environment, request_deadline),
+        "/flights/ping": ping,
+        "/ping": ping,
+        "/healthz": ConstantResource({"status": "ok"}, is_probe=True),
+        "/readyz": ReadinessResource(lifecycle.readiness),
+        "/version": ConstantResource(version),
+        "/metrics": MetricsResource(metrics),
+        "/openapi.json": OpenApiResource(prices.oldest),
+        "/status.json": StatusResource(status),
+        **page_resources(),
+    }
+    for path, resource in routes.items():
+        app.add_route(path, resource)
+    add_error_handlers(app, metrics, routes)
     return app
 
 

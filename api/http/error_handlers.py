@@ -1,6 +1,7 @@
 """Answers to errors: problem documents (RFC 9457)."""
 
 import json
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any, Final
@@ -19,22 +20,6 @@ from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 from api.telemetry.metrics import Metrics
 
-# Paths to suggest for an unknown path. The files that pages load are left out.
-PATHS: Final = (
-    "/",
-    "/flights/price",
-    "/flights/offer",
-    "/flights/ping",
-    "/ping",
-    "/healthz",
-    "/readyz",
-    "/version",
-    "/metrics",
-    "/openapi.json",
-    "/docs",
-    "/status",
-    "/status.json",
-)
 _MIN_SIMILARITY: Final = 0.8
 # The final line feed puts a terminal's prompt on a new line.
 JSON_LINES: Final = JSONHandler(dumps=lambda document: json.dumps(document) + "\n")
@@ -48,9 +33,15 @@ _CODES = {
 }
 
 
-def add_error_handlers(app: falcon.App[Any, Any], metrics: Metrics) -> None:
-    """Answer our own errors, Falcon's and unexpected ones with problem documents."""
-    handlers = _ErrorHandlers(metrics)
+def add_error_handlers(
+    app: falcon.App[Any, Any], metrics: Metrics, paths: Iterable[str] = ()
+) -> None:
+    """Answer our own errors, Falcon's and unexpected ones with problem documents.
+
+    paths: those to suggest for an unknown one; the files that pages load are left out.
+    """
+    suggested = [path for path in paths if not path.endswith((".css", ".js"))]
+    handlers = _ErrorHandlers(metrics, suggested)
     app.resp_options.media_handlers[PROBLEM_MEDIA_TYPE] = JSON_LINES
     app.set_error_reporter(_report)
     app.add_error_handler(Exception, handlers.handle_unexpected)
@@ -59,8 +50,9 @@ def add_error_handlers(app: falcon.App[Any, Any], metrics: Metrics) -> None:
 
 
 class _ErrorHandlers:
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, paths: Sequence[str]) -> None:
         self._metrics = metrics
+        self._paths = paths
 
     def handle_domain_error(
         self, req: falcon.Request, resp: falcon.Response, error: FlightPriceError, _params: object
@@ -77,7 +69,7 @@ class _ErrorHandlers:
         if error.headers:
             resp.set_headers(error.headers)
         detail = {
-            HTTPStatus.NOT_FOUND: _not_found_detail(req.path),
+            HTTPStatus.NOT_FOUND: self._not_found_detail(req.path),
             HTTPStatus.METHOD_NOT_ALLOWED: f"{req.method} is not allowed for this path.",
         }.get(status, error.description or status.description)
         code = _CODES.get(status, "invalid-request")
@@ -102,14 +94,14 @@ class _ErrorHandlers:
         if resp.get_header("Cache-Control") is None:
             resp.set_header("Cache-Control", "no-store")
 
-
-def _not_found_detail(path: str) -> str:
-    similar = get_close_matches(path, PATHS, n=1, cutoff=_MIN_SIMILARITY)
-    hint = f"; did you mean {similar[0]}?" if similar else "."
-    return (
-        f"There is no such path{hint} Prices are at"
-        " /flights/price?origin=JFK&destination=LAX&date=YYYY-MM-DD; see /docs for everything else."
-    )
+    def _not_found_detail(self, path: str) -> str:
+        similar = get_close_matches(path, self._paths, n=1, cutoff=_MIN_SIMILARITY)
+        hint = f"; did you mean {similar[0]}?" if similar else "."
+        return (
+            f"There is no such path{hint} Prices are at"
+            " /flights/price?origin=JFK&destination=LAX&date=YYYY-MM-DD;"
+            " see /docs for everything else."
+        )
 
 
 def _report(req: falcon.Request, error: Exception, params: object, handled: bool) -> None:

@@ -3,7 +3,7 @@
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import falcon
 
@@ -51,10 +51,10 @@ class FileResource:
         return self._path.read_bytes()
 
 
-def add_pages(app: falcon.App[Any, Any]) -> None:
-    """Add the routes of /docs and /status, and of the files that all pages load."""
+def page_resources() -> dict[str, FileResource]:
+    """Return /docs, /status and the files that all pages load, by path."""
     swagger_ui = _folder_of("offapi")
-    for path, file in {
+    files = {
         "/docs": PAGES / "docs.html",
         "/docs/page.css": PAGES / "docs.css",
         "/docs/page.js": PAGES / "docs.js",
@@ -64,10 +64,13 @@ def add_pages(app: falcon.App[Any, Any]) -> None:
         "/status/page.css": PAGES / "status.css",
         "/status/page.js": PAGES / "status.js",
         **{f"/page/{file.name}": file for file in FRONT.iterdir() if file.suffix != ".html"},
-    }.items():
-        # Scripts and styles of /status are public; its figures come from /status.json.
-        audience = Audience.OPERATORS if path == "/status" else Audience.ANYBODY
-        app.add_route(path, FileResource(file, audience))
+    }
+    # Scripts and styles of /status are public; its figures come from /status.json.
+    audiences = {"/status": Audience.OPERATORS}
+    return {
+        path: FileResource(file, audiences.get(path, Audience.ANYBODY))
+        for path, file in files.items()
+    }
 
 
 def _folder_of(package: str) -> Path:
