@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sandbox.offers.journeys import Journey
-from sandbox.offers.tariff import SHARES, Product
+from sandbox.offers.tariff import PRODUCTS, SHARES, Product, bags
 from sandbox.request.search import Search, TravelerType
 from sandbox.world.airlines import ANYWHERE
 
 # ANYWHERE's fee for issuing a ticket, in cents. Only `grandTotal` includes it.
 _TICKETING_FEE = 350
+
+_ALL_SOLD_FROM_KM = max(product.min_km for product in PRODUCTS)
 
 Combination = tuple[Journey, Product]
 
@@ -74,16 +76,7 @@ class Pricing:
 
         Exact prices of all combinations would take too long.
         """
-        all_sold_from = max((one.min_km for one in products), default=0)
-        combinations = [
-            (
-                journey,
-                products
-                if journey.min_km >= all_sold_from
-                else [one for one in products if one.min_km <= journey.min_km],
-            )
-            for journey in journeys
-        ]
+        combinations = [(journey, self._sold(products, journey)) for journey in journeys]
         limit = self._limit(
             [self._estimate(journey, sold[0]) for journey, sold in combinations if sold]
         )
@@ -93,6 +86,15 @@ class Pricing:
                     break
                 if self._search.max_price is None or self._affordable(journey, product):
                     yield journey, product
+
+    def _sold(self, products: Sequence[Product], journey: Journey) -> Sequence[Product]:
+        """Return the fares that are sold for a journey, and have the required bags."""
+        if self._search.checked_bags:
+            carriers = [one.carrier for one in journey.itineraries]
+            products = [one for one in products if all(bags(one, code) for code in carriers)]
+        elif journey.min_km >= _ALL_SOLD_FROM_KM:
+            return products
+        return [one for one in products if one.min_km <= journey.min_km]
 
     def _limit(self, estimates: list[float]) -> float:
         """Return the highest estimate that can still belong to one of the cheapest offers."""

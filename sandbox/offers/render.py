@@ -1,21 +1,23 @@
 """Renders offers as `FlightOffer` objects of the official OpenAPI file."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
 from sandbox.offers.itineraries import Departure, Itinerary, local
 from sandbox.offers.pricing import Offer
-from sandbox.offers.tariff import Fares
+from sandbox.offers.tariff import Fares, bags
 from sandbox.request.search import Search
-from sandbox.world.airlines import AIRCRAFT, AIRLINES
+from sandbox.world.airlines import AIRCRAFT, AIRLINES, BAGS_BY_WEIGHT
 from sandbox.world.airports import Airport
+from sandbox.world.network import Stop
 
-# An offer can be ticketed for this long after the search.
-_TICKETING_DAYS = 3
+_FAR_DAYS = 30
 _MAX_TERMINALS = 5
 _BUSY = 2
+# The weight of so many checked bags, for airlines that do not count them.
+_KG = {1: 25, 2: 35, 3: 50}
 
 
 class _Renderer:
@@ -25,7 +27,7 @@ class _Renderer:
         self._search = search
         self._fares = fares
         self._currency = search.currency
-        self._until = today.toordinal() + _TICKETING_DAYS
+        self._today = today.toordinal()
         self._segments = 0
         self._carriers: dict[str, str] = {}
         self._aircraft: dict[str, str] = {}
@@ -34,8 +36,8 @@ class _Renderer:
     def offer(self, number: int, offer: Offer) -> dict[str, Any]:
         first_segment = self._segments + 1
         itineraries = [self._itinerary(one) for one in offer.journey.itineraries]
-        segments = [str(n) for n in range(first_segment, self._segments + 1)]
-        until = dt.date.fromordinal(min(self._until, offer.journey.itineraries[0].day))
+        segments = map(str, range(first_segment, self._segments + 1))
+        carriers = [one.carrier for one in offer.journey.itineraries]
         return {
             "type": "flight-offer",
             "id": str(number),
@@ -43,17 +45,23 @@ class _Renderer:
             "instantTicketingRequired": False,
             "nonHomogeneous": False,
             "oneWay": False,
-            "lastTicketingDate": until.isoformat(),
+            "lastTicketingDate": self._last_day(offer).isoformat(),
             "numberOfBookableSeats": min(map(self._fares.seats, offer.journey.itineraries)),
             "itineraries": itineraries,
             "price": self._price(offer),
             "pricingOptions": {
                 "fareType": ["PUBLISHED"],
-                "includedCheckedBagsOnly": offer.product.bags > 0,
+                "includedCheckedBagsOnly": all(bags(offer.product, one) for one in carriers),
             },
             "validatingAirlineCodes": [offer.journey.carrier],
-            "travelerPricings": self._travelers(offer, segments),
+            "travelerPricings": self._travelers(offer, list(self._fare_details(offer, segments))),
         }
+
+    def _last_day(self, offer: Offer) -> dt.date:
+        departure, days = offer.journey.itineraries[0].day, offer.product.days
+        if departure - self._today > _FAR_DAYS:
+            days *= 2
+        return dt.date.fromordinal(min(self._today + days, departure))
 
     def dictionaries(self) -> dict[str, Any]:
         return {
@@ -75,6 +83,7 @@ class _Renderer:
         self._aircraft[flight.aircraft] = AIRCRAFT[flight.aircraft]
         for code in (flight.carrier, flight.operator):
             self._carriers[code] = AIRLINES[code].name
+        stops = [self._stop(flight.stop, departure.leaves + shift)] if flight.stop else []
         return {
             "departure": self._end(flight.origin, departure.leaves + shift, flight.carrier),
             "arrival": self._end(flight.destination, departure.arrives + shift, flight.carrier),
@@ -84,19 +93,33 @@ class _Renderer:
             "operating": {"carrierCode": flight.operator},
             "duration": duration(flight.block),
             "id": str(self._segments),
-            "numberOfStops": 0,
+            "numberOfStops": len(stops),
+            **({"stops": stops} if stops else {}),
             "blacklistedInEU": False,
         }
 
+    def _stop(self, stop: Stop, leaves: int) -> dict[str, str]:
+        """Render a stop of a flight that leaves at this moment."""
+        arrives = leaves + stop.after * 60
+        return {
+            "iataCode": self._code(stop.airport),
+            "duration": duration(stop.minutes),
+            "arrivalAt": _at(stop.airport, arrives),
+            "departureAt": _at(stop.airport, arrives + stop.minutes * 60),
+        }
+
     def _end(self, airport: Airport, moment: int, carrier: str) -> dict[str, str]:
+        end = {"iataCode": self._code(airport)}
+        if airport.rank >= _BUSY:
+            end["terminal"] = _terminal(airport.code, carrier)
+        end["at"] = _at(airport, moment)
+        return end
+
+    def _code(self, airport: Airport) -> str:
         code = airport.code
         if code not in self._locations:
             self._locations[code] = {"cityCode": airport.city, "countryCode": airport.country}
-        end = {"iataCode": code}
-        if airport.rank >= _BUSY:
-            end["terminal"] = _terminal(code, carrier)
-        end["at"] = local(moment, airport).replace(tzinfo=None).isoformat()
-        return end
+        return code
 
     def _price(self, offer: Offer) -> dict[str, Any]:
         format_amount = self._currency.format
@@ -112,9 +135,8 @@ class _Renderer:
             "grandTotal": format_amount(offer.grand_total),
         }
 
-    def _travelers(self, offer: Offer, segments: list[str]) -> list[dict[str, Any]]:
+    def _travelers(self, offer: Offer, details: list[dict[str, Any]]) -> list[dict[str, Any]]:
         format_amount = self._currency.format
-        details = [self._fare_details(offer, segment) for segment in segments]
         pricings = []
         for traveler in self._search.travelers:
             amounts = offer.amounts[traveler.type]
@@ -134,16 +156,23 @@ class _Renderer:
             pricings.append(pricing)
         return pricings
 
-    def _fare_details(self, offer: Offer, segment: str) -> dict[str, Any]:
+    def _fare_details(self, offer: Offer, segments: Iterator[str]) -> Iterator[dict[str, Any]]:
+        product = offer.product
         trip = "RT" if len(self._search.directions) > 1 else "OW"
-        return {
-            "segmentId": segment,
-            "cabin": offer.product.cabin,
-            "fareBasis": f"{offer.product.letter}{trip}{offer.journey.carrier}",
-            "brandedFare": offer.product.name,
-            "class": offer.product.letter,
-            "includedCheckedBags": {"quantity": offer.product.bags},
-        }
+        for itinerary in offer.journey.itineraries:
+            number = bags(product, itinerary.carrier)
+            by_weight = itinerary.carrier in BAGS_BY_WEIGHT
+            for _ in itinerary.departures:
+                yield {
+                    "segmentId": next(segments),
+                    "cabin": product.cabin,
+                    "fareBasis": f"{product.letter}{trip}{offer.journey.carrier}",
+                    "brandedFare": product.name,
+                    "class": product.letter,
+                    "includedCheckedBags": {"weight": _KG[number], "weightUnit": "KG"}
+                    if by_weight
+                    else {"quantity": number},
+                }
 
 
 def render(offers: Sequence[Offer], search: Search, today: dt.date, fares: Fares) -> dict[str, Any]:
@@ -154,6 +183,10 @@ def render(offers: Sequence[Offer], search: Search, today: dt.date, fares: Fares
     if data:
         body["dictionaries"] = renderer.dictionaries()
     return body
+
+
+def _at(airport: Airport, moment: int) -> str:
+    return local(moment, airport).replace(tzinfo=None).isoformat()
 
 
 @cache

@@ -53,10 +53,8 @@ class Offers:
 
 
 def _is_suitable(product: Product, search: Search) -> bool:
-    return (
-        all(at_least(product, direction.cabin) for direction in search.directions)
-        and (product.bags > 0 or not search.checked_bags)
-        and (product.refundable or not search.refundable)
+    return all(at_least(product, direction.cabin) for direction in search.directions) and (
+        product.refundable or not search.refundable
     )
 
 
@@ -72,6 +70,8 @@ def _filtered(found: list[Itinerary], search: Search, fares: Fares) -> list[Itin
         found = [one for one in found if fares.seats(one) >= seats]
     if search.max_changes < MAX_CHANGES:
         found = [one for one in found if len(one.departures) - 1 <= search.max_changes]
+    if not search.technical_stops:
+        found = [one for one in found if not any(part.flight.stop for part in one.departures)]
     if search.included or search.excluded:
         found = [one for one in found if _has_allowed_airlines(one, search)]
     if search.max_time_percent is not None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sandbox.offers.itineraries import Itinerary
 from sandbox.request.search import CABINS, Cabin, TravelerType
+from sandbox.world.airlines import BAG_IN_EACH_FARE
 from sandbox.world.dice import Dice
 
 _START, _SLOPE, _EXPONENT = 2_200.0, 55.0, 0.72
@@ -21,6 +22,7 @@ _WEEKDAYS = (1.0, 0.93, 0.92, 0.98, 1.12, 1.0, 1.14)  # from Monday
 _MONTHS = (0.9, 0.9, 0.97, 1.03, 1.0, 1.1, 1.2, 1.18, 1.0, 0.97, 0.92, 1.12)
 _CHANGES = (1.12, 0.93, 0.88)
 _OFF_PEAK = 0.95
+_TECHNICAL_STOP = 0.97
 _MAX_CACHED = 5_000
 _PEAK_MINUTES = range(9 * 60, 19 * 60)
 
@@ -33,17 +35,20 @@ class Product(NamedTuple):
     factor: float
     letter: str
     bags: int
+    days: int
+    """An offer can be ticketed for this long after the search; for twice as long if the departure
+    is far."""
     refundable: bool
     min_km: float
 
 
 PRODUCTS = (
-    Product("LIGHT", "ECONOMY", 1.0, "O", 0, refundable=False, min_km=0),
-    Product("CLASSIC", "ECONOMY", 1.22, "K", 1, refundable=False, min_km=0),
-    Product("FLEX", "ECONOMY", 1.65, "Y", 1, refundable=True, min_km=0),
-    Product("COMFORT", "PREMIUM_ECONOMY", 1.9, "W", 2, refundable=False, min_km=3_000),
-    Product("BUSINESS", "BUSINESS", 3.4, "J", 2, refundable=True, min_km=0),
-    Product("FIRST", "FIRST", 5.8, "F", 3, refundable=True, min_km=3_500),
+    Product("LIGHT", "ECONOMY", 1.0, "O", 0, 3, refundable=False, min_km=0),
+    Product("CLASSIC", "ECONOMY", 1.22, "K", 1, 7, refundable=False, min_km=0),
+    Product("FLEX", "ECONOMY", 1.65, "Y", 1, 14, refundable=True, min_km=0),
+    Product("COMFORT", "PREMIUM_ECONOMY", 1.9, "W", 2, 7, refundable=False, min_km=3_000),
+    Product("BUSINESS", "BUSINESS", 3.4, "J", 2, 14, refundable=True, min_km=0),
+    Product("FIRST", "FIRST", 5.8, "F", 3, 21, refundable=True, min_km=3_500),
 )
 
 # The fractions of an adult's fare and of an adult's taxes that each traveller pays.
@@ -56,6 +61,11 @@ SHARES: dict[TravelerType, tuple[float, float]] = {
     "SEATED_INFANT": (0.75, 1.0),
     "HELD_INFANT": (0.1, 0.2),
 }
+
+
+def bags(product: Product, carrier: str) -> int:
+    """Return the number of checked bags that a fare of this airline includes."""
+    return max(product.bags, int(carrier in BAG_IN_EACH_FARE))
 
 
 def at_least(product: Product, cabin: Cabin) -> bool:
@@ -90,6 +100,7 @@ class Tariff:
         return (
             (_START * (changes + 1) + _SLOPE * math.pow(km, _EXPONENT))
             * _CHANGES[changes]
+            * (_TECHNICAL_STOP if any(one.flight.stop for one in itinerary.departures) else 1.0)
             * (1.0 if first.minute in _PEAK_MINUTES else _OFF_PEAK)
             * (0.88 + 0.3 * self._by_carrier(itinerary.carrier, *ends))
         )

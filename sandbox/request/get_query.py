@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 from sandbox.errors import AmadeusError, InvalidSearch
 from sandbox.request.search import (
     CABINS,
+    MAX_CHANGES,
     MAX_DAYS_AHEAD,
     MAX_OFFERS,
     MAX_SEATS,
@@ -102,7 +103,8 @@ class _Query:
             travelers=_travelers(*counts),
             currency=currency,
             max_offers=min(max_offers, MAX_OFFERS),
-            max_changes=0 if non_stop else 2,
+            max_changes=0 if non_stop else MAX_CHANGES,
+            technical_stops=not non_stop,
             included=included,
             excluded=excluded,
             max_price=max_price,

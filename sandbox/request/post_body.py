@@ -81,10 +81,11 @@ class CabinRestriction(_Model):
 
 
 class ConnectionRestriction(_Model):
-    """The maximum number of changes of plane."""
+    """The maximum number of changes of plane, and whether a flight may stop on its way."""
 
     max_number_of_connections: Annotated[Count, Field(ge=0, le=2)] = 2
     non_stop_preferred: bool = False
+    technical_stops_allowed: bool = True
 
 
 class FlightFilters(_Model):

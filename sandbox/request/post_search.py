@@ -64,6 +64,7 @@ class _PostSearch:
             currency=CURRENCIES[self._query.currency_code],
             max_offers=int(criteria.max_flight_offers),
             max_changes=int(filters.connection_restriction.max_number_of_connections),
+            technical_stops=filters.connection_restriction.technical_stops_allowed,
             included=frozenset(carriers.included_carrier_codes),
             excluded=frozenset(carriers.excluded_carrier_codes),
             max_price=criteria.max_price,

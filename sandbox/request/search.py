@@ -73,6 +73,8 @@ class Search:
     currency: Currency
     max_offers: int = MAX_OFFERS
     max_changes: int = MAX_CHANGES
+    technical_stops: bool = True
+    """Whether a flight may stop on its way."""
     included: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
     max_price: int | None = None

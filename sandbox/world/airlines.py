@@ -2,7 +2,7 @@
 
 As in Amadeus's own test data, there are no low-cost carriers and no American, Delta or British
 Airways, and the carriers 6X and 7X are fictional (docs/amadeus.md, section "Test data"). The hubs
-are real; routes, times and flight numbers are invented.
+and alliances are real; routes, times and flight numbers are invented.
 """
 
 from typing import NamedTuple
@@ -117,6 +117,29 @@ def _read(table: str) -> dict[str, Airline]:
 
 
 AIRLINES: dict[str, Airline] = _read(_TABLE)
+
+_ALLIANCES = """
+A3 AC AI AV BR CA CM ET LH LO LX MS NH NZ OS OU OZ SA SN SQ TG TK TP UA
+AF AM AR CI GA KE KL KQ ME MU RO SK SV UX VN VS
+AS AT AY CX FJ IB JL MH QF QR RJ UL WY
+"""
+
+# The other members of each airline's alliance. They operate flights for it, under its code.
+PARTNERS: dict[str, tuple[str, ...]] = {
+    code: tuple(other for other in members if other != code)
+    for members in map(str.split, _ALLIANCES.strip().splitlines())
+    for code in members
+}
+
+_BY_WEIGHT = """
+AH AI AT BG CZ EK ET EY GA GF HY J2 KC KQ KU MH MS MU PK PR QR SQ SV TG TK TU UL VN WY
+"""
+_BY_NUMBER = "BR CA CI CX FJ JL KE LA NH OZ PX"
+
+# Airlines that limit checked bags by weight. All others limit their number.
+BAGS_BY_WEIGHT = frozenset(_BY_WEIGHT.split())
+# Airlines whose lightest fare includes a checked bag.
+BAG_IN_EACH_FARE = BAGS_BY_WEIGHT | {*_BY_NUMBER.split()}
 
 AIRCRAFT: dict[str, str] = {
     "AT7": "ATR 72",

@@ -5,12 +5,13 @@ a higher chance for near and busy ones. So small airports far apart have no flig
 """
 
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import product
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sandbox.world.airlines import AIRLINES, ANYWHERE, FLEETS, REGIONAL, Airline
+from sandbox.world.airlines import AIRLINES, ANYWHERE, FLEETS, PARTNERS, REGIONAL, Airline
+from sandbox.world.airport_sizes import RANKS
 from sandbox.world.airports import Airport, Airports
 from sandbox.world.dice import Dice
 
@@ -46,6 +47,23 @@ _SPEED_KM_PER_MINUTE = 13.5
 _TAXI_MINUTES = 35
 _FIRST_DEPARTURE, _LAST_DEPARTURE = 6 * 60, 22 * 60 + 30
 _GRID_MINUTES = 5
+# The chance that an alliance partner operates a flight from or to its own hub.
+_PARTNER_CHANCE = 0.4
+# The chance that a long flight has a technical stop, unless it is the first of the day. The stop is
+# at one of so many busy airports, of those with the shortest detour.
+_STOP_CHANCE, _STOP_KM, _STOP_PLACES = 0.15, 6_000, 4
+_MAX_STOP_DETOUR, _MIN_STOP_SHARE = 1.1, 0.25
+_STOP_MINUTES = range(45, 95, 5)
+
+
+class Stop(NamedTuple):
+    """A technical stop of a flight."""
+
+    airport: Airport
+    after: int
+    """Minutes from the departure of the flight to the arrival there."""
+    minutes: int
+    """Minutes on the ground."""
 
 
 class Flight(NamedTuple):
@@ -64,6 +82,7 @@ class Flight(NamedTuple):
     km: float
     name: str
     """A name that is unique in the timetable."""
+    stop: Stop | None = None
 
 
 class Hop(NamedTuple):
@@ -173,21 +192,62 @@ class Network:
         aircraft = fleet[self._dice.pick(len(fleet), "fleet", *hop_name)]
         if operator == REGIONAL:
             aircraft = "AT7" if km <= _REGIONAL_KM else "E75"
-        block = _TAXI_MINUTES + round(km / _SPEED_KM_PER_MINUTE)
-        block += -block % _GRID_MINUTES
         span = (_LAST_DEPARTURE - _FIRST_DEPARTURE) // daily
         flights = []
         for n in range(daily):
             minute = _FIRST_DEPARTURE + n * span + self._dice.pick(span, "minute", n, *hop_name)
             minute -= minute % _GRID_MINUTES
             number = str(first_number + 2 * n)
+            stop = self._stop(hop, n) if n and km >= _STOP_KM else None
             flights.append(
                 Flight(
-                    *(carrier, operator, number, origin, destination, minute, block, aircraft, km),
+                    carrier=carrier,
+                    operator=self._partner(hop, n) or operator,
+                    number=number,
+                    origin=origin,
+                    destination=destination,
+                    minute=minute,
+                    block=(stop.after + stop.minutes if stop else 0)
+                    + _block(stop.airport.km_to(destination) if stop else km),
+                    aircraft=aircraft,
+                    km=km,
                     name=carrier + number + origin.code + destination.code,
+                    stop=stop,
                 )
             )
         return tuple(flights)
+
+    def _partner(self, hop: Hop, n: int) -> str | None:
+        """Return the partner that operates the day's nth flight on a hop, or None."""
+        ends = {hop.origin.code, hop.destination.code}
+        partners = [code for code in PARTNERS.get(hop.carrier, ()) if ends & {*AIRLINES[code].hubs}]
+        name = n, hop.carrier, hop.origin.code, hop.destination.code
+        if not partners or self._dice.roll("partner", *name) >= _PARTNER_CHANCE:
+            return None
+        return partners[self._dice.pick(len(partners), "which partner", *name)]
+
+    def _stop(self, hop: Hop, n: int) -> Stop | None:
+        """Return the technical stop of the day's nth flight on a long hop, or None."""
+        carrier, origin, destination = hop
+        name = n, carrier, origin.code, destination.code
+        if self._dice.roll("stop", *name) >= _STOP_CHANCE:
+            return None
+        km = origin.km_to(destination)
+        places = []
+        for airport in self._busy:
+            legs = origin.km_to(airport), airport.km_to(destination)
+            if sum(legs) <= km * _MAX_STOP_DETOUR and min(legs) >= km * _MIN_STOP_SHARE:
+                places.append((sum(legs), airport))
+        if not places:
+            return None
+        places = sorted(places)[:_STOP_PLACES]
+        airport = places[self._dice.pick(len(places), "where", *name)][1]
+        minutes = _STOP_MINUTES[self._dice.pick(len(_STOP_MINUTES), "on the ground", *name)]
+        return Stop(airport, _block(origin.km_to(airport)), minutes)
+
+    @cached_property
+    def _busy(self) -> list[Airport]:
+        return [self._airports.airport(code) for code, rank in RANKS.items() if rank >= _BUSY]
 
     @staticmethod
     def _daily(km: float, ranks: int) -> int:
@@ -220,6 +280,12 @@ class Network:
         if not chance or self._dice.roll("serves", airline.code, *pair) >= chance:
             return None
         return REGIONAL if airport.rank == 0 and km <= _REGIONAL_KM * 2 else airline.code
+
+
+def _block(km: float) -> int:
+    """Return the minutes from gate to gate."""
+    minutes = _TAXI_MINUTES + round(km / _SPEED_KM_PER_MINUTE)
+    return minutes + -minutes % _GRID_MINUTES
 
 
 def _shortest(routings: Iterable[tuple[float, Routing]], count: int) -> tuple[Routing, ...]:

@@ -55,6 +55,14 @@ _LOCAL_TIME = _text("[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:00")
 _END = _object(
     {"iataCode": _PLACE, "terminal": _text("[1-9]"), "at": _LOCAL_TIME}, optional=("terminal",)
 )
+_STOP = _object(
+    {
+        "iataCode": _PLACE,
+        "duration": _DURATION,
+        "arrivalAt": _LOCAL_TIME,
+        "departureAt": _LOCAL_TIME,
+    }
+)
 _SEGMENT = _object(
     {
         "departure": _END,
@@ -65,12 +73,19 @@ _SEGMENT = _object(
         "operating": _object({"carrierCode": _AIRLINE}),
         "duration": _DURATION,
         "id": _NUMBER,
-        "numberOfStops": _COUNT,
+        "numberOfStops": {"enum": [0, 1]},
+        "stops": _list(_STOP, 1),
         "blacklistedInEU": {"const": False},
-    }
-)
+    },
+    optional=("stops",),
+) | {
+    "if": {"properties": {"numberOfStops": {"const": 0}}},
+    "then": {"not": {"required": ["stops"]}},
+    "else": {"required": ["stops"]},
+}
 _SUM = {"currency": _CURRENCY, "total": _AMOUNT, "base": _AMOUNT}
 _FEE = _object({"amount": _AMOUNT, "type": {"enum": ["SUPPLIER", "TICKETING"]}})
+_WEIGHT = _object({"weight": {"type": "integer", "minimum": 1}, "weightUnit": {"const": "KG"}})
 _FARE_DETAILS = _object(
     {
         "segmentId": _NUMBER,
@@ -78,7 +93,7 @@ _FARE_DETAILS = _object(
         "fareBasis": _text("[0-9A-Z]{1,18}"),
         "brandedFare": _WORDS,
         "class": _text("[A-Z]"),
-        "includedCheckedBags": _object({"quantity": _COUNT}),
+        "includedCheckedBags": {"oneOf": [_object({"quantity": _COUNT}), _WEIGHT]},
     }
 )
 _TRAVELER = _object(
@@ -147,7 +162,15 @@ _OFFER_EXAMPLE = {
                     "operating": {"carrierCode": "7X"},
                     "duration": "PT6H12M",
                     "id": "1",
-                    "numberOfStops": 0,
+                    "numberOfStops": 1,
+                    "stops": [
+                        {
+                            "iataCode": "DEN",
+                            "duration": "PT50M",
+                            "arrivalAt": "2026-12-10T09:20:00",
+                            "departureAt": "2026-12-10T10:10:00",
+                        }
+                    ],
                     "blacklistedInEU": False,
                 }
             ],
@@ -177,7 +200,15 @@ _OFFER_EXAMPLE = {
                     "brandedFare": "LIGHT",
                     "class": "Y",
                     "includedCheckedBags": {"quantity": 0},
-                }
+                },
+                {
+                    "segmentId": "2",
+                    "cabin": "PREMIUM_ECONOMY",
+                    "fareBasis": "YOW6X",
+                    "brandedFare": "LIGHT",
+                    "class": "Y",
+                    "includedCheckedBags": {"weight": 25, "weightUnit": "KG"},
+                },
             ],
         }
     ],

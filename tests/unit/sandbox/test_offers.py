@@ -1,13 +1,14 @@
 """Offers are realistic: times, places, carriers and amounts are consistent."""
 
 import datetime as dt
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import airportsdata
 import pytest
 
+from sandbox.world.airlines import AIRLINES, BAGS_BY_WEIGHT, PARTNERS, REGIONAL
 from sandbox.world.airports import Airports
 from tests.support.clients.sandbox_client import Clock, InProcess, length, price
 
@@ -73,13 +74,113 @@ def test_offers_are_sorted_by_price(answer: dict[str, Any]) -> None:
 def test_dictionaries_explain_every_code(answer: dict[str, Any]) -> None:
     segments = [s for o in answer["data"] for i in o["itineraries"] for s in i["segments"]]
     ends = [segment[end] for segment in segments for end in ("departure", "arrival")]
+    stops = [stop for segment in segments for stop in segment.get("stops", [])]
     known = answer["dictionaries"]
-    assert set(known["locations"]) == {end["iataCode"] for end in ends}
+    assert set(known["locations"]) == {end["iataCode"] for end in [*ends, *stops]}
     assert set(known["aircraft"]) == {segment["aircraft"]["code"] for segment in segments}
     assert set(known["carriers"]) == {
         code for s in segments for code in (s["carrierCode"], s["operating"]["carrierCode"])
     }
     assert known["currencies"] == {"EUR": "EURO"}
+
+
+def test_technical_stops_lie_within_their_flight(honest: InProcess) -> None:
+    found = stopping(long_haul(honest))
+    assert found
+    for segment in found:
+        [stop] = segment["stops"]
+        lands, leaves = (at_stop(stop, name) for name in ("arrivalAt", "departureAt"))
+        assert leaves - lands == length(stop["duration"]) >= dt.timedelta(minutes=45)
+        assert lands - moment(segment["departure"]) > dt.timedelta(hours=1)
+        assert moment(segment["arrival"]) - leaves > dt.timedelta(hours=1)
+        ends = {segment["departure"]["iataCode"], segment["arrival"]["iataCode"]}
+        assert stop["iataCode"] not in ends
+
+
+def test_nonstop_search_finds_no_flight_with_a_technical_stop(honest: InProcess) -> None:
+    assert stopping(long_haul(honest, max=250))
+    nonstop = long_haul(honest, nonStop="true")
+    assert nonstop
+    assert stopping(nonstop) == []
+
+
+def at_stop(stop: dict[str, str], name: str) -> dt.datetime:
+    return moment({"iataCode": stop["iataCode"], "at": stop[name]})
+
+
+def long_haul(honest: InProcess, **search: object) -> list[dict[str, Any]]:
+    """Offers on three long routes."""
+    routes = [("JFK", "FRA"), ("LAX", "NRT"), ("CDG", "GRU")]
+    return [
+        offer
+        for origin, destination in routes
+        for offer in honest.offers(
+            originLocationCode=origin, destinationLocationCode=destination, **search
+        )
+    ]
+
+
+def every_segment(offers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [part for one in offers for way in one["itineraries"] for part in way["segments"]]
+
+
+def stopping(offers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [segment for segment in every_segment(offers) if segment["numberOfStops"]]
+
+
+def test_partners_in_an_alliance_operate_some_flights_from_or_to_their_hubs(
+    honest: InProcess,
+) -> None:
+    segments = every_segment(long_haul(honest))
+    shared = [one for one in segments if one["operating"]["carrierCode"] != one["carrierCode"]]
+    assert 0.02 < len(shared) / len(segments) < 0.5
+    for segment in shared:
+        operator = segment["operating"]["carrierCode"]
+        hubs = AIRLINES[operator].hubs
+        ends = {segment["departure"]["iataCode"], segment["arrival"]["iataCode"]}
+        assert operator == REGIONAL or (
+            operator in PARTNERS[segment["carrierCode"]] and ends & {*hubs}
+        )
+
+
+def test_checked_bags_are_none_or_a_number_or_a_weight(honest: InProcess) -> None:
+    offers = honest.offers(originLocationCode="CDG", destinationLocationCode="SIN")
+    seen = set()
+    for offer in offers:
+        carrier = offer["validatingAirlineCodes"][0]
+        details = offer["travelerPricings"][0]["fareDetailsBySegment"]
+        bags = [detail["includedCheckedBags"] for detail in details]
+        assert all(("weight" in one) == (carrier in BAGS_BY_WEIGHT) for one in bags)
+        included = offer["pricingOptions"]["includedCheckedBagsOnly"]
+        assert all((one != {"quantity": 0}) == included for one in bags)
+        seen |= {(details[0]["brandedFare"], *one.items()) for one in bags}
+    assert {
+        ("LIGHT", ("quantity", 0)),
+        ("CLASSIC", ("quantity", 1)),
+        ("BUSINESS", ("quantity", 2)),
+        ("LIGHT", ("weight", 25), ("weightUnit", "KG")),
+        ("BUSINESS", ("weight", 35), ("weightUnit", "KG")),
+    } <= seen
+
+
+def test_cheapest_offers_of_many_routes_differ_in_all_that_they_show(honest: InProcess) -> None:
+    places = "JFK LHR SIN DXB NRT GRU JNB DEL".split()  # noqa: SIM905 - easier to read
+    cheapest = [
+        honest.offers(originLocationCode=one, destinationLocationCode=other, max=1)[0]
+        for one, other in permutations(places, 2)
+    ]
+    segments = [one["itineraries"][0]["segments"] for one in cheapest]
+    bags = [
+        one["travelerPricings"][0]["fareDetailsBySegment"][0]["includedCheckedBags"]
+        for one in cheapest
+    ]
+    assert {len(one) for one in segments} == {1, 2, 3}
+    assert {one["numberOfBookableSeats"] for one in cheapest} == set(range(1, 10))
+    assert len({one["validatingAirlineCodes"][0] for one in cheapest}) > 10
+    assert len({part["aircraft"]["code"] for one in segments for part in one}) > 5
+    assert {"quantity": 0} in bags
+    assert {"quantity": 1} in bags
+    assert {"weight": 25, "weightUnit": "KG"} in bags
 
 
 def test_segments_are_numbered_and_priced(answer: dict[str, Any]) -> None:
@@ -95,6 +196,9 @@ def test_segments_are_numbered_and_priced(answer: dict[str, Any]) -> None:
 def test_ticketing_date_is_soon_and_before_departure(honest: InProcess) -> None:
     assert honest.offers(max=1)[0]["lastTicketingDate"] == "2026-11-24"
     assert honest.offers(max=1, departureDate="2026-11-22")[0]["lastTicketingDate"] == "2026-11-22"
+    assert honest.offers(max=1, departureDate="2027-02-01")[0]["lastTicketingDate"] == "2026-11-27"
+    flexible = {one["lastTicketingDate"] for one in honest.offers()}
+    assert flexible == {"2026-11-24", "2026-11-28", "2026-12-05", "2026-12-10"}
 
 
 @pytest.mark.parametrize("adults", [1, 5, 9])

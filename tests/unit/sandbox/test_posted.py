@@ -325,6 +325,19 @@ def test_connections_can_be_ruled_out(honest: InProcess, most: float) -> None:
     assert offers == honest.offers(nonStop="true")
 
 
+def test_technical_stops_can_be_ruled_out(honest: InProcess) -> None:
+    route = ("CDG", "GRU", AHEAD)
+
+    def stops(**restriction: object) -> set[int]:
+        wanted = body(route, **filtered(connectionRestriction=restriction))
+        found = honest.post(body(route) | {"searchCriteria": wanted["searchCriteria"]})
+        segments = [one["itineraries"][0]["segments"] for one in found.json()["data"]]
+        return {part["numberOfStops"] for one in segments for part in one}
+
+    assert stops() == stops(technicalStopsAllowed=True) == {0, 1}
+    assert stops(technicalStopsAllowed=False) == {0}
+
+
 def test_carriers_can_be_chosen(honest: InProcess) -> None:
     chosen = filtered(carrierRestrictions={"includedCarrierCodes": ["6X"]})
     assert honest.post(chosen).json()["data"] == honest.offers(includedAirlineCodes="6X")
@@ -346,6 +359,15 @@ def test_kinds_of_fare_can_be_chosen(honest: InProcess, option: str, fares: set[
         for one in honest.post(wanted).json()["data"]
     ]
     assert {detail["brandedFare"] for detail in details} == fares
+
+
+def test_fares_with_a_checked_bag_include_light_ones_of_some_airlines(honest: InProcess) -> None:
+    bags_only = {"searchCriteria": {"pricingOptions": {"includedCheckedBagsOnly": True}}}
+    found = honest.post(body(("CDG", "SIN", AHEAD)) | bags_only).json()["data"]
+    details = [one["travelerPricings"][0]["fareDetailsBySegment"][0] for one in found]
+    assert all(detail["includedCheckedBags"] != {"quantity": 0} for detail in details)
+    light = [one for one in details if one["brandedFare"] == "LIGHT"]
+    assert {"weight": 25, "weightUnit": "KG"} in [one["includedCheckedBags"] for one in light]
 
 
 def test_number_and_price_of_offers_can_be_limited(honest: InProcess) -> None:
