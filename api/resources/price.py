@@ -39,6 +39,8 @@ class PriceResource:
         document_of: Callable[[bytes], bytes],
         environment: str,
         request_deadline: float,
+        *,
+        max_cached_queries: int = MAX_CACHED_QUERIES,
     ) -> None:
         """Create the resource.
 
@@ -49,7 +51,7 @@ class PriceResource:
         self._document_of = document_of
         self._environment = environment
         self._request_deadline = request_deadline
-        self._cached_parse = lru_cache(MAX_CACHED_QUERIES)(self._parse)
+        self._cached_parse = lru_cache(max_cached_queries)(self._parse)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         deadline = Deadline(self._request_deadline)

@@ -58,10 +58,19 @@ class Point:
 class History:
     """The recorded points, oldest first. Without a folder nothing is recorded."""
 
-    def __init__(self, folder: Path | None, totals: Callable[[], Totals]) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        totals: Callable[[], Totals],
+        *,
+        step_seconds: float = STEP_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Create the history. totals: returns the present totals of all workers."""
         self._folder = folder
         self._totals = totals
+        self._step_seconds = step_seconds
+        self._clock = clock
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -92,8 +101,8 @@ class History:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return
-            points, now = self.points(), time.monotonic()
-            if points and now - points[-1].at < STEP_SECONDS - TOLERANCE_SECONDS:
+            points, now = self.points(), self._clock()
+            if points and now - points[-1].at < self._step_seconds - TOLERANCE_SECONDS:
                 return
             points = [*points, Point(now, self._totals())][-MAX_POINTS:]
             fresh = self._folder / "history.new"
@@ -106,5 +115,5 @@ class History:
                 self.record_if_due()
             except Exception:
                 log.exception(Event.HISTORY_FAILED)
-            if self._stopped.wait(STEP_SECONDS):
+            if self._stopped.wait(self._step_seconds):
                 return

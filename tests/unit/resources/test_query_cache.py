@@ -2,13 +2,23 @@
 
 from collections.abc import Iterator
 
+import falcon
 import pytest
 import time_machine
 from falcon.testing import Result, TestClient
 
 from api.app import create_app
-from api.resources import price
+from api.http.error_handlers import add_error_handlers
+from api.http.request_context import RequestContext
+from api.models import PriceQuery
+from api.resources.price import PriceResource
+from api.services.bodies import price_of
+from api.services.cache.memory_store import MemoryStore
+from api.services.cache.read_through import ReadThrough
+from api.services.deadline import Deadline
+from api.services.prices import CacheTimes, Prices
 from api.settings import Settings
+from api.telemetry.metrics import Metrics
 
 
 @pytest.fixture
@@ -53,16 +63,24 @@ def test_cached_query_with_nocache_still_bypasses_the_cache(client: TestClient) 
     assert outcomes == ["miss", "bypass", "hit", "bypass"]
 
 
-@pytest.fixture
-def two_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(price, "MAX_CACHED_QUERIES", 2)
+class NoSource:
+    """A source that has no offers."""
+
+    def cheapest(self, query: PriceQuery, deadline: Deadline) -> None:
+        """Return None for every query."""
 
 
 @time_machine.travel("2026-11-21T12:00:00Z", tick=False)
-@pytest.mark.usefixtures("two_are_kept")
-def test_queries_beyond_the_cache_size_are_still_answered(client: TestClient) -> None:
+def test_queries_beyond_the_cache_size_are_still_answered() -> None:
+    metrics, times = Metrics(), CacheTimes(600, 0, 60)
+    reader = ReadThrough(MemoryStore(metrics), fetch_timeout=5)
+    prices = Prices(reader, NoSource(), "sandbox", times, metrics)
+    resource = PriceResource(prices, price_of, "sandbox", 5, max_cached_queries=2)
+    app = falcon.App(middleware=[RequestContext(metrics)])
+    app.add_route("/flights/price", resource)
+    add_error_handlers(app, metrics)
     dates = [f"2026-12-0{day}" for day in range(1, 6)]
 
-    answers = [asked(client, date).json["data"]["departure_date"] for date in 2 * dates]
+    answers = [asked(TestClient(app), day).json["detail"] for day in 2 * dates]
 
-    assert answers == 2 * dates
+    assert answers == [f"No flight offers from JFK to LAX on {day}." for day in 2 * dates]

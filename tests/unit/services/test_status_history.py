@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import structlog
 
-from api.services import status_history
 from api.services.status_history import MAX_POINTS, STEP_SECONDS, History, Totals
 
 
@@ -17,24 +16,22 @@ class Clock:
 
     now = 1000.0
 
-    def monotonic(self) -> float:
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(status_history, "time", clock)
-    return clock
+def clock() -> Clock:
+    return Clock()
 
 
-def worker(folder: Path) -> History:
+def worker(folder: Path, clock: Clock) -> History:
     numbers = count(1)
-    return History(folder, lambda: Totals(next(numbers)))
+    return History(folder, lambda: Totals(next(numbers)), clock=clock)
 
 
 def test_workers_together_write_one_point_per_step(tmp_path: Path, clock: Clock) -> None:
-    first, second = worker(tmp_path), worker(tmp_path)
+    first, second = worker(tmp_path, clock), worker(tmp_path, clock)
 
     for _ in range(3):
         first.record_if_due()
@@ -45,16 +42,16 @@ def test_workers_together_write_one_point_per_step(tmp_path: Path, clock: Clock)
 
 
 def test_history_is_continued_by_another_worker(tmp_path: Path, clock: Clock) -> None:
-    worker(tmp_path).record_if_due()
+    worker(tmp_path, clock).record_if_due()
     clock.now += STEP_SECONDS
 
-    worker(tmp_path).record_if_due()
+    worker(tmp_path, clock).record_if_due()
 
-    assert len(worker(tmp_path).points()) == 2
+    assert len(worker(tmp_path, clock).points()) == 2
 
 
 def test_history_keeps_only_the_last_minutes(tmp_path: Path, clock: Clock) -> None:
-    recorder = worker(tmp_path)
+    recorder = worker(tmp_path, clock)
     for _ in range(MAX_POINTS + 5):
         recorder.record_if_due()
         clock.now += STEP_SECONDS
@@ -66,13 +63,12 @@ def test_history_keeps_only_the_last_minutes(tmp_path: Path, clock: Clock) -> No
 
 
 def test_busy_lock_on_the_history_delays_no_worker(tmp_path: Path, clock: Clock) -> None:
-    del clock
     with (tmp_path / "history.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
-        worker(tmp_path).record_if_due()
+        worker(tmp_path, clock).record_if_due()
 
-    assert worker(tmp_path).points() == []
+    assert worker(tmp_path, clock).points() == []
 
 
 def test_single_process_has_no_history() -> None:
@@ -83,10 +79,7 @@ def test_single_process_has_no_history() -> None:
     assert alone.points() == []
 
 
-def test_recording_continues_after_an_error_and_logs_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(status_history, "STEP_SECONDS", 0.01)
+def test_recording_continues_after_an_error_and_logs_it(tmp_path: Path) -> None:
     recorded, errors = threading.Event(), [OSError(24, "Too many open files")]
 
     def totals() -> Totals:
@@ -95,7 +88,7 @@ def test_recording_continues_after_an_error_and_logs_it(
         recorded.set()
         return Totals()
 
-    recorder = History(tmp_path, totals)
+    recorder = History(tmp_path, totals, step_seconds=0.01)
     with structlog.testing.capture_logs() as said:
         recorder.start()
         assert recorded.wait(5)
