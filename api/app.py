@@ -25,13 +25,19 @@ from api.services.amadeus.circuit_breaker import CircuitBreaker
 from api.services.amadeus.gateway import AmadeusGateway
 from api.services.amadeus.pacing import Pacing
 from api.services.amadeus.sdk_adapter import SdkHttpAdapter
-from api.services.amadeus.token_provider import Credentials, TokenProvider
+from api.services.amadeus.token_provider import (
+    DEFAULT_REFRESH_TIMES,
+    Credentials,
+    RefreshTimes,
+    TokenProvider,
+)
 from api.services.amadeus.transport import KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Transport
 from api.services.amadeus.upstream_client import UpstreamClient
 from api.services.bodies import offer_of, price_of
 from api.services.cache.layered_store import LayeredStore
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
+from api.services.cache.redis.connections import connections_to
 from api.services.cache.redis.redis_store import RedisStore
 from api.services.cache.store import CheckedStore
 from api.services.lifecycle import Lifecycle
@@ -92,10 +98,11 @@ def create_app(
     *,
     store: CheckedStore | None = None,
     transport: httpx2.BaseTransport | None = None,
+    refresh_times: RefreshTimes = DEFAULT_REFRESH_TIMES,
 ) -> Application:
     """Create the service. Only `warm_up` opens connections and starts threads.
 
-    `store` and `transport` replace those chosen by the settings.
+    `store` and `transport` replace those chosen by the settings. refresh_times: of the token.
     """
     metrics = Metrics()
     store = store or _store(settings, metrics)
@@ -115,7 +122,13 @@ def create_app(
     )
     credentials = Credentials(client_id, client_secret, settings.amadeus_guest_office_id)
     token_provider = TokenProvider(
-        store, read_through, upstream_client.fetch_token, settings.base_url, credentials, metrics
+        store,
+        read_through,
+        upstream_client.fetch_token,
+        settings.base_url,
+        credentials,
+        metrics,
+        refresh_times,
     )
     gateway = AmadeusGateway(
         settings.base_url,
@@ -199,7 +212,7 @@ def _rules(settings: Settings, store: CheckedStore) -> Rules:
 def _store(settings: Settings, metrics: Metrics) -> CheckedStore:
     if settings.in_memory:
         return MemoryStore(metrics)
-    shared = RedisStore(settings.redis_url.get_secret_value(), metrics)
+    shared = RedisStore(connections_to(settings.redis_url.get_secret_value()), metrics)
     return LayeredStore(shared, float(settings.cache_stale_ttl), metrics)
 
 

@@ -16,6 +16,7 @@ from random import Random
 from api.models import PriceQuery
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
+from api.services.cache.redis.connections import connections_to
 from api.services.cache.redis.redis_store import RedisStore
 from api.services.cache.requests import CacheRequest, FetchedValue
 from api.services.deadline import Deadline
@@ -143,7 +144,7 @@ def bytes_per_entry(entries: int) -> tuple[float, float]:
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     with RedisServer() as server:
         client = server.client
-        store = RedisStore(server.url, Metrics())
+        store = RedisStore(connections_to(server.url), Metrics())
         before = client.info("memory")["used_memory"]
         codes = product(letters, repeat=3)
         for number, code in zip(range(entries), codes, strict=False):

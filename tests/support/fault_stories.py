@@ -24,11 +24,13 @@ from pydantic import SecretStr
 
 from api.app import create_app
 from api.errors import CODES
-from api.services.amadeus import token_provider
-from api.services.cache import layered_store
+from api.services.amadeus.token_provider import RefreshTimes
+from api.services.cache.layered_store import LayeredStore
 from api.services.cache.lifetimes import LOCK_SECONDS
-from api.services.cache.redis import redis_store
+from api.services.cache.redis.connections import connections_to
+from api.services.cache.redis.redis_store import RedisStore
 from api.settings import Settings
+from api.telemetry.metrics import Metrics
 from tests.support.faults import ERROR, RESET, SILENCE, WAYS, Amadeus, Fault, RedisProxy
 from tests.support.processes import eventually
 from tests.support.servers.redis_server import RedisServer
@@ -36,6 +38,7 @@ from tests.support.servers.service import some_day
 from tests.support.stories import longest_pause
 
 HERD: Final = 4
+REFRESH_TIMES: Final = RefreshTimes(refresh_from=0.02, min_sleep=0.05)
 SEARCH_SECONDS: Final = 0.03
 # A worker that lost its reply may hold a lock unknowingly; others wait until the lock expires.
 REDIS_SECONDS: Final = LOCK_SECONDS + 1.0
@@ -54,7 +57,11 @@ class Replica:
     """A worker in this process."""
 
     def __init__(self, settings: Settings) -> None:
-        self.application = create_app(settings)
+        """Create the worker with short intervals of periodic work, so that the story is short."""
+        metrics, connections = Metrics(), connections_to(settings.redis_url.get_secret_value())
+        shared = RedisStore(connections, metrics, heartbeat_seconds=0.3)
+        store = LayeredStore(shared, settings.cache_stale_ttl, metrics, probe_seconds=0.1)
+        self.application = create_app(settings, store=store, refresh_times=REFRESH_TIMES)
         self._client = TestClient(self.application)
         self.application.warm_up()
 
@@ -90,7 +97,7 @@ class Play:
 
     def run(self) -> None:
         """Start two replicas; then cause a cold read, hits, nocache, a herd and new tokens."""
-        self.amadeus.settings(token_life=10)  # with `shorten_waits`, it is refreshed after 0.2 s
+        self.amadeus.settings(token_life=10)  # it is refreshed after 0.2 s
         tokens = self.amadeus.tokens
         first = self._join()
         self.amadeus.settings(token_life=1799)
@@ -194,17 +201,6 @@ class Play:
         self.findings.append(f"{kind}: {self.fault}: {what}")
 
 
-def shorten_waits() -> None:
-    """Shorten the intervals of periodic work, so that the story is short."""
-    for module, name, seconds in (
-        (redis_store, "HEARTBEAT_SECONDS", 0.3),
-        (layered_store, "PROBE_SECONDS", 0.1),
-        (token_provider, "REFRESH_FROM", 0.02),
-        (token_provider, "MIN_SLEEP_SECONDS", 0.05),
-    ):
-        setattr(module, name, seconds)
-
-
 class Lane:
     """Plays one share of all faults, one after the other."""
 
@@ -293,7 +289,6 @@ def _greenlets() -> int:
 def main() -> None:
     """Play a share of the faults of "redis" or "amadeus", and print the results."""
     spoilt, share, shares = sys.argv[1:]
-    shorten_waits()
     with (
         RedisServer() as redis,
         RedisProxy(redis.port) as proxy,

@@ -16,11 +16,9 @@ from itertools import pairwise
 from random import Random
 from typing import Any, Final, cast
 
-import pytest
-
 from api.errors import AmadeusTimeout, AmadeusUnavailable
-from api.services.cache import lifetimes, memory_store, read_through
 from api.services.cache.entries import Entry, FailureMarker, LockAcquired
+from api.services.cache.lifetimes import Lifetimes
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, CacheResult, FetchedValue, Outcome
 from api.services.cache.store import Store
@@ -32,7 +30,11 @@ READERS: Final = 60
 PROCESSES: Final = 3
 TTL, STALE_TTL = 0.15, 0.2
 FETCH_TIMEOUT: Final = 1.0
+# All waiting times are about ten times shorter than in the service.
 LOCK_SECONDS: Final = 0.5
+LIFETIMES: Final = Lifetimes(LOCK_SECONDS, marker=0.5, handover=0.5)
+POLL_SECONDS: Final = (0.004, 0.008)
+LOCK_RENEWAL_SECONDS: Final = 0.05
 SLACK: Final = 0.5  # the delay that a busy machine may add
 # Fetched now, younger than the TTL, older than the TTL, and older than the stale limit.
 MAX_AGES: Final = (0.0, 0.1, 0.3, 0.6)
@@ -90,7 +92,12 @@ class Process:
 
     def __init__(self, story: "Story") -> None:
         self.is_dead = False
-        self.reader = ReadThrough(cast("Store", self), FETCH_TIMEOUT)
+        self.reader = ReadThrough(
+            cast("Store", self),
+            FETCH_TIMEOUT,
+            poll_seconds=POLL_SECONDS,
+            lock_renewal_seconds=LOCK_RENEWAL_SECONDS,
+        )
         self._story = story
         self._store = story.open_store()
 
@@ -126,7 +133,7 @@ class Story:
     random: Random
     clock: Clock
     open_store: Callable[[], Store]
-    """Opens a process's connection to the shared store."""
+    """Opens a process's connection to the shared store, which has the LIFETIMES."""
     fetches: list[Fetch] = field(default_factory=list)
     failures: list[tuple[str, FailureMarker]] = field(default_factory=list)
     orphaned: list[tuple[str, float]] = field(default_factory=list)
@@ -258,16 +265,6 @@ class Story:
             idle += max(0.0, min(since, end) - reached)
             reached = max(reached, min(until, end))
         return idle + end - reached
-
-
-def shorten_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the waiting times of the stores and the read-through about ten times shorter."""
-    for module in (memory_store, lifetimes):
-        monkeypatch.setattr(module, "LOCK_SECONDS", LOCK_SECONDS)
-        monkeypatch.setattr(module, "MARKER_SECONDS", 0.5)
-        monkeypatch.setattr(module, "HANDOVER_SECONDS", 0.5)
-    monkeypatch.setattr(read_through, "LOCK_RENEWAL_SECONDS", 0.05)
-    monkeypatch.setattr(read_through, "POLL_SECONDS", (0.004, 0.008))
 
 
 @contextmanager

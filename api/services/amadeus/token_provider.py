@@ -70,6 +70,17 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class RefreshTimes:
+    """When a token is refreshed: after this part of its TTL, and how soon a check may follow."""
+
+    refresh_from: float = REFRESH_FROM
+    min_sleep: float = MIN_SLEEP_SECONDS
+
+
+DEFAULT_REFRESH_TIMES: Final = RefreshTimes()
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """An access token and its entry in the store.
 
@@ -92,6 +103,7 @@ class TokenProvider:
         base_url: str,
         credentials: Credentials,
         metrics: Metrics,
+        refresh_times: RefreshTimes = DEFAULT_REFRESH_TIMES,
     ) -> None:
         """Create the provider. call: makes one token call."""
         self._store = store
@@ -100,6 +112,7 @@ class TokenProvider:
         self._url = base_url + TOKEN_PATH
         self._credentials = credentials
         self._metrics = metrics
+        self._refresh_times = refresh_times
         # 2 is the version of the encrypted format; replicas with other versions do not share it.
         account = f"2 {base_url} {credentials.client_id} {credentials.guest_office_id or ''}"
         key, name = _derive_key_and_name(credentials.client_secret, account)
@@ -184,16 +197,15 @@ class TokenProvider:
             self._read_through.refresh(self._cache_request(), token.entry)
 
     def _seconds_to_refresh(self) -> float:
-        """Return the time until the next check; never less than MIN_SLEEP_SECONDS."""
+        """Return the time until the next check; never less than `min_sleep`."""
         token = self._token
         if token is None:
-            return MIN_SLEEP_SECONDS
+            return self._refresh_times.min_sleep
         due_in = self._refresh_due(token) - self._store.now()
-        return min(MAX_SLEEP_SECONDS, max(MIN_SLEEP_SECONDS, due_in))
+        return min(MAX_SLEEP_SECONDS, max(self._refresh_times.min_sleep, due_in))
 
-    @staticmethod
-    def _refresh_due(token: Token) -> float:
-        return token.entry.fetched_at + token.entry.ttl * REFRESH_FROM
+    def _refresh_due(self, token: Token) -> float:
+        return token.entry.fetched_at + token.entry.ttl * self._refresh_times.refresh_from
 
     def _rejected_at(self) -> float:
         """Return when the last rejected token was fetched; 0.0 once its TTL is over.
@@ -229,7 +241,7 @@ class TokenProvider:
             self._key,
             self._fetch,
             observe=lambda _event, _entry: None,
-            refresh_from=REFRESH_FROM,
+            refresh_from=self._refresh_times.refresh_from,
             pause=_backoff,
             needs_slot=False,  # fetches of prices that hold a slot wait for it
         )

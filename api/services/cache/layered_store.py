@@ -38,7 +38,14 @@ log = get_logger()
 class LayeredStore:
     """Implements `CheckedStore`: reads the copy if it is coherent or Redis is down, else Redis."""
 
-    def __init__(self, shared: RedisStore, stale_ttl: float, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        shared: RedisStore,
+        stale_ttl: float,
+        metrics: Metrics,
+        *,
+        probe_seconds: float = PROBE_SECONDS,
+    ) -> None:
         """Open no connection and start no thread; `start` does.
 
         stale_ttl: seconds for which the copy keeps an entry after its TTL.
@@ -46,7 +53,8 @@ class LayeredStore:
         self._shared = shared
         self._stale_ttl = stale_ttl
         self._metrics = metrics
-        self._copy = MemoryStore(metrics, clock=shared.now)
+        self._probe_seconds = probe_seconds
+        self._copy = MemoryStore(metrics, clock=shared.now, lifetimes=shared.lifetimes)
         self._lock = threading.Lock()
         self._is_down = False
         self._is_coherent = False
@@ -195,7 +203,7 @@ class LayeredStore:
 
     def _probe(self) -> None:
         since = self._shared.now()
-        while not self._closed.wait(PROBE_SECONDS):
+        while not self._closed.wait(self._probe_seconds):
             self._checked_at = time.monotonic()
             with self._bugs_logged(), suppress(StoreUnavailable):
                 self._shared.check()

@@ -1,5 +1,6 @@
 """Lifetimes of locks and failure markers, in memory and in Redis."""
 
+from dataclasses import dataclass
 from typing import Final
 
 # The owner renews its lock every second, so a lock ends this long after its owner died.
@@ -11,6 +12,17 @@ HANDOVER_SECONDS: Final = 5.0
 BACKGROUND_PAUSE_SECONDS: Final = 1.0
 
 
-def marker_seconds(pause: float) -> float:
-    """Return a marker's lifetime. It exceeds the pause, to count consecutive failures."""
-    return max(MARKER_SECONDS, 2 * pause)
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """Seconds that a store keeps a lock, a failure marker and an entry at least."""
+
+    lock: float = LOCK_SECONDS
+    marker: float = MARKER_SECONDS
+    handover: float = HANDOVER_SECONDS
+
+    def marker_after(self, pause: float) -> float:
+        """Return a marker's lifetime. It exceeds the pause, to count consecutive failures."""
+        return max(self.marker, 2 * pause)
+
+
+DEFAULT_LIFETIMES: Final = Lifetimes()

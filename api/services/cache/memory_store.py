@@ -17,13 +17,7 @@ from api.services.cache.entries import (
     FailureMarker,
     LockAcquired,
 )
-from api.services.cache.lifetimes import (
-    BACKGROUND_PAUSE_SECONDS,
-    HANDOVER_SECONDS,
-    LOCK_SECONDS,
-    MARKER_SECONDS,
-    marker_seconds,
-)
+from api.services.cache.lifetimes import BACKGROUND_PAUSE_SECONDS, DEFAULT_LIFETIMES, Lifetimes
 from api.telemetry.metrics import Metrics
 
 # Memory that a price entry and its key take in addition to the body.
@@ -44,9 +38,11 @@ class MemoryStore:
         metrics: Metrics,
         max_bytes: int = 8 * 1024 * 1024,
         clock: Callable[[], float] = steady_time,
+        lifetimes: Lifetimes = DEFAULT_LIFETIMES,
     ) -> None:
         self._reads = cache(metrics.reads.labels)
         self._clock = clock
+        self._lifetimes = lifetimes
         self._lock = threading.Lock()
         self._entries: LRUCache[str, tuple[Entry, float]] = LRUCache(
             max_bytes, getsizeof=lambda item: len(item[0].body) + _OVERHEAD_BYTES
@@ -105,9 +101,9 @@ class MemoryStore:
                     return marker
             # A lock that ends too late was taken before the clock was set back; ignore it.
             _, held_until = self._locks.get(key, ("", now))
-            if now < held_until <= now + LOCK_SECONDS:
+            if now < held_until <= now + self._lifetimes.lock:
                 return LOCK_HELD
-            self._locks[key] = (owner, now + LOCK_SECONDS)
+            self._locks[key] = (owner, now + self._lifetimes.lock)
             self._extend_marker(key, now)
             return LockAcquired(now, marker.tries if marker else 0)
 
@@ -115,7 +111,7 @@ class MemoryStore:
         with self._lock:
             now = self._clock()
             if self._holds(key, owner):
-                self._locks[key] = (owner, now + LOCK_SECONDS)
+                self._locks[key] = (owner, now + self._lifetimes.lock)
                 self._extend_marker(key, now)
 
     def release(self, key: str, owner: str) -> None:
@@ -147,7 +143,7 @@ class MemoryStore:
             self._unlock(key, owner)
             now = self._clock()
             marker = FailureMarker(body, now, pause, tries)
-            self._markers[key] = (marker, now + marker_seconds(pause))
+            self._markers[key] = (marker, now + self._lifetimes.marker_after(pause))
             return marker
 
     def drop(self, key: str, fetched_at: float) -> None:
@@ -187,14 +183,14 @@ class MemoryStore:
         """Keep the marker during a retry, so that stale entries are served meanwhile."""
         marker, expires = self._markers.get(key, (None, 0.0))
         if marker is not None and now < expires:
-            self._markers[key] = (marker, max(expires, now + MARKER_SECONDS))
+            self._markers[key] = (marker, max(expires, now + self._lifetimes.marker))
 
     def _keep(self, key: str, entry: Entry, stale_ttl: float) -> Entry:
         now = self._clock()
         present = self._entry(key, now)
         if present is not None and present.fetched_at > entry.fetched_at:
             return present
-        expires = max(entry.fetched_at + entry.ttl + stale_ttl, now + HANDOVER_SECONDS)
+        expires = max(entry.fetched_at + entry.ttl + stale_ttl, now + self._lifetimes.handover)
         self._entries[key] = (entry, expires)
         return entry
 

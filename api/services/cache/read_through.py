@@ -73,9 +73,19 @@ class ReadThrough:
     max_fetches: number of fetches that may be under way at once.
     """
 
-    def __init__(self, store: Store, fetch_timeout: float, max_fetches: int = MAX_FETCHES) -> None:
+    def __init__(
+        self,
+        store: Store,
+        fetch_timeout: float,
+        max_fetches: int = MAX_FETCHES,
+        *,
+        poll_seconds: tuple[float, float] = POLL_SECONDS,
+        lock_renewal_seconds: float = LOCK_RENEWAL_SECONDS,
+    ) -> None:
         self._store = store
         self._fetch_timeout = fetch_timeout
+        self._poll_seconds = poll_seconds
+        self._lock_renewal_seconds = lock_renewal_seconds
         self._lock = threading.Lock()
         self._pending: dict[str, PendingFetch] = {}
         self._refreshed_lately: TTLCache[str, bool] = TTLCache(10_000, REFRESH_PAUSE_SECONDS)
@@ -304,7 +314,7 @@ class ReadThrough:
         """Repeat the claim until it returns an answer or the lock, or the fetch timeout passes."""
         deadline = Deadline(self._fetch_timeout)
         while deadline.remaining():
-            time.sleep(uniform(*POLL_SECONDS))  # noqa: S311
+            time.sleep(uniform(*self._poll_seconds))  # noqa: S311
             claimed = claim()
             if not isinstance(claimed, LockHeld):
                 return claimed
@@ -354,7 +364,7 @@ class ReadThrough:
         self._held[owner] = key
 
         def renew() -> None:
-            while not done.wait(LOCK_RENEWAL_SECONDS):
+            while not done.wait(self._lock_renewal_seconds):
                 self._store.renew(key, owner)
 
         threading.Thread(target=renew, name="lock-keeper", daemon=True).start()

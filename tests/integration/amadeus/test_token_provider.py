@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 
 import pytest
@@ -10,7 +11,7 @@ from api.services.amadeus.replies import Reply
 from api.services.amadeus.token_provider import Credentials, TokenProvider
 from api.services.cache.layered_store import LayeredStore
 from api.services.cache.read_through import ReadThrough
-from api.services.cache.redis import redis_store
+from api.services.cache.redis.connections import connections_to
 from api.services.cache.redis.redis_store import RedisStore
 from api.services.deadline import Deadline
 from api.telemetry.metrics import Metrics
@@ -124,22 +125,22 @@ def test_upstream_that_rejects_every_token_causes_two_token_calls(
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_replica_with_a_wrong_clock_shares_the_token(
-    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, hours: int
-) -> None:
+def test_replica_with_a_wrong_clock_shares_the_token(redis_server: RedisServer, hours: int) -> None:
     replies = [Reply(200, "application/json", b'{"access_token": "the-token"}')]
 
     def provider_on(store: LayeredStore) -> TokenProvider:
         reader, ours = ReadThrough(store, fetch_timeout=5), Credentials("id", "secret")
         return TokenProvider(store, reader, lambda *_: replies.pop(), "https://x", ours, Metrics())
 
-    with closing(LayeredStore(RedisStore(redis_server.url, Metrics()), 3600, Metrics())) as store:
-        right = provider_on(store)
-        monkeypatch.setattr(redis_store, "steady_time", lambda: time.time() + hours * 3600)
-        with closing(
-            LayeredStore(RedisStore(redis_server.url, Metrics()), 3600, Metrics())
-        ) as another:
-            wrong = provider_on(another)
-            for provider in (wrong, right, wrong):
-                assert provider.token(Deadline(5)).value == "the-token"
-            assert wrong.token_age is not None
+    def store_with(clock: Callable[[], float]) -> LayeredStore:
+        shared = RedisStore(connections_to(redis_server.url), Metrics(), clock)
+        return LayeredStore(shared, 3600, Metrics())
+
+    with (
+        closing(store_with(time.time)) as store,
+        closing(store_with(lambda: time.time() + hours * 3600)) as another,
+    ):
+        right, wrong = provider_on(store), provider_on(another)
+        for provider in (wrong, right, wrong):
+            assert provider.token(Deadline(5)).value == "the-token"
+        assert wrong.token_age is not None

@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import product
 
 import pytest
 import structlog
 
 from api.errors import AmadeusTimeout, dump_upstream_error
-from api.services.cache import lifetimes
 from api.services.cache.entries import (
     CLOCK_RESOLUTION_SECONDS,
     Caller,
@@ -19,10 +18,10 @@ from api.services.cache.entries import (
     LockHeld,
 )
 from api.services.cache.layered_store import LayeredStore
-from api.services.cache.lifetimes import LOCK_SECONDS
+from api.services.cache.lifetimes import DEFAULT_LIFETIMES, LOCK_SECONDS, Lifetimes
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
-from api.services.cache.redis import redis_store
+from api.services.cache.redis.connections import connections_to
 from api.services.cache.redis.encoding import (
     entry_key,
     lock_key,
@@ -42,13 +41,24 @@ from tests.support.servers.redis_server import RedisServer
 ERROR = dump_upstream_error(AmadeusTimeout("too late"))
 
 
-@pytest.fixture(params=["memory", "redis", "layered"])
+KINDS = ["memory", "redis", "layered"]
+
+
+@pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, redis_server: RedisServer) -> Iterator[Store]:
-    if request.param == "memory":
-        yield MemoryStore(Metrics())
+    with opened(request.param, redis_server) as store:
+        yield store
+
+
+@contextmanager
+def opened(
+    kind: str, server: RedisServer, lifetimes: Lifetimes = DEFAULT_LIFETIMES
+) -> Iterator[Store]:
+    if kind == "memory":
+        yield MemoryStore(Metrics(), lifetimes=lifetimes)
         return
-    shared = RedisStore(redis_server.url, Metrics())
-    if request.param == "redis":
+    shared = RedisStore(connections_to(server.url), Metrics(), lifetimes=lifetimes)
+    if kind == "redis":
         yield shared
         shared.close()
         return
@@ -207,16 +217,17 @@ def test_success_removes_the_failure_marker(store: Store) -> None:
     assert store.failure_marker("key") is None
 
 
+@pytest.mark.parametrize("kind", KINDS)
 def test_failure_marker_is_kept_while_a_retry_is_running(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    kind: str, redis_server: RedisServer
 ) -> None:
-    acquire(store)
-    with monkeypatch.context() as patches:  # only this marker is short-lived
-        patches.setattr(lifetimes, "MARKER_SECONDS", 0.5)
+    with opened(kind, redis_server, Lifetimes(marker=1.0)) as store:
+        acquire(store)
         marker = store.fail("key", "me", ERROR, 0.0, 1)
-    eventually(lambda: isinstance(claim(store, "the next to try"), LockAcquired))
-    eventually(lambda: store.time() > marker.failed_at + 0.6)
-    assert store.failure_marker("key") == marker
+        eventually(lambda: store.time() > marker.failed_at + 0.7)
+        acquire(store, "the next to try")
+        eventually(lambda: store.time() > marker.failed_at + 1.1)
+        assert store.failure_marker("key") == marker
 
 
 def test_dropped_entry_is_the_only_one_deleted(store: Store) -> None:
@@ -270,7 +281,8 @@ def test_worker_without_redis_takes_its_share_of_the_pacing_turns() -> None:
 
 
 def test_closed_store_reports_no_outage() -> None:
-    store = LayeredStore(RedisStore(f"redis://127.0.0.1:{free_port()}", Metrics()), 3600, Metrics())
+    connections = connections_to(f"redis://127.0.0.1:{free_port()}")
+    store = LayeredStore(RedisStore(connections, Metrics()), 3600, Metrics())
     store.close()
     with structlog.testing.capture_logs() as said:
         assert store.get("key") is None
@@ -278,7 +290,7 @@ def test_closed_store_reports_no_outage() -> None:
 
 
 def test_lock_is_released_when_outage_entries_are_shared(redis_server: RedisServer) -> None:
-    store = LayeredStore(RedisStore(redis_server.url, Metrics()), 60, Metrics())
+    store = LayeredStore(RedisStore(connections_to(redis_server.url), Metrics()), 60, Metrics())
     store.start()
     acquired = acquire(store)
     redis_server.client.replicaof("127.0.0.1", "1")  # a replica refuses writes
@@ -290,13 +302,13 @@ def test_lock_is_released_when_outage_entries_are_shared(redis_server: RedisServ
 
 
 def test_replica_with_a_slow_clock_serves_no_expired_entry_at_start(
-    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    redis_server: RedisServer,
 ) -> None:
-    with closing(RedisStore(redis_server.url, Metrics())) as right:
+    with closing(RedisStore(connections_to(redis_server.url), Metrics())) as right:
         right.put("key", "", b"expired", right.time() - 10, 5, 60)
-    monkeypatch.setattr(redis_store, "steady_time", lambda: time.time() - 1800)
     request = CacheRequest("key", lambda _: FetchedValue(b"new", 600), lambda *_: None)
-    with closing(RedisStore(redis_server.url, Metrics())) as slow:
+    connections = connections_to(redis_server.url)
+    with closing(RedisStore(connections, Metrics(), lambda: time.time() - 1800)) as slow:
         result = ReadThrough(slow, fetch_timeout=5).read(request, Deadline(5))
     assert result.entry.body == b"new"
 
@@ -307,7 +319,7 @@ def test_lock_and_marker_from_the_future_are_ignored(
     marker = b"1 %.6f 0.000000 1\n" % (time.time() + 3600) + ERROR
     redis_server.client.set(marker_key("key"), marker, ex=3600)
     redis_server.client.set(lock_key("key"), "the dead", ex=3600)
-    with closing(RedisStore(redis_server.url, Metrics())) as store:
+    with closing(RedisStore(connections_to(redis_server.url), Metrics())) as store:
         assert store.failure_marker("key") is None
         assert isinstance(claim(store, "me"), LockAcquired)
 
@@ -323,7 +335,7 @@ def test_scripts_and_python_recognise_the_same_values(
     redis_server: RedisServer, place: int
 ) -> None:
     kinds = ((entry_key("key"), unpack_entry), (marker_key("key"), unpack_marker))
-    with closing(RedisStore(redis_server.url, Metrics())) as store:
+    with closing(RedisStore(connections_to(redis_server.url), Metrics())) as store:
         for number, (key, unpack) in product(ODD_NUMBERS, kinds):
             numbers = ["1.0", "2.0", "3.0"]
             numbers[place] = number
@@ -339,12 +351,12 @@ def test_foreign_value_in_the_pacing_key_delays_no_call(
     redis_server: RedisServer, wrong: str
 ) -> None:
     redis_server.client.set(turn_key("pace"), wrong)
-    with closing(RedisStore(redis_server.url, Metrics())) as store:
+    with closing(RedisStore(connections_to(redis_server.url), Metrics())) as store:
         assert store.take_turn("pace", 1.0, 10, 1) == (0, 1)
 
 
 def test_foreign_value_in_the_failure_marker_key_is_deleted(redis_server: RedisServer) -> None:
     redis_server.client.set(marker_key("key"), b"1 1.0 inf 1\n" + ERROR)
-    with closing(RedisStore(redis_server.url, Metrics())) as store:
+    with closing(RedisStore(connections_to(redis_server.url), Metrics())) as store:
         assert store.failure_marker("key") is None
     assert not redis_server.client.exists(marker_key("key"))

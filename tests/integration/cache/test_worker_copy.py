@@ -6,9 +6,10 @@ from contextlib import closing
 import pytest
 
 from api.errors import AmadeusTimeout, dump_upstream_error
-from api.services.cache import memory_store
 from api.services.cache.entries import Entry
 from api.services.cache.layered_store import LayeredStore
+from api.services.cache.lifetimes import Lifetimes
+from api.services.cache.redis.connections import connections_to
 from api.services.cache.redis.redis_store import RedisStore
 from api.telemetry.metrics import Metrics
 from tests.support.processes import eventually
@@ -50,7 +51,7 @@ def server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def shared(server: RedisServer) -> EventfulRedis:
-    return EventfulRedis(server.url, Metrics())
+    return EventfulRedis(connections_to(server.url), Metrics())
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_late_reply_does_not_overwrite_a_newer_price(
         shared.meanwhile = lambda: None
         lost = subscriptions(server)
         server.client.client_kill_filter(_type="pubsub")
-        with closing(RedisStore(server.url, Metrics())) as another:
+        with closing(RedisStore(connections_to(server.url), Metrics())) as another:
             another.put("key", "", b"newer", now + 0.1, 600, 60)
         eventually(lambda: subscriptions(server) - lost)
         eventually(lambda: answers_itself(store, server))
@@ -132,18 +133,19 @@ def test_redis_is_used_again_after_an_unexpected_error(
         eventually(has_recovered)
 
 
-def test_copy_keeps_outage_entries_for_the_whole_stale_time(
-    store: LayeredStore, server: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(memory_store, "HANDOVER_SECONDS", 0.0)
-    eventually(lambda: answers_itself(store, server))
-    for age in (2 * 3600, STALE_TTL + 601):
-        store.put(f"{age:.0f} s ago", "", b"body", store.time() - age, 600, STALE_TTL)
+def test_copy_keeps_outage_entries_for_the_whole_stale_time(server: RedisServer) -> None:
+    brief = Lifetimes(handover=0.001)
+    shared = RedisStore(connections_to(server.url), Metrics(), lifetimes=brief)
+    with closing(LayeredStore(shared, STALE_TTL, Metrics())) as store:
+        store.start()
+        eventually(lambda: answers_itself(store, server))
+        for age in (2 * 3600, STALE_TTL + 601):
+            store.put(f"{age:.0f} s ago", "", b"body", store.time() - age, 600, STALE_TTL)
 
-    server.kill()
+        server.kill()
 
-    assert store.get("7200 s ago") is not None
-    assert store.get("87001 s ago") is None
+        assert store.get("7200 s ago") is not None
+        assert store.get("87001 s ago") is None
 
 
 def test_worker_shares_every_outage_entry_of_its_copy_afterwards(

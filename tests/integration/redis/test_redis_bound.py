@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 
 import pytest
 
-from api.services.cache.redis.connections import MAX_CALLS, MAX_CONNECTIONS
+from api.services.cache.redis.connections import MAX_CALLS, MAX_CONNECTIONS, connections_to
 from api.services.cache.redis.redis_store import RedisStore
 from api.telemetry.metrics import Metrics
 from tests.support.servers.redis_server import RedisServer
@@ -36,7 +36,7 @@ def cluster() -> Iterator[tuple[str, list[RedisServer]]]:
 
 @pytest.mark.parametrize("topology", [one_server, sentinels, cluster])
 def test_connections_to_redis_are_bounded(topology: Topology) -> None:
-    with topology() as (url, servers), closing(RedisStore(url, Metrics())) as store:
+    with topology() as (url, servers), closing(RedisStore(connections_to(url), Metrics())) as store:
         store.check()
         for server in servers:
             server.client.client_pause(300)  # makes all of them wait at the same time

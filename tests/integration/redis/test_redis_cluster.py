@@ -10,10 +10,11 @@ import redis
 from redis.crc import key_slot
 
 from api.services.cache.entries import Caller, LockAcquired
-from api.services.cache.redis import cluster
-from api.services.cache.redis.connections import connections_to
+from api.services.cache.redis.cluster import Cluster
+from api.services.cache.redis.connections import CLIENT_OPTIONS, connections_to
 from api.services.cache.redis.encoding import entry_key
 from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable
+from api.settings.redis_url import Address
 from api.telemetry.metrics import Metrics
 from tests.support.processes import eventually
 from tests.support.servers.redis_server import RedisServer
@@ -40,7 +41,7 @@ def servers(_shared_cluster: RedisCluster) -> RedisCluster:
 
 @pytest.fixture
 def store(servers: RedisCluster) -> Iterator[RedisStore]:
-    with closing(RedisStore(servers.url, Metrics())) as store:
+    with closing(RedisStore(connections_to(servers.url), Metrics())) as store:
         store.check()
         yield store
 
@@ -91,10 +92,14 @@ def test_key_that_moved_before_its_slot_is_found(servers: RedisCluster, store: R
 
 
 def test_command_waits_while_its_keys_are_being_moved(
-    servers: RedisCluster, store: RedisStore, monkeypatch: pytest.MonkeyPatch
+    servers: RedisCluster,
 ) -> None:
-    monkeypatch.setattr(cluster, "MOVE_TIMEOUT_SECONDS", 10)
-    with ThreadPoolExecutor() as threads:
+    def connect(address: Address) -> redis.Redis:
+        return redis.Redis(*address, **CLIENT_OPTIONS)
+
+    seeds = [("127.0.0.1", server.port) for server in servers.masters()]
+    patient = Cluster(seeds, connect, move_timeout=10)
+    with closing(RedisStore(patient, Metrics())) as store, ThreadPoolExecutor() as threads:
         with slot_on_the_move(servers) as (_, taker):
             before = refusals(taker)
             turn = threads.submit(claim, store)
@@ -144,7 +149,7 @@ def test_node_that_left_the_cluster_is_reported_as_cut_off(servers: RedisCluster
 
 def test_unreachable_cluster_error_gives_the_reason() -> None:
     with (
-        closing(RedisStore("redis+cluster://127.0.0.1:1", Metrics())) as store,
+        closing(RedisStore(connections_to("redis+cluster://127.0.0.1:1"), Metrics())) as store,
         pytest.raises(StoreUnavailable, match=r"no node of the cluster answers: .*refused"),
     ):
         store.check()
@@ -153,7 +158,7 @@ def test_unreachable_cluster_error_gives_the_reason() -> None:
 def test_server_outside_cluster_mode_is_reported_as_such(redis_server: RedisServer) -> None:
     url = redis_server.url.replace("redis://", "redis+cluster://")
     with (
-        closing(RedisStore(url, Metrics())) as store,
+        closing(RedisStore(connections_to(url), Metrics())) as store,
         pytest.raises(StoreUnavailable, match="cluster support disabled"),
     ):
         store.check()

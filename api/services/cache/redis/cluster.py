@@ -29,18 +29,22 @@ class Cluster:
     """Implements `Connections` on a Redis Cluster."""
 
     def __init__(
-        self, seeds: Sequence[Address], connect: Callable[[Address], "redis.Redis"]
+        self,
+        seeds: Sequence[Address],
+        connect: Callable[[Address], "redis.Redis"],
+        move_timeout: float = MOVE_TIMEOUT_SECONDS,
     ) -> None:
         """Open no connection yet. connect: returns a client for one node."""
         self._seeds = seeds
         self._connect = connect
+        self._move_timeout = move_timeout
         self._lock = threading.Lock()
         self._refreshing = threading.Lock()
         self._clients: dict[Address, redis.Redis] = {}
         self._owners: dict[int, Address] = {}
 
     def run(self, key: str, *command: object) -> Any:
-        give_up = time.monotonic() + MOVE_TIMEOUT_SECONDS
+        give_up = time.monotonic() + self._move_timeout
         slot, redirections = key_slot(key.encode()), 0
         node, is_asking = self._owner(slot), False
         while True:

@@ -17,7 +17,6 @@ from typing import Any, Final, TypeVar
 import redis
 from redis.exceptions import NoScriptError
 
-from api.services.cache import lifetimes
 from api.services.cache.entries import (
     CLOCK_TOLERANCE_SECONDS,
     LOCK_HELD,
@@ -27,9 +26,10 @@ from api.services.cache.entries import (
     FailureMarker,
     LockAcquired,
 )
+from api.services.cache.lifetimes import BACKGROUND_PAUSE_SECONDS, DEFAULT_LIFETIMES, Lifetimes
 from api.services.cache.memory_store import steady_time
 from api.services.cache.redis import encoding
-from api.services.cache.redis.connections import MAX_CALLS, connections_to
+from api.services.cache.redis.connections import MAX_CALLS, Connections
 from api.services.deadline import within
 from api.services.slots import Slots
 from api.telemetry.metrics import Metrics
@@ -65,12 +65,24 @@ class RedisStore:
     many requests cannot delay the renewal of a lock; MAX_FETCHES limits its length.
     """
 
-    def __init__(self, url: str, metrics: Metrics) -> None:
-        """Open no connection yet. url: a value of REDIS_URL."""
+    def __init__(
+        self,
+        connections: Connections,
+        metrics: Metrics,
+        clock: Callable[[], float] = steady_time,
+        *,
+        heartbeat_seconds: float = HEARTBEAT_SECONDS,
+        max_wait_seconds: float = MAX_WAIT_SECONDS,
+        lifetimes: Lifetimes = DEFAULT_LIFETIMES,
+    ) -> None:
+        """Open no connection yet. clock: this machine's, used until Redis tells its time."""
+        self.lifetimes = lifetimes
+        self._heartbeat_seconds = heartbeat_seconds
+        self._max_wait_seconds = max_wait_seconds
         self._reads = cache(metrics.reads.labels)
         self._errors = metrics.redis_errors
-        self._connections = connections_to(url)
-        self._clock = _RedisClock()
+        self._connections = connections
+        self._clock = _RedisClock(clock)
         self._is_closed = False
         self._for_requests, self._for_fetches = Slots(MAX_CALLS), Slots(MAX_CALLS)
         self._failures = 0
@@ -98,7 +110,7 @@ class RedisStore:
     def announcements(self) -> Iterator[Iterator[encoding.Announcement | None]]:
         """Subscribe to the puts and drops of all workers, on a separate connection.
 
-        The iterator yields None every HEARTBEAT_SECONDS if the connection is alive.
+        The iterator yields None at each heartbeat if the connection is alive.
         """
         server = self._guarded(self._connections.home)
         subscription = server.pubsub()
@@ -119,17 +131,17 @@ class RedisStore:
             message = self._guarded(
                 # In a busy worker the timeout may pass before it looks, so look once more.
                 lambda: (
-                    subscription.get_message(timeout=HEARTBEAT_SECONDS)
+                    subscription.get_message(timeout=self._heartbeat_seconds)
                     or subscription.get_message()
                 ),
-                HEARTBEAT_SECONDS + CALL_SECONDS,
+                self._heartbeat_seconds + CALL_SECONDS,
             )
             now = time.monotonic()
             if message is not None:
                 alive_at = now
                 if message["type"] == "message":
                     yield encoding.unpack_announcement(message["data"])
-            if now - checked_at >= HEARTBEAT_SECONDS:
+            if now - checked_at >= self._heartbeat_seconds:
                 if alive_at < checked_at:
                     raise StoreUnavailable("the subscription does not reply")
                 checked_at = now
@@ -163,10 +175,10 @@ class RedisStore:
             f"{caller.arrived:.6f}",
             caller.stale_ttl,
             int(background),
-            _ms(lifetimes.LOCK_SECONDS),
-            lifetimes.BACKGROUND_PAUSE_SECONDS,
+            _ms(self.lifetimes.lock),
+            BACKGROUND_PAUSE_SECONDS,
             CLOCK_TOLERANCE_SECONDS,
-            _ms(lifetimes.MARKER_SECONDS),
+            _ms(self.lifetimes.marker),
         )
         match kind:
             case b"entry":
@@ -183,8 +195,8 @@ class RedisStore:
             "renew",
             [encoding.lock_key(key), encoding.marker_key(key)],
             owner,
-            _ms(lifetimes.LOCK_SECONDS),
-            _ms(lifetimes.MARKER_SECONDS),
+            _ms(self.lifetimes.lock),
+            _ms(self.lifetimes.marker),
         )
 
     def release(self, key: str, owner: str) -> None:
@@ -201,7 +213,7 @@ class RedisStore:
             f"{fetched_at:.6f}",
             f"{ttl:.3f}",
             stale_ttl,
-            lifetimes.HANDOVER_SECONDS,
+            self.lifetimes.handover,
             CLOCK_TOLERANCE_SECONDS,
             encoding.CHANNEL,
             key,
@@ -216,7 +228,7 @@ class RedisStore:
             body,
             f"{pause:.6f}",
             tries,
-            _ms(lifetimes.marker_seconds(pause)),
+            _ms(self.lifetimes.marker_after(pause)),
         )
         return _require(encoding.unpack_marker(value))
 
@@ -285,7 +297,7 @@ class RedisStore:
         return self._as_request(lambda: self._connections.run(key, *command))
 
     def _as_request(self, call: Callable[[], Any]) -> Any:
-        return self._with_slot(call, self._for_requests.hold(MAX_WAIT_SECONDS))
+        return self._with_slot(call, self._for_requests.hold(self._max_wait_seconds))
 
     def _as_fetch(self, call: Callable[[], Any]) -> Any:
         return self._with_slot(call, self._for_fetches.hold())
@@ -344,9 +356,9 @@ class _WrongType(Exception):
 class _RedisClock:
     """An estimate of Redis' time: the monotonic clock plus an offset."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._lock = threading.Lock()
-        self._offset = steady_time() - time.monotonic()
+        self._offset = clock() - time.monotonic()
         self._adjusted_at = float("-inf")
 
     def now(self) -> float:

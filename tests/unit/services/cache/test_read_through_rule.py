@@ -18,7 +18,7 @@ from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, FetchedValue
 from api.services.deadline import Deadline
 from api.telemetry.metrics import Metrics
-from tests.support.stories import READERS, Clock, Story, played, shorten_waits
+from tests.support.stories import LIFETIMES, READERS, Clock, Story, played
 
 # Stories mostly wait, so several run at once.
 SEEDS = [range(first, first + 3) for first in (0, 3, 6, 9)]
@@ -29,14 +29,13 @@ EPOCH = 10_000_000.0
 @pytest.mark.parametrize("stepping", [False, True], ids=["steady clock", "stepping clock"])
 @pytest.mark.parametrize("seeds", SEEDS, ids=str)
 def test_read_through_rule_holds_under_random_interleavings(
-    seeds: range, monkeypatch: pytest.MonkeyPatch, *, stepping: bool
+    seeds: range, *, stepping: bool
 ) -> None:
     def begin(seed: int) -> Story:
         clock = Clock(EPOCH)
-        store = MemoryStore(Metrics(), clock=clock.now)
+        store = MemoryStore(Metrics(), clock=clock.now, lifetimes=LIFETIMES)
         return Story(Random(seed), clock, lambda: store)
 
-    shorten_waits(monkeypatch)
     with ThreadPoolExecutor() as threads:
         stories = threads.map(lambda seed: played(partial(begin, seed), stepping=stepping), seeds)
     for story in stories:

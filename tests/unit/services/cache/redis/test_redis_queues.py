@@ -3,14 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from api.services.cache.entries import Caller
 from api.services.cache.layered_store import LayeredStore
-from api.services.cache.redis import redis_store
-from api.services.cache.redis.connections import MAX_CALLS
+from api.services.cache.redis.connections import MAX_CALLS, Connections
 from api.services.cache.redis.redis_store import RedisStore
 from api.telemetry.metrics import Metrics
 
@@ -63,13 +62,11 @@ class Subscription:
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisStore]:
+def store() -> Iterator[RedisStore]:
     """A store that more ask to read than may read at once."""
     slow = SlowRedis()
-    monkeypatch.setattr(redis_store, "connections_to", lambda _url: slow)
-    monkeypatch.setattr(redis_store, "HEARTBEAT_SECONDS", 0.01)
-    monkeypatch.setattr(redis_store, "MAX_WAIT_SECONDS", 0.2)
-    store = RedisStore("redis://unused", Metrics())
+    connections = cast("Connections", slow)
+    store = RedisStore(connections, Metrics(), heartbeat_seconds=0.01, max_wait_seconds=0.2)
     store.time()
     layered = LayeredStore(store, 60, Metrics())
     readers = [threading.Thread(target=layered.get, args=["key"]) for _ in range(READERS)]

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from threading import Event
 from threading import enumerate as enumerate_threads
+from typing import cast
 from unittest.mock import Mock
 
 import pytest
@@ -12,7 +13,7 @@ from structlog.testing import capture_logs
 
 from api.services.cache.entries import Caller
 from api.services.cache.layered_store import LayeredStore
-from api.services.cache.redis import redis_store
+from api.services.cache.redis.connections import Connections
 from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable, UnexpectedReply
 from api.telemetry.metrics import Metrics
 from tests.support.processes import eventually
@@ -50,9 +51,8 @@ def redis() -> Redis:
 
 
 @pytest.fixture
-def store(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> RedisStore:
-    monkeypatch.setattr(redis_store, "connections_to", lambda _url: redis)
-    return RedisStore("redis://unused", Metrics())
+def store(redis: Redis) -> RedisStore:
+    return RedisStore(cast("Connections", redis), Metrics())
 
 
 CALLS: list[Callable[[RedisStore], object]] = [
