@@ -84,7 +84,7 @@ class Transport:
 
 
 def _read(response: httpx2.Response) -> Reply:
-    if response.is_redirect or response.status_code // 100 == 3:  # noqa: PLR2004
+    if response.is_redirect:
         # Following it would send the token to another server.
         raise AmadeusBadAnswer("Amadeus answered with a redirect, which is not followed.")
     chunks = response.iter_raw()
