@@ -7,6 +7,7 @@ its own handlers.
 
 import os
 import signal
+from functools import partial
 from typing import Final
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
@@ -14,18 +15,12 @@ STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 
 def install_fork_signal_handlers() -> None:
     """Handle stop signals in all processes that this one forks. Call this once."""
-    os.register_at_fork(before=_block, after_in_parent=_unblock, after_in_child=_reset_handlers)
-
-
-def _block() -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-
-
-def _unblock() -> None:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    block = partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOP_SIGNALS)
+    unblock = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP_SIGNALS)
+    os.register_at_fork(before=block, after_in_parent=unblock, after_in_child=_reset_handlers)
 
 
 def _reset_handlers() -> None:
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    _unblock()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
