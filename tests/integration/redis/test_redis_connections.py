@@ -50,16 +50,6 @@ def test_tls_trusts_the_authority_named_in_the_environment(
         assert service.log("cache.unavailable") == []
 
 
-def test_tls_trusts_the_authority_named_in_the_url(
-    tls_redis: tuple[RedisServer, int, Path],
-) -> None:
-    redis, port, authority = tls_redis
-    url = f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={authority}"
-    with redis, Service(redis_url=url, web_concurrency=1) as service:
-        assert service.price().status_code == 200
-        eventually(lambda: prices_in(redis) == 1)
-
-
 def test_tls_trusts_no_other_authority(tls_redis: tuple[RedisServer, int, Path]) -> None:
     redis, port, _ = tls_redis
     with redis, Service(redis_url=f"rediss://127.0.0.1:{port}/0", web_concurrency=1) as service:
