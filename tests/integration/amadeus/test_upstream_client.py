@@ -141,7 +141,7 @@ def test_circuit_opens_after_failures_and_one_probe_closes_it(
     assert len(impatient.log("amadeus.circuit_closed")) == 1
 
 
-@pytest.mark.quiet
+@pytest.mark.alone
 def test_fleet_keeps_the_rate_limit_of_the_test_environment(
     amadeus: SandboxServer, redis_server: RedisServer
 ) -> None:
@@ -162,7 +162,7 @@ def test_fleet_keeps_the_rate_limit_of_the_test_environment(
     assert 2.2 < max(answer.elapsed.total_seconds() for answer in answers) < 5.2
 
 
-@pytest.mark.quiet
+@pytest.mark.alone
 def test_fifty_concurrent_misses_are_served_within_the_test_rate_limit(
     amadeus: SandboxServer, redis_server: RedisServer
 ) -> None:
@@ -182,7 +182,7 @@ def test_fifty_concurrent_misses_are_served_within_the_test_rate_limit(
     assert 4.5 < max(reply.seconds for reply in replies) < 7.5
 
 
-@pytest.mark.quiet
+@pytest.mark.alone
 def test_workers_keep_the_rate_limit_of_production(
     amadeus: SandboxServer, redis_server: RedisServer
 ) -> None:
