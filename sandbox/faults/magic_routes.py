@@ -44,7 +44,7 @@ MAGIC_ROUTES: dict[str, MagicRoute] = {
     ),
     "JNK": MagicRoute("200, a web page instead of JSON", Fault("search", "html")),
     "DWN": MagicRoute("500, code 141: system error", Fault("search", "status", "500:141")),
-    "LTE": MagicRoute("none for ten minutes", Fault("search", "hang")),
+    "LTE": MagicRoute("silence for ten minutes", Fault("search", "hang")),
     "RAT": MagicRoute("429, code 38194: too many requests", Fault("search", "status", "429:38194")),
     "NOQ": MagicRoute(
         "429, code 38195: the quota is used up", Fault("search", "status", "429:38195")
