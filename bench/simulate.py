@@ -23,14 +23,12 @@ from api.services.deadline import Deadline
 from api.services.prices import cache_key
 from api.telemetry.metrics import Metrics
 from bench.report import options, publish, table
+from bench.sizing import stored_entry
 from bench.virtual_time import virtual_time
 from tests.support.servers.redis_server import RedisServer
 
 FETCH_TIMEOUT_SECONDS = 15.0
-BODY = (
-    b'{"data": {"origin": "JFK", "destination": "LAX", "departure_date": "2026-12-01",'
-    b' "price": "477.65 EUR"}}\n'
-)
+BODY = b"nobody reads it"
 PICTURE = Path(__file__).with_name("simulation.png")
 NAMES = ("read-through", "least possible", "no single flight", "a cache in each worker")
 STYLES = ("o-", "s--", "^-", "v-")
@@ -144,6 +142,8 @@ def bytes_per_entry(entries: int) -> tuple[float, float]:
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     with RedisServer() as server:
         client = server.client
+        _, value = stored_entry(server)
+        client.flushall()
         store = RedisStore(connections_to(server.url), Metrics())
         before = client.info("memory")["used_memory"]
         codes = product(letters, repeat=3)
@@ -152,7 +152,7 @@ def bytes_per_entry(entries: int) -> tuple[float, float]:
                 origin="".join(code), destination="LAX", date=first + dt.timedelta(number % 300)
             )
             key = cache_key("production", query)
-            store.put(key, "", BODY, store.time(), 600, 3600)
+            store.put(key, "", value.partition(b"\n")[2], store.time(), 600, 3600)
         grown = client.info("memory")["used_memory"] - before
         keys = [key for key, _ in zip(client.scan_iter(), range(200), strict=False)]
         usage = sum(client.memory_usage(key) or 0 for key in keys) / len(keys)

@@ -4,6 +4,7 @@ It fills a separate Redis with copies of an entry that the service stored. It al
 prices the rate limit of Amadeus allows to keep fresh.
 """
 
+import tracemalloc
 from collections.abc import Iterator
 from itertools import islice, product
 from typing import Final, cast
@@ -20,6 +21,7 @@ from tests.support.servers.service import Service
 
 BATCH: Final = 10_000
 LIFE_MS: Final = 3_600_000
+MORE_THAN_A_COPY: Final = 20_000
 LETTERS: Final = "ABCDEFGHIJ"
 
 
@@ -29,16 +31,16 @@ def main() -> None:
     wanted = parser.parse_args()
     prices: int = wanted.prices
     with RedisServer() as redis:
-        key, value = _stored_entry(redis)
+        key, value = stored_entry(redis)
         before = _bytes_used(redis)
         _fill(redis, key, value, prices)
         used = _bytes_used(redis) - before
     ttl = Settings().cache_ttl
-    copied = _copy_capacity(value.partition(b"\n")[2])
+    copied, bytes_each = _copy_of(key.partition("{")[2].rstrip("}"), value.partition(b"\n")[2])
     in_redis = f"{used / 2**20:,.0f} MB, {used / prices:,.0f} bytes each"
     lines = [
         f"{prices:,} prices in Redis: {in_redis}, key {len(key)} and value {len(value)}",
-        f"a worker's copy: {copied:,} prices, those read last",
+        f"a worker's copy: {copied:,} prices, {bytes_each:,.0f} bytes each, those read last",
     ]
     for pace in sorted(set(AMADEUS_RATES.values())):
         kept = ttl / interval(pace)
@@ -49,7 +51,8 @@ def main() -> None:
     publish("sizing", f"```\n{text}\n```", write=wanted.write, page=OPERATIONS)
 
 
-def _stored_entry(redis: RedisServer) -> tuple[str, bytes]:
+def stored_entry(redis: RedisServer) -> tuple[str, bytes]:
+    """Return the key and the value of a price that the service stored."""
     with SandboxServer() as sandbox, Service.on(sandbox, redis_url=redis.url) as service:
         service.price().raise_for_status()
     (key,) = redis.keys("*{price|*")
@@ -76,12 +79,18 @@ def _batches(names: Iterator[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _copy_capacity(body: bytes) -> int:
+def _copy_of(key: str, body: bytes) -> tuple[int, float]:
+    """Return how many prices a copy holds, and the memory of each."""
     store = MemoryStore(Metrics())
-    keys = [str(number) for number in range(100_000)]
-    for key in keys:
-        store.put(key, "", body, store.now(), 600, 3600)
-    return sum(store.get(key) is not None for key in keys)
+    tracemalloc.start()
+    for name in islice(_similar_keys(key), MORE_THAN_A_COPY):
+        store.put(name, "", bytes(bytearray(body)), store.now(), 600, 3600)
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    count = sum(
+        store.get(name) is not None for name in islice(_similar_keys(key), MORE_THAN_A_COPY)
+    )
+    return count, used / count
 
 
 def _bytes_used(redis: RedisServer) -> int:

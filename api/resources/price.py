@@ -70,8 +70,8 @@ class PriceResource:
                 before_bypass=allowance_of(req).consume_nocache,
             )
         if result.entry.body:
-            resp.data = self._document_of(result.entry.body)
-            set_etag(req, resp, resp.data)
+            resp.data = document = self._document_of(result.entry.body)
+            set_etag(req, resp, document)
         set_cache_headers(resp, result, max_age)
         if result.outcome is Outcome.HIT:
             times = {"age": round(result.age, 1), "ttl": result.entry.ttl}

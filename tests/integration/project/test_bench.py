@@ -47,6 +47,12 @@ def test_bench_measures_the_budget_of_a_hit() -> None:
     assert "| log |" in report
 
 
+def test_bench_compares_the_hits_of_two_checkouts() -> None:
+    report = measured("compare", str(_ROOT), "--pairs", "2", "--rounds", "10")
+    ratio = float(report.partition("median ratio ")[2].split(",")[0])
+    assert 0.5 < ratio < 2
+
+
 def test_bench_measures_misses() -> None:
     report = measured("misses", "--seconds", "1")
     assert "went over 2 TLS connections" in report
