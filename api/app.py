@@ -14,6 +14,7 @@ from api.http.cors import cors
 from api.http.error_handlers import JSON_LINES, add_error_handlers
 from api.http.request_context import RequestContext
 from api.http.request_span import RequestSpan
+from api.resources.calendar import CalendarResource
 from api.resources.front_page import FrontPageResource
 from api.resources.health import ConstantResource, ReadinessResource
 from api.resources.openapi.document import OpenApiResource
@@ -40,6 +41,7 @@ from api.services.cache.read_through import ReadThrough
 from api.services.cache.redis.connections import connections_to
 from api.services.cache.redis.redis_store import RedisStore
 from api.services.cache.store import CheckedStore
+from api.services.calendar import Calendars
 from api.services.lifecycle import Lifecycle
 from api.services.prices import CacheTimes, Prices
 from api.services.status_history import History
@@ -140,6 +142,7 @@ def create_app(
         float(settings.cache_ttl), float(settings.cache_stale_ttl), float(settings.cache_empty_ttl)
     )
     prices = Prices(read_through, gateway, settings.provider, times, metrics)
+    calendars = Calendars(read_through, prices, upstream_client, metrics)
     history = History(metrics.folder, lambda: MetricSnapshot(metrics.collect()).totals())
     lifecycle = Lifecycle(
         store, read_through, token_provider, breaker, history, upstream_transport.close
@@ -153,13 +156,14 @@ def create_app(
     )
     metrics.worker_started(settings.environment)
     rules = _rules(settings, store)
-    wsgi = _routes(settings, prices, lifecycle, status, rules, metrics)
+    wsgi = _routes(settings, prices, calendars, lifecycle, status, rules, metrics)
     return Application(wsgi, lifecycle, settings, metrics)
 
 
 def _routes(
     settings: Settings,
     prices: Prices,
+    calendars: Calendars,
     lifecycle: Lifecycle,
     status: Status,
     rules: Rules,
@@ -180,6 +184,7 @@ def _routes(
         "/": FrontPageResource(),
         "/flights/price": PriceResource(prices, price_of, environment, request_deadline),
         "/flights/offer": PriceResource(prices, offer_of, environment, request_deadline),
+        "/flights/calendar": CalendarResource(calendars, prices, environment, request_deadline),
         "/flights/ping": ping,
         "/ping": ping,
         "/healthz": ConstantResource({"status": "ok"}, is_probe=True),

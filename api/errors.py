@@ -7,6 +7,7 @@
     ├── NoOffers                404 no-offers              there are no offers that day
     ├── NotKnown                404 not-known              the price is not cached
     ├── TooManyRequests         429 too-many-requests      the client exceeds its rate limit
+    ├── NotInTime               503 not-in-time            no day of a calendar was started
     └── UpstreamError                                      Amadeus gave no usable answer
         ├── RejectedByAmadeus     400 rejected-by-amadeus    it rejected the search
         ├── AmadeusMisconfigured  502 amadeus-misconfigured  it rejected our credentials
@@ -106,6 +107,12 @@ class TooManyRequests(FlightPriceError):
     title = "Too many requests"
 
 
+class NotInTime(FlightPriceError):
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    code = "not-in-time"
+    title = "Not fetched in time"
+
+
 class UpstreamError(FlightPriceError):
     """Amadeus gave no usable answer, or was not called because it would give none.
 
@@ -178,10 +185,13 @@ PRICE_ERRORS: Final[tuple[type[FlightPriceError], ...]] = (
     *(InvalidRequest, Unauthorized, Forbidden, NoOffers, NotKnown, TooManyRequests),
     *UPSTREAM_ERRORS.values(),
 )
+# Every error that a request for a calendar can end with, or that one of its days can have.
+CALENDAR_ERRORS: Final = (*(error for error in PRICE_ERRORS if error is not NoOffers), NotInTime)
 
 # Every code that a client may get: those of the errors above, and some that have no class.
 CODES: Final = (
     *(error.code for error in PRICE_ERRORS),
+    NotInTime.code,
     *("not-found", "method-not-allowed", "internal-error"),
 )
 

@@ -2,11 +2,13 @@
 
 import re
 import time
+from functools import partial
 from http import HTTPStatus
 from random import getrandbits
 
 import falcon
 
+from api.http.stream import Stream
 from api.telemetry.events import Event
 from api.telemetry.logs import current_request_id, get_logger
 from api.telemetry.metrics import Metrics
@@ -20,7 +22,11 @@ log = get_logger()
 
 
 class RequestContext:
-    """Middleware that gives each request an id and a log line."""
+    """Middleware that gives each request an id and a log line.
+
+    A resource may set `req.context.end_fields`, which returns further fields of the line. The line
+    of a stream is written when the stream ends.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -40,6 +46,13 @@ class RequestContext:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, _succeeded: bool
     ) -> None:
+        end = partial(self._end, req, resp, resource)
+        if isinstance(resp.stream, Stream):
+            resp.stream.at_end(end)
+        else:
+            end()
+
+    def _end(self, req: falcon.Request, resp: falcon.Response, resource: object) -> None:
         seconds = time.monotonic() - req.context.started
         self._metrics.request_served(req.uri_template, req.method, resp.status_code, seconds)
         line = {
@@ -56,4 +69,5 @@ class RequestContext:
         is_probe = getattr(resource, "is_probe", False)
         is_routine = is_probe and resp.status_code == HTTPStatus.OK
         write = log.debug if is_routine else log.info
-        write(Event.HTTP_REQUEST, **line, cache=resp.get_header("X-Cache"))
+        fields: dict[str, object] = getattr(req.context, "end_fields", dict)()
+        write(Event.HTTP_REQUEST, **line, cache=resp.get_header("X-Cache"), **fields)

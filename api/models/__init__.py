@@ -2,18 +2,24 @@
 
 from api.models.answers import (
     Airline,
+    CalendarEnd,
+    FlightCalendar,
     FlightOffer,
     FlightPrice,
     Itinerary,
     Segment,
     format_price,
 )
+from api.models.calendar import CalendarRequest
 from api.models.fields import bookable_days
 from api.models.parameter_errors import parameter_errors_of, unknown_parameter_errors
 from api.models.queries import PriceQuery, PriceRequest
 
 __all__ = [
     "Airline",
+    "CalendarEnd",
+    "CalendarRequest",
+    "FlightCalendar",
     "FlightOffer",
     "FlightPrice",
     "Itinerary",

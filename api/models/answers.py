@@ -15,6 +15,15 @@ from pydantic import (
 
 from api.models.fields import Cabin, Day, Seats, reject
 
+Price = Annotated[
+    str,
+    Field(
+        description="amount and currency, like 250 USD or 477.65 EUR",
+        pattern="^[0-9]+([.][0-9]+)? [A-Z]{3}$",
+        examples=["250 USD"],
+    ),
+]
+
 
 class FlightPrice(BaseModel):
     """The cheapest price for a query. The response has the fields in this order."""
@@ -24,11 +33,7 @@ class FlightPrice(BaseModel):
     origin: str = Field(examples=["JFK"])
     destination: str = Field(examples=["LAX"])
     departure_date: dt.date
-    price: str = Field(
-        description="amount and currency, like 250 USD or 477.65 EUR",
-        pattern="^[0-9]+([.][0-9]+)? [A-Z]{3}$",
-        examples=["250 USD"],
-    )
+    price: Price
 
 
 def _null_if_malformed(value: object, validate: ValidatorFunctionWrapHandler) -> object:
@@ -122,6 +127,50 @@ class FlightOffer(FlightPrice):
         description="last day of ticketing, if booked on the day of the search"
     )
     itineraries: tuple[Itinerary, ...] = Field(description="one, or two for a round trip")
+
+
+class CalendarDay(BaseModel):
+    """The cheapest price of a day."""
+
+    departure_date: dt.date
+    price: Price | None = Field(description="null if nothing flies")
+    age: int = Field(ge=0, description="seconds since the price was fetched", examples=[28])
+
+
+class CheapestDay(BaseModel):
+    """The day with the lowest price, in the currency that most days have."""
+
+    departure_date: dt.date
+    price: Price
+
+
+class MissingDay(BaseModel):
+    """A day without an answer, and the code of the reason."""
+
+    departure_date: dt.date
+    code: str = Field(examples=["amadeus-timeout"])
+
+
+class FlightCalendar(BaseModel):
+    """The cheapest price of each day."""
+
+    model_config = ConfigDict(validate_by_name=True)
+
+    origin: str = Field(examples=["JFK"])
+    destination: str = Field(examples=["LAX"])
+    from_: dt.date = Field(alias="from", description="the first day")
+    to: dt.date = Field(description="the last day")
+    cheapest: CheapestDay | None = Field(description="null if nothing flies")
+    days: tuple[CalendarDay, ...]
+    missing: tuple[MissingDay, ...]
+
+
+class CalendarEnd(BaseModel):
+    """The last line of a stream."""
+
+    cheapest: CheapestDay | None = Field(description="null if nothing flies")
+    missing: tuple[MissingDay, ...]
+    upstream_calls: int = Field(ge=0, description="calls to Amadeus that this request caused")
 
 
 def format_price(amount: str, currency: str) -> str:

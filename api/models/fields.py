@@ -19,6 +19,7 @@ REJECTED: Final = "flight_price"
 
 _CODE = re.compile("[A-Za-z]{3}")
 _ISO_DATE = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ISO_MONTH = re.compile("[0-9]{4}-[0-9]{2}")
 _WHOLE_NUMBER = re.compile("0|[1-9][0-9]{0,8}")
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 
@@ -62,6 +63,13 @@ def _day(value: object) -> dt.date:
     reject("must be a valid date in the form YYYY-MM-DD")
 
 
+def _month(value: object) -> dt.date:
+    if isinstance(value, str) and _ISO_MONTH.fullmatch(value):
+        with suppress(ValueError):
+            return dt.date.fromisoformat(f"{value}-01")
+    reject("must be a valid month in the form YYYY-MM")
+
+
 def whole_number(low: int, high: int) -> BeforeValidator:
     """Return a validator of a whole number within these bounds."""
     return BeforeValidator(lambda value: _whole_number(value, low, high))
@@ -97,6 +105,13 @@ _CODE_SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[A-Za-z]{3}$"})
 Airport = Annotated[str, BeforeValidator(_airport), _CODE_SCHEMA]
 Currency = Annotated[str, BeforeValidator(_currency), _CODE_SCHEMA]
 Day = Annotated[dt.date, BeforeValidator(_day)]
+# The first day of a month.
+Month = Annotated[
+    dt.date,
+    BeforeValidator(_month),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}),
+]
+Nights = Annotated[int, Field(ge=0, le=MAX_DAYS_AHEAD), whole_number(0, MAX_DAYS_AHEAD)]
 Seats = Annotated[int, Field(ge=1, le=MAX_SEATS), whole_number(1, MAX_SEATS)]
 OptionalSeats = Annotated[int, Field(ge=0, le=MAX_SEATS), whole_number(0, MAX_SEATS)]
 MaxAge = Annotated[int, Field(ge=0), BeforeValidator(_max_age)]

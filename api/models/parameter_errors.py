@@ -1,6 +1,6 @@
 """The errors of invalid parameters."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 from typing import Final
 
@@ -56,12 +56,13 @@ def _shorten(name: str) -> str:
     return name if len(name) <= MAX_NAME_LENGTH else f"{name[:MAX_NAME_LENGTH]}…"
 
 
-def _unknown(name: str, valid: Iterable[str]) -> str:
+def _unknown(name: str, valid: Collection[str]) -> str:
     similar = _similar_parameter(name, valid) if len(name) <= MAX_NAME_LENGTH else None
     return f"{UNKNOWN}; did you mean {similar}?" if similar else UNKNOWN
 
 
-def _similar_parameter(parameter: str, valid: Iterable[str]) -> str | None:
+def _similar_parameter(parameter: str, valid: Collection[str]) -> str | None:
     name = parameter.lower()
     near = get_close_matches(name, valid, n=1)
-    return _ALIASES.get(name) or (near[0] if near else None)
+    alias = _ALIASES.get(name)
+    return alias if alias in valid else next(iter(near), None)

@@ -21,8 +21,8 @@ from api.models.fields import (
 )
 
 
-class PriceQuery(BaseModel):
-    """A query for a price: everything that the answer depends on.
+class Route(BaseModel):
+    """Where from and where to.
 
     The field names are the URL's parameters. A check across two fields belongs to the later one,
     so that one validation finds all errors.
@@ -37,12 +37,49 @@ class PriceQuery(BaseModel):
         description="IATA code of the city or airport of arrival; must differ from origin",
         examples=["LAX"],
     )
+
+    @field_validator("destination")
+    @classmethod
+    def _differs_from_origin(cls, value: str, info: ValidationInfo) -> str:
+        if value == info.data.get("origin"):
+            reject(f"must differ from origin; both are {value}")
+        return value
+
+
+class Dates(BaseModel):
+    """The days of a journey."""
+
     date: Day = Field(
         description=f"departure date, YYYY-MM-DD, at most {MAX_DAYS_AHEAD} days ahead"
     )
     return_date: Day | None = Field(
         default=None, description="return date, not before date; leave it out for a one-way trip"
     )
+
+    @field_validator("date", "return_date")
+    @classmethod
+    def _is_bookable(cls, value: dt.date | None) -> dt.date | None:
+        if value is None:
+            return None
+        earliest, latest = bookable_days()
+        if value < earliest:
+            reject(f"is in the past; the earliest date is {earliest}")
+        if value > latest:
+            reject(f"is more than {MAX_DAYS_AHEAD} days ahead; the latest date is {latest}")
+        return value
+
+    @field_validator("return_date")
+    @classmethod
+    def _is_not_before_date(cls, value: dt.date | None, info: ValidationInfo) -> dt.date | None:
+        departure = info.data.get("date")
+        if value is not None and departure is not None and value < departure:
+            reject(f"must not be before date ({departure})")
+        return value
+
+
+class Party(BaseModel):
+    """Who travels, and what they accept."""
+
     adults: Seats = Field(
         default=1, description="travellers aged 12 or older; default 1", examples=[2]
     )
@@ -66,33 +103,6 @@ class PriceQuery(BaseModel):
     )
     nonstop: Switch = Field(default=False, description="1: only nonstop flights", examples=["1"])
 
-    @field_validator("destination")
-    @classmethod
-    def _differs_from_origin(cls, value: str, info: ValidationInfo) -> str:
-        if value == info.data.get("origin"):
-            reject(f"must differ from origin; both are {value}")
-        return value
-
-    @field_validator("date", "return_date")
-    @classmethod
-    def _is_bookable(cls, value: dt.date | None) -> dt.date | None:
-        if value is None:
-            return None
-        earliest, latest = bookable_days()
-        if value < earliest:
-            reject(f"is in the past; the earliest date is {earliest}")
-        if value > latest:
-            reject(f"is more than {MAX_DAYS_AHEAD} days ahead; the latest date is {latest}")
-        return value
-
-    @field_validator("return_date")
-    @classmethod
-    def _is_not_before_date(cls, value: dt.date | None, info: ValidationInfo) -> dt.date | None:
-        departure = info.data.get("date")
-        if value is not None and departure is not None and value < departure:
-            reject(f"must not be before date ({departure})")
-        return value
-
     @field_validator("children")
     @classmethod
     def _fits_max_seats(cls, value: int, info: ValidationInfo) -> int:
@@ -106,6 +116,11 @@ class PriceQuery(BaseModel):
         if value > info.data.get("adults", MAX_SEATS):
             reject("must not exceed the number of adults")
         return value
+
+
+# The fields of the last base come first.
+class PriceQuery(Party, Dates, Route):
+    """A query for a price: everything that the answer depends on."""
 
 
 class CacheOptions(BaseModel):
@@ -131,7 +146,6 @@ class CacheOptions(BaseModel):
         return value
 
 
-# The fields of the last base come first.
 class PriceRequest(CacheOptions, PriceQuery):
     """A query with the caching options of the request."""
 

@@ -12,22 +12,25 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def parse(
-    model: type[Model], params: Mapping[str, str | list[str]], example: str, *, oldest: int
+    model: type[Model], params: Mapping[str, str | list[str]], example: str, **limits: int
 ) -> Model:
     """Validate the parameters of a URL. Raises InvalidRequest with all errors in them.
 
     example: a valid path and query, for the advice to quote a URL.
-    oldest: the largest valid max_age.
+    limits: what the validation of this model needs to know, such as the largest max_age.
     """
-    known = {name: value for name, value in params.items() if name in model.model_fields}
+    valid = [field.alias or name for name, field in model.model_fields.items()]
+    refused: Mapping[str, str] = getattr(model, "refused", {})
+    known = {name: value for name, value in params.items() if name in valid}
     repeated = [name for name, value in known.items() if isinstance(value, list)]
     errors = [ParameterError(name, "must be given only once") for name in repeated]
     try:
-        request = model.model_validate(known, context={"oldest": oldest})
+        request = model.model_validate(known, context=limits)
     except ValidationError as exc:
         errors += [item for item in parameter_errors_of(exc) if item.parameter not in repeated]
-    unknown = [name for name in params if name not in known]
-    errors += unknown_parameter_errors(unknown, model.model_fields)
+    errors += [ParameterError(name, refused[name]) for name in params if name in refused]
+    unknown = [name for name in params if name not in known and name not in refused]
+    errors += unknown_parameter_errors(unknown, valid)
     if not errors:
         return request
     if set(params) == {"origin"}:

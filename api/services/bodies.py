@@ -9,6 +9,8 @@ import zlib
 from functools import lru_cache
 from typing import Final
 
+import orjson
+
 from api.models import FlightOffer, FlightPrice
 
 # A part of the cache key. Raise it whenever another version would read a body wrongly: versions
@@ -41,6 +43,12 @@ def body_of(offer: FlightOffer) -> bytes:
 def price_of(body: bytes) -> bytes:
     """Return the document of /flights/price. body: not NO_OFFERS."""
     return body[: body.find(b"\n") + 1]
+
+
+def amount_of(body: bytes) -> str:
+    """Return the price alone, with its currency. body: not NO_OFFERS."""
+    price: str = orjson.loads(price_of(body))["data"]["price"]
+    return price
 
 
 def offer_of(body: bytes) -> bytes:

@@ -10,7 +10,7 @@ from api.services.bodies import FORMAT, NO_OFFERS, body_of
 from api.services.cache.entries import Entry
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, CacheResult, FetchedValue, Outcome
-from api.services.deadline import Deadline
+from api.services.deadline import Deadline, Patience
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 from api.telemetry.metrics import Metrics
@@ -22,8 +22,13 @@ log = get_logger()
 class OfferSource(Protocol):
     """A source of offers."""
 
-    def cheapest(self, query: PriceQuery, deadline: Deadline) -> FlightOffer | None:
-        """Return the cheapest offer; None if there are no offers. Raises UpstreamError."""
+    def cheapest(
+        self, query: PriceQuery, deadline: Deadline, patience: Patience | None
+    ) -> FlightOffer | None:
+        """Return the cheapest offer; None if there are no offers. Raises UpstreamError.
+
+        With patience, it may raise FetchPostponed, too.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Prices:
         metrics: Metrics,
     ) -> None:
         """Create the use case. provider: part of each cache key, so that providers share none."""
-        self.oldest = times.oldest
+        self.ttl, self.oldest = int(times.ttl), times.oldest
         self._read_through = read_through
         self._offers = offers
         self._provider = provider
@@ -106,12 +111,12 @@ class Prices:
         (self._lookups[result.outcome] if result else self._unknown).inc()
         return result
 
-    def cache_request(self, query: PriceQuery) -> CacheRequest:
+    def cache_request(self, query: PriceQuery, patience: Patience | None = None) -> CacheRequest:
         """Return the argument for `cheapest`. It can be used any number of times."""
         labels = log_fields(query)
 
         def fetch(deadline: Deadline) -> FetchedValue:
-            offer = self._offers.cheapest(query, deadline)
+            offer = self._offers.cheapest(query, deadline, patience)
             if offer is None:
                 return FetchedValue(NO_OFFERS, 0 if self._times.is_off else self._times.empty_ttl)
             return FetchedValue(body_of(offer), self._times.ttl)
@@ -125,7 +130,8 @@ class Prices:
             write(event, **labels, **self._times_of(entry))
 
         stale_ttl = 0 if self._times.is_off else self._times.stale_ttl
-        return CacheRequest(cache_key(self._provider, query), fetch, observe, stale_ttl)
+        key, is_patient = cache_key(self._provider, query), patience is not None
+        return CacheRequest(key, fetch, observe, stale_ttl, is_patient=is_patient)
 
     def _times_of(self, entry: Entry | None) -> dict[str, float]:
         if entry is None:

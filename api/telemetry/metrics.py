@@ -90,6 +90,12 @@ class Metrics:
             "Prices refreshed in the background before they expired.",
             registry=registry,
         )
+        self.calendar_days = Counter(
+            "flight_price_calendar_days_total",
+            "Days of calendars, by outcome: known on arrival, fetched, stale or missing.",
+            ["outcome"],
+            registry=registry,
+        )
         self.redis_errors = Counter(
             "flight_price_redis_errors_total",
             "Redis commands that failed, by kind: timeout, connection or refusal.",
@@ -172,6 +178,8 @@ class Metrics:
         # Create these series at the start, so that `rate()` sees their first increase.
         for outcome in ("hit", "miss", "bypass", "stale", "rejected", "error", "unknown"):
             self.lookups.labels(outcome)
+        for outcome in ("known", "fetched", "stale", "missing"):
+            self.calendar_days.labels(outcome)
         for code in CODES:
             self.problems.labels(code)
         self.upstream_calls.labels("search", "200")

@@ -32,6 +32,7 @@ TABLE = {
     "no-offers": 404,
     "not-known": 404,
     "too-many-requests": 429,
+    "not-in-time": 503,
     "amadeus-misconfigured": 502,
     "amadeus-bad-answer": 502,
     "amadeus-unavailable": 503,

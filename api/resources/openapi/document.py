@@ -15,8 +15,10 @@ from pydantic import BaseModel
 from api import __version__
 from api.access.audience import Audience
 from api.errors import PRICE_ERRORS
-from api.models import FlightOffer, FlightPrice, PriceRequest
+from api.models import CalendarEnd, FlightCalendar, FlightOffer, FlightPrice, PriceRequest
+from api.resources.openapi.calendar_operation import calendar_operation
 from api.resources.openapi.operator_paths import operator_paths
+from api.resources.openapi.parameters import parameters
 from api.resources.openapi.responses import (
     common_responses,
     headers,
@@ -66,7 +68,7 @@ def document(day: str, oldest: int) -> dict[str, Any]:
 
     day: date of the examples (ISO 8601). oldest: the largest valid max_age.
     """
-    parameters = [*_parameters(day, oldest), if_none_match()]
+    price_parameters = [*parameters(PriceRequest, day, oldest), if_none_match()]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -86,14 +88,17 @@ def document(day: str, oldest: int) -> dict[str, Any]:
             {"name": "operation", "description": "Health and operation"},
         ],
         "paths": {
-            "/flights/price": {"get": _price(day, parameters)},
-            "/flights/offer": {"get": _offer(day, parameters)},
+            "/flights/price": {"get": _price(day, price_parameters)},
+            "/flights/offer": {"get": _offer(day, price_parameters)},
+            "/flights/calendar": {"get": calendar_operation(day, oldest)},
             **operator_paths(),
         },
         "components": {
             "schemas": {
                 **_schemas(FlightPrice),
                 **_schemas(FlightOffer),
+                **_schemas(FlightCalendar),
+                **_schemas(CalendarEnd),
                 "Problem": problem_schema(),
             },
             "responses": common_responses(),
@@ -199,42 +204,3 @@ def _search(
         "parameters": parameters,
         "responses": documented,
     }
-
-
-def _parameters(day: str, oldest: int) -> list[dict[str, Any]]:
-    schema = PriceRequest.model_json_schema()
-    max_age = schema["properties"]["max_age"]
-    max_age |= {"maximum": oldest, "examples": [min(oldest, *max_age["examples"])]}
-    return [
-        _parameter(name, _resolved(field, schema["$defs"]), name in schema["required"], day)
-        for name, field in schema["properties"].items()
-    ]
-
-
-def _parameter(name: str, field: dict[str, Any], required: bool, day: str) -> dict[str, Any]:
-    field.pop("title", None)
-    examples = field.setdefault("examples", [day])
-    if isinstance(field.get("default"), bool):
-        field["default"] = str(field["default"]).lower()
-    return {
-        "name": name,
-        "in": "query",
-        "required": required,
-        "description": field.pop("description"),
-        "schema": field,
-        # /docs fills in the examples, so give them only for required parameters.
-        **({"example": examples[0]} if required else {}),
-    }
-
-
-def _resolved(field: dict[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a field's schema without null and references, as a URL parameter needs it."""
-    described = {key: value for key, value in field.items() if key != "anyOf"}
-    if described.get("default", ...) is None:
-        del described["default"]
-    for choice in field.get("anyOf", ()):
-        if "$ref" in choice:
-            choice = definitions[choice["$ref"].rpartition("/")[2]]  # noqa: PLW2901
-        if choice != {"type": "null"}:
-            return {**choice, **described}
-    return described

@@ -62,7 +62,7 @@ class AmadeusGateway:
         sdk_logger.handlers.clear()
 
     def cheapest(
-        self, query: PriceQuery, deadline: Deadline, patience: Patience | None = None
+        self, query: PriceQuery, deadline: Deadline, patience: Patience | None
     ) -> FlightOffer | None:
         """Return the cheapest offer for a query; None if there are no offers.
 

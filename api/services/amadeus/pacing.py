@@ -51,7 +51,7 @@ class Pacing:
         self._store = store
         self._turn_key = f"pace|{account}"
         self._quota_key = f"quota|{account}"
-        self._interval = interval(calls_per_second) if calls_per_second else None
+        self.interval = interval(calls_per_second) if calls_per_second else None
         self._workers = workers
         self._metrics = metrics
 
@@ -61,10 +61,10 @@ class Pacing:
         Raises AmadeusQuota while the quota is used up.
         """
         self._raise_if_quota_exhausted()
-        if self._interval is None:
+        if self.interval is None:
             return 0.0
-        wait, _ = self._store.take_turn(self._turn_key, self._interval, NO_TURN, self._workers)
-        return max(0.0, wait - MAX_AHEAD * self._interval)
+        wait, _ = self._store.take_turn(self._turn_key, self.interval, NO_TURN, self._workers)
+        return max(0.0, wait - MAX_AHEAD * self.interval)
 
     def await_turn(self, terms: Terms, call_seconds: float) -> None:
         """Wait for this caller's turn.
@@ -76,13 +76,13 @@ class Pacing:
         FetchPostponed if the search is patient and there is no room for it.
         """
         self._raise_if_quota_exhausted()
-        if self._interval is None:
+        if self.interval is None:
             return
         patience, left = terms.patience, terms.deadline.remaining()
         max_wait = max(left / 2, left - call_seconds)
         if patience is not None:
-            max_wait = min(max_wait, MAX_AHEAD * self._interval)
-        wait, _ = self._store.take_turn(self._turn_key, self._interval, max_wait, self._workers)
+            max_wait = min(max_wait, MAX_AHEAD * self.interval)
+        wait, _ = self._store.take_turn(self._turn_key, self.interval, max_wait, self._workers)
         if wait > max_wait:
             if patience is not None:
                 raise FetchPostponed

@@ -49,6 +49,11 @@ class UpstreamClient:
         self._metrics = metrics
         self._session = str(uuid.uuid4())
 
+    @property
+    def interval(self) -> float | None:
+        """Seconds from one turn to the next; None if no rate limit is set."""
+        return self._pacing.interval
+
     def room_in(self) -> float:
         """Return the seconds until a patient search may call.
 

@@ -55,6 +55,15 @@ class LocalService:
         query = {"origin": "JFK", "destination": "LAX", "date": some_day(), **query}
         return self.client.simulate_request(method, path, headers=headers, params=query)
 
+    def calendar(
+        self, query: dict[str, str], headers: Headers = None, method: str = "GET"
+    ) -> Result:
+        """GET the prices from JFK to LAX of these days; parameters can be changed."""
+        query = {"origin": "JFK", "destination": "LAX", **query}
+        return self.client.simulate_request(
+            method, "/flights/calendar", headers=headers, params=query
+        )
+
     def fault(self, leg: str, name: str, arg: object = None, count: int | None = None) -> None:
         """Play this fault on the next `count` requests of the leg, or until changed."""
         wanted = {"leg": leg, "fault": name, "arg": arg, "count": count}

@@ -15,7 +15,7 @@ from api.resources.price import PriceResource
 from api.services.bodies import price_of
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
-from api.services.deadline import Deadline
+from api.services.deadline import Deadline, Patience
 from api.services.prices import CacheTimes, Prices
 from api.settings import Settings
 from api.telemetry.metrics import Metrics
@@ -66,7 +66,7 @@ def test_cached_query_with_nocache_still_bypasses_the_cache(client: TestClient) 
 class NoSource:
     """A source that has no offers."""
 
-    def cheapest(self, query: PriceQuery, deadline: Deadline) -> None:
+    def cheapest(self, query: PriceQuery, deadline: Deadline, patience: Patience | None) -> None:
         """Return None for every query."""
 
 

@@ -68,6 +68,7 @@ def test_documented_examples_get_a_price(service: LocalService, document: dict[s
 
 def test_document_lists_every_error_with_its_code(document: dict[str, Any]) -> None:
     told = codes(document, document["paths"]["/flights/price"]["get"]["responses"])
+    told |= codes(document, document["paths"]["/flights/calendar"]["get"]["responses"])
 
     assert told >= {(error.status.value, error.code) for error in leaves(errors.FlightPriceError)}
     assert told >= {(405, "method-not-allowed"), (500, "internal-error")}
