@@ -35,6 +35,15 @@ def map_query(_context: Any, query: dict[str, Any] | None) -> dict[str, Any] | N
 
 
 @schemathesis.hook
+def before_add_examples(_context: Any, examples: list[Any]) -> None:
+    """Take out of a case with an example of each parameter what contradicts the others."""
+    for case in examples:
+        query = case.query or {}
+        if {"max_age", "known"} & query.keys():
+            query.pop("nocache", None)
+
+
+@schemathesis.hook
 def filter_case(_context: Any, case: Any) -> bool:
     """Skip cases that are well-formed but contradictory, or too long."""
     query = {name: str(value) for name, value in (case.query or {}).items()}
@@ -47,6 +56,7 @@ def makes_sense(query: dict[str, str]) -> bool:
             int(query.get(name, default))
             for name, default in (("adults", 1), ("children", 0), ("infants", 0))
         )
+        max_age = int(query.get("max_age", 1))
         leaves = dt.date.fromisoformat(query["date"])
         returns = dt.date.fromisoformat(query.get("return_date", query["date"]))
     except (KeyError, ValueError):
@@ -54,8 +64,14 @@ def makes_sense(query: dict[str, str]) -> bool:
     return (
         infants <= adults
         and adults + children <= SEATS
+        and not (is_on(query, "nocache") and (is_on(query, "known") or "max_age" in query))
+        and not (is_on(query, "known") and max_age == 0)
         and TODAY <= leaves <= returns <= TODAY + dt.timedelta(days=365)
     )
+
+
+def is_on(query: dict[str, str], switch: str) -> bool:
+    return query.get(switch, "").lower() in ("1", "true")
 
 
 schemathesis.openapi.format(
