@@ -186,13 +186,14 @@ class ReadThrough:
         else:  # any entry was fetched too early; the time must be exact
             entry, arrived = None, self._store.time()
         caller = Caller(arrived, arrived - max_age, request.stale_ttl)
+        is_fresh = entry is not None and entry.is_fresh(arrived)
         if entry is not None and entry.serves(caller):
-            return self._hit(request, entry, arrived, refresh_ahead)
-        if max_age and not (entry is not None and entry.is_fresh(arrived)):
-            event, outcome = Event.CACHE_MISS, Outcome.MISS
-        else:
+            return self._hit(request, entry, arrived, refresh_ahead and is_fresh)
+        if is_fresh or not max_age:
             before_bypass()
             event, outcome = Event.CACHE_BYPASS, Outcome.BYPASS
+        else:
+            event, outcome = Event.CACHE_MISS, Outcome.MISS
         request.observe(event, None)
         return self._fetch_shared(request, deadline, outcome, caller)
 

@@ -177,6 +177,16 @@ def test_read_without_refresh_ahead_starts_no_fetch_in_the_background(
         cache.read(None)
 
 
+def test_entry_that_is_served_beyond_its_ttl_is_not_refreshed(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.keep(age=700)
+
+    monkeypatch.setattr(threading.Thread, "start", lambda _: pytest.fail("a thread was started"))
+
+    assert cache.read(max_age=701).outcome is Outcome.HIT
+
+
 def test_newer_entry_that_the_first_look_missed_is_taken_from_the_claim(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
