@@ -1,14 +1,18 @@
 """The gate protects resources by their audience."""
 
+from contextlib import suppress
+
 import falcon
 import pytest
 from falcon.testing import TestClient
 
+from api.access.allowance import allowance_of
 from api.access.api_keys import Keys
 from api.access.audience import Audience
 from api.access.client_address import Proxies
 from api.access.gate import Gate, Rules
 from api.access.rate_limit import ClientRateLimit
+from api.errors import TooManyRequests
 from api.http.error_handlers import add_error_handlers
 from api.http.request_context import RequestContext
 from api.services.cache.memory_store import MemoryStore
@@ -22,6 +26,18 @@ class SilentResource:
 
     def on_get(self, _req: falcon.Request, resp: falcon.Response) -> None:
         resp.media = {"data": "secret"}
+
+
+class CostlyResource(SilentResource):
+    """A resource whose request may count several times."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        allowance, served = allowance_of(req), 0
+        with suppress(TooManyRequests):
+            while served < req.get_param_as_int("parts", required=True):
+                allowance.consume_request()
+                served += 1
+        resp.media = {"data": served}
 
 
 class OpenResource(SilentResource):
@@ -42,6 +58,7 @@ def client_of(*, keys: bool, per_minute: int | None = None) -> TestClient:
     app.add_middleware(Gate(rules))
     add_error_handlers(app, metrics)
     app.add_route("/new", SilentResource())
+    app.add_route("/costly", CostlyResource())
     app.add_route("/open", OpenResource())
     app.add_route("/operator", OperatorResource())
     return TestClient(app)
@@ -61,6 +78,26 @@ def test_resource_without_an_audience_counts_against_the_client_limit() -> None:
     statuses = [client.simulate_get("/new").status_code for _ in range(2)]
 
     assert statuses == [200, 429]
+
+
+def test_request_can_count_several_times_and_states_what_is_left() -> None:
+    client = client_of(keys=False, per_minute=10)
+
+    few, many = (client.simulate_get(f"/costly?parts={parts}") for parts in (3, 30))
+
+    assert (few.json, many.json) == ({"data": 3}, {"data": 5})
+    assert few.headers["RateLimit-Policy"] == '"client";q=10;w=60'
+    assert few.headers["RateLimit"].startswith('"client";r=6;')
+    assert many.headers["RateLimit"].startswith('"client";r=0;')
+
+
+def test_request_without_a_limit_counts_nothing() -> None:
+    answer = client_of(keys=True).simulate_get(
+        "/costly?parts=30", headers={"X-API-Key": CLIENT_KEY}
+    )
+
+    assert answer.json == {"data": 30}
+    assert "RateLimit" not in answer.headers
 
 
 def test_open_resource_needs_no_key_and_is_not_counted() -> None:
