@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import product
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import httpx2
 import pytest
@@ -17,7 +17,7 @@ from api.models import PriceQuery
 from api.services.cache.entries import Entry, FailureMarker
 from api.services.cache.layered_store import LayeredStore
 from api.services.cache.memory_store import MemoryStore
-from api.services.cache.redis import redis_store
+from api.services.cache.redis.connections import Connections
 from api.services.cache.redis.encoding import entry_key, marker_key
 from api.services.cache.redis.redis_store import RedisStore
 from api.services.cache.store import CheckedStore
@@ -118,9 +118,8 @@ def layered(kind: type[FakeRedis]) -> Callable[..., LayeredStore]:
 
     def make(entry: Entry | None, marker: FailureMarker | None) -> LayeredStore:
         fake = kind(entry, marker)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(redis_store, "connections_to", lambda _url: fake)
-            store = LayeredStore(RedisStore("redis://unused", Metrics()), STALE_TTL, Metrics())
+        shared = RedisStore(cast("Connections", fake), Metrics())
+        store = LayeredStore(shared, STALE_TTL, Metrics())
         if isinstance(fake, BrokenRedis):
             keep(store, entry, marker)
             store._is_down = False  # noqa: SLF001 - the known read is the first to notice
