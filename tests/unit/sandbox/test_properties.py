@@ -97,9 +97,34 @@ def test_filters_are_respected_for_any_search(search: dict[str, Any]) -> None:
         for itinerary in offer["itineraries"]:
             carriers = {segment["carrierCode"] for segment in itinerary["segments"]}
             assert carriers <= included - excluded
-            assert search.get("nonStop") != "true" or len(itinerary["segments"]) == 1
+            if search.get("nonStop") == "true":
+                assert [segment["numberOfStops"] for segment in itinerary["segments"]] == [0]
         details = offer["travelerPricings"][0]["fareDetailsBySegment"]
         assert all(CABINS.index(detail["cabin"]) >= least for detail in details)
+
+
+@settings(deadline=None, max_examples=50)
+@given(searches())
+def test_offers_can_be_ticketed_before_departure_for_any_search(search: dict[str, Any]) -> None:
+    for offer in HONEST.get(search).json()["data"]:
+        departure = offer["itineraries"][0]["segments"][0]["departure"]["at"][:10]
+        assert str(TODAY) <= offer["lastTicketingDate"] <= departure
+        assert search["adults"] <= offer["numberOfBookableSeats"]
+
+
+@settings(deadline=None, max_examples=50)
+@given(searches())
+def test_dictionaries_explain_every_code_for_any_search(search: dict[str, Any]) -> None:
+    answer = HONEST.get(search).json()
+    known = answer.get("dictionaries")
+    for offer in answer["data"]:
+        assert {*offer["validatingAirlineCodes"]} <= known["carriers"].keys()
+        for segment in (part for way in offer["itineraries"] for part in way["segments"]):
+            carriers = {segment["carrierCode"], segment["operating"]["carrierCode"]}
+            assert carriers <= known["carriers"].keys()
+            ends = [segment["departure"], segment["arrival"], *segment.get("stops", [])]
+            assert {end["iataCode"] for end in ends} <= known["locations"].keys()
+            assert segment["aircraft"]["code"] in known["aircraft"]
 
 
 @settings(deadline=None, max_examples=40)
