@@ -170,6 +170,22 @@ def test_etag_is_the_same_for_every_age(service: LocalService, clock: Clock) -> 
         assert answer.headers["Age"] == "1000"
 
 
+@pytest.mark.parametrize(
+    "query",
+    [{"max_age": "2000"}, {"known": "1"}, {"known": "1", "max_age": "999"}, {"max_age": "0"}],
+)
+def test_offer_is_as_old_as_the_price(
+    service: LocalService, clock: Clock, query: dict[str, str]
+) -> None:
+    service.price()
+    clock.now += 1000
+
+    offer = service.offer("GET", None, **query)
+
+    assert told(offer) == told(service.price("GET", None, **query))
+    assert service.searches() == (2 if query == {"max_age": "0"} else 1)
+
+
 @pytest.mark.parametrize(("age", "control"), [(0, "max-age=600"), (600, "max-age=0")])
 def test_known_price_is_a_hit_up_to_its_stale_limit(
     service: LocalService, clock: Clock, age: int, control: str
