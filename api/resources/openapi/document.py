@@ -20,6 +20,7 @@ from api.resources.openapi.calendar_operation import calendar_operation
 from api.resources.openapi.operator_paths import operator_paths
 from api.resources.openapi.parameters import parameters
 from api.resources.openapi.responses import (
+    SECURITY,
     common_responses,
     headers,
     if_none_match,
@@ -80,6 +81,7 @@ def document(day: str, oldest: int) -> dict[str, Any]:
                 " Every path also supports `HEAD`, `OPTIONS` and a trailing slash. An unknown path"
                 " gets 404 with the code `not-found`."
             ),
+            "contact": {"name": "The flight-price-api authors"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
@@ -121,6 +123,10 @@ def _price(day: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "operationId": "cheapestPrice",
         "summary": "The cheapest price",
+        "description": (
+            "Answers with the smallest grand total for the whole party among the offers of"
+            " Amadeus, from the cache if a price there is young enough."
+        ),
         **_search(
             "The lowest total among the offers of that day",
             FlightPrice,
@@ -152,6 +158,10 @@ def _offer(day: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "operationId": "cheapestOffer",
         "summary": "The offer that has the cheapest price",
+        "description": (
+            "Answers with airline, seats, flights and bags. Price and offer come from one search,"
+            " so if one is cached, the other costs no call to Amadeus."
+        ),
         **_search(
             "The first offer with the lowest total of that day", FlightOffer, example, parameters
         ),
@@ -199,8 +209,7 @@ def _search(
     }
     return {
         "tags": ["prices"],
-        # The empty one comes first, because a service without API_KEYS needs no key.
-        "security": [{}, {"bearer": []}, {"header": []}],
+        "security": SECURITY[Audience.CLIENTS],
         "parameters": parameters,
         "responses": documented,
     }

@@ -4,15 +4,20 @@ from typing import Any, Final
 
 import falcon
 
+from api.access.audience import Audience
 from api.errors import Forbidden, TooManyRequests, Unauthorized
-from api.resources.openapi.responses import headers, if_none_match, not_modified, responses
+from api.resources.openapi.responses import (
+    SECURITY,
+    headers,
+    if_none_match,
+    not_modified,
+    responses,
+)
 
 JSON: Final = falcon.MEDIA_JSON
 TEXT: Final[dict[str, Any]] = {"type": "string"}
 NUMBER: Final[dict[str, Any]] = {"type": "number"}
 NUMBER_IF_ANY: Final[dict[str, Any]] = {"type": ["number", "null"]}
-# The empty one comes first, because a service without API_KEYS needs no key.
-_SECURITY: Final[list[dict[str, list[str]]]] = [{}, {"bearer": []}, {"header": []}, {"basic": []}]
 _ACCESS_ERRORS: Final = (Unauthorized, Forbidden, TooManyRequests)
 _PAGE_HEADERS: Final = {
     "ETag": "identifies this version of the page; send it as If-None-Match",
@@ -21,49 +26,92 @@ _PAGE_HEADERS: Final = {
 
 
 def operator_paths() -> dict[str, Any]:
-    """Return all paths except that of the prices."""
+    """Return all paths except those of the prices."""
     pong = _object(data={"const": "pong"})
-    health = _object(status=TEXT)
-    version = _object(name=TEXT, version=TEXT)
-    text, for_operators = falcon.MEDIA_TEXT, True
     return {
         "/": _front_page(),
-        "/flights/ping": _path("ping", "Whether the service answers", pong),
-        "/ping": _path("shortPing", "Alias of /flights/ping", pong),
-        "/healthz": _path("health", "Liveness; restart the process if it fails", health),
-        "/readyz": _readiness(),
-        "/version": _path("version", "Version of the service", version),
-        "/metrics": _path("metrics", "Metrics for Prometheus", TEXT, text, for_operators),
-        "/openapi.json": _path(
-            "document", "The description of the API (OpenAPI)", {"type": "object"}
+        "/flights/ping": _path(
+            "ping",
+            "Whether the service answers",
+            "Answers `pong`, whatever Redis and Amadeus do.",
+            pong,
         ),
-        "/status": _page("status", "State of the service", for_operators),
-        "/status.json": _path("statusReport", "The state as JSON", _report(), JSON, for_operators),
-        "/docs": _page("docs", "The description of the API as an interactive page"),
+        "/ping": _path(
+            "shortPing", "Alias of /flights/ping", "The same answer under a shorter path.", pong
+        ),
+        "/healthz": _path(
+            "health",
+            "Liveness; restart the process if it fails",
+            "Answers as long as the process lives, whatever Redis and Amadeus do.",
+            _object(status=TEXT),
+        ),
+        "/readyz": _readiness(),
+        "/version": _path(
+            "version",
+            "Version of the service",
+            "The name of the service, and which version of it runs.",
+            _object(name=TEXT, version=TEXT),
+        ),
+        "/metrics": _path(
+            "metrics",
+            "Metrics for Prometheus",
+            "The metrics of all workers in the text format of Prometheus.",
+            TEXT,
+            falcon.MEDIA_TEXT,
+            Audience.OPERATORS,
+        ),
+        "/openapi.json": _path(
+            "document",
+            "The description of the API (OpenAPI)",
+            "This document: every path with its parameters, answers and errors.",
+            {"type": "object"},
+        ),
+        "/status": _page(
+            "status",
+            "State of the service",
+            "A page for people, which shows the figures of `/status.json`.",
+            Audience.OPERATORS,
+        ),
+        "/status.json": _path(
+            "statusReport",
+            "The state as JSON",
+            "Counts, ratios and latencies of all workers, since the start and lately.",
+            _report(),
+            audience=Audience.OPERATORS,
+        ),
+        "/docs": _page(
+            "docs",
+            "The description of the API as an interactive page",
+            "A page for people, which shows `/openapi.json` and sends requests.",
+        ),
     }
 
 
 def _path(
     operation: str,
     summary: str,
+    description: str,
     schema: dict[str, Any],
     media_type: str = JSON,
-    for_operators: bool = False,
+    audience: Audience = Audience.ANYBODY,
 ) -> dict[str, Any]:
     answer = {"description": summary, "content": {media_type: {"schema": schema}}}
-    get: dict[str, Any] = {
+    errors = _ACCESS_ERRORS if audience is Audience.OPERATORS else ()
+    get = {
         "operationId": operation,
         "tags": ["operation"],
         "summary": summary,
-        "responses": responses({"200": answer}, _ACCESS_ERRORS if for_operators else ()),
+        "description": description,
+        "security": SECURITY[audience],
+        "responses": responses({"200": answer}, errors),
     }
-    if for_operators:
-        get["security"] = _SECURITY
     return {"get": get}
 
 
-def _page(operation: str, summary: str, for_operators: bool = False) -> dict[str, Any]:
-    path = _path(operation, summary, TEXT, falcon.MEDIA_HTML, for_operators)
+def _page(
+    operation: str, summary: str, description: str, audience: Audience = Audience.ANYBODY
+) -> dict[str, Any]:
+    path = _path(operation, summary, description, TEXT, falcon.MEDIA_HTML, audience)
     path["get"]["parameters"] = [if_none_match()]
     path["get"]["responses"]["200"]["headers"] = headers(_PAGE_HEADERS)
     path["get"]["responses"]["304"] = not_modified(_PAGE_HEADERS)
@@ -71,7 +119,11 @@ def _page(operation: str, summary: str, for_operators: bool = False) -> dict[str
 
 
 def _front_page() -> dict[str, Any]:
-    path = _page("front", "A page to search a month, or this list")
+    path = _page(
+        "front",
+        "A page to search a month, or this list",
+        "A browser gets the page, and a program gets the summary of each path.",
+    )
     path["get"]["responses"]["200"]["content"][JSON] = {
         "schema": _object(
             name=TEXT, version=TEXT, paths={"type": "object", "additionalProperties": TEXT}
@@ -82,7 +134,13 @@ def _front_page() -> dict[str, Any]:
 
 def _readiness() -> dict[str, Any]:
     readiness = _object(status=_STATUS, checks=_CHECKS)
-    path = _path("readiness", "Readiness; whether to send requests", readiness)
+    path = _path(
+        "readiness",
+        "Readiness; whether to send requests",
+        "Names the state of each part. A worker without Redis or Amadeus is `degraded`, and takes"
+        " requests.",
+        readiness,
+    )
     path["get"]["responses"]["503"] = {
         "description": "The worker is starting or stopping",
         "content": {JSON: {"schema": readiness}},

@@ -1,10 +1,19 @@
-"""Responses in the OpenAPI document: headers, and errors with their codes."""
+"""Access and responses in the OpenAPI document: keys, headers, and errors with their codes."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from api.errors import PROBLEM_MEDIA_TYPE, FlightPriceError, problem
+from api.access.audience import Audience
+from api.errors import CODES, PROBLEM_MEDIA_TYPE, FlightPriceError, problem
+
+# The empty one comes first, because a service without API_KEYS needs no key.
+_CLIENT_KEYS: Final[list[dict[str, list[str]]]] = [{}, {"bearer": []}, {"header": []}]
+SECURITY: Final = {
+    Audience.CLIENTS: _CLIENT_KEYS,
+    Audience.OPERATORS: [*_CLIENT_KEYS, {"basic": []}],
+    Audience.ANYBODY: [],
+}
 
 # Errors that any path can answer with, most of them before routing.
 COMMON_ERRORS: Final = {
@@ -44,11 +53,10 @@ def responses(
 
 
 def common_responses() -> dict[str, Any]:
-    """Return the components that `responses` refers to, and the 404 of an unknown path."""
-    errors = {**COMMON_ERRORS, HTTPStatus.NOT_FOUND: "not-found"}
+    """Return the components that `responses` refers to."""
     return {
         str(status.value): error_response(status, {code: status.phrase})
-        for status, code in errors.items()
+        for status, code in COMMON_ERRORS.items()
     }
 
 
@@ -63,12 +71,7 @@ def error_response(status: HTTPStatus, titles: Mapping[str, str]) -> dict[str, A
         "headers": headers(_HEADERS.get(status, {})),
         "content": {
             PROBLEM_MEDIA_TYPE: {
-                "schema": {
-                    "allOf": [
-                        {"$ref": "#/components/schemas/Problem"},
-                        {"properties": {"code": {"enum": list(titles)}}},
-                    ]
-                },
+                "schema": {"$ref": "#/components/schemas/Problem"},
                 "examples": examples,
             }
         },
@@ -119,6 +122,7 @@ def problem_schema() -> dict[str, Any]:
                 name: {"type": "integer" if isinstance(value, int) else "string"}
                 for name, value in members.items()
             },
+            "code": {"type": "string", "enum": list(CODES)},
             "errors": {"type": "array", "items": error, "description": "each error of the request"},
         },
         "required": list(members),

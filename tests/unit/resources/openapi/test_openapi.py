@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from falcon.inspect import inspect_routes
+from jsonschema import Draft202012Validator
 
 from api import errors
 from api.app import create_app
@@ -18,6 +19,7 @@ from tests.support.clients.in_process import LocalService
 
 ROOT = Path(__file__).resolve().parents[4]
 API_PAGE = (ROOT / "docs" / "api.md").read_text()
+FORMATS = Draft202012Validator.FORMAT_CHECKER
 CLIENT, OPERATOR = "the-key-of-the-client", "the-key-of-the-operator"
 
 
@@ -75,15 +77,26 @@ def test_document_lists_every_error_with_its_code(document: dict[str, Any]) -> N
 
 
 def test_document_lists_every_error_of_the_errors_page(document: dict[str, Any]) -> None:
-    told = codes(document, document["components"]["responses"])
-    for path in document["paths"].values():
-        told |= codes(document, path["get"]["responses"])
+    told = all_codes(document)
 
     table = re.findall(r"^\| ((?:\d{3},? ?)+) \| ([^|]+) \|", API_PAGE, re.MULTILINE)
     for statuses, names in table:
         named = cycle(re.findall("[a-z-]+", names))
         assert told >= {(int(status), next(named)) for status in statuses.split(", ")}
     assert len(table) > 10
+
+
+def all_codes(document: dict[str, Any]) -> set[tuple[int, str]]:
+    """The status and code of each error that is anywhere in the document."""
+    # No operation answers for a path that does not exist, so the introduction has its error.
+    introduced = re.search(
+        r"gets (\d{3}) with the code `([a-z-]+)`", document["info"]["description"]
+    )
+    assert introduced
+    told = codes(document, document["components"]["responses"])
+    for path in document["paths"].values():
+        told |= codes(document, path["get"]["responses"])
+    return told | {(int(introduced[1]), introduced[2])}
 
 
 def codes(document: dict[str, Any], responses: dict[str, Any]) -> set[tuple[int, str]]:
@@ -109,7 +122,59 @@ def test_document_says_what_each_key_opens(
         is_refused = answer.status_code in (401, 403)
 
         assert not is_refused or answer.json["code"] in told["description"], path
-        assert not is_refused or "security" in operations["get"], path
+        assert not is_refused or operations["get"]["security"], path
+
+
+def test_operation_without_security_is_open_to_anybody(
+    keyed: LocalService, document: dict[str, Any]
+) -> None:
+    for path, operations in document["paths"].items():
+        is_refused = keyed.get(path).status_code == 401
+
+        assert is_refused == bool(operations["get"]["security"]), path
+
+
+def test_every_error_has_the_one_problem_schema(document: dict[str, Any]) -> None:
+    common = document["components"]["responses"]
+    problem = {"$ref": "#/components/schemas/Problem"}
+    for path, operations in document["paths"].items():
+        for status, response in operations["get"]["responses"].items():
+            # A worker that is not ready says so in the form of one that is.
+            if status >= "400" and (path, status) != ("/readyz", "503"):
+                content = (common[status] if "$ref" in response else response)["content"]
+
+                assert [*content] == [errors.PROBLEM_MEDIA_TYPE], (path, status)
+                assert content[errors.PROBLEM_MEDIA_TYPE]["schema"] == problem, (path, status)
+
+
+def test_problem_schema_lists_every_code(document: dict[str, Any]) -> None:
+    listed = document["components"]["schemas"]["Problem"]["properties"]["code"]["enum"]
+
+    assert {code for _, code in all_codes(document)} == {*listed}
+
+
+def test_documented_examples_match_their_schemas(document: dict[str, Any]) -> None:
+    found = [*examples(document)]
+
+    assert len(found) > 50
+    for schema, example in found:
+        # A reference begins at the root, so the root has the components.
+        whole = {"components": document["components"], **schema}
+        Draft202012Validator(whole, format_checker=FORMATS).validate(example)
+
+
+def examples(part: Any) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Each example of the document, after the schema that it belongs to."""
+    match part:
+        case {"schema": schema, "examples": dict(named)}:
+            yield from ((schema, example["value"]) for example in named.values())
+        case {"schema": schema, "example": example}:
+            yield schema, example
+        case {"examples": list(listed)}:
+            yield from ((part, example) for example in listed)
+    if isinstance(part, dict | list):
+        for item in part.values() if isinstance(part, dict) else part:
+            yield from examples(item)
 
 
 def test_document_has_the_malformed_http_errors_on_every_path(document: dict[str, Any]) -> None:
