@@ -28,6 +28,7 @@ WORKDIR /app
 COPY --from=build /venv /venv
 COPY gunicorn.conf.py ./
 COPY api api
+COPY protocol protocol
 COPY sandbox sandbox
 RUN python -m compileall -q .
 

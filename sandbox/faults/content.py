@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from sandbox.answer import Answer, json_bytes
-from sandbox.errors import Leg, documented_answer
+from sandbox.documented import Leg, documented_answer
 
 BodyFault = Callable[[Leg, Answer, str | None], Answer]
 

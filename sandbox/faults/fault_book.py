@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox.config import COUNTS, whole_number
-from sandbox.errors import Leg
+from sandbox.documented import Leg
 from sandbox.faults.kinds import ARGUMENT_CHECKS, names_for
 
 _OPTION = re.compile(

@@ -11,18 +11,16 @@ from urllib.parse import parse_qs
 
 import orjson
 
+from protocol.endpoints import SEARCH_PATH, TOKEN_PATH
 from sandbox.answer import Answer, Application, Environ, StartResponse
 from sandbox.config import Latency
-from sandbox.errors import Leg
+from sandbox.documented import Leg
 from sandbox.faults.content import BODY_FAULTS, OFFER_FAULTS, TOKEN_FAULTS, base_answer
 from sandbox.faults.fault_book import Fault, FaultBook, Route
 from sandbox.faults.kinds import LATENCY
 from sandbox.faults.magic_routes import MagicRoutes
 from sandbox.faults.wire import CUT_FAULTS, WIRE_FAULTS, WIRE_KEY, NoWire, Wire
 from sandbox.state.counters import Counters
-
-TOKEN_PATH = "/v1/security/oauth2/token"  # noqa: S105 - a path
-SEARCH_PATH = "/v2/shopping/flight-offers"
 
 _CONTENT_FAULTS = {**BODY_FAULTS, **OFFER_FAULTS, **TOKEN_FAULTS}
 # A longer body is cut off, so it is no longer valid JSON.

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 
 from sandbox.config import Latency
-from sandbox.errors import Leg
+from sandbox.documented import Leg
 from sandbox.faults.content import BODY_FAULTS, OFFER_FAULTS, TOKEN_FAULTS
 from sandbox.faults.wire import WIRE_FAULTS
 

@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl, urlencode
 
 import orjson
 
+from protocol.tokens import Tokens
 from sandbox.answer import Environ
 from sandbox.faults.fault_book import Fault, Route
-from sandbox.state.tokens import Tokens
 
 # None of the codes is in use: neither `airportsdata` nor OpenTravelData knows them.
 ORIGIN = "WIZ"

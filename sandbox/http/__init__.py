@@ -1,1 +1,1 @@
-"""The HTTP interface: the endpoints, the admin URLs, the page and the server."""
+"""What the sandbox adds to the protocol's endpoints: the admin URLs, the page and the server."""

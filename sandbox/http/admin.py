@@ -5,11 +5,11 @@ from typing import Any
 import falcon
 import orjson
 
+from protocol.tokens import REVOCATION_CODES, Tokens
 from sandbox.answer import json_bytes
 from sandbox.faults.fault_book import Fault, FaultBook
 from sandbox.state.controls import Controls
 from sandbox.state.counters import Counters
-from sandbox.state.tokens import REVOCATION_CODES, Tokens
 
 _FAULT_KEYS = frozenset({"leg", "fault", "arg", "count", "origin", "destination"})
 

@@ -6,8 +6,8 @@ from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
-from sandbox.request.search import Direction
-from sandbox.world.airports import Airport, Airports
+from protocol.reference.airports import Airport, Airports
+from protocol.request.search import Direction
 from sandbox.world.clocks import Clocks, SteadyClocks, ZoneClocks, steady_offset
 from sandbox.world.network import Flight, Network, Routing
 

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from protocol.reference.currencies import CURRENCIES, Currency
+from protocol.request.search import Search, TravelerType
 from sandbox.offers.journeys import Journey
 from sandbox.offers.tariff import PRODUCTS, SHARES, Product, bags
-from sandbox.request.search import Search, TravelerType
 from sandbox.world.airlines import ANYWHERE
+from sandbox.world.exchange_rates import RATES, minor
 
 # ANYWHERE's fee for issuing a ticket, in cents. Only `grandTotal` includes it.
 _TICKETING_FEE = 350
@@ -51,11 +53,17 @@ def by_price(offer: Offer) -> tuple[int, int]:
     return offer.grand_total, offer.journey.seconds
 
 
+def currency_of(search: Search) -> Currency:
+    """Return the currency of the offers: the requested one, or else the euro."""
+    return search.currency or CURRENCIES["EUR"]
+
+
 class Pricing:
     """Prices the journeys of one search."""
 
     def __init__(self, search: Search) -> None:
         self._search = search
+        self._currency = currency_of(search)
         self._people = Counter(traveler.type for traveler in search.travelers)
         self._fare_share = sum(SHARES[kind][0] * n for kind, n in self._people.items())
         self._tax_share = sum(SHARES[kind][1] * n for kind, n in self._people.items())
@@ -103,7 +111,7 @@ class Pricing:
             return math.inf
         # Rounding changes each amount by at most half a unit. Each of the two compared prices has
         # two amounts for each traveller and a fee.
-        unit = 100 / (self._search.currency.unit * self._search.currency.rate)
+        unit = 100 / (self._currency.unit * RATES[self._currency.code])
         slack = (2 * len(self._search.travelers) + 1) * unit
         return heapq.nsmallest(count, estimates)[-1] + slack
 
@@ -114,14 +122,15 @@ class Pricing:
         return fare + journey.taxes * self._tax_share + fee
 
     def _affordable(self, journey: Journey, product: Product) -> bool:
-        limit = (self._search.max_price or 0) * self._search.currency.unit
+        limit = (self._search.max_price or 0) * self._currency.unit
         return all(amount.total <= limit for amount in self._amounts(journey, product).values())
 
     def _amounts(self, journey: Journey, product: Product) -> dict[TravelerType, Amounts]:
-        minor = self._search.currency.minor
-        fare, taxes = journey.fare * product.factor, journey.taxes
+        fare, taxes, currency = journey.fare * product.factor, journey.taxes, self._currency
         return {
-            kind: Amounts(minor(fare * SHARES[kind][0]), minor(taxes * SHARES[kind][1]))
+            kind: Amounts(
+                minor(currency, fare * SHARES[kind][0]), minor(currency, taxes * SHARES[kind][1])
+            )
             for kind in self._people
         }
 
@@ -129,5 +138,5 @@ class Pricing:
         amounts = self._amounts(journey, product)
         total = sum(amounts[kind].total * n for kind, n in self._people.items())
         charged = journey.carrier == ANYWHERE
-        fee = self._search.currency.minor(_TICKETING_FEE) if charged else 0
+        fee = minor(self._currency, _TICKETING_FEE) if charged else 0
         return Offer(journey, product, amounts, total, fee)

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from protocol.reference.airports import Airport
+from protocol.request.search import Search
+from protocol.roles import Found
 from sandbox.offers.itineraries import Departure, Itinerary, local
-from sandbox.offers.pricing import Offer
+from sandbox.offers.pricing import Offer, currency_of
 from sandbox.offers.tariff import Fares, bags
-from sandbox.request.search import Search
 from sandbox.world.airlines import AIRCRAFT, AIRLINES, BAGS_BY_WEIGHT
-from sandbox.world.airports import Airport
 from sandbox.world.network import Stop
 
 _FAR_DAYS = 30
@@ -26,7 +27,7 @@ class _Renderer:
     def __init__(self, search: Search, today: dt.date, fares: Fares) -> None:
         self._search = search
         self._fares = fares
-        self._currency = search.currency
+        self._currency = currency_of(search)
         self._today = today.toordinal()
         self._segments = 0
         self._carriers: dict[str, str] = {}
@@ -175,14 +176,11 @@ class _Renderer:
                 }
 
 
-def render(offers: Sequence[Offer], search: Search, today: dt.date, fares: Fares) -> dict[str, Any]:
-    """Return the body of an answer."""
+def render(offers: Sequence[Offer], search: Search, today: dt.date, fares: Fares) -> Found:
+    """Return the offers and dictionaries of an answer."""
     renderer = _Renderer(search, today, fares)
     data = [renderer.offer(number, offer) for number, offer in enumerate(offers, 1)]
-    body: dict[str, Any] = {"meta": {"count": len(data)}, "data": data}
-    if data:
-        body["dictionaries"] = renderer.dictionaries()
-    return body
+    return Found(data, renderer.dictionaries())
 
 
 def _at(airport: Airport, moment: int) -> str:

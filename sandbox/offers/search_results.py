@@ -3,15 +3,15 @@
 import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
 
+from protocol.reference.airports import Airports
+from protocol.request.search import CABINS, MAX_CHANGES, Search
+from protocol.roles import Found
 from sandbox.offers.itineraries import Itineraries, Itinerary
 from sandbox.offers.journeys import journeys
 from sandbox.offers.pricing import Offer, Pricing, by_price
 from sandbox.offers.render import render
 from sandbox.offers.tariff import PRODUCTS, Fares, Product, Tariff, at_least
-from sandbox.request.search import MAX_CHANGES, Search
-from sandbox.world.airports import Airports
 from sandbox.world.dice import Dice
 from sandbox.world.network import Network
 
@@ -26,8 +26,8 @@ class Offers:
         self.airports = Airports()
         self._itineraries = Itineraries(Network(self._dice, self.airports), self.airports)
 
-    def find(self, search: Search) -> dict[str, Any]:
-        """Return the body of the answer: `meta`, `data`, and `dictionaries` if there are offers."""
+    def find(self, search: Search) -> Found:
+        """Return the cheapest offers."""
         now = self._clock()
         today = dt.datetime.fromtimestamp(now, dt.UTC).date()
         fares = Fares(self._tariff, today)
@@ -53,9 +53,9 @@ class Offers:
 
 
 def _is_suitable(product: Product, search: Search) -> bool:
-    return all(at_least(product, direction.cabin) for direction in search.directions) and (
-        product.refundable or not search.refundable
-    )
+    return all(
+        at_least(product, direction.cabin or CABINS[0]) for direction in search.directions
+    ) and (product.refundable or not search.refundable)
 
 
 def _not_departed(found: list[Itinerary], now: float) -> list[Itinerary]:

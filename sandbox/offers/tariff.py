@@ -10,8 +10,8 @@ from functools import cache, lru_cache, partial
 from itertools import pairwise
 from typing import NamedTuple
 
+from protocol.request.search import CABINS, Cabin, TravelerType
 from sandbox.offers.itineraries import Itinerary
-from sandbox.request.search import CABINS, Cabin, TravelerType
 from sandbox.world.airlines import BAG_IN_EACH_FARE
 from sandbox.world.dice import Dice
 

@@ -1,1 +1,1 @@
-"""The state of a running sandbox: tokens, limits, counters and settings."""
+"""The state of a running sandbox: limits, counters and settings."""

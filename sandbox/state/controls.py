@@ -18,6 +18,7 @@ class Controls:
     """The current settings; at first those of the configuration."""
 
     def __init__(self, config: SandboxConfig) -> None:
+        self.name = "sandbox"
         self.now = config.clock
         self.token_life = config.token_life
         self.latency = config.latency
@@ -34,6 +35,10 @@ class Controls:
     def accepts(self, client_id: str, client_secret: str) -> bool:
         """Return whether these credentials get a token."""
         return _matches(client_id, self._client_id) and _matches(client_secret, self._client_secret)
+
+    def admit(self, client_id: str) -> None:
+        """Count one search of this client. Raises AmadeusError if it exceeds a limit."""
+        self.limits.admit(client_id)
 
     def change(self, wanted: dict[str, Any]) -> None:
         """Change all of these settings, or none if one of them is unknown or invalid.

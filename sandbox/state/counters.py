@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 from typing import Any
 
-from sandbox.errors import Leg
+from sandbox.documented import Leg
 
 # Limits the memory of a long soak test. Further searches are counted as "other".
 _MAX_SEARCHES = 10_000

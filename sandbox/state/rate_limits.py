@@ -12,8 +12,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from protocol.errors import AmadeusError
 from sandbox.config import RateLimit
-from sandbox.errors import AmadeusError
 
 
 class _Rule(NamedTuple):

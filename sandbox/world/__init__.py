@@ -1,1 +1,1 @@
-"""Data that is the same for every search: airports, airlines, timetables and currencies."""
+"""Data that is the same for every search: airlines, timetables and exchange rates."""

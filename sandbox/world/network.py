@@ -10,9 +10,9 @@ from itertools import product
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from protocol.reference.airport_sizes import RANKS
+from protocol.reference.airports import Airport, Airports
 from sandbox.world.airlines import AIRLINES, ANYWHERE, FLEETS, PARTNERS, REGIONAL, Airline
-from sandbox.world.airport_sizes import RANKS
-from sandbox.world.airports import Airport, Airports
 from sandbox.world.dice import Dice
 
 _MIN_KM = 120

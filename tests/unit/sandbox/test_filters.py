@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.request.search import CABINS
-from sandbox.world.currencies import CURRENCIES
+from protocol.request.search import CABINS
+from sandbox.world.exchange_rates import RATES
 from tests.support.clients.sandbox_client import InProcess, price
 
 
@@ -88,7 +88,7 @@ def test_prices_are_in_the_requested_currency(honest: InProcess, code: str, deci
     euro, other = honest.offers(max=1)[0], honest.offers(max=1, currencyCode=code)[0]
     assert other["price"]["currency"] == other["travelerPricings"][0]["price"]["currency"] == code
     assert len(other["price"]["grandTotal"].partition(".")[2]) == decimals
-    assert price(other) / price(euro) == pytest.approx(CURRENCIES[code].rate, rel=0.01)
+    assert price(other) / price(euro) == pytest.approx(RATES[code], rel=0.01)
 
 
 def test_return_date_makes_a_round_trip(honest: InProcess) -> None:

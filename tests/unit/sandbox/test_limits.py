@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from protocol.errors import AmadeusError
 from sandbox.config import RateLimit
-from sandbox.errors import AmadeusError
 from sandbox.state.rate_limits import Limits
 from tests.support.clients.sandbox_client import Clock, InProcess, refusals
 

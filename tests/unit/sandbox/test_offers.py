@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import airportsdata
 import pytest
 
+from protocol.reference.airports import Airports
 from sandbox.world.airlines import AIRLINES, BAGS_BY_WEIGHT, PARTNERS, REGIONAL
-from sandbox.world.airports import Airports
 from tests.support.clients.sandbox_client import Clock, InProcess, length, price
 
 AIRPORTS = airportsdata.load("IATA")

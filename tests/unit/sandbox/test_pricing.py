@@ -1,13 +1,14 @@
 """Offers are compared by their rounded prices."""
 
+from protocol.reference.airports import Airports
+from protocol.reference.currencies import CURRENCIES
+from protocol.request.search import Search, Traveler
 from sandbox.offers.itineraries import Departure, Itinerary
 from sandbox.offers.journeys import Journey
 from sandbox.offers.pricing import Pricing
 from sandbox.offers.tariff import PRODUCTS, Tariff
-from sandbox.request.search import Search, Traveler
-from sandbox.world.airports import Airports
-from sandbox.world.currencies import CURRENCIES
 from sandbox.world.dice import Dice
+from sandbox.world.exchange_rates import RATES
 from sandbox.world.network import Flight
 
 NINE_ADULTS = tuple(Traveler(str(n), "ADULT") for n in range(9))
@@ -40,3 +41,7 @@ def test_faster_offer_comes_first_at_the_same_price() -> None:
     slow = slow._replace(itineraries=(slow.itineraries[0]._replace(departures=(departure,)),))
     pricing = Pricing(Search((), NINE_ADULTS, CURRENCIES["EUR"]))
     assert [one.journey for one in pricing.cheapest([slow, quick], PRODUCTS[:1])] == [quick, slow]
+
+
+def test_each_currency_has_an_exchange_rate() -> None:
+    assert RATES.keys() == CURRENCIES.keys()

@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.request.search import CABINS
+from protocol.reference.airport_sizes import RANKS
+from protocol.reference.currencies import CURRENCIES
+from protocol.request.search import CABINS
 from sandbox.world.airlines import AIRLINES
-from sandbox.world.airport_sizes import RANKS
-from sandbox.world.currencies import CURRENCIES
 from tests.contract.answers import violations
 from tests.support.clients.sandbox_client import TODAY, InProcess, body
 

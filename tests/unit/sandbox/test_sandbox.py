@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from protocol.errors import KNOWN
+from protocol.reference.airport_sizes import RANKS
+from protocol.reference.airports import Airports
 from sandbox import Latency, SandboxConfig
-from sandbox.errors import KNOWN
 from sandbox.faults.kinds import names_for
 from sandbox.http.server import url_of
 from sandbox.state.counters import Counters
 from sandbox.world.airlines import AIRLINES
-from sandbox.world.airport_sizes import RANKS
-from sandbox.world.airports import Airports
 from sandbox.world.dice import Dice
 from sandbox.world.network import Network
 from tests.support.clients.sandbox_client import InProcess
@@ -54,7 +54,7 @@ print(monkey.is_module_patched('socket'))
 def test_sandbox_creation_reads_no_airports() -> None:
     code = """
 import sandbox
-from sandbox.world.airports import Airports
+from protocol.reference.airports import Airports
 sandbox.create_app()
 print(Airports._loaded)
 """

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sandbox.errors import AmadeusError
-from sandbox.state.tokens import Tokens
+from protocol.errors import AmadeusError
+from protocol.tokens import Tokens
 from tests.support.clients.sandbox_client import Clock, InProcess, refusals
 
 

@@ -5,8 +5,8 @@ from itertools import count
 import pytest
 
 from api.services.amadeus.pacing import interval
+from protocol.errors import AmadeusError
 from sandbox.config import RateLimit
-from sandbox.errors import AmadeusError
 from sandbox.state.rate_limits import Limits
 
 

@@ -1,7 +1,7 @@
 """Signed access tokens.
 
 A token contains client id, time of issue and life, signed with a key derived from the seed. So
-every process with the same seed accepts it, and the in-process sandboxes of several workers act as
+every process with the same seed accepts it, and the in-process servers of several workers act as
 one. Only revocations are local to a process.
 """
 
@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sandbox.errors import AmadeusError
+from protocol.errors import AmadeusError
 
 _HEAD = struct.Struct(">QI")  # microseconds since the epoch, life in seconds
 _SIGNATURE_BYTES = 16
@@ -46,10 +46,10 @@ class Token(NamedTuple):
 
 
 class Tokens:
-    """The tokens of a sandbox: issued, read and revoked here."""
+    """The tokens of a server: issued, read and revoked here."""
 
     def __init__(self, seed: str, clock: Callable[[], float]) -> None:
-        self._key = hashlib.blake2b(seed.encode(), person=b"sandbox token").digest()
+        self._key = hashlib.blake2b(seed.encode(), person=b"access token").digest()
         self._clock = clock
         self._lock = threading.Lock()
         self._last_issued = 0

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib.parse import parse_qs
 
-from sandbox.errors import AmadeusError, InvalidSearch
-from sandbox.request.search import (
+from protocol.errors import AmadeusError, InvalidSearch
+from protocol.reference.airports import Airports
+from protocol.reference.currencies import CURRENCIES, Currency
+from protocol.request.search import (
     CABINS,
     MAX_CHANGES,
     MAX_DAYS_AHEAD,
@@ -21,8 +23,6 @@ from sandbox.request.search import (
     Search,
     Traveler,
 )
-from sandbox.world.airports import Airports
-from sandbox.world.currencies import CURRENCIES, Currency
 
 _CODE = re.compile(r"[A-Z]{3}")
 _AIRLINE = re.compile(r"[0-9A-Z]{2}")
@@ -84,8 +84,8 @@ class _Query:
             self._read("children", _whole_number(0, MAX_SEATS), 0),
             self._read("infants", _whole_number(0, MAX_SEATS), 0),
         ]
-        cabin: Cabin = self._read("travelClass", _cabin, "ECONOMY")
-        currency = self._read("currencyCode", _currency, CURRENCIES["EUR"])
+        cabin: Cabin | None = self._read("travelClass", _cabin, None)
+        currency = self._read("currencyCode", _currency, None)
         included = self._read("includedAirlineCodes", _airlines, NO_AIRLINES)
         excluded = self._read("excludedAirlineCodes", _airlines, NO_AIRLINES)
         non_stop = self._read("nonStop", _flag, default=False)
@@ -108,6 +108,7 @@ class _Query:
             included=included,
             excluded=excluded,
             max_price=max_price,
+            ignored=tuple(name for name in self._values if name not in _NAMES),
         )
 
     def _check_combinations(

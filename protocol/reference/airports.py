@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import airportsdata
 
-from sandbox.world.airport_sizes import RANKS
+from protocol.reference.airport_sizes import RANKS
 
 _EARTH_KM = 6371.0
 # Cities that the package's table leaves out, and Newark and Skavsta: the airports with scheduled
@@ -110,7 +110,7 @@ class Airports:
 
     @cached_property
     def _tables(self) -> tuple[dict[str, Airport], dict[str, list[str]]]:
-        # All sandboxes of a process share one copy.
+        # All servers of a process share one copy.
         with Airports._lock:
             if Airports._loaded is None:
                 Airports._loaded = _load()

@@ -1,16 +1,16 @@
 """Parses the body of `POST /v2/shopping/flight-offers`.
 
-Its format is `GetFlightOffersQuery` in the official OpenAPI file. `time` without `timeWindow`,
-`coverage`, `nonStopPreferred`, and the fields that are missing here have no effect.
+Its format is `GetFlightOffersQuery` in the official OpenAPI file. `ignored` names what is not read.
 """
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
-from sandbox.errors import AmadeusError, InvalidSearch
-from sandbox.request.search import MAX_OFFERS, Cabin, TravelerType
+from protocol.errors import AmadeusError, InvalidSearch
+from protocol.request.search import MAX_OFFERS, Cabin, TravelerType
 
 _SEARCH_CODES = {
     "missing": (32171, "missing mandatory field"),
@@ -25,7 +25,7 @@ AirlineCode = Annotated[str, StringConstraints(pattern=r"^[0-9A-Z]{2}$")]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(strict=True, frozen=True, alias_generator=to_camel, extra="allow")
 
 
 class DateTimeRange(_Model):
@@ -107,6 +107,12 @@ class PricingOptions(_Model):
     no_penalty_fare: bool = False
 
 
+class AdditionalInformation(_Model):
+    """What offers should show. They always name the branded fare if it has one."""
+
+    branded_fares: bool = False
+
+
 class SearchCriteria(_Model):
     """All options that narrow the search."""
 
@@ -115,16 +121,57 @@ class SearchCriteria(_Model):
     one_flight_offer_per_day: bool = False
     pricing_options: PricingOptions = PricingOptions()
     flight_filters: FlightFilters = FlightFilters()
+    additional_information: AdditionalInformation = AdditionalInformation()
 
 
 class FlightOffersQuery(_Model):
     """The whole body."""
 
-    currency_code: Code = "EUR"
+    currency_code: Code | None = None
     origin_destinations: Annotated[list[OriginDestination], Field(min_length=1, max_length=6)]
     travelers: Annotated[list[TravelerInfo], Field(min_length=1, max_length=18)]
     sources: Annotated[list[Annotated[str, Field(pattern="^GDS$")]], Field(min_length=1)]
     search_criteria: SearchCriteria = SearchCriteria()
+
+
+# Flags that ask for nothing if they are false. Any other unknown field may ask for something.
+_OPT_IN = frozenset(
+    {
+        "addOneWayOffers", "allowAlternativeFareOptions", "blacklistedInEUAllowed",
+        "chargeableCheckedBags", "crossBorderAllowed", "excludeAllotments", "moreOvernightsAllowed",
+    }
+)  # fmt: skip
+
+
+def ignored(query: FlightOffersQuery) -> Iterator[str]:
+    """Yield a pointer to each field of the body that has no effect on the search."""
+    yield from _unknown(query, "")
+    for number, direction in enumerate(query.origin_destinations):
+        for name, range_ in (
+            ("departureDateTimeRange", direction.departure_date_time_range),
+            ("arrivalDateTimeRange", direction.arrival_date_time_range),
+        ):
+            if range_ is not None and (range_.time is None) != (range_.time_window is None):
+                lonely = "time" if range_.time is not None else "timeWindow"
+                yield f"/originDestinations/{number}/{name}/{lonely}"
+    filters, pointer = query.search_criteria.flight_filters, "/searchCriteria/flightFilters"
+    for number, restriction in enumerate(filters.cabin_restrictions):
+        if restriction.coverage not in {None, "MOST_SEGMENTS"}:
+            yield f"{pointer}/cabinRestrictions/{number}/coverage"
+    if filters.connection_restriction.non_stop_preferred:
+        yield f"{pointer}/connectionRestriction/nonStopPreferred"
+
+
+def _unknown(part: Any, pointer: str) -> Iterator[str]:
+    if isinstance(part, list):
+        for number, item in enumerate(part):
+            yield from _unknown(item, f"{pointer}/{number}")
+    elif isinstance(part, BaseModel):
+        for name, value in (part.model_extra or {}).items():
+            if not (name in _OPT_IN and value is False):
+                yield f"{pointer}/{name}"
+        for name in type(part).model_fields:
+            yield from _unknown(getattr(part, name), f"{pointer}/{to_camel(name)}")
 
 
 def read_body(body: bytes) -> FlightOffersQuery:

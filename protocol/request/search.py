@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from sandbox.world.currencies import Currency
+from protocol.reference.currencies import Currency
 
 Cabin = Literal["ECONOMY", "PREMIUM_ECONOMY", "BUSINESS", "FIRST"]
 CABINS: tuple[Cabin, ...] = get_args(Cabin)
@@ -51,8 +51,8 @@ class Direction:
     origins: tuple[str, ...]
     destinations: tuple[str, ...]
     date: dt.date
-    cabin: Cabin = "ECONOMY"
-    """The lowest cabin to accept."""
+    cabin: Cabin | None = None
+    """The lowest cabin to accept, if one is asked for."""
     days: tuple[int, ...] = (0,)
     """The valid days of departure, relative to `date`."""
     minutes: tuple[int, int] | None = None
@@ -70,7 +70,8 @@ class Search:
 
     directions: tuple[Direction, ...]
     travelers: tuple[Traveler, ...]
-    currency: Currency
+    currency: Currency | None = None
+    """The preferred currency, if one is asked for."""
     max_offers: int = MAX_OFFERS
     max_changes: int = MAX_CHANGES
     technical_stops: bool = True
@@ -87,6 +88,10 @@ class Search:
     """Whether the last direction must end at the airport where the first one starts."""
     one_per_day: bool = False
     """Whether to find an offer for each day of a window of dates, if possible."""
+    posted: bool = False
+    """Whether the search is the body of a POST, not the query of a GET."""
+    ignored: tuple[str, ...] = ()
+    """What the parser did not read: parameters of a GET, or pointers into the body of a POST."""
 
     @property
     def seats(self) -> int:

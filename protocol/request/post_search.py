@@ -3,11 +3,18 @@
 import datetime as dt
 from collections import Counter
 
-from sandbox.errors import AmadeusError, InvalidSearch
-from sandbox.request.get_query import dates_allowed, read_date
-from sandbox.request.post_body import DateTimeRange, FlightOffersQuery, OriginDestination, read_body
-from sandbox.request.search import (
-    CABINS,
+from protocol.errors import AmadeusError, InvalidSearch
+from protocol.reference.airports import Airports
+from protocol.reference.currencies import CURRENCIES
+from protocol.request.get_query import dates_allowed, read_date
+from protocol.request.post_body import (
+    DateTimeRange,
+    FlightOffersQuery,
+    OriginDestination,
+    ignored,
+    read_body,
+)
+from protocol.request.search import (
     MAX_SEATS,
     MINUTES_OF_DAY,
     Cabin,
@@ -16,8 +23,6 @@ from sandbox.request.search import (
     Traveler,
     Window,
 )
-from sandbox.world.airports import Airports
-from sandbox.world.currencies import CURRENCIES
 
 
 def search_from_body(body: bytes, now: float, airports: Airports) -> Search:
@@ -44,7 +49,8 @@ class _PostSearch:
         directions = [self._direction(n, one, cabins[one.id]) for n, one in enumerate(wanted)]
         self._check_order(directions)
         self._check_travelers()
-        if self._query.currency_code not in CURRENCIES:
+        currency = CURRENCIES.get(self._query.currency_code or "")
+        if self._query.currency_code is not None and currency is None:
             self._add_error(4926, "unknown currency", "/currencyCode")
         if carriers.included_carrier_codes and carriers.excluded_carrier_codes:
             self._add_error(
@@ -61,7 +67,7 @@ class _PostSearch:
                 Traveler(one.id, one.traveler_type, one.associated_adult_id)
                 for one in self._query.travelers
             ),
-            currency=CURRENCIES[self._query.currency_code],
+            currency=currency,
             max_offers=int(criteria.max_flight_offers),
             max_changes=int(filters.connection_restriction.max_number_of_connections),
             technical_stops=filters.connection_restriction.technical_stops_allowed,
@@ -73,9 +79,11 @@ class _PostSearch:
             max_time_percent=filters.max_flight_time,
             same_airport=filters.return_to_departure_airport,
             one_per_day=criteria.one_flight_offer_per_day,
+            posted=True,
+            ignored=tuple(ignored(self._query)),
         )
 
-    def _direction(self, number: int, wanted: OriginDestination, cabin: Cabin) -> Direction:
+    def _direction(self, number: int, wanted: OriginDestination, cabin: Cabin | None) -> Direction:
         pointer = f"/originDestinations/{number}"
         origins = [wanted.origin_location_code, *wanted.alternative_origins_codes]
         destinations = [wanted.destination_location_code, *wanted.alternative_destinations_codes]
@@ -137,10 +145,12 @@ class _PostSearch:
             self._errors.append(error)
             return self._last
 
-    def _cabins(self) -> dict[str, Cabin]:
-        """Return the lowest cabin of each direction, by the direction's id."""
+    def _cabins(self) -> dict[str, Cabin | None]:
+        """Return the lowest cabin of each direction, if any, by the direction's id."""
         restrictions = self._query.search_criteria.flight_filters.cabin_restrictions
-        cabins: dict[str, Cabin] = {one.id: CABINS[0] for one in self._query.origin_destinations}
+        cabins: dict[str, Cabin | None] = dict.fromkeys(
+            one.id for one in self._query.origin_destinations
+        )
         if len(cabins) < len(self._query.origin_destinations):
             self._add_error(2668, "two directions have the same id", "/originDestinations")
         for number, restriction in enumerate(restrictions):

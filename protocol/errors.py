@@ -2,15 +2,12 @@
 
 Sources: the OpenAPI files (425 to 32171, and 141), the developer guides' page on common errors
 (38187 to 38197, 39683, 39686), and reported answers (701, 1797). The search API and the gateway
-answer with a list `errors`; the token endpoint answers with one flat object. A leg is one of the
-two endpoints.
+answer with a list `errors`; the token endpoint answers with one flat object.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from sandbox.answer import Answer, json_bytes
-
-Leg = Literal["token", "search"]
+import orjson
 
 SEARCH_TYPE = "application/vnd.amadeus+json"
 TOKEN_TYPE = "application/json"  # noqa: S105 - a media type
@@ -68,16 +65,6 @@ KNOWN: dict[int, _Known] = {
     39686: _Known(401, "Invalid API key", "The API key is not valid"),
 }
 
-# The code for a status if none is given.
-USUAL_CODE: dict[Leg, dict[int, int]] = {
-    "search": {400: 477, 401: 38190, 403: 38197, 404: 1797, 429: 38194, 500: 141},
-    "token": {400: 38187, 401: 38187, 403: 38197, 404: 38196, 429: 38194, 500: 38189},
-}
-
-# Codes that reject the client itself. The token endpoint answers them with one flat object
-# (docs/amadeus.md, section "Tokens").
-_CLIENT_CODES = frozenset({38187, 39683, 39686})
-
 
 class AmadeusError(Exception):
     """One documented error; `parameter` or `pointer` names its cause in the request."""
@@ -134,39 +121,11 @@ class TokenError(Exception):
             "title": KNOWN[code].title if code in KNOWN else "Error",
         }
 
-
-def errors_answer(*errors: AmadeusError, content_type: str = SEARCH_TYPE) -> Answer:
-    """Return the answer with the list `errors` and the status of the first one."""
-    body = json_bytes({"errors": [error.item() for error in errors]})
-    return Answer(errors[0].status, {"Content-Type": content_type}, body)
+    def as_json(self) -> bytes:
+        """Return the body of the answer."""
+        return orjson.dumps(self.body)
 
 
-def token_error_answer(error: TokenError) -> Answer:
-    """Return the flat answer of the token endpoint."""
-    return Answer(error.status, {"Content-Type": TOKEN_TYPE}, json_bytes(error.body))
-
-
-def documented_answer(leg: Leg, status: int, code: int | None = None) -> Answer:
-    """Return the answer that Amadeus documents for a status (and code) of an endpoint."""
-    if code is None:
-        code = USUAL_CODE[leg].get(status, 38189 if leg == "token" else 141)
-    if leg == "search":
-        return errors_answer(AmadeusError(code, status=status))
-    flat = code in _CLIENT_CODES or status in {400, 500}
-    if not flat:
-        return errors_answer(AmadeusError(code, status=status), content_type=TOKEN_TYPE)
-    return token_error_answer(_token_error(status, code))
-
-
-def _token_error(status: int, code: int) -> TokenError:
-    if status == 400:  # noqa: PLR2004 - an HTTP status
-        return TokenError(
-            "unsupported_grant_type",
-            "Only client_credentials value is allowed for the body parameter grant_type",
-            status=status,
-            code=code,
-        )
-    known = KNOWN.get(code)
-    description = (known.detail or known.title) if known else "Error"
-    name = "invalid_client" if code in _CLIENT_CODES else "server_error"
-    return TokenError(name, description, status=status, code=code)
+def errors_body(*errors: AmadeusError) -> bytes:
+    """Return the body with the list `errors`. The status of the answer is that of the first one."""
+    return orjson.dumps({"errors": [error.item() for error in errors]})

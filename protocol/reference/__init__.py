@@ -1,0 +1,1 @@
+"""Codes that requests and answers use: airports, cities and currencies."""
