@@ -36,8 +36,8 @@ class Upstream(Protocol):
     def interval(self) -> float | None:
         """Seconds from one turn to the next; None if no rate limit is set."""
 
-    def room_in(self) -> float:
-        """Return the seconds until a patient search may call. Raises UpstreamError."""
+    def room_in(self, deadline: Deadline) -> float:
+        """Return the seconds until a patient search may take a turn. Raises UpstreamError."""
 
 
 class PatientFetcher:
@@ -121,7 +121,7 @@ class PatientFetches:
             return
         with self._fetcher.looking.hold():
             while not self._is_over.is_set() and not self._needs_no_call(day):
-                seconds = upstream.room_in()
+                seconds = upstream.room_in(Deadline(self._fetcher.read_through.fetch_timeout))
                 if not seconds:
                     self._start(day)
                     # Its turn is given out after a moment; if it waits for a lock, there is none.

@@ -6,7 +6,7 @@ from typing import Final
 from api.errors import AmadeusQuota, AmadeusUnavailable, dump_upstream_error
 from api.services.cache.requests import FetchPostponed
 from api.services.cache.store import Store
-from api.services.deadline import Terms
+from api.services.deadline import Deadline, Terms
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 from api.telemetry.metrics import Metrics
@@ -55,16 +55,16 @@ class Pacing:
         self._workers = workers
         self._metrics = metrics
 
-    def room_in(self) -> float:
+    def room_in(self, deadline: Deadline, call_seconds: float) -> float:
         """Return the seconds until a patient search may take a turn; this takes none.
 
-        Raises AmadeusQuota while the quota is used up.
+        deadline: that of the search. Raises AmadeusQuota while the quota is used up.
         """
         self._raise_if_quota_exhausted()
         if self.interval is None:
             return 0.0
         wait, _ = self._store.take_turn(self._turn_key, self.interval, NO_TURN, self._workers)
-        return max(0.0, wait - MAX_AHEAD * self.interval)
+        return max(0.0, wait - _longest_wait(deadline, call_seconds, self.interval))
 
     def await_turn(self, terms: Terms, call_seconds: float) -> None:
         """Wait for this caller's turn.
@@ -78,10 +78,8 @@ class Pacing:
         self._raise_if_quota_exhausted()
         if self.interval is None:
             return
-        patience, left = terms.patience, terms.deadline.remaining()
-        max_wait = max(left / 2, left - call_seconds)
-        if patience is not None:
-            max_wait = min(max_wait, MAX_AHEAD * self.interval)
+        patience, patient_interval = terms.patience, self.interval if terms.patience else None
+        max_wait = _longest_wait(terms.deadline, call_seconds, patient_interval)
         wait, _ = self._store.take_turn(self._turn_key, self.interval, max_wait, self._workers)
         if wait > max_wait:
             if patience is not None:
@@ -107,3 +105,10 @@ class Pacing:
         now = self._store.now()
         if marker is not None and marker.answers(now):
             raise marker.error(now)
+
+
+def _longest_wait(deadline: Deadline, call_seconds: float, interval: float | None) -> float:
+    """Return the seconds that a search may wait for its turn. interval: None if not patient."""
+    left = deadline.remaining()
+    longest = max(left / 2, left - call_seconds)
+    return longest if interval is None else min(longest, MAX_AHEAD * interval)

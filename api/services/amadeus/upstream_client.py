@@ -54,13 +54,13 @@ class UpstreamClient:
         """Seconds from one turn to the next; None if no rate limit is set."""
         return self._pacing.interval
 
-    def room_in(self) -> float:
-        """Return the seconds until a patient search may call.
+    def room_in(self, deadline: Deadline) -> float:
+        """Return the seconds until a patient search with this deadline may take a turn.
 
         Raises the UpstreamError that the search would end with at once.
         """
         self._breaker.check()
-        return self._pacing.room_in()
+        return self._pacing.room_in(deadline, self._timeout)
 
     def search(self, call: Call, terms: Terms) -> Reply:
         """Make a search call. Retry once after an error that may pass.
@@ -73,7 +73,7 @@ class UpstreamClient:
             pause = (error.retry_after or 0.0) + uniform(*RETRY_JITTER_SECONDS)  # noqa: S311
             if not error.may_pass or terms.deadline.remaining() < pause + MIN_RETRY_SECONDS:
                 raise
-            if terms.patience is not None and self._pacing.room_in():
+            if terms.patience is not None and self.room_in(terms.deadline):
                 raise
             self._metrics.retries.inc()
             log.warning(Event.AMADEUS_RETRY, reason=error.detail, pause_ms=round(pause * 1000))

@@ -83,7 +83,7 @@ class ReadThrough:
         lock_renewal_seconds: float = LOCK_RENEWAL_SECONDS,
     ) -> None:
         self._store = store
-        self._fetch_timeout = fetch_timeout
+        self.fetch_timeout = fetch_timeout
         self._poll_seconds = poll_seconds
         self._lock_renewal_seconds = lock_renewal_seconds
         self._lock = threading.Lock()
@@ -271,7 +271,7 @@ class ReadThrough:
     ) -> None:
         """Fetch, and hand the outcome to all waiters."""
         # A refresh takes only a free slot, because other callers may join and wait for it.
-        max_wait = 0.0 if background else self._fetch_timeout / 2
+        max_wait = 0.0 if background else self.fetch_timeout / 2
         try:
             with self._slots.hold(max_wait) if request.needs_slot else nullcontext():
                 fetched = self._claim_and_fetch(request, caller, background=background)
@@ -313,7 +313,7 @@ class ReadThrough:
 
     def _poll(self, claim: Callable[[], Claim]) -> Claim:
         """Repeat the claim until it returns an answer or the lock, or the fetch timeout passes."""
-        deadline = Deadline(self._fetch_timeout)
+        deadline = Deadline(self.fetch_timeout)
         while deadline.remaining():
             time.sleep(uniform(*self._poll_seconds))  # noqa: S311
             claimed = claim()
@@ -333,7 +333,7 @@ class ReadThrough:
         key = request.key
         with self._lock_kept(key, owner):
             try:
-                fetched = request.fetch(Deadline(self._fetch_timeout))
+                fetched = request.fetch(Deadline(self.fetch_timeout))
             except FetchPostponed:
                 self._store.release(key, owner)
                 return None

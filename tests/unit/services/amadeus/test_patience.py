@@ -55,7 +55,7 @@ def test_patient_search_takes_a_turn_only_while_few_are_given_out(
     noted = Noted()
     terms = Terms(Deadline(60), noted.patience)
 
-    assert (pacing(store).room_in() == 0.0) is is_room
+    assert (pacing(store).room_in(Deadline(60), 10) == 0.0) is is_room
     if is_room:
         pacing(store).await_turn(terms, 10)
     else:
@@ -64,11 +64,21 @@ def test_patient_search_takes_a_turn_only_while_few_are_given_out(
     assert noted.turns == is_room
 
 
+def test_there_is_no_room_where_a_turn_would_come_too_late() -> None:
+    store = MemoryStore(Metrics(), clock=lambda: 1000.0)
+    give_out(store, 4)
+    hurried = Deadline(4 * interval(RATE))
+
+    assert pacing(store).room_in(hurried, 10) == pytest.approx(2 * interval(RATE), abs=0.02)
+    with pytest.raises(FetchPostponed):
+        pacing(store).await_turn(Terms(hurried, Noted().patience), 10)
+
+
 def test_look_for_room_takes_no_turn() -> None:
     store = MemoryStore(Metrics(), clock=lambda: 1000.0)
     give_out(store, MAX_AHEAD + 3)
 
-    waits = [pacing(store).room_in() for _ in range(20)]
+    waits = [pacing(store).room_in(Deadline(60), 10) for _ in range(20)]
 
     assert waits == pytest.approx([3 * interval(RATE)] * 20)
 
@@ -81,7 +91,7 @@ def test_ordinary_search_waits_behind_any_number_of_turns() -> None:
 
 
 def test_search_without_a_rate_limit_has_room_at_once() -> None:
-    assert pacing(MemoryStore(Metrics()), rate=None).room_in() == 0.0
+    assert pacing(MemoryStore(Metrics()), rate=None).room_in(Deadline(60), 10) == 0.0
 
 
 def failing(_environ: Any, start_response: Any) -> list[bytes]:
@@ -131,11 +141,11 @@ def test_retry_of_a_patient_search_leaves_the_turns_to_others() -> None:
 def test_look_for_room_raises_what_a_search_would_end_with() -> None:
     store, breaker = MemoryStore(Metrics()), CircuitBreaker(Metrics())
     upstream = client_of(store, breaker)
-    assert upstream.room_in() == 0.0
+    assert upstream.room_in(Deadline(60)) == 0.0
     pacing(store).pause_for_quota(AmadeusQuota("used up", retry_after=60))
     with pytest.raises(AmadeusQuota):
-        upstream.room_in()
+        upstream.room_in(Deadline(60))
     for _ in range(10):
         breaker.report(UpstreamHealth.FAILING, breaker.admit())
     with pytest.raises(AmadeusUnavailable):
-        upstream.room_in()
+        upstream.room_in(Deadline(60))
