@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from api.errors import FlightPriceError, NotKnown, TooManyRequests, UpstreamError
+from api.errors import FlightPriceError, NotKnown, TooManyRequests
 from api.models import PriceQuery
 from api.services.bodies import amount_of
 from api.services.cache.entries import Entry
@@ -167,7 +167,7 @@ class Calendar:
         if isinstance(outcome, CacheResult):
             return _known_day(date, outcome.entry, is_stale=outcome.outcome is Outcome.STALE)
         stand_in = self._stand_ins.get(date)
-        if stand_in is None or (isinstance(outcome, UpstreamError) and not outcome.stale_helps):
+        if stand_in is None:
             self.missing.append(MissingDay(date, outcome))
             return None
         return stand_in

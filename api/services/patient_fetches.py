@@ -106,7 +106,7 @@ class PatientFetches:
 
     def _start_all(self) -> None:
         """Start the days one after the other. A postponed day comes back to the end of the line."""
-        while (day := self._waiting.get()) is not None:
+        while (day := self._waiting.get()) is not None and not self._is_over.is_set():
             try:
                 self._start_with_room(day)
             except Exception as error:  # noqa: BLE001 - the reader of the outcomes raises a bug

@@ -2,13 +2,17 @@
 
 import datetime as dt
 import json
+import time
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
 import pytest
 from falcon.testing import Result
+from structlog.testing import capture_logs
 
+from api.services.cache.memory_store import MemoryStore
+from api.telemetry.metrics import Metrics
 from tests.support.clients.in_process import LocalService
 from tests.support.servers.service import some_day
 
@@ -34,6 +38,26 @@ def days() -> list[str]:
     """Three days that no other test uses."""
     first = next(_periods)
     return [some_day(first + number) for number in range(3)]
+
+
+class Clock:
+    """A clock that a test can advance."""
+
+    ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def counted(service: LocalService, name: str) -> float:
+    """The sum of the counters whose name begins like this."""
+    samples = [line.rsplit(" ", 1) for line in service.get("/metrics").text.splitlines()]
+    return sum(float(value) for series, value in samples if series.startswith(name))
 
 
 def period(days: list[str]) -> dict[str, str]:
@@ -129,6 +153,247 @@ def test_stream_has_a_line_for_each_day_and_one_for_the_end(
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Vary"] == "Accept"
     assert "Age" not in answer.headers
+
+
+def test_from_and_to_may_span_a_change_of_month(service: LocalService) -> None:
+    last = next_month() - dt.timedelta(days=1)
+    days = [str(last), str(last + dt.timedelta(days=1))]
+
+    assert [day["departure_date"] for day in data(service.calendar(period(days)))["days"]] == days
+
+
+def test_day_without_offers_has_no_price(service: LocalService, days: list[str]) -> None:
+    service.fault("search", "empty_list")
+
+    for _ in range(2):
+        answer = service.calendar(period(days))
+
+        assert answer.status_code == 200
+        assert [day["price"] for day in data(answer)["days"]] == [None, None, None]
+        assert data(answer)["cheapest"] is None
+        assert answer.headers["Cache-Control"] == "max-age=60"
+
+
+def test_cheapest_day_has_a_price_if_others_have_none(
+    service: LocalService, days: list[str]
+) -> None:
+    service.price(date=days[1])
+    service.fault("search", "empty_list")
+
+    answer = data(service.calendar(period(days)))
+
+    assert answer["cheapest"] == {
+        "departure_date": days[1],
+        "price": answer["days"][1]["price"],
+    }
+
+
+def test_failed_day_is_missing_with_its_code(service: LocalService, days: list[str]) -> None:
+    service.price(date=days[1])
+    service.fault("search", "status", "403:38197")
+
+    answer = service.calendar(period(days))
+
+    code = "amadeus-misconfigured"
+    assert data(answer)["missing"] == [
+        {"departure_date": days[0], "code": code},
+        {"departure_date": days[2], "code": code},
+    ]
+    assert [day["departure_date"] for day in data(answer)["days"]] == [days[1]]
+    assert (answer.status_code, answer.headers["X-Cache"]) == (200, "partial")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Upstream-Calls"] == "2"
+
+
+def test_retries_count_as_calls(service: LocalService, days: list[str]) -> None:
+    service.fault("search", "status", "500:141", count=1)
+
+    assert service.calendar(period(days)).headers["X-Upstream-Calls"] == "4"
+
+
+def test_missing_days_are_the_last_line_of_a_stream(service: LocalService, days: list[str]) -> None:
+    service.price(date=days[1])
+    service.fault("search", "status", "403:38197")
+
+    known, end = lines(service.calendar(period(days), NDJSON))
+
+    assert known["departure_date"] == days[1]
+    assert [day["departure_date"] for day in end["missing"]] == [days[0], days[2]]
+    assert end["upstream_calls"] == 2
+
+
+def test_stale_price_stands_in_for_a_day_that_fails(clock: Clock) -> None:
+    days = [some_day(30), some_day(31)]
+    with LocalService(store=MemoryStore(Metrics(), clock=clock), cache_ttl=600) as service:
+        price = service.price(date=days[0]).json["data"]["price"]
+        clock.ahead = 700
+        service.fault("search", "status", "403:38197")
+
+        answer = service.calendar(period(days))
+        young = service.calendar(period(days) | {"max_age": "600"})
+
+    [day] = data(answer)["days"]
+    assert (day["departure_date"], day["price"]) == (days[0], price)
+    assert 700 <= day["age"] < 730
+    assert (answer.headers["X-Cache"], answer.headers["Cache-Control"]) == ("miss", "no-store")
+    assert young.status_code == 502  # nothing older than max_age stands in
+
+
+def test_age_is_that_of_the_oldest_day_and_the_shortest_time_left_counts(clock: Clock) -> None:
+    days = [some_day(30), some_day(31)]
+    with LocalService(store=MemoryStore(Metrics(), clock=clock)) as service:
+        service.price(date=days[0])
+        clock.ahead = 200
+        service.fault("search", "empty_list")  # is cached for 60 seconds
+
+        answer = service.calendar(period(days))
+
+    ages = [day["age"] for day in data(answer)["days"]]
+    assert answer.headers["Age"] == str(max(ages)) == str(ages[0])
+    left = int(answer.headers["Cache-Control"].removeprefix("max-age=")) - max(ages)
+    assert 58 <= left <= 60
+
+
+def test_max_age_accepts_an_older_day(clock: Clock) -> None:
+    days = [some_day(30), some_day(31)]
+    with LocalService(store=MemoryStore(Metrics(), clock=clock)) as service:
+        service.calendar(period(days))
+        service.clear()
+        clock.ahead = 700
+
+        answer = service.calendar(period(days) | {"max_age": "3600"})
+
+        assert service.searches() == 0
+    assert answer.headers["X-Cache"] == "hit"
+    assert answer.headers["Cache-Control"] in ("max-age=3600", "max-age=3599")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_known_days_are_answered_without_a_call(
+    service: LocalService, days: list[str], method: str
+) -> None:
+    service.price(date=days[1])
+    service.clear()
+    query = period(days) | ({"known": "1"} if method == "GET" else {})
+
+    answer = service.calendar(query, method=method)
+    nothing = service.calendar(query | {"adults": "9"}, method=method)
+
+    assert (answer.status_code, answer.headers["X-Cache"]) == (200, "partial")
+    assert (answer.headers["X-Upstream-Calls"], service.searches()) == ("0", 0)
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert nothing.status_code == 404
+    if method == "GET":
+        assert {day["code"] for day in data(answer)["missing"]} == {"not-known"}
+        assert nothing.json["code"] == "not-known"
+
+
+def test_known_day_costs_no_line_and_no_refresh_and_counts_as_no_lookup(clock: Clock) -> None:
+    days = [some_day(30), some_day(31)]
+    with LocalService(store=MemoryStore(Metrics(), clock=clock)) as service:
+        service.calendar(period(days))
+        clock.ahead = 595  # the last tenth of the TTL
+        service.price(date=some_day(32))
+        service.clear()
+        before = counted(service, "flight_price_cache_lookups_total")
+        with capture_logs() as record:
+            assert service.calendar(period(days)).headers["X-Cache"] == "hit"
+        with capture_logs() as later:
+            service.price(date=some_day(33))  # a refresh would have begun before
+
+        assert counted(service, "flight_price_cache_lookups_total") == before + 1
+        assert service.searches() == 1
+    [line] = record
+    assert line["event"] == "http.request"
+    assert "cache.refreshed" not in [line["event"] for line in later]
+
+
+def test_end_line_counts_the_days(service: LocalService, days: list[str]) -> None:
+    service.price(date=days[0])
+    service.fault("search", "status", "403:38197", count=1)
+    for headers in (None, NDJSON):
+        with capture_logs() as record:
+            service.calendar(period(days), headers)
+
+        [line] = [line for line in record if "path" in line]
+        counts = [line[name] for name in ("known", "fetched", "stale", "missing")]
+        assert (line["event"], line["path"]) == ("http.request", "/flights/calendar")
+        assert line["status"] == 200
+        if headers is None:
+            assert (counts, line["upstream_calls"], line["cache"]) == ([1, 1, 0, 1], 2, "partial")
+        else:
+            assert (counts, line["upstream_calls"], line["cache"]) == ([2, 1, 0, 0], 1, "partial")
+
+
+def test_metric_counts_the_calls_that_known_days_saved(
+    service: LocalService, days: list[str]
+) -> None:
+    name = 'flight_price_calendar_days_total{outcome="known"}'
+    service.calendar(period(days))
+    before = counted(service, name)
+
+    service.calendar(period(days))
+
+    assert counted(service, name) == before + 3
+
+
+def test_request_is_timed_until_the_end_of_its_stream(
+    service: LocalService, days: list[str]
+) -> None:
+    service.price(date=days[0])  # the head waits for no other day
+    service.fault("search", "latency", 300)
+    with capture_logs() as record:
+        answer = service.calendar(period(days), NDJSON)
+
+    [line] = [line for line in record if "path" in line]
+    assert answer.status_code == 200
+    assert line["duration_ms"] >= 300
+
+
+def test_days_beyond_the_rate_limit_are_missing() -> None:
+    with LocalService(client_rate_limit=3, web_concurrency=1) as service:
+        days = [some_day(30 + number) for number in range(4)]
+
+        answer = service.calendar(period(days))
+        refused = service.price(date=days[3])
+
+    assert [day["departure_date"] for day in data(answer)["days"]] == days[:2]
+    assert data(answer)["missing"] == [
+        {"departure_date": day, "code": "too-many-requests"} for day in days[2:]
+    ]
+    assert answer.headers["RateLimit"].startswith('"client";r=0')
+    assert refused.status_code == 429
+
+
+def test_known_days_count_as_one_request() -> None:
+    with LocalService(client_rate_limit=5, web_concurrency=1) as service:
+        days = [some_day(30 + number) for number in range(2)]
+        service.calendar(period(days))
+
+        answers = [service.calendar(period(days)).status_code for _ in range(3)]
+
+    assert answers == [200, 200, 429]
+
+
+def test_calendar_without_an_allowance_is_refused() -> None:
+    with LocalService(client_rate_limit=1, web_concurrency=1) as service:
+        answer = service.calendar(period([some_day(30), some_day(31)]))
+
+    assert (answer.status_code, answer.json["code"]) == (429, "too-many-requests")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert answer.headers["X-Upstream-Calls"] == "0"
+
+
+def test_bad_calendar_query_names_every_error_at_once(service: LocalService) -> None:
+    answer = service.calendar(
+        {"month": "2026-13", "from": "x", "nights": "-1", "date": "x", "nocache": "1", "y": "1"}
+    )
+
+    assert (answer.status_code, answer.json["code"]) == (400, "invalid-request")
+    assert {error["parameter"] for error in answer.json["errors"]} == {
+        "month", "from", "to", "nights", "date", "nocache", "y",
+    }  # fmt: skip
+    assert answer.headers["Vary"] == "Accept"
 
 
 def test_calendar_without_any_answer_has_the_error_of_its_days(
