@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.npm import installed
 from tests.support.servers.certificate import Authority
 from tests.support.servers.sandbox_server import SandboxServer
 
@@ -21,18 +22,7 @@ SCRIPT = Path(__file__).with_name("search.js")
 
 @pytest.fixture(scope="module")
 def modules(pytestconfig: pytest.Config) -> Path:
-    """A folder with the SDK from the npm registry; kept between runs."""
-    assert pytestconfig.cache is not None
-    folder = pytestconfig.cache.mkdir(f"node-amadeus-{VERSION}")
-    installed = folder / "node_modules" / "amadeus" / "package.json"
-    if not installed.exists():
-        subprocess.run(
-            ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts",
-             "--prefix", folder, f"amadeus@{VERSION}"],
-            check=True, capture_output=True, timeout=50,
-        )  # fmt: skip
-    assert json.loads(installed.read_text())["version"] == VERSION
-    return folder / "node_modules"
+    return installed(pytestconfig, "amadeus", VERSION)
 
 
 def test_node_sdk_searches_and_gets_an_error(modules: Path, authority: Authority) -> None:
