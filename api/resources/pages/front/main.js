@@ -6,7 +6,7 @@
 import { command, flight, make } from "/page/flight.js";
 import * as month from "/page/month.js";
 import { ask, Cut, forgetKey, hasKey, lines, saveKey } from "/page/service.js";
-import { explanation, longDay, monthAndYear } from "/page/words.js";
+import { explanation, isDay, later, longDay, monthAndYear } from "/page/words.js";
 
 const MONTHS_AHEAD = 12;
 const ANNOUNCE_EVERY = 10; // days
@@ -34,7 +34,11 @@ function addressQuery() {
   return new URLSearchParams(all.filter(([name]) => search.elements.namedItem(name)));
 }
 
-const chosenDay = () => new URLSearchParams(location.search).get("day");
+// The chosen day of the address, or null.
+function chosenDay() {
+  const day = new URLSearchParams(location.search).get("day");
+  return isDay(day) ? day : null;
+}
 
 function visit(query, day) {
   const all = new URLSearchParams(query);
@@ -176,11 +180,7 @@ function offerQuery(query, day) {
   offer.delete("month");
   offer.delete("nights");
   offer.set("date", day);
-  if (query.has("nights")) {
-    const back = new Date(day);
-    back.setUTCDate(back.getUTCDate() + Number(query.get("nights")));
-    offer.set("return_date", back.toISOString().slice(0, 10));
-  }
+  if (query.has("nights")) offer.set("return_date", later(day, Number(query.get("nights"))));
   return offer;
 }
 
@@ -241,7 +241,7 @@ function choose(day) {
 function closeFlight() {
   const day = chosenDay();
   visit(addressQuery());
-  showAddress();
+  showFlight(addressQuery(), null);
   month.focus(day);
 }
 

@@ -1,6 +1,6 @@
 // The grid of a month: one button for each day, which fills as the days arrive.
 
-import { monthName, reason, shortDay, span, weekday } from "/page/words.js";
+import { later, monthName, reason, shortDay, span, weekday } from "/page/words.js";
 
 const LEVELS = 5;
 // A day that is over everywhere on Earth cannot be asked. The last time zone is UTC-12.
@@ -132,9 +132,20 @@ export const arrived = () => days.size - waiting().length;
 export function missing() {
   const byCode = new Map();
   for (const [day, { known: { code } }] of days) {
-    if (code) byCode.set(code, [...(byCode.get(code) ?? []), shortDay(day)]);
+    if (code) byCode.set(code, [...(byCode.get(code) ?? []), day]);
   }
-  return [...byCode].map(([code, names]) => `${names.join(", ")}: ${reason(code)}.`);
+  return [...byCode].map(([code, some]) => `${runs(some).join(", ")}: ${reason(code)}.`);
+}
+
+// The names of days, with the first and the last of those that follow each other.
+function runs(some) {
+  const found = [];
+  for (const day of some) {
+    const last = found.at(-1);
+    if (last && later(last.at(-1), 1) === day) last.push(day);
+    else found.push([day]);
+  }
+  return found.map((run) => (run.length > 1 ? `${shortDay(run[0])} to ${shortDay(run.at(-1))}` : shortDay(run[0])));
 }
 
 export const focus = (day) => days.get(day)?.button.focus();
@@ -149,23 +160,20 @@ export function listen(chosen) {
   table.addEventListener("keydown", (event) => {
     const day = event.target.dataset.day;
     if (!day || event.altKey || event.ctrlKey || event.metaKey) return;
-    const target = neighbour(day, event.key);
-    if (target === undefined) return;
+    const other = target(day, event.key);
+    if (other === undefined) return;
     event.preventDefault();
-    days.get(target)?.button.focus();
+    focus(other);
   });
 }
 
 // The day that a key leads to; undefined for a key that leads nowhere.
-function neighbour(day, key) {
+function target(day, key) {
   const week = [...days.keys()].filter((other) => rowOf(other) === rowOf(day));
   if (key === "Home") return week[0];
   if (key === "End") return week.at(-1);
   const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -7, ArrowDown: 7 }[key];
-  if (step === undefined) return undefined;
-  const date = new Date(day);
-  date.setUTCDate(date.getUTCDate() + step);
-  return iso(date);
+  return step && later(day, step);
 }
 
 const rowOf = (day) => days.get(day).button.closest("tr");

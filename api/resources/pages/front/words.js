@@ -1,4 +1,4 @@
-// Words for days, ages, durations and errors. Nothing here touches the page or the network.
+// Days, and words for days, ages, durations and errors. Nothing here touches the page or the network.
 
 const format = (options) => {
   const formatter = new Intl.DateTimeFormat("en-GB", { timeZone: "UTC", ...options });
@@ -10,6 +10,15 @@ export const shortDay = format({ day: "numeric", month: "long" });
 export const weekday = format({ weekday: "long" });
 export const monthName = format({ month: "long" });
 export const monthAndYear = format({ month: "long", year: "numeric" });
+
+export const isDay = (text) => !Number.isNaN(Date.parse(text));
+
+// The day so many days later; an empty text if the number is none.
+export function later(day, number) {
+  const date = new Date(day);
+  date.setUTCDate(date.getUTCDate() + number);
+  return Number.isNaN(date.getTime()) ? "" : date.toISOString().slice(0, 10);
+}
 
 const count = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
 
