@@ -69,13 +69,29 @@ def test_docs_page_shows_the_document_and_loads_nothing_from_elsewhere(
     assert all(url.startswith((service.url, "data:")) for url in requested(chrome))
 
 
-def test_docs_page_try_it_out_gets_a_price(service: Service, chrome: Chrome) -> None:
+def test_docs_page_shows_every_path(service: Service, chrome: Chrome) -> None:
     chrome.get(f"{service.url}/docs")
-    found = eventually(lambda: chrome.find_elements(By.ID, "operations-prices-cheapestPrice"))
+    eventually(lambda: chrome.find_elements(By.CLASS_NAME, "opblock-summary-path"))
+
+    shown = chrome.find_elements(By.CLASS_NAME, "opblock-summary-path")
+    paths = {path.get_attribute("data-path") for path in shown}
+    assert paths == set(service.get("/openapi.json").json()["paths"])
+    assert paths >= {"/flights/price", "/flights/offer", "/flights/calendar"}
+
+
+@pytest.mark.parametrize(
+    ("name", "answered"),
+    [("cheapestPrice", "price"), ("cheapestOffer", "itineraries"), ("cheapestDays", "cheapest")],
+)
+def test_docs_page_try_it_out_gets_an_answer(
+    service: Service, chrome: Chrome, name: str, answered: str
+) -> None:
+    chrome.get(f"{service.url}/docs")
+    found = eventually(lambda: chrome.find_elements(By.ID, f"operations-prices-{name}"))
     operation = found[0]
     operation.find_element(By.CLASS_NAME, "opblock-summary-control").click()
     eventually(lambda: operation.find_elements(By.CLASS_NAME, "execute"))[0].click()
 
     answers = eventually(lambda: operation.find_elements(By.CLASS_NAME, "live-responses-table"))
-    eventually(lambda: '"price"' in answers[0].text)
+    eventually(lambda: f'"{answered}"' in answers[0].text)
     assert complaints(chrome) == []
