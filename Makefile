@@ -64,7 +64,8 @@ bench-test: .venv/dev.stamp .venv-bench/stamp .venv-runtime/stamp redis-server b
 	@$(BIN)/pytest -m bench tests/integration/project/test_bench.py $(ARGS)
 
 .PHONY: pictures
-pictures: setup ## Take the screenshots of /status in docs/status
+pictures: setup ## Take the screenshots of / and /status in docs/page and docs/status
+	@PICTURES=docs/page $(BIN)/pytest tests/integration/http/test_front_page.py -k axe
 	@PICTURES=docs/status $(BIN)/pytest tests/integration/observability/test_status_page.py -k "healthy_service or degradation or stopped_service"
 
 .PHONY: lint

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 import pytest
 from selenium.webdriver import Chrome
 
+from tests.support.npm import installed
 from tests.support.servers.browser import browser, tab
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sandbox_server import SandboxServer
+
+AXE_VERSION = "4.14.1"
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +65,13 @@ def amadeus() -> Iterator[SandboxServer]:
 def chromium() -> Iterator[Chrome]:
     with browser() as chromium:
         yield chromium
+
+
+@pytest.fixture(scope="session")
+def axe(pytestconfig: pytest.Config) -> str:
+    """The source of axe-core."""
+    modules = installed(pytestconfig, "axe-core", AXE_VERSION)
+    return (modules / "axe-core" / "axe.min.js").read_text()
 
 
 @pytest.fixture

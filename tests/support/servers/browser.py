@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
@@ -61,6 +62,15 @@ def complaints(chrome: Chrome) -> list[str]:
     """Errors in the browser console, including violations of the security policy."""
     lines = chrome.get_log("browser")  # type: ignore[no-untyped-call]
     return [line["message"] for line in lines if line["level"] != "INFO"]
+
+
+def violations(chrome: Chrome, axe: str) -> list[str]:
+    """The violations of accessibility rules that axe-core finds. axe: its source."""
+    chrome.execute_script(axe)
+    found: dict[str, Any] = chrome.execute_async_script(
+        "axe.run(document, { resultTypes: ['violations'] }).then(arguments[0])"
+    )
+    return [f"{rule['id']}: {rule['nodes'][0]['html']}" for rule in found["violations"]]
 
 
 def requested(chrome: Chrome) -> list[str]:
