@@ -1,7 +1,6 @@
 // Requests to the service, with the API key that this tab keeps.
 
 const KEY = "api-key";
-const MAX_MS = 60000;
 
 export const saveKey = (key) => sessionStorage.setItem(KEY, key);
 export const forgetKey = () => sessionStorage.removeItem(KEY);
@@ -31,7 +30,7 @@ export async function ask(path, accept, signal) {
   const key = sessionStorage.getItem(KEY);
   const answer = await fetch(location.origin + path, {
     headers: { Accept: accept, ...(key === null ? {} : { Authorization: `Bearer ${key}` }) },
-    signal: AbortSignal.any([signal, AbortSignal.timeout(MAX_MS)]),
+    signal,
   });
   if (!answer.ok) throw new Refused(answer, await answer.json().catch(() => ({})), key !== null);
   return answer;
