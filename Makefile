@@ -189,19 +189,22 @@ bench-tools:
 	  echo '  brew install wrk nginx                 on macOS' >&2; exit 1; }
 
 # The tests open pages in a real browser, check metrics and alerts with promtool, run the recipes
-# of the documents, start the balancer before replicas, and build the files for Kubernetes.
+# of the documents, start the balancer before replicas, build the files for Kubernetes, and take
+# axe-core and an SDK from npm.
 .PHONY: test-tools
 test-tools:
 	@has_all() { command -v chromedriver >/dev/null && command -v promtool >/dev/null && \
-	  command -v jq >/dev/null && command -v caddy >/dev/null && command -v kubectl >/dev/null; }; \
+	  command -v jq >/dev/null && command -v caddy >/dev/null && command -v kubectl >/dev/null && \
+	  command -v npm >/dev/null; }; \
 	has_all && exit; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	  echo 'Installing chromium, prometheus, jq, caddy and kubectl' && apt-get update -qq && \
+	  echo 'Installing chromium, prometheus, jq, caddy, kubectl and npm' && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	    chromium chromium-driver fonts-dejavu-core prometheus jq caddy \
-	    $$(command -v kubectl >/dev/null || echo kubernetes-client) >/dev/null; \
+	    $$(command -v kubectl >/dev/null || echo kubernetes-client) \
+	    $$(command -v npm >/dev/null || echo npm) >/dev/null; \
 	fi; \
 	has_all || { \
-	  echo 'The tests need chromedriver, promtool, jq, caddy and kubectl:' >&2; \
-	  echo '  sudo apt-get install chromium-driver prometheus jq caddy kubernetes-client   on Debian and Ubuntu' >&2; \
-	  echo '  brew install chromedriver prometheus jq caddy kubernetes-cli            on macOS' >&2; exit 1; }
+	  echo 'The tests need chromedriver, promtool, jq, caddy, kubectl and npm:' >&2; \
+	  echo '  sudo apt-get install chromium-driver prometheus jq caddy kubernetes-client npm   on Debian and Ubuntu' >&2; \
+	  echo '  brew install chromedriver prometheus jq caddy kubernetes-cli node           on macOS' >&2; exit 1; }

@@ -1,4 +1,4 @@
-"""The official, unmodified Node SDK works with the sandbox. Runs if Node is installed.
+"""The official, unmodified Node SDK works with the sandbox.
 
 TLS is needed: the SDK takes `ssl: false` for unset (`options.ssl || … || true`), so it cannot use
 plain HTTP.
