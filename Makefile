@@ -36,10 +36,11 @@ else
 endif
 
 .PHONY: coverage
-coverage: setup ## Print the branches of api/ that no test runs; ARGS="tests/unit" selects tests
+coverage: setup ## Print the lines and branches of api/ that no test runs
 	@rm -rf .coverage; mkdir .coverage; failed=0; \
+	$(BIN)/coverage run --concurrency thread -m pytest --numprocesses 2 tests/unit tests/project || failed=1; \
 	$(BIN)/coverage run -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --timeout 180 \
-	  -m "not alone and not quiet and not contract and not soak and not bench" $(ARGS) || failed=1; \
+	  -m "not alone and not quiet and not contract and not soak and not bench" tests/integration tests/system || failed=1; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report || failed=1; \
 	exit $$failed
 
