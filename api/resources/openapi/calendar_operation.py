@@ -4,11 +4,12 @@ from typing import Any, Final
 
 import falcon
 
+from api.access.audience import Audience
 from api.errors import CALENDAR_ERRORS, TooManyRequests
 from api.models import CalendarRequest
 from api.resources.calendar import NDJSON
 from api.resources.openapi.parameters import parameters
-from api.resources.openapi.responses import headers, responses
+from api.resources.openapi.responses import SECURITY, headers, responses
 
 _HEADERS: Final = {
     "X-Request-ID": "id of the request in the log; the client's own if it sent a valid one",
@@ -62,8 +63,7 @@ def calendar_operation(day: str, oldest: int) -> dict[str, Any]:
             "Give `month`, or `from` and `to`. Each day is cached like its price, and only days"
             " that are not cached cost a call to Amadeus."
         ),
-        # The empty one comes first, because a service without API_KEYS needs no key.
-        "security": [{}, {"bearer": []}, {"header": []}],
+        "security": SECURITY[Audience.CLIENTS],
         "parameters": parameters(CalendarRequest, day, oldest),
         "responses": responses({"200": answer}, CALENDAR_ERRORS),
     }
