@@ -16,6 +16,7 @@ EXPOSED_HEADERS: Final = (
     "X-Amadeus-Environment",
     "X-Cache",
     "X-Request-ID",
+    "X-Upstream-Calls",
 )
 
 

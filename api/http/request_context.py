@@ -8,7 +8,7 @@ from random import getrandbits
 
 import falcon
 
-from api.http.stream import Stream
+from api.http.stream import at_end
 from api.telemetry.events import Event
 from api.telemetry.logs import current_request_id, get_logger
 from api.telemetry.metrics import Metrics
@@ -46,11 +46,7 @@ class RequestContext:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, resource: object, _succeeded: bool
     ) -> None:
-        end = partial(self._end, req, resp, resource)
-        if isinstance(resp.stream, Stream):
-            resp.stream.at_end(end)
-        else:
-            end()
+        at_end(resp, partial(self._end, req, resp, resource))
 
     def _end(self, req: falcon.Request, resp: falcon.Response, resource: object) -> None:
         seconds = time.monotonic() - req.context.started

@@ -6,6 +6,7 @@ from typing import Final
 import falcon
 
 from api.access.client_address import Proxies
+from api.http.stream import at_end
 from api.telemetry import tracing
 from api.telemetry.logs import current_trace_id
 
@@ -31,6 +32,9 @@ class RequestSpan:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, _resource: object, _succeeded: bool
     ) -> None:
+        at_end(resp, lambda: self._end(req, resp))
+
+    def _end(self, req: falcon.Request, resp: falcon.Response) -> None:
         span = req.context.span
         if span.is_recording():
             span.update_name(f"{req.method} {req.uri_template or 'unmatched'}")

@@ -3,6 +3,8 @@
 import errno
 from collections.abc import Callable, Generator, Iterator
 
+import falcon
+
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 
@@ -38,3 +40,11 @@ class Stream:
         finally:
             for call in self._at_end:
                 call()
+
+
+def at_end(resp: falcon.Response, call: Callable[[], None]) -> None:
+    """Call this when the response ends: now, unless its body is a stream."""
+    if isinstance(resp.stream, Stream):
+        resp.stream.at_end(call)
+    else:
+        call()

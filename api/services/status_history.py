@@ -30,6 +30,7 @@ class Totals:
     """Counts since the start of the instance.
 
     lookups: price queries.
+    calendar_days: days of calendars that were known, or fetched.
     cache_hits: price queries answered from the cache, including stale answers.
     upstream_needed: price queries that needed Amadeus.
     upstream_failed: those of them that got no answer from Amadeus.
@@ -39,6 +40,7 @@ class Totals:
     """
 
     lookups: float = 0
+    calendar_days: float = 0
     cache_hits: float = 0
     upstream_needed: float = 0
     upstream_failed: float = 0

@@ -44,6 +44,10 @@ class MetricSnapshot:
         lookups = self.total("cache_lookups_total") - self._lookups("unknown")
         return Totals(
             lookups=lookups,
+            calendar_days=sum(
+                self.total("calendar_days_total", outcome=outcome)
+                for outcome in ("known", "fetched")
+            ),
             upstream_needed=lookups - self._lookups("hit"),
             cache_hits=self._lookups("hit", "stale"),
             upstream_failed=self._lookups("stale", "error"),
@@ -135,13 +139,14 @@ def _failed_lately(points: list[Point]) -> bool:
 def _rates(before: Totals, after: Totals) -> dict[str, float | None]:
     """Return counts and rates between two totals; a rate without events is None."""
     lookups, calls = after.lookups - before.lookups, after.calls - before.calls
+    days = after.calendar_days - before.calendar_days
     unmet, failed = after.upstream_failed - before.upstream_failed, after.failed - before.failed
     return {
         "lookups": lookups,
         "needed": after.upstream_needed - before.upstream_needed,
         "unmet": unmet,
         "calls": calls,
-        "calls_saved": max(0.0, (lookups - unmet) - (calls - failed)),
+        "calls_saved": max(0.0, (lookups - unmet + days) - (calls - failed)),
         "hit_ratio": _ratio(after.cache_hits - before.cache_hits, lookups),
         "latency": _ratio(after.seconds - before.seconds, calls),
         "error_rate": _ratio(failed, calls),

@@ -166,7 +166,9 @@ class Service:
         is_logged = response.url.path not in UNLOGGED or response.status_code != httpx2.codes.OK
         if is_logged and "X-Request-ID" in response.headers:
             request_id = response.headers["X-Request-ID"]
-            event = "cache.hit" if response.headers.get("X-Cache") == "hit" else "http.request"
+            is_hit = response.headers.get("X-Cache") == "hit"
+            is_price = "X-Upstream-Calls" not in response.headers
+            event = "cache.hit" if is_hit and is_price else "http.request"
             self._awaited_line = f'"{event}","request_id":"{request_id}"'
 
     def workers(self) -> list[int]:

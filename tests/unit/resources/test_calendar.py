@@ -337,6 +337,22 @@ def test_metric_counts_the_calls_that_known_days_saved(
     assert counted(service, name) == before + 3
 
 
+def test_known_days_are_calls_saved(service: LocalService, days: list[str]) -> None:
+    def saved() -> float:
+        found: float = service.get("/status.json").json["since_start"]["calls_saved"]
+        return found
+
+    service.price(date=some_day(19))
+    service.price(date=some_day(19))  # saves a call, and the figure is not cut off at zero
+    before = saved()
+    service.calendar(period(days))
+    assert saved() == before
+
+    service.calendar(period(days))
+
+    assert saved() == before + 3
+
+
 def test_request_is_timed_until_the_end_of_its_stream(
     service: LocalService, days: list[str]
 ) -> None:
