@@ -7,8 +7,9 @@ one store. The results are compared with other kinds of caches and with the mini
 import argparse
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, product
 from pathlib import Path
 from random import Random
@@ -29,6 +30,9 @@ from tests.support.servers.redis_server import RedisServer
 
 FETCH_TIMEOUT_SECONDS = 15.0
 BODY = b"nobody reads it"
+CALENDAR_DAYS = 31
+MAX_ROUTES = 1_000  # with calendars
+CALENDAR_SHARE = 0.01
 PICTURE = Path(__file__).with_name("simulation.png")
 NAMES = ("read-through", "least possible", "no single flight", "a cache in each worker")
 STYLES = ("o-", "s--", "^-", "v-")
@@ -95,6 +99,61 @@ def read_through_calls(workload: Workload) -> tuple[int, int]:
         clock.at(0, schedule_arrivals)
         clock.run()
     return requests, calls
+
+
+def calendar_calls(workload: Workload, share: float) -> tuple[int, int, int]:
+    """Return the numbers of requests, of upstream calls and of the days of calendars.
+
+    share: fraction of the requests that ask for the calendar of a route, and so for each of its
+    days. The others ask for one day of it.
+    """
+    random, calls, requests, days = Random(20261128), 0, 0, 0
+    with virtual_time() as clock:
+        store = MemoryStore(Metrics(), max_bytes=2**40, clock=clock.now)
+        fleet = [ReadThrough(store, FETCH_TIMEOUT_SECONDS) for _ in range(workload.processes)]
+
+        def fetch(_: Deadline) -> FetchedValue:
+            nonlocal calls
+            calls += 1
+            clock.sleep(workload.latency)
+            return FetchedValue(BODY, workload.ttl)
+
+        def ask(route: int, day: int, process: int, *, is_single: bool) -> None:
+            request = CacheRequest(f"{route}|{day}", fetch, observe=lambda _event, _entry: None)
+            fleet[process].read(request, Deadline(FETCH_TIMEOUT_SECONDS), refresh_ahead=is_single)
+
+        def schedule_arrivals() -> None:
+            nonlocal requests, days
+            for moment, route, process in workload.requests():
+                clock.sleep(moment - clock.now())
+                is_single = random.random() >= share
+                asked: Sequence[int] = range(CALENDAR_DAYS)
+                if is_single:
+                    asked = [random.choice(asked)]
+                for day in asked:
+                    work = partial(ask, route, day, process, is_single=is_single)
+                    clock.at(moment, work)
+                requests += 1
+                days += 0 if is_single else len(asked)
+
+        clock.at(0, schedule_arrivals)
+        clock.run()
+    return requests, calls, days
+
+
+def calendar_rows(workload: Workload) -> list[str]:
+    """Return what calendars add to the calls of single prices, for one number of routes."""
+    requests, alone, _ = calendar_calls(workload, 0)
+    _, beside, days = calendar_calls(workload, CALENDAR_SHARE)
+    per_request = 1000 / requests
+    added = beside - alone
+    return [
+        f"{workload.routes:,}",
+        f"{alone * per_request:.1f}",
+        f"{beside * per_request:.1f}",
+        f"{days * per_request:.1f}",
+        f"{added / (days / CALENDAR_DAYS):.1f}",
+    ]
 
 
 def least_calls(workload: Workload) -> int:
@@ -215,6 +274,15 @@ def main() -> None:
         table(["routes", *NAMES], rows),
         f"An entry takes {usage:.0f} bytes by MEMORY USAGE, {grown:.0f} of all of Redis.",
         table(["routes", "Redis MB"], memory),
+        (
+            f"Calls to Amadeus per 1,000 requests if each route has {CALENDAR_DAYS} days, and"
+            f" {CALENDAR_SHARE:.0%} of the requests ask for the calendar of a route instead of one"
+            " of its days."
+        ),
+        table(
+            ["routes", "single prices alone", "with calendars", "days of calendars", "a calendar"],
+            [calendar_rows(workload) for workload in workloads if workload.routes <= MAX_ROUTES],
+        ),
     ]
     publish("simulation", "\n\n".join(text), write=write)
     if write:

@@ -53,6 +53,12 @@ def test_bench_compares_the_hits_of_two_checkouts() -> None:
     assert 0.5 < ratio < 2
 
 
+def test_bench_measures_cold_and_warm_calendars() -> None:
+    report = measured("calendar", "--months", "1", "--seconds", "1")
+    assert "| a cold month, s |" in report
+    assert "Warm months:" in report
+
+
 def test_bench_measures_misses() -> None:
     report = measured("misses", "--seconds", "1")
     assert "went over 2 TLS connections" in report
@@ -80,6 +86,10 @@ def test_bench_measures_redis_memory() -> None:
 def test_bench_simulates_the_cost_at_scale() -> None:
     report = measured("simulate", "--seconds", "100", "--routes", "10", "1000", "--prices", "100")
     assert "| 1,000 |" in report
+    # The first row of that name is about single prices alone, the last one about calendars.
+    *_, row = [line for line in report.splitlines() if line.startswith("| 1,000 |")]
+    alone, beside, days = (float(cell) for cell in row.split("|")[2:5])
+    assert alone < beside < alone + days
 
 
 def test_simulation_makes_one_call_per_window_for_routes_that_stay_warm() -> None:
