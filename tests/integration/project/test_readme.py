@@ -82,6 +82,15 @@ def test_readme_shows_a_real_offer(service: Service) -> None:
     assert len(shown["itineraries"]) == len(real["itineraries"]) == 1
 
 
+def test_readme_shows_a_real_calendar(service: Service) -> None:
+    [command] = [curl for curl in CURLS if "/flights/calendar" in curl]
+    shown, real = json.loads(blocks("json")[2])["data"], json.loads(run(service, command))["data"]
+
+    assert list(shown) == list(real)
+    assert names_in(shown) == names_in(real)
+    assert shown["cheapest"]["price"].split()[1] == real["cheapest"]["price"].split()[1]
+
+
 def names_in(document: object) -> set[str]:
     """The names of all members, at any depth."""
     if isinstance(document, list):
@@ -92,7 +101,7 @@ def names_in(document: object) -> set[str]:
 
 
 def test_readme_shows_a_real_log() -> None:
-    shown = [json.loads(line) for line in blocks("json")[2].splitlines()]
+    shown = [json.loads(line) for line in blocks("json")[3].splitlines()]
     with Service() as service:
         service.price(date=some_day(11))
         service.price(date=some_day(11))
