@@ -28,6 +28,7 @@ WORKDIR /app
 COPY --from=build /venv /venv
 COPY gunicorn.conf.py ./
 COPY api api
+COPY bridge bridge
 COPY protocol protocol
 COPY sandbox sandbox
 RUN python -m compileall -q .

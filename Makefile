@@ -45,9 +45,11 @@ coverage: setup ## Print the lines and branches of api/ that no test runs
 	exit $$failed
 
 .PHONY: contract
-contract: .venv/dev.stamp ## Check the sandbox against the OpenAPI files of Amadeus in the folder SPEC
+contract: .venv/dev.stamp ## Check sandbox and bridge against Amadeus's OpenAPI files in the folder SPEC
 	@[ -n "$(SPEC)" ] || { echo 'make contract SPEC=<folder>: CONTRIBUTING.md says where to get the files' >&2; exit 1; }
-	@AMADEUS_SPEC=$(abspath $(SPEC)) $(BIN)/pytest tests/contract tests/unit/sandbox $(ARGS)
+	@[ -n "$(PROVIDERS)" ] || echo 'PROVIDERS=<folder> is not set: no recorded answers of providers are checked'
+	@AMADEUS_SPEC=$(abspath $(SPEC)) PROVIDERS=$(abspath $(PROVIDERS)) $(BIN)/pytest tests/contract tests/unit/bridge tests/unit/sandbox \
+	  $(if $(PROVIDERS),,--ignore tests/contract/test_recorded_duffel.py) $(ARGS)
 
 .PHONY: soak
 DURATION ?= 600

@@ -81,3 +81,5 @@ def _send_errors(req: falcon.Request, resp: falcon.Response, *errors: AmadeusErr
     resp.status = errors[0].status
     resp.content_type = SEARCH_TYPE if req.path == SEARCH_PATH else TOKEN_TYPE
     resp.data = errors_body(*errors)
+    if errors[0].retry_after is not None:
+        resp.set_header("Retry-After", str(errors[0].retry_after))

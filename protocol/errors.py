@@ -67,7 +67,10 @@ KNOWN: dict[int, _Known] = {
 
 
 class AmadeusError(Exception):
-    """One documented error; `parameter` or `pointer` names its cause in the request."""
+    """One documented error; `parameter` or `pointer` names its cause in the request.
+
+    retry_after: seconds until the client may try again, if they are known.
+    """
 
     def __init__(
         self,
@@ -77,6 +80,7 @@ class AmadeusError(Exception):
         parameter: str | None = None,
         pointer: str | None = None,
         status: int | None = None,
+        retry_after: int | None = None,
     ) -> None:
         known = KNOWN.get(code, _Known(status or 500, "UNKNOWN ERROR"))
         super().__init__(f"{code} {detail or known.title}")
@@ -84,6 +88,7 @@ class AmadeusError(Exception):
         self.code = code
         self.title = known.title
         self.detail = detail or known.detail
+        self.retry_after = retry_after
         self.source: dict[str, str] = {}
         if parameter is not None:
             self.source = {"parameter": parameter}

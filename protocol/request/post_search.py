@@ -76,6 +76,7 @@ class _PostSearch:
             max_price=criteria.max_price,
             checked_bags=fares.included_checked_bags_only,
             refundable=fares.refundable_fare or fares.no_restriction_fare or fares.no_penalty_fare,
+            free_to_change=fares.no_restriction_fare or fares.no_penalty_fare,
             max_time_percent=filters.max_flight_time,
             same_airport=filters.return_to_departure_airport,
             one_per_day=criteria.one_flight_offer_per_day,

@@ -82,6 +82,8 @@ class Search:
     """Per traveller, in whole units of the currency."""
     checked_bags: bool = False
     refundable: bool = False
+    free_to_change: bool = False
+    """Whether refund and change must be free."""
     max_time_percent: float | None = None
     """The maximum travel time in each direction, in percent of the shortest one."""
     same_airport: bool = False

@@ -17,6 +17,7 @@ _SEARCH = "FlightOffersSearch_v2_swagger_specification.json"
 _TOKEN = "Authorizaton_v1_swagger_specification.json"  # Amadeus's spelling
 _OPERATIONS: dict[Operation, tuple[str, str, str]] = {
     "search": (_SEARCH, "/shopping/flight-offers", "get"),
+    "bridged search": (_SEARCH, "/shopping/flight-offers", "get"),
     "posted search": (_SEARCH, "/shopping/flight-offers", "post"),
     "token": (_TOKEN, "/security/oauth2/token", "post"),
     "token description": (_TOKEN, "/security/oauth2/token/{access_token}", "get"),

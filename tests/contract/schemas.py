@@ -1,4 +1,4 @@
-"""Our own JSON Schemas for the answers of the sandbox.
+"""Our own JSON Schemas for the answers of the sandbox and of the bridge.
 
 They are stricter than Amadeus's OpenAPI files: each object has exactly the named properties, and
 text has a pattern. Each schema has examples, which show every property at least once.
@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 import jsonschema_rs
 
-Operation = Literal["search", "posted search", "token", "token description"]
+Operation = Literal["search", "posted search", "bridged search", "token", "token description"]
 Json = Any
 
-OPERATIONS: tuple[Operation, ...] = ("search", "posted search", "token", "token description")
+OPERATIONS: tuple[Operation, ...] = (
+    "search", "posted search", "bridged search", "token", "token description",
+)  # fmt: skip
 
 
 def _object(properties: dict[str, Json], *, optional: tuple[str, ...] = ()) -> Json:
@@ -130,6 +132,62 @@ _OFFER = _object(
         "travelerPricings": _list(_TRAVELER, 18),
     }
 )
+# An offer of the bridge leaves out what its provider does not say.
+_BRIDGED_END = _object(
+    {"iataCode": _PLACE, "terminal": _WORDS, "at": _LOCAL_TIME}, optional=("terminal",)
+)
+_BRIDGED_SEGMENT = _object(
+    {
+        "departure": _BRIDGED_END,
+        "arrival": _BRIDGED_END,
+        "carrierCode": _AIRLINE,
+        "number": _text("[1-9][0-9]{0,3}[A-Z]?"),
+        "aircraft": _object({"code": _text("[0-9A-Z]{3}")}),
+        "operating": _object({"carrierCode": _AIRLINE}),
+        "duration": _DURATION,
+        "id": _NUMBER,
+        "numberOfStops": _COUNT,
+        "stops": _list(_STOP, 5),
+    },
+    optional=("number", "aircraft", "operating", "duration", "numberOfStops", "stops"),
+)
+_BRIDGED_SUM = _object(_SUM, optional=("base",))
+_BRIDGED_FARE_DETAILS = _object(
+    {
+        "segmentId": _NUMBER,
+        "cabin": {"enum": ["ECONOMY", "PREMIUM_ECONOMY", "BUSINESS", "FIRST"]},
+        "fareBasis": _text("[0-9A-Z]{1,18}"),
+        "brandedFare": _WORDS,
+        "includedCheckedBags": _object({"quantity": _COUNT}),
+    },
+    optional=("cabin", "fareBasis", "brandedFare", "includedCheckedBags"),
+)
+_BRIDGED_TRAVELER = _object(
+    {
+        **_TRAVELER["properties"],
+        "price": _BRIDGED_SUM,
+        "fareDetailsBySegment": _list(_BRIDGED_FARE_DETAILS, 18),
+    },
+    optional=("associatedAdultId", "price"),
+)
+_BRIDGED_ITINERARY = _object(
+    {"duration": _DURATION, "segments": _list(_BRIDGED_SEGMENT, 9)}, optional=("duration",)
+)
+_BRIDGED_OFFER = _object(
+    {
+        "type": {"const": "flight-offer"},
+        "id": _NUMBER,
+        "source": {"const": "GDS"},
+        "instantTicketingRequired": {"type": "boolean"},
+        "lastTicketingDate": _DATE,
+        "itineraries": _list(_BRIDGED_ITINERARY, 6),
+        "price": _object({**_SUM, "grandTotal": _AMOUNT}, optional=("base",)),
+        "pricingOptions": _OFFER["properties"]["pricingOptions"],
+        "validatingAirlineCodes": _list(_AIRLINE, 1),
+        "travelerPricings": _list(_BRIDGED_TRAVELER, 18),
+    },
+    optional=("instantTicketingRequired", "lastTicketingDate", "validatingAirlineCodes"),
+)
 _DICTIONARIES = _object(
     {
         "locations": _table(
@@ -140,7 +198,20 @@ _DICTIONARIES = _object(
         "carriers": _table("[0-9A-Z]{2}", _WORDS),
     }
 )
-_OFFER_EXAMPLE = {
+_BRIDGED_DICTIONARIES = _object(
+    {
+        **_DICTIONARIES["properties"],
+        "locations": _table(
+            "[A-Z]{3}",
+            _object(
+                {"cityCode": _PLACE, "countryCode": _text("[A-Z]{2}")},
+                optional=("cityCode", "countryCode"),
+            ),
+        ),
+    },
+    optional=("aircraft", "carriers"),
+)
+_OFFER_EXAMPLE: dict[str, Any] = {
     "type": "flight-offer",
     "id": "1",
     "source": "GDS",
@@ -213,6 +284,53 @@ _OFFER_EXAMPLE = {
         }
     ],
 }
+_BRIDGED_OFFER_EXAMPLE = {
+    "type": "flight-offer",
+    "id": "1",
+    "source": "GDS",
+    "instantTicketingRequired": False,
+    "lastTicketingDate": "2026-11-24",
+    "itineraries": [
+        {
+            "duration": "PT6H12M",
+            "segments": [
+                {
+                    "departure": {"iataCode": "JFK", "terminal": "4", "at": "2026-12-10T07:30:00"},
+                    "arrival": {"iataCode": "LAX", "terminal": "B", "at": "2026-12-10T10:42:00"},
+                    "carrierCode": "ZZ",
+                    "number": "123",
+                    "aircraft": {"code": "32Q"},
+                    "operating": {"carrierCode": "BA"},
+                    "duration": "PT6H12M",
+                    "id": "1",
+                    "numberOfStops": 1,
+                    "stops": _OFFER_EXAMPLE["itineraries"][0]["segments"][0]["stops"],
+                }
+            ],
+        }
+    ],
+    "price": {"currency": "GBP", "total": "306.85", "base": "280.00", "grandTotal": "306.85"},
+    "pricingOptions": {"fareType": ["PUBLISHED"], "includedCheckedBagsOnly": True},
+    "validatingAirlineCodes": ["ZZ"],
+    "travelerPricings": [
+        {
+            "travelerId": "2",
+            "fareOption": "STANDARD",
+            "travelerType": "HELD_INFANT",
+            "associatedAdultId": "1",
+            "price": {"currency": "GBP", "total": "306.85", "base": "280.00"},
+            "fareDetailsBySegment": [
+                {
+                    "segmentId": "1",
+                    "cabin": "ECONOMY",
+                    "fareBasis": "Y20LGTN2",
+                    "brandedFare": "Basic",
+                    "includedCheckedBags": {"quantity": 1},
+                }
+            ],
+        }
+    ],
+}
 _DICTIONARIES_EXAMPLE = {
     "locations": {"JFK": {"cityCode": "NYC", "countryCode": "US"}},
     "aircraft": {"32Q": "AIRBUS A321NEO"},
@@ -221,12 +339,18 @@ _DICTIONARIES_EXAMPLE = {
 }
 
 
-def _offers(meta: dict[str, Json], meta_example: dict[str, Json]) -> Json:
+def _offers(
+    meta: dict[str, Json],
+    meta_example: dict[str, Json],
+    offer: Json = _OFFER,
+    offer_example: Json = _OFFER_EXAMPLE,
+    dictionaries: Json = _DICTIONARIES,
+) -> Json:
     """Offers with dictionaries that explain their codes, or an empty list without any."""
     found = {
         "meta": _object({"count": {"type": "integer", "minimum": 1}, **meta}),
-        "data": _list(_OFFER, 250),
-        "dictionaries": _DICTIONARIES,
+        "data": _list(offer, 250),
+        "dictionaries": dictionaries,
     }
     nothing = {
         "meta": _object({"count": {"const": 0}, **meta}),
@@ -239,7 +363,7 @@ def _offers(meta: dict[str, Json], meta_example: dict[str, Json]) -> Json:
         "examples": [
             {
                 "meta": {"count": 1, **meta_example},
-                "data": [_OFFER_EXAMPLE],
+                "data": [offer_example],
                 "dictionaries": _DICTIONARIES_EXAMPLE,
             },
             {"meta": {"count": 0, **meta_example}, "data": []},
@@ -317,6 +441,13 @@ _SEARCH = _offers(
     {"links": {"self": "http://sandbox/v2/shopping/flight-offers?max=1"}},
 )
 _POSTED_SEARCH = _offers({}, {})
+_BRIDGED_SEARCH = _offers(
+    {"links": _object({"self": _text("https?://.+")})},
+    {"links": {"self": "http://bridge/v2/shopping/flight-offers?max=1"}},
+    _BRIDGED_OFFER,
+    _BRIDGED_OFFER_EXAMPLE,
+    _BRIDGED_DICTIONARIES,
+)
 # The statuses for which the token endpoint has its flat error; the gateway in front of it has the
 # list for all others.
 _FLAT = {"token": {400, 401, 500}, "token description": {404}}
@@ -325,7 +456,11 @@ _FLAT = {"token": {400, 401, 500}, "token description": {404}}
 def schema(operation: Operation, status: int) -> Json:
     """The schema for answers of this operation with this status."""
     if status == 200:
-        offers = {"search": _SEARCH, "posted search": _POSTED_SEARCH}
+        offers = {
+            "search": _SEARCH,
+            "posted search": _POSTED_SEARCH,
+            "bridged search": _BRIDGED_SEARCH,
+        }
         return offers.get(operation, _TOKEN)
     return _TOKEN_ERROR if status in _FLAT.get(operation, ()) else _errors(status)
 

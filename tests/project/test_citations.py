@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 AMADEUS = ROOT / "docs" / "amadeus.md"
 SOURCES = sorted(
     file
-    for folder in ("api", "bench", "protocol", "sandbox", "tests")
+    for folder in ("api", "bench", "bridge", "protocol", "sandbox", "tests")
     for file in ROOT.glob(f"{folder}/**/*.py")
     if file != Path(__file__)
 )

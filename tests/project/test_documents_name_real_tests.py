@@ -23,7 +23,9 @@ def defined_tests() -> set[str]:
 def test_tests_and_files_named_in_documents_exist(document: Path) -> None:
     text = document.read_text()
     assert set(re.findall(r"`(test_\w+)`", text)) - defined_tests() == set()
-    files = re.findall(r"`((?:api|bench|deploy|docs|protocol|sandbox|tests)/[\w./-]+)`", text)
+    files = re.findall(
+        r"`((?:api|bench|bridge|deploy|docs|protocol|sandbox|tests)/[\w./-]+)`", text
+    )
     assert [name for name in files if not (ROOT / name).exists()] == []
 
 

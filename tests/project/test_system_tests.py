@@ -21,7 +21,7 @@ def test_system_tests_import_nothing_of_the_product(source: Path) -> None:
         )
     }
 
-    assert imported.isdisjoint({"api", "protocol", "sandbox"})
+    assert imported.isdisjoint({"api", "bridge", "protocol", "sandbox"})
 
 
 def test_system_tests_exist() -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -33,18 +34,11 @@ class Clock:
         return self.now
 
 
-class InProcess:
-    """A sandbox in this process, and a client that has a token for it."""
+class AmadeusClient:
+    """A client of a server in this process that speaks the protocol of Amadeus."""
 
-    def __init__(self, clock: Clock | None = None, **config: Any) -> None:
-        self.clock = clock or Clock()
-        self.app = create_app(
-            SandboxConfig(clock=self.clock, monotonic=self.clock, admin=True, **config)
-        )
-        self.http = httpx2.Client(
-            transport=httpx2.WSGITransport(app=self.app),
-            base_url="http://sandbox",
-        )
+    def __init__(self, app: Callable[..., Any], base_url: str) -> None:
+        self.http = httpx2.Client(transport=httpx2.WSGITransport(app=app), base_url=base_url)
         self._token: str | None = None
 
     def ask_token(self, **form: str) -> httpx2.Response:
@@ -84,6 +78,17 @@ class InProcess:
         if isinstance(body, str):
             return self.http.post(SEARCH, content=body, headers=headers)
         return self.http.post(SEARCH, json=body, headers=headers)
+
+
+class InProcess(AmadeusClient):
+    """A sandbox in this process, and a client that has a token for it."""
+
+    def __init__(self, clock: Clock | None = None, **config: Any) -> None:
+        self.clock = clock or Clock()
+        self.app = create_app(
+            SandboxConfig(clock=self.clock, monotonic=self.clock, admin=True, **config)
+        )
+        super().__init__(self.app, "http://sandbox")
 
     def fault(self, leg: str, name: str, arg: object = None, **more: Any) -> None:
         """Set a fault by the admin URL."""

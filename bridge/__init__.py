@@ -1,0 +1,1 @@
+"""An Amadeus that anybody can reach: the protocol of Amadeus, with offers of other providers."""

@@ -1,0 +1,87 @@
+"""Keeps the offers that fulfil what a search asks for and a provider cannot be told."""
+
+from bridge.offers import Itinerary, Offer
+from protocol.request.search import CABINS, Cabin, Direction, Search
+
+
+def fulfils(offer: Offer, search: Search) -> bool:
+    """Return whether an offer fulfils all conditions of a search but those below."""
+    ways = list(zip(offer.itineraries, search.directions, strict=True))
+    return (
+        all(_fulfils_direction(itinerary, direction) for itinerary, direction in ways)
+        and _has_allowed_airlines(offer, search)
+        and (search.technical_stops or _has_no_stops(offer))
+        and all(len(one.segments) - 1 <= search.max_changes for one in offer.itineraries)
+        and (not search.checked_bags or has_checked_bags(offer, search))
+        and (not search.refundable or offer.refundable)
+        and (not search.free_to_change or offer.free_to_change)
+        and (not search.same_airport or _returns(offer))
+    )
+
+
+def quick_enough(offers: list[Offer], search: Search) -> list[Offer]:
+    """Return the offers that take at most the allowed share of the shortest time."""
+    if search.max_time_percent is None:
+        return offers
+    for number in range(len(search.directions)):
+        known = [(offer, offer.itineraries[number].minutes) for offer in offers]
+        shortest = min((minutes for _, minutes in known if minutes is not None), default=0)
+        limit = shortest * search.max_time_percent / 100
+        offers = [offer for offer, minutes in known if minutes is not None and minutes <= limit]
+    return offers
+
+
+def has_checked_bags(offer: Offer, search: Search) -> bool:
+    """Return whether each traveller with a seat has a checked bag on each segment."""
+    return all(
+        bool(fare.checked_bags)
+        for itinerary in offer.itineraries
+        for segment in itinerary.segments
+        for fare, traveler in zip(segment.fares, search.travelers, strict=True)
+        if traveler.type != "HELD_INFANT"
+    )
+
+
+def _fulfils_direction(itinerary: Itinerary, direction: Direction) -> bool:
+    first, last = itinerary.segments[0], itinerary.segments[-1]
+    changes = {segment.destination.code for segment in itinerary.segments[:-1]}
+    earliest, latest = direction.minutes or (0, 24 * 60)
+    return (
+        earliest <= first.departs.hour * 60 + first.departs.minute <= latest
+        and (direction.arrival is None or direction.arrival.contains(last.arrives))
+        and (not direction.via or bool(changes & direction.via))
+        and not changes & direction.not_via
+        and (direction.cabin is None or _mostly_in(itinerary, direction.cabin))
+    )
+
+
+def _mostly_in(itinerary: Itinerary, cabin: Cabin) -> bool:
+    """Return whether most of the flight time is spent in this cabin or a higher one."""
+    known = all(segment.minutes is not None for segment in itinerary.segments)
+    weights = [(segment.minutes or 1) if known else 1 for segment in itinerary.segments]
+    inside = [
+        weight
+        for weight, segment in zip(weights, itinerary.segments, strict=True)
+        if all(
+            fare.cabin is not None and CABINS.index(fare.cabin) >= CABINS.index(cabin)
+            for fare in segment.fares
+        )
+    ]
+    return sum(inside) * 2 > sum(weights)
+
+
+def _has_allowed_airlines(offer: Offer, search: Search) -> bool:
+    segments = [segment for itinerary in offer.itineraries for segment in itinerary.segments]
+    if search.included and not all(segment.carrier in search.included for segment in segments):
+        return False
+    return not any({segment.carrier, segment.operator} & search.excluded for segment in segments)
+
+
+def _has_no_stops(offer: Offer) -> bool:
+    # A provider that does not say whether a flight stops is taken to mean that it does not.
+    return not any(segment.stops for one in offer.itineraries for segment in one.segments)
+
+
+def _returns(offer: Offer) -> bool:
+    first, last = offer.itineraries[0].segments[0], offer.itineraries[-1].segments[-1]
+    return first.origin.code == last.destination.code

@@ -1,0 +1,219 @@
+"""A stand-in for Duffel, with requests and answers as its contract has them.
+
+It refuses a request that the contract does not allow, so a wrong one fails a test.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+import falcon
+import httpx2
+
+TOKEN = "duffel_test_stand-in"
+
+_SLICE = {"origin", "destination", "departure_date", "departure_time", "arrival_time"}
+_NAMES = {"QF": "Qantas", "BA": "British Airways", "ZZ": "Duffel Airways"}
+_CITIES = {"JFK": "NYC", "LHR": "LON"}
+
+
+def airline(code: str | None) -> dict[str, Any]:
+    """An airline; its code may be null."""
+    return {"id": f"arl_{code}", "iata_code": code, "name": _NAMES.get(code or "", "Some Airline")}
+
+
+def airport(code: str) -> dict[str, Any]:
+    """An airport."""
+    return {
+        "id": f"arp_{code.lower()}",
+        "type": "airport",
+        "iata_code": code,
+        "iata_city_code": _CITIES.get(code, code),
+        "iata_country_code": "GB" if code == "LHR" else "US",
+        "name": f"{code} Airport",
+    }
+
+
+def segment(origin: str = "JFK", destination: str = "LAX", **changes: Any) -> dict[str, Any]:
+    """A segment for one adult, in economy with one checked bag."""
+    return {
+        "id": "seg_1",
+        "origin": airport(origin),
+        "origin_terminal": "4",
+        "destination": airport(destination),
+        "destination_terminal": None,
+        "departing_at": "2026-12-10T07:30:00",
+        "arriving_at": "2026-12-10T10:42:00",
+        "duration": "PT06H12M",
+        "marketing_carrier": airline("ZZ"),
+        "marketing_carrier_flight_number": "0123",
+        "operating_carrier": airline("BA"),
+        "operating_carrier_flight_number": "4567",
+        "aircraft": {"id": "arc_1", "iata_code": "32Q", "name": "Airbus A321neo"},
+        "stops": [],
+        "passengers": [passenger()],
+    } | changes
+
+
+def passenger(id_: str = "pas_1", cabin: str = "economy", **changes: Any) -> dict[str, Any]:
+    """What one passenger gets on a segment."""
+    return {
+        "passenger_id": id_,
+        "cabin_class": cabin,
+        "cabin_class_marketing_name": "Main",
+        "fare_basis_code": "Y20LGTN2",
+        "baggages": [{"type": "checked", "quantity": 1}, {"type": "carry_on", "quantity": 1}],
+        "cabin": None,
+    } | changes
+
+
+def way(*segments: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """One slice of an offer."""
+    return {
+        "id": "sli_1",
+        "duration": "PT06H12M",
+        "fare_brand_name": "Basic",
+        "segments": list(segments) or [segment()],
+    } | changes
+
+
+def offer(total: object = "306.85", *ways: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """An offer for one adult."""
+    return {
+        "id": "off_1",
+        "live_mode": False,
+        "total_amount": total,
+        "total_currency": "GBP",
+        "base_amount": "280.00",
+        "base_currency": "GBP",
+        "tax_amount": "26.85",
+        "tax_currency": "GBP",
+        "owner": airline("ZZ"),
+        "expires_at": "2026-12-01T23:30:00Z",
+        "passengers": [{"id": "pas_1", "type": "adult", "age": None}],
+        "payment_requirements": {
+            "requires_instant_payment": False,
+            "payment_required_by": "2026-11-30T22:30:00-04:00",
+            "price_guarantee_expires_at": None,
+        },
+        "conditions": {
+            "refund_before_departure": None,
+            "change_before_departure": {
+                "allowed": True,
+                "penalty_amount": "50.00",
+                "penalty_currency": "GBP",
+            },
+        },
+        "slices": list(ways) or [way()],
+    } | changes
+
+
+def errors(status: int, kind: str, **source: str) -> dict[str, Any]:
+    """The body of an error."""
+    return {
+        "meta": {"status": status, "request_id": "F-secret"},
+        "errors": [
+            {
+                "type": kind,
+                "code": kind,
+                "title": "Words of Duffel",
+                "message": "Words of Duffel",
+                "documentation_url": "https://duffel.com/docs",
+            }
+            | ({"source": source} if source else {})
+        ],
+    }
+
+
+def _params(req: falcon.Request) -> dict[str, str]:
+    return dict(parse_qsl(req.query_string))
+
+
+class Duffel:
+    """The stand-in: a WSGI application.
+
+    offers: what it lists, in the order in which it lists them. failures: for each leg (`search`,
+    `list`) the answers to give first, each made from the response.
+    """
+
+    def __init__(self, *offers: dict[str, Any]) -> None:
+        self.offers = list(offers)
+        self.failures: dict[str, list[Callable[[falcon.Response], None]]] = {
+            "search": [],
+            "list": [],
+        }
+        self.searches: list[dict[str, Any]] = []
+        self.search_params: list[dict[str, str]] = []
+        self.lists: list[dict[str, str]] = []
+        self.app: falcon.App[Any, Any] = falcon.App()
+        self.app.add_route("/air/offer_requests", self, suffix="search")
+        self.app.add_route("/air/offers", self, suffix="list")
+
+    @property
+    def connections(self) -> httpx2.BaseTransport:
+        """A transport that reaches it without a socket."""
+        return httpx2.WSGITransport(app=self.app)
+
+    def fail(self, leg: str, status: int, body: object = None, **headers: str) -> None:
+        """Answer the next request of a leg with an error."""
+
+        def answer(resp: falcon.Response) -> None:
+            resp.status = status
+            resp.text = body if isinstance(body, str) else json.dumps(body)
+            for name, value in headers.items():
+                resp.set_header(name.replace("_", "-"), value)
+
+        self.failures[leg].append(answer)
+
+    def on_post_search(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Search."""
+        data = json.loads(req.bounded_stream.read())["data"]
+        self.searches.append(data)
+        params = _params(req)
+        self.search_params.append(params)
+        if self._failed("search", req, resp):
+            return
+        assert req.content_type == "application/json"
+        assert 2_000 <= int(params["supplier_timeout"]) <= 60_000
+        assert data.keys() <= {"slices", "passengers", "cabin_class", "max_connections"}
+        for part in data["slices"]:
+            assert part.keys() == _SLICE
+            assert re.fullmatch("[A-Z]{3}[A-Z]{3}", part["origin"] + part["destination"])
+        for one in data["passengers"]:
+            assert one == {"type": "adult"} or 0 <= one["age"] < 18
+        assert data.get("cabin_class") in {
+            None, "economy", "premium_economy", "business", "first",
+        }  # fmt: skip
+        resp.media = {"data": {"id": f"orq_{len(self.searches)}", "live_mode": False}}
+
+    def on_get_list(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """List offers, a page at a time."""
+        params = _params(req)
+        self.lists.append(params)
+        if self._failed("list", req, resp):
+            return
+        assert params["offer_request_id"] in [f"orq_{n + 1}" for n in range(len(self.searches))]
+        assert params["sort"] == "total_amount"
+        limit, start = int(params["limit"]), int(params.get("after", "0"))
+        assert 1 <= limit <= 200
+        end = start + limit
+        after = str(end) if end < len(self.offers) else None
+        resp.media = {
+            "data": self.offers[start:end],
+            "meta": {"limit": limit, "before": None, "after": after},
+        }
+
+    def _failed(self, leg: str, req: falcon.Request, resp: falcon.Response) -> bool:
+        if self.failures[leg]:
+            self.failures[leg].pop(0)(resp)
+            return True
+        if req.auth != f"Bearer {TOKEN}":
+            resp.status = 401
+            resp.media = errors(401, "authentication_error")
+            return True
+        assert req.get_header("Duffel-Version") == "v2"
+        assert req.get_header("Accept") == "application/json"
+        assert req.get_header("Accept-Encoding") == "gzip"
+        return False
