@@ -14,6 +14,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from api.models import bookable_days
 from tests.support.front_page import FrontPage, coming_month, days_of
 from tests.support.processes import eventually
 from tests.support.servers.browser import complaints, requested, tab, violations
@@ -67,6 +68,37 @@ def test_search_form_asks_for_a_month(page: FrontPage) -> None:
     assert page.text("result-title").startswith("JFK to LAX, ")
     assert list(page.prices()) == days_of(MONTH)
     assert asked in [query_of(url) for url in requested(page.chrome) if "/calendar" in url]
+
+
+def test_every_field_of_the_form_reaches_the_service(page: FrontPage) -> None:
+    fields = {"origin": "MAD", "destination": "NYC", "month": MONTH, "nights": "7"}
+    fields |= {"adults": "2", "children": "1", "infants": "1"}
+    fields |= {"cabin": "business", "currency": "USD", "nonstop": "1"}
+    page.open()
+    page.element("more").find_element(By.TAG_NAME, "summary").click()
+    page.fill(**fields)
+    page.submit()
+    page.is_complete()
+
+    assert query_of(page.chrome.current_url) == fields
+    assert fields in [query_of(url) for url in requested(page.chrome) if "/calendar" in url]
+    assert {price.split()[1] for price in page.prices().values()} == {"USD"}
+
+
+def test_days_that_cannot_be_asked_say_why(page: FrontPage) -> None:
+    earliest, latest = map(str, bookable_days())
+    page.open_month(month=latest[:7])
+    page.is_complete()
+    too_far = [day for day in days_of(latest[:7]) if day > latest]
+    names = {day: page.day(day).accessible_name for day in days_of(latest[:7])}
+    assert [day for day, name in names.items() if "it is too far ahead" in name] == too_far
+    assert not page.is_shown("missing-retry")
+
+    page.open_month(month=earliest[:7])
+    page.is_complete()
+    asked = [day.get_attribute("data-day") for day in page.days()]
+    assert asked == [day for day in days_of(earliest[:7]) if day >= earliest]
+    assert page.text("grid").count("is over") == int(earliest[8:]) - 1
 
 
 def query_of(url: str) -> dict[str, str]:

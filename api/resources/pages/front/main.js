@@ -126,6 +126,7 @@ function finishMonth({ cheapest, missing }) {
   for (const day of month.waiting()) month.write(day, { code: "not-asked" });
   show("progress-line", false);
   showMissing();
+  show("missing-retry", missing.length > 0);
   const text = cheapest ? `Cheapest: ${longDay(cheapest.departure_date)}, ${cheapest.price}.` : "Nothing flies on the days that are known.";
   if (cheapest) month.markCheapest(cheapest.departure_date);
   setText("summary", text);

@@ -30,6 +30,7 @@ export async function ask(path, accept, signal) {
   const key = sessionStorage.getItem(KEY);
   const answer = await fetch(location.origin + path, {
     headers: { Accept: accept, ...(key === null ? {} : { Authorization: `Bearer ${key}` }) },
+    credentials: "omit", // not the operator's key that this browser may know for /status
     signal,
   });
   if (!answer.ok) throw new Refused(answer, await answer.json().catch(() => ({})), key !== null);
