@@ -79,6 +79,10 @@ lint: .venv/dev.stamp ## Check style, types, the imports between modules and gun
 	$(BIN)/lint-imports
 	$(BIN)/gunicorn --check-config
 
+.PHONY: lint-openapi
+lint-openapi: .venv/dev.stamp tools/node_modules/.package-lock.json ## Check /openapi.json with linters, and generate TypeScript types from it
+	@$(BIN)/python -m tools.lint_openapi
+
 .PHONY: docker-test
 docker-test: ## Build the image, run it with and without Redis, and check it from outside
 	@tests/docker/check.sh
@@ -126,8 +130,25 @@ pin-images: ## Pin the base images to their present digests
 
 .PHONY: clean
 clean: ## Remove everything that the other targets created
-	rm -rf .venv .venv-bench .venv-runtime dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis .coverage
+	rm -rf .venv .venv-bench .venv-runtime tools/node_modules dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis .coverage
 	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# npm writes this file at the end. Versions and hashes are those of tools/package-lock.json.
+tools/node_modules/.package-lock.json: tools/package.json tools/package-lock.json | node
+	@npm ci --prefix tools --engine-strict --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.PHONY: node
+node:
+	@command -v npm >/dev/null && exit; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo 'Installing Node.js' && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null; \
+	fi; \
+	command -v npm >/dev/null || { \
+	  echo 'The linters of the OpenAPI document need Node.js 20.19 or newer, with npm:' >&2; \
+	  echo '  sudo apt-get install nodejs npm   on Debian 13 and Ubuntu' >&2; \
+	  echo '  brew install node                 on macOS' >&2; exit 1; }
 
 .PHONY: setup
 setup: .venv/dev.stamp .venv-runtime/stamp redis-server test-tools ## Install what any test needs; `make unit` and `make lint` need only Python

@@ -14,6 +14,7 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MUL
 # The file that each Dependabot ecosystem looks for in a folder.
 FILES = {
     "pip": "*.txt",
+    "npm": "package-lock.json",
     "docker": "Dockerfile",
     "github-actions": ".github/workflows/*",
 }

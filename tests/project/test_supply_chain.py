@@ -1,5 +1,6 @@
 """Dependencies are pinned, listed, licensed and audited."""
 
+import json
 import os
 import re
 import subprocess
@@ -49,6 +50,15 @@ def test_requirements_pin_every_package_with_hashes(file: str) -> None:
     assert packages
     assert len(packages) == len(re.findall("^[a-z]", (ROOT / file).read_text(), re.MULTILINE))
     assert [name for name, rest in packages.items() if "--hash=sha256:" not in rest] == []
+
+
+def test_packages_of_npm_are_pinned_with_hashes() -> None:
+    wanted = json.loads((ROOT / "tools" / "package.json").read_text())["devDependencies"]
+    packages = json.loads((ROOT / "tools" / "package-lock.json").read_text())["packages"]
+    del packages[""]  # the project itself
+
+    assert {name: packages[f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    assert [name for name, package in packages.items() if "integrity" not in package] == []
 
 
 def test_image_installs_nothing_without_a_hash() -> None:
