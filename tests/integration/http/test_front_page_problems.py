@@ -418,6 +418,18 @@ def test_refused_key_is_explained_and_asked_for_again(
     locked.is_complete()
 
 
+def test_operator_key_that_the_browser_knows_is_not_sent(chrome: Chrome, keyed: Service) -> None:
+    page = FrontPage(chrome, keyed.url)
+    chrome.get(keyed.url.replace("://", f"://me:{OPERATOR}@") + "/status")
+    page.shows("state", "Healthy")
+    before = len(keyed.log("client.refused"))
+    page.open_month()
+    eventually(lambda: page.is_shown("key-form"))
+
+    refused = keyed.log("client.refused")[before:]
+    assert [line["code"] for line in refused] == ["unauthorized"]
+
+
 def test_expected_problems_break_no_policy(locked: FrontPage) -> None:
     enter(locked, KEY)
     locked.is_complete()
