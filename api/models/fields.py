@@ -109,7 +109,7 @@ Day = Annotated[dt.date, BeforeValidator(_day)]
 Month = Annotated[
     dt.date,
     BeforeValidator(_month),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"}),
+    WithJsonSchema({"type": "string", "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])$"}),
 ]
 Nights = Annotated[int, Field(ge=0, le=MAX_DAYS_AHEAD), whole_number(0, MAX_DAYS_AHEAD)]
 Seats = Annotated[int, Field(ge=1, le=MAX_SEATS), whole_number(1, MAX_SEATS)]
