@@ -381,6 +381,21 @@ def test_days_beyond_the_rate_limit_are_missing() -> None:
     assert refused.status_code == 429
 
 
+def test_stale_price_stands_in_for_a_day_beyond_the_rate_limit(clock: Clock) -> None:
+    days = [some_day(30), some_day(31)]
+    limits = {"client_rate_limit": 4, "web_concurrency": 1}
+    with LocalService(store=MemoryStore(Metrics(), clock=clock), **limits) as service:
+        first = data(service.calendar(period(days)))
+        clock.ahead = 700  # and the limit is whole again
+        service.calendar(period(days) | {"adults": "2"})
+
+        answer = service.calendar(period(days))
+
+    assert [day["price"] for day in data(answer)["days"]] == [day["price"] for day in first["days"]]
+    assert [day["age"] >= 700 for day in data(answer)["days"]] == [True, True]
+    assert (data(answer)["missing"], answer.headers["Cache-Control"]) == ([], "no-store")
+
+
 def test_known_days_count_as_one_request() -> None:
     with LocalService(client_rate_limit=5, web_concurrency=1) as service:
         days = [some_day(30 + number) for number in range(2)]
