@@ -6,15 +6,9 @@ from gevent import monkey
 monkey.patch_all()
 
 import argparse
-import re
-import signal
-import ssl
 import sys
-from collections.abc import Callable
 
-import gevent
-from gevent.event import Event
-
+from protocol.server import add_server_options, serve, tls_of, whole_number
 from sandbox.app import create_app
 from sandbox.config import (
     COUNTS,
@@ -24,36 +18,15 @@ from sandbox.config import (
     SandboxConfig,
 )
 from sandbox.faults.fault_book import Fault
-from sandbox.http.server import Server, url_of
-
-_PORTS = range(65536)
+from sandbox.http.server import Server
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT. Return the exit code: 0, or 2 if the port cannot be used."""
     options = parser().parse_args(arguments)
-    if options.keyfile and not options.certfile:
-        parser().error("--keyfile requires --certfile")
-    try:
-        tls = _tls(options)
-    except OSError as error:
-        parser().error(f"cannot use the certificate {options.certfile}: {error}")
+    tls = tls_of(parser(), options)
     server = Server((options.host, options.port), create_app(_config(options)), tls)
-    try:
-        server.start()
-    except OSError as error:
-        print(f"sandbox: cannot listen on {options.host}:{options.port}: {error}", file=sys.stderr)
-        return 2
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, stop.set)
-    scheme = "https" if options.certfile else "http"
-    url = url_of(scheme, options.host, server.socket.getsockname()[1])
-    print(f"sandbox listening on {url}", flush=True)
-    stop.wait()
-    # Unfinished answers end with the process, as in a crash.
-    server.close()
-    return 0
+    return serve(server, "sandbox", options)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,17 +37,11 @@ def parser() -> argparse.ArgumentParser:
         "and prices, for trials and tests.",
     )
     add = arguments.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (127.0.0.1, this machine only)")
-    add(
-        "--port",
-        type=_whole_number(_PORTS),
-        default=9090,
-        help="port to listen on; 0 chooses a free one (9090)",
-    )
+    add_server_options(arguments, port=9090)
     add("--seed", default="amadeus", help="another text gives other flights and prices (amadeus)")
     add(
         "--token-life",
-        type=_whole_number(TOKEN_LIVES),
+        type=whole_number(TOKEN_LIVES),
         default=1799,
         metavar="SECONDS",
         help="lifetime of an access token (1799)",
@@ -90,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add(
         "--quota",
-        type=_whole_number(COUNTS),
+        type=whole_number(COUNTS),
         metavar="N",
         help="reject searches after the first N of a calendar month",
     )
@@ -112,8 +79,6 @@ def parser() -> argparse.ArgumentParser:
         "(sandbox/README.md lists the faults)",
     )
     add("--admin", action="store_true", help="enable the URLs under /admin")
-    add("--certfile", help="serve TLS with this certificate (PEM)")
-    add("--keyfile", help="private key of --certfile, if it is in another file")
     return arguments
 
 
@@ -129,25 +94,6 @@ def _config(options: argparse.Namespace) -> SandboxConfig:
         faults=tuple(options.fault),
         admin=options.admin,
     )
-
-
-def _tls(options: argparse.Namespace) -> ssl.SSLContext | None:
-    if not options.certfile:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(options.certfile, options.keyfile)
-    return context
-
-
-def _whole_number(within: range) -> Callable[[str], int]:
-    def convert(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,20}", text) or int(text) not in within:
-            raise argparse.ArgumentTypeError(
-                f"must be a whole number from {within[0]} to {within[-1]}, not {text!r}"
-            )
-        return int(text)
-
-    return convert
 
 
 def _latency(text: str) -> Latency:

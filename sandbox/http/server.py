@@ -3,15 +3,14 @@
 import socket
 import ssl
 import struct
-from http.client import HTTPException
 from typing import Any
 
-from gevent.pywsgi import WSGIHandler, WSGIServer
+from gevent.pywsgi import WSGIServer
 
+import protocol.server
 from sandbox.faults.injector import Injector
 from sandbox.faults.wire import WIRE_KEY
 
-_BACKLOG = 1024
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -46,8 +45,8 @@ class SocketWire:
         return connection
 
 
-class Handler(WSGIHandler):
-    """The handler of one connection and all its requests."""
+class Handler(protocol.server.Handler):
+    """The handler of one connection and all its requests. Counts the connection."""
 
     server: "Server"
     counted = False
@@ -57,22 +56,6 @@ class Handler(WSGIHandler):
         environ[WIRE_KEY] = SocketWire(self)
         return environ
 
-    def read_request(self, raw_requestline: str) -> Any:
-        try:
-            return super().read_request(raw_requestline)
-        except HTTPException as error:  # too many headers; gevent would treat this as a bug
-            raise ValueError(str(error)) from None
-
-    def log_error(self, msg: str, *args: object) -> None:
-        """Do not log invalid HTTP: the client gets an error, and it is not a bug of ours."""
-
-    def handle_error(self, t: Any, v: Any, tb: Any) -> None:
-        """Close without a report if the client closed the connection; report other errors."""
-        if isinstance(v, OSError):
-            self.close_connection = True
-        else:
-            super().handle_error(t, v, tb)
-
     def count(self) -> None:
         """Count this connection, once."""
         if not self.counted:
@@ -80,18 +63,11 @@ class Handler(WSGIHandler):
             self.server.sandbox.counters.connected()
 
     def handle(self) -> None:
-        # Without TCP_NODELAY the end of a long answer waits for the client's acknowledgements.
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             super().handle()
         finally:
             if self.counted:
                 self.server.sandbox.counters.disconnected()
-
-
-def url_of(scheme: str, host: str, port: int) -> str:
-    """Return the URL of a server; an IPv6 address gets brackets."""
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 class Server(WSGIServer):
@@ -105,7 +81,7 @@ class Server(WSGIServer):
         super().__init__(
             address,
             sandbox,
-            backlog=_BACKLOG,
+            backlog=protocol.server.BACKLOG,
             handler_class=Handler,
             log=None,
             **secure,

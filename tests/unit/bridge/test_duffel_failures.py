@@ -166,6 +166,19 @@ def _raise(error: Exception) -> Callable[[httpx2.Request], httpx2.Response]:
     return handle
 
 
+def _padded(request: httpx2.Request) -> httpx2.Response:
+    data = b'{"data": []}' if request.method == "GET" else b'{"data": {"id": "orq_1"}}'
+    return httpx2.Response(200, stream=_Raw(data + b" " * 9_000_000))
+
+
+class _Raw(httpx2.SyncByteStream):
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._content
+
+
 @pytest.mark.parametrize(
     "handle",
     [
@@ -173,7 +186,7 @@ def _raise(error: Exception) -> Callable[[httpx2.Request], httpx2.Response]:
         _raise(httpx2.ReadError(TOKEN)),
         _raise(httpx2.RemoteProtocolError(TOKEN)),
         lambda _: httpx2.Response(302, headers={"Location": "https://elsewhere.example"}),
-        lambda _: httpx2.Response(200, stream=_Raw(b" " * 9_000_000)),
+        _padded,
         lambda _: httpx2.Response(
             200, headers={"Content-Encoding": "gzip"}, stream=_Raw(b"not gzip")
         ),
@@ -189,14 +202,6 @@ def test_broken_connection_or_answer_is_a_system_error(
     refused = client.search()
     assert refusals(refused) == [(141, "")]
     assert TOKEN not in refused.text + caplog.text
-
-
-class _Raw(httpx2.SyncByteStream):
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield self._content
 
 
 def test_wrong_token_is_refused_without_words_of_duffel() -> None:

@@ -105,7 +105,7 @@ def test_offers_are_sorted_by_price_as_decimal_and_limited() -> None:
     ("total", "currency", "shown"),
     [
         ("199.9", "EUR", "199.90"),
-        ("199.995", "EUR", "200.00"),
+        ("0.125", "EUR", "0.13"),
         ("19999.5", "JPY", "20000"),
         ("0.1234", "KWD", "0.123"),
         (306.85, "GBP", "306.85"),

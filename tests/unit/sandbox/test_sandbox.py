@@ -12,9 +12,9 @@ import pytest
 from protocol.errors import KNOWN
 from protocol.reference.airport_sizes import RANKS
 from protocol.reference.airports import Airports
+from protocol.server import url_of
 from sandbox import Latency, SandboxConfig
 from sandbox.faults.kinds import names_for
-from sandbox.http.server import url_of
 from sandbox.state.counters import Counters
 from sandbox.world.airlines import AIRLINES
 from sandbox.world.dice import Dice

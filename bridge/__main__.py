@@ -1,0 +1,98 @@
+"""The command `python -m bridge`, which serves the bridge."""
+
+# Patch before all other imports, so that waiting never blocks other requests.
+from gevent import monkey
+
+monkey.patch_all()
+
+import argparse
+import ipaddress
+import os
+import secrets
+import ssl
+import sys
+import time
+from typing import Any
+
+import httpx2
+from gevent.pywsgi import WSGIServer
+
+from bridge.app import create_app
+from bridge.page import PageResource
+from bridge.providers import PROVIDERS
+from protocol.server import BACKLOG, Handler, add_server_options, serve, tls_of
+
+_MAX_CONNECTIONS = 128
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT. Return the exit code: 0, or 2 if it cannot start."""
+    options = parser().parse_args(arguments)
+    tls = tls_of(parser(), options)
+    if not _is_loopback(options.host) and not (options.client_id and options.client_secret):
+        parser().error(
+            f"{options.host} can be reached from other machines, and each search costs money: "
+            "--client-id and --client-secret are required"
+        )
+    connections = httpx2.HTTPTransport(
+        verify=ssl.create_default_context(),
+        limits=httpx2.Limits(max_connections=_MAX_CONNECTIONS),
+    )
+    try:
+        provider = PROVIDERS[options.provider](os.environ, connections)
+    except ValueError as error:
+        print(f"bridge: {error}", file=sys.stderr)
+        return 2
+    app = create_app(
+        provider.offers,
+        secrets.token_hex(),
+        client_id=options.client_id,
+        client_secret=options.client_secret,
+    )
+    app.add_route("/", PageResource(options.provider, provider.notice, time.time))
+    if provider.notice:
+        print(f"bridge: {provider.notice}", file=sys.stderr)
+    secure: dict[str, Any] = {"ssl_context": tls} if tls else {}
+    server = WSGIServer(
+        (options.host, options.port),
+        app,
+        backlog=BACKLOG,
+        handler_class=Handler,
+        log=None,
+        **secure,
+    )
+    return serve(server, "bridge", options)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    arguments = argparse.ArgumentParser(
+        prog="python -m bridge",
+        description="A server that speaks the protocol of the Amadeus flight search API, with "
+        "real offers of another provider. The provider's key is read from the environment: "
+        "DUFFEL_ACCESS_TOKEN, or the file that DUFFEL_ACCESS_TOKEN_FILE names.",
+    )
+    arguments.add_argument(
+        "--provider", required=True, choices=sorted(PROVIDERS), help="where the offers come from"
+    )
+    add_server_options(arguments, port=9091)
+    arguments.add_argument(
+        "--client-id",
+        help="accept only this client id; required unless only this machine can connect",
+    )
+    arguments.add_argument(
+        "--client-secret",
+        help="accept only this client secret; required unless only this machine can connect",
+    )
+    return arguments
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""What the commands that serve the protocol share: gevent's HTTP server, and how it runs."""
+
+import argparse
+import re
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable
+from http.client import HTTPException
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from gevent.pywsgi import WSGIHandler, WSGIServer
+
+BACKLOG = 1024
+
+_PORTS = range(65536)
+
+
+class Handler(WSGIHandler):
+    """The handler of one connection and all its requests."""
+
+    def read_request(self, raw_requestline: str) -> Any:
+        try:
+            return super().read_request(raw_requestline)
+        except HTTPException as error:  # too many headers; gevent would treat this as a bug
+            raise ValueError(str(error)) from None
+
+    def log_error(self, msg: str, *args: object) -> None:
+        """Do not log invalid HTTP: the client gets an error, and it is not a bug of ours."""
+
+    def handle_error(self, t: Any, v: Any, tb: Any) -> None:
+        """Close without a report if the client closed the connection; report other errors."""
+        if isinstance(v, OSError):
+            self.close_connection = True
+        else:
+            super().handle_error(t, v, tb)
+
+    def handle(self) -> None:
+        # Without TCP_NODELAY the end of a long answer waits for the client's acknowledgements.
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().handle()
+
+
+def add_server_options(parser: argparse.ArgumentParser, port: int) -> None:
+    """Add the options for the address and for TLS."""
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (127.0.0.1, this machine only)")
+    add(
+        "--port",
+        type=whole_number(_PORTS),
+        default=port,
+        help=f"port to listen on; 0 chooses a free one ({port})",
+    )
+    add("--certfile", help="serve TLS with this certificate (PEM)")
+    add("--keyfile", help="private key of --certfile, if it is in another file")
+
+
+def tls_of(parser: argparse.ArgumentParser, options: argparse.Namespace) -> ssl.SSLContext | None:
+    """Return the TLS context that the options ask for. Ends the command if it cannot be made."""
+    if options.keyfile and not options.certfile:
+        parser.error("--keyfile requires --certfile")
+    if not options.certfile:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(options.certfile, options.keyfile)
+    except OSError as error:
+        parser.error(f"cannot use the certificate {options.certfile}: {error}")
+    return context
+
+
+def whole_number(within: range) -> Callable[[str], int]:
+    """Return a converter of an option that accepts whole numbers in a range."""
+
+    def convert(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,20}", text) or int(text) not in within:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number from {within[0]} to {within[-1]}, not {text!r}"
+            )
+        return int(text)
+
+    return convert
+
+
+def url_of(scheme: str, host: str, port: int) -> str:
+    """Return the URL of a server; an IPv6 address gets brackets."""
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def serve(server: WSGIServer, name: str, options: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT. Return the exit code: 0, or 2 if the port cannot be used."""
+    try:
+        server.start()
+    except OSError as error:
+        print(f"{name}: cannot listen on {options.host}:{options.port}: {error}", file=sys.stderr)
+        return 2
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stop.set)
+    scheme = "https" if options.certfile else "http"
+    url = url_of(scheme, options.host, server.socket.getsockname()[1])
+    print(f"{name} listening on {url}", flush=True)
+    stop.wait()
+    # Unfinished answers end with the process, as in a crash.
+    server.close()
+    return 0
