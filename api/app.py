@@ -17,6 +17,8 @@ from api.http.request_span import RequestSpan
 from api.resources.calendar import CalendarResource
 from api.resources.front_page import FrontPageResource
 from api.resources.health import ConstantResource, ReadinessResource
+from api.resources.mcp.resource import McpResource
+from api.resources.mcp.tools import Tools
 from api.resources.openapi.document import OpenApiResource
 from api.resources.price import PriceResource
 from api.resources.scrape import MetricsResource
@@ -180,11 +182,16 @@ def _routes(
     ping = ConstantResource({"data": "pong"})
     version = {"name": "flight-price-api", "version": __version__}
     environment, request_deadline = settings.environment, settings.request_deadline
+    price = PriceResource(prices, price_of, environment, request_deadline)
+    offer = PriceResource(prices, offer_of, environment, request_deadline)
+    calendar = CalendarResource(calendars, prices, environment, request_deadline)
+    tools = Tools(price, offer, calendar, environment, prices.oldest)
     routes = {
         "/": FrontPageResource(),
-        "/flights/price": PriceResource(prices, price_of, environment, request_deadline),
-        "/flights/offer": PriceResource(prices, offer_of, environment, request_deadline),
-        "/flights/calendar": CalendarResource(calendars, prices, environment, request_deadline),
+        "/flights/price": price,
+        "/flights/offer": offer,
+        "/flights/calendar": calendar,
+        "/mcp": McpResource(tools, settings.cors_origins, metrics),
         "/flights/ping": ping,
         "/ping": ping,
         "/healthz": ConstantResource({"status": "ok"}, is_probe=True),

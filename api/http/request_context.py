@@ -57,6 +57,8 @@ class RequestContext:
             "status": resp.status_code,
             "duration_ms": round(seconds * 1000, 2),
         }
+        if tool := getattr(req.context, "tool", None):
+            line["tool"] = tool
         hit = getattr(req.context, "cache_hit", None)
         if hit is not None:
             log.info(Event.CACHE_HIT, **line, **hit)

@@ -94,8 +94,9 @@ def _switch(value: object) -> object:
 
 
 def _cabin(value: object) -> Cabin:
+    # A value that is not text could be nested too deeply to be written in a message.
     try:
-        return Cabin(str(value).upper())
+        return Cabin(value.upper() if isinstance(value, str) else "")
     except ValueError:
         reject(f"must be one of {', '.join(Cabin)}")
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final, NamedTuple
@@ -56,7 +56,7 @@ class CalendarResource:
         self._cached_parse = lru_cache(MAX_CACHED_QUERIES)(self._parse)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        calendar, query = self._look_up(req, resp, only_known=False)
+        calendar, query = self._look_up_cached(req, resp, only_known=False)
         if req.client_prefers((falcon.MEDIA_JSON, NDJSON)) == NDJSON:
             self._stream(resp, calendar)
         else:
@@ -64,16 +64,24 @@ class CalendarResource:
 
     def on_head(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Answer from what is known, and call nobody."""
-        calendar, query = self._look_up(req, resp, only_known=True)
+        calendar, query = self._look_up_cached(req, resp, only_known=True)
         self._answer(resp, calendar, query)
 
-    def _look_up(
-        self, req: falcon.Request, resp: falcon.Response, *, only_known: bool
+    def look_up(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        parsed: Callable[[], ParsedQuery],
+        *,
+        only_known: bool,
     ) -> tuple[Calendar, ParsedQuery]:
+        """Return a calendar and its query, and set their headers and log fields.
+
+        parsed: called once, for the query. Raises InvalidRequest.
+        """
         deadline = Deadline(self._request_deadline)
         resp.set_header("X-Amadeus-Environment", self._environment)
-        resp.append_header("Vary", "Accept")
-        query = self._parse_cached(req)
+        query = parsed()
         request = query.request
         conditions = Conditions(
             request.max_age, only_known or request.known, allowance_of(req).consume_request
@@ -88,8 +96,24 @@ class CalendarResource:
         }
         return calendar, query
 
+    def _look_up_cached(
+        self, req: falcon.Request, resp: falcon.Response, *, only_known: bool
+    ) -> tuple[Calendar, ParsedQuery]:
+        resp.append_header("Vary", "Accept")
+        return self.look_up(req, resp, lambda: self._parse_cached(req), only_known=only_known)
+
     def _answer(self, resp: falcon.Response, calendar: Calendar, query: ParsedQuery) -> None:
-        """Answer with all days at once. Raises the most common error if no day is known."""
+        document = self.whole(resp, calendar, query)
+        resp.content_type = falcon.MEDIA_JSON
+        resp.data = json.dumps({"data": document}).encode() + b"\n"
+
+    def whole(
+        self, resp: falcon.Response, calendar: Calendar, query: ParsedQuery
+    ) -> dict[str, Any]:
+        """Return all days at once, and set their headers.
+
+        Raises the most common error if no day is known.
+        """
         days = sorted(calendar.coming_days(), key=lambda day: day.date)
         resp.set_header("X-Upstream-Calls", str(calendar.calls))
         if not days:
@@ -104,7 +128,7 @@ class CalendarResource:
             }
         )
         request = query.request
-        document = {
+        return {
             "origin": request.origin,
             "destination": request.destination,
             "from": query.days[0].query.date.isoformat(),
@@ -113,8 +137,6 @@ class CalendarResource:
             "days": [_day(day, age) for day, (age, _) in zip(days, times, strict=True)],
             "missing": _missing(calendar),
         }
-        resp.content_type = falcon.MEDIA_JSON
-        resp.data = json.dumps({"data": document}).encode() + b"\n"
 
     def _stream(self, resp: falcon.Response, calendar: Calendar) -> None:
         """Send each day once it is known. The head waits for the first one."""
@@ -133,9 +155,12 @@ class CalendarResource:
         return parse(req.query_string, int(time.time() // 3600))
 
     def _parse(self, query_string: str, _hour: int) -> ParsedQuery:
-        params = falcon.uri.parse_query_string(query_string, keep_blank=True)
+        return self.parse(falcon.uri.parse_query_string(query_string, keep_blank=True), EXAMPLE)
+
+    def parse(self, params: Mapping[str, object], example: str = "") -> ParsedQuery:
+        """Return the query of these parameters. Raises InvalidRequest. example: as for a URL."""
         request = parse(
-            CalendarRequest, params, EXAMPLE, ttl=self._prices.ttl, oldest=self._prices.oldest
+            CalendarRequest, params, example, ttl=self._prices.ttl, oldest=self._prices.oldest
         )
         days = [DayRequest(query, self._prices.cache_request(query)) for query in request.queries()]
         return ParsedQuery(request, days)

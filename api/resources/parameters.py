@@ -11,12 +11,10 @@ from api.models import parameter_errors_of, unknown_parameter_errors
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def parse(
-    model: type[Model], params: Mapping[str, str | list[str]], example: str, **limits: int
-) -> Model:
-    """Validate the parameters of a URL. Raises InvalidRequest with all errors in them.
+def parse(model: type[Model], params: Mapping[str, object], example: str, **limits: int) -> Model:
+    """Validate the parameters of a URL or a tool. Raises InvalidRequest with all errors in them.
 
-    example: a valid path and query, for the advice to quote a URL.
+    example: a valid path and query, for the advice to quote a URL; empty if there is no URL.
     limits: what the validation of this model needs to know, such as the largest max_age.
     """
     valid = [field.alias or name for name, field in model.model_fields.items()]
@@ -33,7 +31,7 @@ def parse(
     errors += unknown_parameter_errors(unknown, valid)
     if not errors:
         return request
-    if set(params) == {"origin"}:
+    if example and set(params) == {"origin"}:
         raise InvalidRequest(
             "Only origin was received. Quote the URL in a shell, because & ends the command:"
             f" curl 'http://…{example}'",

@@ -1,7 +1,7 @@
 """GET /flights/price and GET /flights/offer."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -12,7 +12,7 @@ from api.access.audience import Audience
 from api.http.cache_headers import set_cache_headers, set_etag
 from api.models import PriceRequest
 from api.resources.parameters import parse
-from api.services.cache.requests import CacheRequest, Outcome
+from api.services.cache.requests import CacheRequest, CacheResult, Outcome
 from api.services.deadline import Deadline
 from api.services.prices import Prices, log_fields, no_offers, not_known
 
@@ -48,15 +48,28 @@ class PriceResource:
         request_deadline: seconds that a request may take.
         """
         self._prices = prices
-        self._document_of = document_of
+        self.document_of = document_of
         self._environment = environment
         self._request_deadline = request_deadline
         self._cached_parse = lru_cache(max_cached_queries)(self._parse)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        result = self.answer(req, resp, lambda: self._parse_cached(req))
+        resp.data = document = self.document_of(result.entry.body)
+        set_etag(req, resp, document)
+
+    on_head = on_get
+
+    def answer(
+        self, req: falcon.Request, resp: falcon.Response, parsed: Callable[[], ParsedQuery]
+    ) -> CacheResult:
+        """Return an answer with a price, and set its headers and log fields.
+
+        parsed: called once, for the query. Raises FlightPriceError.
+        """
         deadline = Deadline(self._request_deadline)
         resp.set_header("X-Amadeus-Environment", self._environment)
-        request, cache_request = self._parse_cached(req)
+        request, cache_request = parsed()
         max_age = 0 if request.nocache else request.max_age
         if request.known:
             result = self._prices.known(cache_request, max_age=max_age)
@@ -69,17 +82,18 @@ class PriceResource:
                 max_age=max_age,
                 before_bypass=allowance_of(req).consume_nocache,
             )
-        if result.entry.body:
-            resp.data = document = self._document_of(result.entry.body)
-            set_etag(req, resp, document)
         set_cache_headers(resp, result, max_age)
         if result.outcome is Outcome.HIT:
             times = {"age": round(result.age, 1), "ttl": result.entry.ttl}
             req.context.cache_hit = log_fields(request) | times
         if not result.entry.body:
             raise no_offers(request)
+        return result
 
-    on_head = on_get
+    def parse(self, params: Mapping[str, object], example: str = "") -> ParsedQuery:
+        """Return the query of these parameters. Raises InvalidRequest. example: as for a URL."""
+        request = parse(PriceRequest, params, example, oldest=self._prices.oldest)
+        return ParsedQuery(request, self._prices.cache_request(request))
 
     def _parse_cached(self, req: falcon.Request) -> ParsedQuery:
         """Return the parsed query, cached because validation costs as much as a hit.
@@ -90,6 +104,4 @@ class PriceResource:
         return parse(req.query_string, int(time.time() // 3600))
 
     def _parse(self, query_string: str, _hour: int) -> ParsedQuery:
-        params = falcon.uri.parse_query_string(query_string, keep_blank=True)
-        request = parse(PriceRequest, params, EXAMPLE, oldest=self._prices.oldest)
-        return ParsedQuery(request, self._prices.cache_request(request))
+        return self.parse(falcon.uri.parse_query_string(query_string, keep_blank=True), EXAMPLE)

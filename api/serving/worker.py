@@ -28,7 +28,7 @@ from api.telemetry.metrics import Metrics
 
 # Names no product or version, which would lead to known vulnerabilities.
 SERVER: Final = "flight-price-api"
-# No path expects a body; a small one that a client sends by mistake does no harm.
+# Only /mcp reads a body, which has about 500 bytes. On other paths a small one does no harm.
 MAX_BODY_BYTES: Final = 4096
 # A client that reads nothing of its response for this long is considered gone.
 STALLED_SECONDS: Final = 15
@@ -53,7 +53,7 @@ _STATUSES: Final[dict[type[Exception], HTTPStatus]] = {
 _DETAILS: Final[Mapping[object, str]] = {
     MissingHost: "HTTP/1.1 requires a Host header.",
     HTTPStatus.BAD_REQUEST: "The request is not valid HTTP/1.1.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request body is too large; no path expects a body.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The request body is too large.",
 }
 # Errors in a response are our bugs. gunicorn's type stubs lack these two.
 _RESPONSE_ERRORS: Final = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName)  # type: ignore[attr-defined]

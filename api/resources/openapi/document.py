@@ -79,7 +79,8 @@ def document(day: str, oldest: int) -> dict[str, Any]:
             "description": (
                 "Prices are cached, by default for ten minutes; `nocache=1` fetches a new one."
                 " Every path also supports `HEAD`, `OPTIONS` and a trailing slash. An unknown path"
-                " gets 404 with the code `not-found`."
+                " gets 404 with the code `not-found`. Agents use `POST /mcp`, which speaks the"
+                " Model Context Protocol."
             ),
             "contact": {"name": "The flight-price-api authors"},
             "license": {"name": "MIT", "identifier": "MIT"},
