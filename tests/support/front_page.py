@@ -12,12 +12,18 @@ from selenium.webdriver.support.select import Select
 
 from tests.support.processes import eventually
 
-# Records what the live region says, before the page says anything.
+# Records from the start what the live region says, and when each price appears.
 LISTEN = """
   window.said = [];
+  window.appeared = [];
   document.addEventListener("DOMContentLoaded", () => {
-    const live = document.getElementById("live");
-    new MutationObserver(() => said.push(live.textContent)).observe(live, { childList: true });
+    const watch = (id, record) =>
+      new MutationObserver(record).observe(document.getElementById(id), { childList: true });
+    watch("live", () => said.push(document.getElementById("live").textContent));
+    watch("progress-text", () => {
+      const prices = document.querySelectorAll("#grid [data-state=price]").length;
+      appeared.push([performance.now() / 1000, prices]);
+    });
   });
 """
 
@@ -116,6 +122,11 @@ class FrontPage:
         """Everything that a screen reader was told without being asked."""
         said: list[str] = self.chrome.execute_script("return said.filter(Boolean)")
         return said
+
+    def appeared(self) -> list[tuple[float, int]]:
+        """The number of prices on the page at each step, with its time in seconds."""
+        steps = self.chrome.execute_script("return appeared")
+        return [(moment, prices) for moment, prices in steps]
 
     def focused(self) -> WebElement:
         return self.chrome.switch_to.active_element

@@ -49,7 +49,7 @@ def page(chrome: Chrome, service: Service) -> FrontPage:
 
 @pytest.fixture(scope="module")
 def _slow(shared_sandbox: SandboxServer) -> Iterator[Service]:
-    with Service.on(shared_sandbox, amadeus_rate_limit=SLOW_CALLS) as service:
+    with Service.on(shared_sandbox, amadeus_rate_limit=SLOW_CALLS, amadeus_timeout=5) as service:
         yield service
 
 
@@ -80,16 +80,28 @@ def offline(chrome: Chrome) -> Iterator[None]:
 def test_grid_fills_while_the_days_arrive(slow: Service, chrome: Chrome) -> None:
     page = FrontPage(chrome, slow.url)
     page.open_month(**new_search())
-
-    eventually(lambda: 0 < len(page.prices()) < len(DAYS))
-    some = page.prices()
-    assert page.is_shown("progress")
-    assert page.text("summary") == ""
-    eventually(lambda: len(some) < len(page.prices()) < len(DAYS))
     page.is_complete()
 
+    first, *_, last = steps = [step for step in page.appeared() if step[1]]
+    counts = [prices for _, prices in steps]
+    assert (counts[0], counts[-1]) == (1, len(DAYS))
+    assert counts == sorted(counts)
+    assert len(set(counts)) > 10
+    assert last[0] - first[0] > len(DAYS) / SLOW_CALLS / 2
     assert list(page.prices()) == DAYS
-    assert some.items() <= page.prices().items()
+
+
+def test_progress_bar_is_there_until_all_days_have_arrived(
+    sandbox: SandboxServer, slow: Service, chrome: Chrome
+) -> None:
+    sandbox.fault("search", "hang", count=1)
+    page = FrontPage(chrome, slow.url)
+    page.open_month(**new_search())
+    page.shows("progress-text", f"{len(DAYS) - 1} of {len(DAYS)} days")
+    assert page.is_shown("progress")
+    assert page.text("summary") == ""
+
+    page.is_complete()
     assert not page.is_shown("progress")
 
 
@@ -330,7 +342,7 @@ def test_lost_network_is_said_in_words(page: FrontPage) -> None:
 def test_connection_that_breaks_amid_the_days_keeps_what_has_arrived(
     sandbox: SandboxServer, chrome: Chrome
 ) -> None:
-    with Service.on(sandbox, amadeus_rate_limit=SLOW_CALLS) as service:
+    with Service.on(sandbox, amadeus_rate_limit=5) as service:
         page = FrontPage(chrome, service.url)
         page.open_month()
         eventually(page.prices)
