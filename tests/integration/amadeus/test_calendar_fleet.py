@@ -72,7 +72,7 @@ def calendars(replicas: Replicas, number: int, days: dict[str, str]) -> list[str
     return [url(replicas[each % 2], "/flights/calendar", **days) for each in range(number)]
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 @pytest.mark.usefixtures("slow_amadeus")
 def test_cold_month_is_complete_within_five_seconds(quick: Replicas) -> None:
     [reply] = ask_at_once(calendars(quick, 1, cold_days()))
@@ -83,7 +83,7 @@ def test_cold_month_is_complete_within_five_seconds(quick: Replicas) -> None:
     assert reply.seconds < 5
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_ten_people_who_ask_for_a_cold_month_cost_the_calls_of_one(
     quick: Replicas, slow_amadeus: SandboxServer
 ) -> None:
@@ -120,7 +120,7 @@ def longest_wait(replicas: Replicas) -> float:
     return max(waits(replicas), default=0.0)
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_single_price_waits_at_most_nine_turns_beside_five_calendars(
     slow: Replicas, sandbox: SandboxServer
 ) -> None:
@@ -151,7 +151,7 @@ def streamed(replica: Service, days: dict[str, str]) -> AbstractContextManager[h
     return replica.http.stream("GET", "/flights/calendar", params=query, headers=headers)
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_reader_who_goes_away_stops_further_days(slow: Replicas, sandbox: SandboxServer) -> None:
     replica, days = slow[0], cold_days()
     with streamed(replica, days) as response:
@@ -181,7 +181,7 @@ def lines_until_the_end(response: httpx2.Response) -> Iterator[dict[str, Any]]:
     raise AssertionError("the stream has a regular end")
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_bug_after_the_head_cuts_the_connection(slow: Replicas, redis_server: RedisServer) -> None:
     replica, days = slow[0], cold_days()
     store = RedisStore(connections_to(redis_server.url), Metrics())

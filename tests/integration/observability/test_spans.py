@@ -100,6 +100,22 @@ def test_request_is_one_trace_from_the_client_to_amadeus(
     assert call.parent_span_id == cache.span_id
 
 
+def test_span_of_a_stream_lasts_until_its_end(
+    service: Service, collector: Collector, trace_id: str, day: str
+) -> None:
+    query = {"origin": "JFK", "destination": "LAX", "from": day, "to": some_day(next(_days))}
+    service.price(date=day)  # is sent before the other day is fetched
+    service.http.get(
+        "/flights/calendar", params=query, headers={"Accept": "application/x-ndjson"}
+    ).raise_for_status()
+    await_all(service, collector)
+
+    (request,) = collector.named("GET /flights/calendar", trace_id)
+    calls = collector.named("amadeus search", trace_id)
+    assert len(calls) == 2
+    assert all(call.end_time_unix_nano <= request.end_time_unix_nano for call in calls)
+
+
 def test_unsampled_trace_stays_unsampled_up_to_amadeus(
     service: Service, collector: Collector, trace_id: str, day: str
 ) -> None:

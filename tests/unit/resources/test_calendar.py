@@ -239,6 +239,37 @@ def test_stale_price_stands_in_for_a_day_that_fails(clock: Clock) -> None:
     assert young.status_code == 502  # nothing older than max_age stands in
 
 
+def test_stale_day_whose_fetch_just_failed_is_answered_at_once(clock: Clock) -> None:
+    days = [some_day(30), some_day(31)]
+    with LocalService(store=MemoryStore(Metrics(), clock=clock)) as service:
+        service.calendar(period(days))
+        clock.ahead = 700
+        service.fault("search", "status", "403:38197")
+        service.calendar(period(days))
+        calls = service.searches()
+
+        answer = service.calendar(period(days))
+        service.price(date=some_day(32))  # a background fetch would have begun before
+
+        assert service.searches() == calls + 1
+    assert answer.headers["X-Upstream-Calls"] == "0"
+    assert [day["age"] >= 700 for day in data(answer)["days"]] == [True, True]
+
+
+def test_answer_goes_out_at_the_deadline_with_what_is_there() -> None:
+    days = [some_day(30), some_day(31)]
+    with LocalService(request_deadline=1) as service:
+        service.price(date=days[0])
+        service.fault("search", "latency", 5000)
+        started = time.monotonic()
+
+        answer = service.calendar(period(days))
+
+    assert time.monotonic() - started < 3
+    assert [day["departure_date"] for day in data(answer)["days"]] == [days[0]]
+    assert data(answer)["missing"] == [{"departure_date": days[1], "code": "amadeus-timeout"}]
+
+
 def test_age_is_that_of_the_oldest_day_and_the_shortest_time_left_counts(clock: Clock) -> None:
     days = [some_day(30), some_day(31)]
     with LocalService(store=MemoryStore(Metrics(), clock=clock)) as service:
