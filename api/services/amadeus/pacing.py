@@ -111,4 +111,5 @@ def _longest_wait(deadline: Deadline, call_seconds: float, interval: float | Non
     """Return the seconds that a search may wait for its turn. interval: None if not patient."""
     left = deadline.remaining()
     longest = max(left / 2, left - call_seconds)
-    return longest if interval is None else min(longest, MAX_AHEAD * interval)
+    # Half of it is left to the single prices that come next; else they would be refused.
+    return longest if interval is None else min(longest / 2, MAX_AHEAD * interval)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from api.services.amadeus.pacing import MAX_AHEAD, interval
+from api.services.amadeus.pacing import interval
 from api.services.cache.redis.connections import connections_to
 from api.services.cache.redis.redis_store import RedisStore
 from api.telemetry.metrics import Metrics
@@ -23,7 +23,7 @@ from tests.support.servers.service import Service, some_day
 Replicas = tuple[Service, Service]
 SLOW_RATE = 5.0
 DAYS = 31
-NINE_TURNS_MS = 1000 * (MAX_AHEAD + 1) * interval(SLOW_RATE)
+NINE_TURNS_MS = 1000 * 9 * interval(SLOW_RATE)
 _starts = count(40, DAYS)
 
 

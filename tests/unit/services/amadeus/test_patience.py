@@ -1,5 +1,7 @@
 """Patient searches: they take a turn only while fewer than eight are given out ahead."""
 
+import time
+from contextlib import suppress
 from typing import Any
 
 import httpx2
@@ -7,7 +9,7 @@ import pytest
 
 from api.errors import AmadeusQuota, AmadeusUnavailable, UpstreamError
 from api.services.amadeus.circuit_breaker import CircuitBreaker, UpstreamHealth
-from api.services.amadeus.pacing import MAX_AHEAD, Pacing, interval
+from api.services.amadeus.pacing import Pacing, interval
 from api.services.amadeus.transport import Call, Transport
 from api.services.amadeus.upstream_client import UpstreamClient
 from api.services.cache.memory_store import MemoryStore
@@ -44,9 +46,7 @@ def give_out(store: MemoryStore, turns: int, rate: float = RATE) -> None:
         store.take_turn("pace|account", interval(rate), 1000, 1)
 
 
-@pytest.mark.parametrize(
-    ("ahead", "is_room"), [(0, True), (MAX_AHEAD - 1, True), (MAX_AHEAD, False)]
-)
+@pytest.mark.parametrize(("ahead", "is_room"), [(0, True), (7, True), (8, False)])
 def test_patient_search_takes_a_turn_only_while_few_are_given_out(
     ahead: int, *, is_room: bool
 ) -> None:
@@ -69,14 +69,29 @@ def test_there_is_no_room_where_a_turn_would_come_too_late() -> None:
     give_out(store, 4)
     hurried = Deadline(4 * interval(RATE))
 
-    assert pacing(store).room_in(hurried, 10) == pytest.approx(2 * interval(RATE), abs=0.02)
+    assert pacing(store).room_in(hurried, 10) == pytest.approx(3 * interval(RATE), abs=0.02)
     with pytest.raises(FetchPostponed):
         pacing(store).await_turn(Terms(hurried, Noted().patience), 10)
 
 
+def test_single_prices_find_turns_beside_calendars_at_one_call_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    slow = pacing(MemoryStore(Metrics(), clock=lambda: 1000.0), rate=1.0)  # no turn passes
+    with suppress(FetchPostponed):
+        while True:
+            slow.await_turn(Terms(Deadline(15), Noted().patience), 10)
+    assert waits
+
+    for _ in range(4):
+        slow.await_turn(Terms(Deadline(15)), 10)
+
+
 def test_look_for_room_takes_no_turn() -> None:
     store = MemoryStore(Metrics(), clock=lambda: 1000.0)
-    give_out(store, MAX_AHEAD + 3)
+    give_out(store, 11)
 
     waits = [pacing(store).room_in(Deadline(60), 10) for _ in range(20)]
 
@@ -85,7 +100,7 @@ def test_look_for_room_takes_no_turn() -> None:
 
 def test_ordinary_search_waits_behind_any_number_of_turns() -> None:
     store = MemoryStore(Metrics())
-    give_out(store, MAX_AHEAD + 3)
+    give_out(store, 11)
 
     pacing(store).await_turn(Terms(Deadline(60)), 10)
 
@@ -111,7 +126,7 @@ def test_postponed_search_does_not_count_as_a_failure() -> None:
         CircuitBreaker(Metrics()),
         Noted(),
     )
-    give_out(store, MAX_AHEAD + 1)
+    give_out(store, 9)
     with pytest.raises(FetchPostponed):
         client_of(store, breaker).search(CALL, Terms(Deadline(60), noted.patience))
 
