@@ -4,7 +4,6 @@ A search takes two requests, and only the first is billed: one makes Duffel sear
 cheapest offers. There is no parameter for the currency: offers are in that of the account.
 """
 
-import datetime as dt
 import math
 import re
 import threading
@@ -21,7 +20,8 @@ from cachetools import TTLCache
 from bridge.client import Client, Deadline, Reply
 from bridge.errors import CallFailed, ProviderError, system_error
 from bridge.filters import fulfils, quick_enough
-from bridge.offers import Fare, Itinerary, Offer, Place, Segment, Stop, amount, local_time, minutes
+from bridge.offers import Fare, Itinerary, Offer, Place, Segment, Stop
+from bridge.reading import amount, at, day, items, local_time, minutes, text
 from bridge.refusals import refusal, refusals
 from bridge.render import render
 from protocol.errors import AmadeusError, InvalidSearch
@@ -217,7 +217,7 @@ class Duffel:
         details = reply.content.get("errors")
         if reply.status < HTTPStatus.BAD_REQUEST and not details:
             return reply.content
-        details = [one for one in _list(details) if isinstance(one, dict)]
+        details = [one for one in items(details) if isinstance(one, dict)]
         raise ProviderError(_status(reply, details), _retry_after(reply.headers), details)
 
 
@@ -283,23 +283,23 @@ def _is_affordable(offer: Offer, search: Search) -> bool:
 
 def _offer(raw: Any, search: Search) -> Offer | None:
     """Read an offer; None if it lacks what every offer of Amadeus has."""
-    currency = _text(_at(raw, "total_currency"), _CODE)
-    total = amount(_at(raw, "total_amount"), currency or "")
+    currency = text(at(raw, "total_currency"), _CODE)
+    total = amount(at(raw, "total_amount"), currency or "")
     fares = _Passengers(raw, search)
-    itineraries = [_itinerary(one, fares) for one in _list(_at(raw, "slices"))]
+    itineraries = [_itinerary(one, fares) for one in items(at(raw, "slices"))]
     ways = tuple(one for one in itineraries if one is not None)
     if not total or currency is None or len(ways) != len(search.directions):
         return None
-    base_currency = _at(raw, "base_currency")
-    base = amount(_at(raw, "base_amount"), currency) if base_currency == currency else None
+    base_currency = at(raw, "base_currency")
+    base = amount(at(raw, "base_amount"), currency) if base_currency == currency else None
     due, instant = (
-        _at(raw, "payment_requirements", name)
+        at(raw, "payment_requirements", name)
         for name in ("payment_required_by", "requires_instant_payment")
     )
-    owner = _at(raw, "owner")
-    segments = [part for one in _list(_at(raw, "slices")) for part in _list(_at(one, "segments"))]
-    airlines = [owner, *(_at(one, "marketing_carrier") for one in segments)]
-    airlines += [_at(one, "operating_carrier") for one in segments]
+    owner = at(raw, "owner")
+    segments = [part for one in items(at(raw, "slices")) for part in items(at(one, "segments"))]
+    airlines = [owner, *(at(one, "marketing_carrier") for one in segments)]
+    airlines += [at(one, "operating_carrier") for one in segments]
     refund = _conditions(raw, "refund_before_departure")
     change = _conditions(raw, "change_before_departure")
     return Offer(
@@ -307,21 +307,21 @@ def _offer(raw: Any, search: Search) -> Offer | None:
         currency=currency,
         itineraries=ways,
         base=base,
-        airline=_text(_at(owner, "iata_code"), _AIRLINE),
-        book_by=_day(due) or _day(_at(raw, "expires_at")),
+        airline=text(at(owner, "iata_code"), _AIRLINE),
+        book_by=day(due) or day(at(raw, "expires_at")),
         instant_ticketing=instant if isinstance(instant, bool) else None,
         refundable=refund is not None,
         free_to_change=refund == change == 0,
         carriers=_names(airlines, _AIRLINE),
-        aircraft=_names([_at(one, "aircraft") for one in segments], _AIRCRAFT),
+        aircraft=_names([at(one, "aircraft") for one in segments], _AIRCRAFT),
     )
 
 
 def _conditions(raw: Any, name: str) -> float | None:
     """Return the penalty of a refund or change; infinity if unknown, None if it is not allowed."""
-    if _at(raw, "conditions", name, "allowed") is not True:
+    if at(raw, "conditions", name, "allowed") is not True:
         return None
-    penalty = amount(_at(raw, "conditions", name, "penalty_amount"), "")
+    penalty = amount(at(raw, "conditions", name, "penalty_amount"), "")
     return math.inf if penalty is None else float(penalty)
 
 
@@ -329,20 +329,20 @@ class _Passengers:
     """The fares of the travellers of one offer, in their order."""
 
     def __init__(self, raw: Any, search: Search) -> None:
-        left = _list(_at(raw, "passengers"))
+        left = items(at(raw, "passengers"))
         self._ids: list[object] = []
         for traveler in search.travelers:
             wanted = _PASSENGERS[traveler.type]
             found = next((one for one in left if _is_passenger(one, wanted)), None)
             if found is not None:
                 left = [one for one in left if one is not found]
-            self._ids.append(_at(found, "id"))
+            self._ids.append(at(found, "id"))
 
     def fares(self, segment: Any) -> tuple[Fare, ...]:
         passengers = {
             id_: one
-            for one in _list(_at(segment, "passengers"))
-            if isinstance(id_ := _at(one, "passenger_id"), str)
+            for one in items(at(segment, "passengers"))
+            if isinstance(id_ := at(one, "passenger_id"), str)
         }
         return tuple(
             _fare(passengers.get(id_)) if isinstance(id_, str) else Fare() for id_ in self._ids
@@ -350,14 +350,14 @@ class _Passengers:
 
 
 def _is_passenger(raw: Any, wanted: dict[str, str | int]) -> bool:
-    age = _at(raw, "age")
+    age = at(raw, "age")
     return age == wanted["age"] if "age" in wanted else age is None
 
 
 def _fare(raw: Any) -> Fare:
-    cabin, basis = _at(raw, "cabin_class"), _at(raw, "fare_basis_code")
-    bags = _list(_at(raw, "baggages"))
-    numbers = [_at(bag, "quantity") for bag in bags if _at(bag, "type") == "checked"]
+    cabin, basis = at(raw, "cabin_class"), at(raw, "fare_basis_code")
+    bags = items(at(raw, "baggages"))
+    numbers = [at(bag, "quantity") for bag in bags if at(bag, "type") == "checked"]
     # An empty list means that the airline does not say.
     is_known = bags and all(type(number) is int and number >= 0 for number in numbers)
     return Fare(
@@ -368,25 +368,25 @@ def _fare(raw: Any) -> Fare:
 
 
 def _itinerary(raw: Any, passengers: _Passengers) -> Itinerary | None:
-    segments = [_segment(one, passengers) for one in _list(_at(raw, "segments"))]
+    segments = [_segment(one, passengers) for one in items(at(raw, "segments"))]
     known = tuple(one for one in segments if one is not None)
     if not known or len(known) < len(segments):
         return None
-    brand = _at(raw, "fare_brand_name")
+    brand = at(raw, "fare_brand_name")
     return Itinerary(
-        known, minutes(_at(raw, "duration")), brand if brand and isinstance(brand, str) else None
+        known, minutes(at(raw, "duration")), brand if brand and isinstance(brand, str) else None
     )
 
 
 def _segment(raw: Any, passengers: _Passengers) -> Segment | None:
-    origin = _place(_at(raw, "origin"), _at(raw, "origin_terminal"))
-    destination = _place(_at(raw, "destination"), _at(raw, "destination_terminal"))
-    departs, arrives = local_time(_at(raw, "departing_at")), local_time(_at(raw, "arriving_at"))
-    carrier = _text(_at(raw, "marketing_carrier", "iata_code"), _AIRLINE)
+    origin = _place(at(raw, "origin"), at(raw, "origin_terminal"))
+    destination = _place(at(raw, "destination"), at(raw, "destination_terminal"))
+    departs, arrives = local_time(at(raw, "departing_at")), local_time(at(raw, "arriving_at"))
+    carrier = text(at(raw, "marketing_carrier", "iata_code"), _AIRLINE)
     if not (origin and destination and departs and arrives and carrier):
         return None
-    raw_stops = _at(raw, "stops")
-    stops = [_stop(one) for one in _list(raw_stops)]
+    raw_stops = at(raw, "stops")
+    stops = [_stop(one) for one in items(raw_stops)]
     known_stops = tuple(one for one in stops if one is not None)
     stops_are_known = isinstance(raw_stops, list) and len(known_stops) == len(stops)
     return Segment(
@@ -395,29 +395,31 @@ def _segment(raw: Any, passengers: _Passengers) -> Segment | None:
         departs=departs,
         arrives=arrives,
         carrier=carrier,
-        number=_text(_at(raw, "marketing_carrier_flight_number"), _NUMBER),
-        operator=_text(_at(raw, "operating_carrier", "iata_code"), _AIRLINE),
-        aircraft=_text(_at(raw, "aircraft", "iata_code"), _AIRCRAFT),
-        minutes=minutes(_at(raw, "duration")),
+        number=text(at(raw, "marketing_carrier_flight_number"), _NUMBER),
+        operator=text(at(raw, "operating_carrier", "iata_code"), _AIRLINE),
+        aircraft=text(at(raw, "aircraft", "iata_code"), _AIRCRAFT),
+        minutes=minutes(at(raw, "duration")),
         stops=known_stops if stops_are_known else None,
         fares=passengers.fares(raw),
     )
 
 
 def _stop(raw: Any) -> Stop | None:
-    place = _place(_at(raw, "airport"), None)
-    arrives, departs = local_time(_at(raw, "arriving_at")), local_time(_at(raw, "departing_at"))
-    return Stop(place, arrives, departs) if place and arrives and departs else None
+    place = _place(at(raw, "airport"), None)
+    arrives, departs = local_time(at(raw, "arriving_at")), local_time(at(raw, "departing_at"))
+    if not (place and arrives and departs) or departs < arrives:
+        return None
+    return Stop(place, arrives, departs)
 
 
 def _place(raw: Any, terminal: Any) -> Place | None:
-    code = _text(_at(raw, "iata_code"), _CODE)
+    code = text(at(raw, "iata_code"), _CODE)
     if code is None:
         return None
     return Place(
         code,
-        _text(_at(raw, "iata_city_code"), _CODE),
-        _text(_at(raw, "iata_country_code"), _COUNTRY),
+        text(at(raw, "iata_city_code"), _CODE),
+        text(at(raw, "iata_country_code"), _COUNTRY),
         terminal if terminal and isinstance(terminal, str) else None,
     )
 
@@ -426,33 +428,10 @@ def _names(raw: list[Any], pattern: re.Pattern[str]) -> dict[str, str]:
     return {
         code: name
         for one in raw
-        if (code := _text(_at(one, "iata_code"), pattern))
-        and (name := _at(one, "name"))
+        if (code := text(at(one, "iata_code"), pattern))
+        and (name := at(one, "name"))
         and isinstance(name, str)
     }
-
-
-def _day(moment: Any) -> dt.date | None:
-    try:
-        return dt.datetime.fromisoformat(moment).astimezone(dt.UTC).date()
-    except (TypeError, ValueError):
-        return None
-
-
-def _text(value: Any, pattern: re.Pattern[str]) -> str | None:
-    """Return what the pattern's last group, or else the whole pattern, matches; None if nothing."""
-    match = pattern.fullmatch(value) if isinstance(value, str) else None
-    return match[match.lastindex or 0] if match else None
-
-
-def _at(document: Any, *path: str) -> Any:
-    for name in path:
-        document = document.get(name) if isinstance(document, dict) else None
-    return document
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _status(reply: Reply, details: list[dict[str, Any]]) -> int:
@@ -479,9 +458,9 @@ def _blamed(error: ProviderError, search: Search) -> AmadeusError | None:
         return None
     for detail in error.details:
         source = detail.get("source")
-        found = _SLICE.search(str(_at(source, "pointer")))
+        found = _SLICE.search(str(at(source, "pointer")))
         number = int(found[1]) if found else 0
-        match _at(source, "field"):
+        match at(source, "field"):
             case "origin" | "destination" as end:
                 return _blame_place(search, number, end)
             case "departure_date":

@@ -4,17 +4,11 @@ None stands for what the provider does not say.
 """
 
 import datetime as dt
-import re
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import NamedTuple
 
-from protocol.reference.currencies import CURRENCIES
 from protocol.request.search import Cabin
-
-_USUAL_DIGITS = 2
-_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
-_DURATION = re.compile(r"P(?:(\d{1,2})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,5})M)?(?:\d{1,2}S)?)?")
 
 
 class Place(NamedTuple):
@@ -88,30 +82,3 @@ class Offer:
     """The names of airlines by code."""
     aircraft: dict[str, str] = field(default_factory=dict)
     """The names of types of aircraft by code."""
-
-
-def amount(value: object, currency: str) -> Decimal | None:
-    """Read an amount, rounded half up to the usual digits of its currency; None if it is none."""
-    text = format(value, "f") if isinstance(value, Decimal) and value.is_finite() else str(value)
-    if isinstance(value, bool) or not _AMOUNT.fullmatch(text):
-        return None
-    known = CURRENCIES.get(currency)
-    digits = known.digits if known else _USUAL_DIGITS
-    return Decimal(text).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
-
-
-def minutes(text: object) -> int | None:
-    """Read a duration in ISO 8601, like `PT02H10M` or `P1DT2H`; None if it is none."""
-    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
-        return None
-    days, hours, rest = (int(part or 0) for part in match.groups())
-    return (days * 24 + hours) * 60 + rest or None
-
-
-def local_time(text: object) -> dt.datetime | None:
-    """Read a local time like `2026-12-10T07:30:00`; None if it is none."""
-    try:
-        return dt.datetime.fromisoformat(str(text)).replace(tzinfo=None, microsecond=0)
-    except ValueError:
-        return None

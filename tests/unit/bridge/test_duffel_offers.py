@@ -178,6 +178,18 @@ def test_travelers_of_a_party_have_their_own_cabin_and_no_price() -> None:
     assert "price" not in child
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "2026-12-01T10:00:00", "soon", 1])
+def test_odd_day_to_book_by_stays_out(moment: object) -> None:
+    (shown,) = Bridge(offer(expires_at=moment, payment_requirements=None)).offers()
+    assert "lastTicketingDate" not in shown
+
+
+def test_stop_that_ends_before_it_begins_is_not_known() -> None:
+    odd = STOP | {"departing_at": "2026-12-10T09:19:00"}
+    (shown,) = Bridge(offer("1.00", way(segment(stops=[odd])))).offers()
+    assert not shown["itineraries"][0]["segments"][0].keys() & {"numberOfStops", "stops"}
+
+
 def test_technical_stop_is_shown() -> None:
     (shown,) = Bridge(offer("1.00", way(segment(stops=[STOP])))).offers()
     flown = shown["itineraries"][0]["segments"][0]
