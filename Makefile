@@ -29,7 +29,7 @@ ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else
 	@failed=0; \
-	$(BIN)/pytest --numprocesses 8 --dist loadfile --no-loadscope-reorder -m "not alone and not quiet and not contract and not soak and not bench" || failed=1; \
+	$(BIN)/pytest --numprocesses 8 --dist loadfile --no-loadscope-reorder -m "not agents and not alone and not quiet and not contract and not soak and not bench" || failed=1; \
 	$(BIN)/pytest --numprocesses 3 --maxschedchunk 1 -m quiet tests/integration || failed=1; \
 	$(BIN)/pytest -m alone tests/integration || failed=1; \
 	exit $$failed
@@ -40,7 +40,7 @@ coverage: setup ## Print the lines and branches of api/ that no test runs
 	@rm -rf .coverage; mkdir .coverage; failed=0; \
 	$(BIN)/coverage run --concurrency thread -m pytest --numprocesses 2 tests/unit tests/project || failed=1; \
 	$(BIN)/coverage run -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --timeout 180 \
-	  -m "not alone and not quiet and not contract and not soak and not bench" tests/integration tests/system || failed=1; \
+	  -m "not agents and not alone and not quiet and not contract and not soak and not bench" tests/integration tests/system || failed=1; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report || failed=1; \
 	exit $$failed
 
@@ -50,6 +50,10 @@ contract: .venv/dev.stamp ## Check sandbox and bridge against Amadeus's OpenAPI 
 	@[ -n "$(PROVIDERS)" ] || echo 'PROVIDERS=<folder> is not set: no recorded answers of providers are checked'
 	@AMADEUS_SPEC=$(abspath $(SPEC)) PROVIDERS=$(abspath $(PROVIDERS)) $(BIN)/pytest tests/contract tests/unit/bridge tests/unit/sandbox \
 	  $(if $(PROVIDERS),,--ignore tests/contract/test_recorded_duffel.py) $(ARGS)
+
+.PHONY: agents
+agents: .venv/dev.stamp .venv-runtime/stamp .venv-agents/stamp tests/agents/node_modules/.package-lock.json ## Use /mcp with the official SDKs and its conformance suite
+	@$(BIN)/pytest -m agents tests/agents $(ARGS)
 
 .PHONY: soak
 DURATION ?= 600
@@ -97,7 +101,7 @@ dist: ## Pack the last commit as dist/flight-price-api-VERSION.tar.gz
 
 .PHONY: lock
 lock: setup ## Pin the newest versions, with hashes, in requirements.txt and requirements/
-	@for name in runtime build tracing dev bench; do \
+	@for name in runtime build tracing dev bench agents; do \
 	  file=requirements/$$name.txt; \
 	  [ $$name != runtime ] || file=requirements.txt; \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
@@ -130,12 +134,12 @@ pin-images: ## Pin the base images to their present digests
 
 .PHONY: clean
 clean: ## Remove everything that the other targets created
-	rm -rf .venv .venv-bench .venv-runtime tools/node_modules dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis .coverage
+	rm -rf .venv .venv-agents .venv-bench .venv-runtime tools/node_modules tests/agents/node_modules dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis .coverage
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# npm writes this file at the end. Versions and hashes are those of tools/package-lock.json.
-tools/node_modules/.package-lock.json: tools/package.json tools/package-lock.json | node
-	@npm ci --prefix tools --engine-strict --ignore-scripts --no-audit --no-fund --loglevel=error
+# npm writes this file at the end. Versions and hashes are those of package-lock.json.
+%/node_modules/.package-lock.json: %/package.json %/package-lock.json | node
+	@npm ci --prefix $* --engine-strict --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: node
@@ -146,7 +150,7 @@ node:
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null; \
 	fi; \
 	command -v npm >/dev/null || { \
-	  echo 'The linters of the OpenAPI document need Node.js 20.19 or newer, with npm:' >&2; \
+	  echo 'This needs Node.js 20.19 or newer, with npm:' >&2; \
 	  echo '  sudo apt-get install nodejs npm   on Debian 13 and Ubuntu' >&2; \
 	  echo '  brew install node                 on macOS' >&2; exit 1; }
 
@@ -177,6 +181,13 @@ setup: .venv/dev.stamp .venv-runtime/stamp redis-server test-tools ## Install wh
 	@.venv/bin/python -m venv .venv-bench
 	.venv-bench/bin/pip $(INSTALL) -r requirements/build.txt
 	.venv-bench/bin/pip $(INSTALL) -r $<
+	@touch $@
+
+# The client of agents brings packages that the tests do not know.
+.venv-agents/stamp: requirements/agents.txt requirements/build.txt | .venv/bin/pip
+	@.venv/bin/python -m venv .venv-agents
+	.venv-agents/bin/pip $(INSTALL) -r requirements/build.txt
+	.venv-agents/bin/pip $(INSTALL) -r $<
 	@touch $@
 
 .venv/bin/pip:

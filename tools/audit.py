@@ -15,7 +15,7 @@ from typing import Any
 
 FILES = (
     *("requirements.txt", "requirements/build.txt", "requirements/tracing.txt"),
-    *("requirements/dev.txt", "requirements/bench.txt"),
+    *("requirements/dev.txt", "requirements/bench.txt", "requirements/agents.txt"),
 )
 VULNERABLE, NOT_AUDITED = 1, 3
 

@@ -52,9 +52,11 @@ def test_requirements_pin_every_package_with_hashes(file: str) -> None:
     assert [name for name, rest in packages.items() if "--hash=sha256:" not in rest] == []
 
 
-def test_packages_of_npm_are_pinned_with_hashes() -> None:
-    wanted = json.loads((ROOT / "tools" / "package.json").read_text())["devDependencies"]
-    packages = json.loads((ROOT / "tools" / "package-lock.json").read_text())["packages"]
+@pytest.mark.parametrize("folder", ["tools", "tests/agents"])
+def test_packages_of_npm_are_pinned_with_hashes(folder: str) -> None:
+    wanted = json.loads((ROOT / folder / "package.json").read_text())["devDependencies"]
+    wanted = {name: version.rpartition("@")[2] for name, version in wanted.items()}
+    packages = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]
     del packages[""]  # the project itself
 
     assert {name: packages[f"node_modules/{name}"]["version"] for name in wanted} == wanted

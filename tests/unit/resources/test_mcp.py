@@ -1,7 +1,8 @@
 """POST /mcp: tools, errors and limits in both revisions, and hostile messages."""
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
 
@@ -160,12 +161,14 @@ def test_search_without_offers_is_a_tool_error(service: LocalService) -> None:
     assert [error(use(service, tool))["code"] for tool in TOOLS[:2]] == ["no-offers"] * 2
 
 
-def test_nested_argument_is_a_tool_error(service: LocalService) -> None:
-    nested: object = "first"
-    for _ in range(900):
-        nested = {"a": nested}
+def test_deeply_nested_argument_is_a_tool_error(service: LocalService) -> None:
+    nested = '{"": ' + "[" * 1015 + "]" * 1015 + "}"
+    call = request(method="tools/call", params={"name": TOOLS[0], "arguments": {"cabin": 7}})
 
-    assert error(use(service, TOOLS[0], cabin=nested))["errors"][0]["parameter"] == "cabin"
+    answer = post(service, json.dumps(call).replace("7", nested))
+
+    told = {item["parameter"] for item in error(answer.json["result"])["errors"]}
+    assert told == {"origin", "destination", "date", "cabin"}
 
 
 def test_nocache_limit_holds_for_tools_and_urls_together() -> None:
@@ -291,6 +294,40 @@ def test_hostile_message_gets_the_error_of_the_specification(
     assert answer.json["jsonrpc"] == "2.0"
     assert answer.json.get("id", 1) == 1
     assert len(answer.text) < 300
+
+
+HOSTILE = {
+    "batch": [request()] * 80,
+    "nesting": "[" * 4000,
+    "long id": request(id="x" * 3900),
+    "long number": json.dumps(request()).replace("1,", "9" * 3900 + ","),
+    "many members": request(params={f"k{number}": number for number in range(280)}),
+    "many arguments": request(
+        method="tools/call",
+        params={"name": TOOLS[0], "arguments": {f"p{number}": 1 for number in range(280)}},
+    ),
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_message_takes_no_longer_than_a_bad_url(
+    service: LocalService, body: object
+) -> None:
+    unknown: dict[str, Any] = {f"p{number}": "1" for number in range(280)}
+
+    bad_url = least_time(lambda: service.get("/flights/price", **unknown))
+
+    assert least_time(lambda: post(service, body)) < 1.5 * bad_url
+
+
+def least_time(call: Callable[[], object]) -> float:
+    """The shortest processor time of this call, in seconds."""
+    times = []
+    for _ in range(30):
+        began = time.process_time()
+        call()
+        times.append(time.process_time() - began)
+    return min(times)
 
 
 def test_id_comes_back_unchanged(service: LocalService) -> None:
