@@ -247,6 +247,7 @@ def test_stale_day_whose_fetch_just_failed_is_answered_at_once(clock: Clock) -> 
         service.fault("search", "status", "403:38197")
         service.calendar(period(days))
         calls = service.searches()
+        clock.ahead += 2  # a background fetch waits for a second after a failure
 
         answer = service.calendar(period(days))
         service.price(date=some_day(32))  # a background fetch would have begun before

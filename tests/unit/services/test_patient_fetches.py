@@ -188,6 +188,20 @@ def test_calendars_that_want_the_same_day_need_one_turn(paced: Stage) -> None:
     assert len(paced.offers.asked) == 20
 
 
+def test_day_that_is_under_way_is_joined_without_room(paced: Stage) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(outcomes_of, paced.fetches(1))
+        eventually(lambda: paced.offers.under_way == 1)
+        paced.upstream.room = 60.0
+        looks = paced.upstream.looks
+        second = threads.submit(outcomes_of, paced.fetches(1))
+        eventually(lambda: [t for t in threading.enumerate() if t.name == "day"][1:])
+        paced.offers.go_on.set()
+
+    assert types(first.result()) == types(second.result()) == [CacheResult]
+    assert paced.upstream.looks == looks
+
+
 def test_days_that_would_fail_at_once_take_no_turn(paced: Stage) -> None:
     paced.upstream.error = AmadeusQuota("used up")
 
