@@ -86,6 +86,8 @@ class PatientFetches:
 
         If the iteration ends early, no other fetch starts; those under way finish and are kept.
         """
+        if not self._days:
+            return
         unresolved = dict.fromkeys(self._days)
         for day in self._days:
             self._waiting.put(day)
