@@ -157,7 +157,8 @@ class Calendar:
         is_stale = seconds_left(result.entry, result.age, self._max_age) <= 0
         day = _known_day(query.date, result.entry, is_stale=is_stale)
         if is_stale and not even_if_stale:
-            self._stand_ins[query.date] = day
+            if self._max_age is None:
+                self._stand_ins[query.date] = day
             return False
         self.days.append(day)
         return True
