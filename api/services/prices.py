@@ -6,7 +6,7 @@ from typing import Protocol
 
 from api.errors import NoOffers, NotKnown, RejectedByAmadeus, UpstreamError
 from api.models import FlightOffer, PriceQuery, PriceRequest
-from api.services.bodies import FORMAT, NO_OFFERS, body_of
+from api.services.bodies import FORMAT, NO_OFFERS, body_of, is_readable
 from api.services.cache.entries import Entry
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, CacheResult, FetchedValue, Outcome
@@ -131,7 +131,9 @@ class Prices:
 
         stale_ttl = 0 if self._times.is_off else self._times.stale_ttl
         key, is_patient = cache_key(self._provider, query), patience is not None
-        return CacheRequest(key, fetch, observe, stale_ttl, is_patient=is_patient)
+        return CacheRequest(
+            key, fetch, observe, stale_ttl, is_patient=is_patient, can_read=is_readable
+        )
 
     def _times_of(self, entry: Entry | None) -> dict[str, float]:
         if entry is None:

@@ -119,7 +119,7 @@ class ReadThrough:
         """
         if max_age is not None:
             return self._read_within(request, deadline, max_age, refresh_ahead, before_bypass)
-        entry = self._store.get(request.key)
+        entry = self._stored(request)
         # Read the time after the first call to the store, which may correct its clock.
         arrived = self._store.now()
         if entry is not None:
@@ -136,9 +136,9 @@ class ReadThrough:
     def known(self, request: CacheRequest, max_age: float | None = None) -> CacheResult | None:
         """Return what is stored, fresh or stale, and at most `max_age` seconds old; else None.
 
-        This read has no side effects: it never fetches, refreshes or waits for a fetch.
+        This read never fetches, refreshes or waits for a fetch.
         """
-        entry = self._store.get(request.key)
+        entry = self._stored(request)
         arrived = self._store.now()
         if entry is None or not _is_within_stale_limit(request, entry, arrived):
             return None
@@ -172,6 +172,14 @@ class ReadThrough:
         """Return whether this process is fetching this entry or waiting for another to do so."""
         return key in self._pending
 
+    def _stored(self, request: CacheRequest) -> Entry | None:
+        """Return the stored entry. One that cannot be read is dropped, so that it is fetched."""
+        entry = self._store.get(request.key)
+        if entry is None or request.can_read(entry.body):
+            return entry
+        self._store.drop(request.key, entry.fetched_at)
+        return None
+
     def _read_within(
         self,
         request: CacheRequest,
@@ -181,7 +189,7 @@ class ReadThrough:
         before_bypass: Callable[[], None],
     ) -> CacheResult:
         if max_age:
-            entry = self._store.get(request.key)
+            entry = self._stored(request)
             arrived = self._store.now()
         else:  # any entry was fetched too early; the time must be exact
             entry, arrived = None, self._store.time()
@@ -241,7 +249,7 @@ class ReadThrough:
     ) -> CacheResult:
         """Return a stale entry if the caller accepts one; otherwise raise the error."""
         if not caller.not_before:
-            entry = self._store.get(request.key)
+            entry = self._stored(request)
             now = self._store.now()
             if entry is not None and entry.is_fresh(now):  # it was stored meanwhile
                 return CacheResult(entry, Outcome.MISS, age=max(0.0, now - entry.fetched_at))

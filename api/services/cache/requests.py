@@ -54,6 +54,7 @@ class CacheRequest:
     pause: takes the number of consecutive failures; returns seconds until the next try.
     needs_slot: whether the fetch counts against the limit on concurrent fetches.
     is_patient: whether `fetch` may raise FetchPostponed; the caller gets it then.
+    can_read: takes the body of a stored entry; if it returns false, the entry counts as absent.
     """
 
     key: str
@@ -64,6 +65,7 @@ class CacheRequest:
     pause: Callable[[int], float] = no_pause
     needs_slot: bool = True
     is_patient: bool = False
+    can_read: Callable[[bytes], bool] = lambda _body: True
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,10 @@ TTL, STALE_TTL, EMPTY_TTL = 600, 3600, 60
 QUERY = PriceQuery(origin="JFK", destination="LAX", date=some_day())
 SETTINGS = Settings()
 KEY = cache_key(SETTINGS.provider, QUERY)
-PRICE = b'{"data": {"origin": "JFK", "destination": "LAX"}}\n'
+PRICE = (
+    b'{"data": {"origin": "JFK", "destination": "LAX", "departure_date": "2026-12-28",'
+    b' "price": "306.85 EUR"}}\n'
+)
 ERROR = dump_upstream_error(AmadeusUnavailable("no"))
 
 # The body of the entry, its age and its TTL; None without an entry.
