@@ -137,9 +137,14 @@ clean: ## Remove everything that the other targets created
 	rm -rf .venv .venv-agents .venv-bench .venv-runtime tools/node_modules tests/agents/node_modules dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis .coverage
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-# npm writes this file at the end. Versions and hashes are those of package-lock.json.
-%/node_modules/.package-lock.json: %/package.json %/package-lock.json | node
-	@npm ci --prefix $* --engine-strict --ignore-scripts --no-audit --no-fund --loglevel=error
+# npm writes this file at the end. Versions and hashes are those of tools/package-lock.json.
+tools/node_modules/.package-lock.json: tools/package.json tools/package-lock.json | node
+	@npm ci --prefix tools --engine-strict --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# These packages run on the Node.js that is among them, not on the one that runs npm.
+tests/agents/node_modules/.package-lock.json: tests/agents/package.json tests/agents/package-lock.json | node
+	@npm ci --prefix tests/agents --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: node

@@ -15,7 +15,9 @@ HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
 PYTHON = HERE.parents[1] / ".venv-agents" / "bin" / "python"
 MACHINE = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-NODE = MODULES / f"node-{platform.system().lower()}-{MACHINE}" / "bin" / "node"
+PINNED_NODE = MODULES / f"node-{platform.system().lower()}-{MACHINE}" / "bin" / "node"
+# The suite needs Node.js 22. It is pinned for Linux.
+NODE = PINNED_NODE if platform.system() == "Linux" else Path("node")
 REVISION, EARLIER = "2026-07-28", "2025-11-25"
 CLIENTS = {
     "python": (PYTHON, HERE / "python_client.py"),
