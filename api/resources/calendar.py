@@ -81,6 +81,7 @@ class CalendarResource:
         """
         deadline = Deadline(self._request_deadline)
         resp.set_header("X-Amadeus-Environment", self._environment)
+        resp.set_header("X-Upstream-Calls", "0")
         query = parsed()
         request = query.request
         conditions = Conditions(
@@ -114,8 +115,10 @@ class CalendarResource:
 
         Raises the most common error if no day is known.
         """
-        days = sorted(calendar.coming_days(), key=lambda day: day.date)
-        resp.set_header("X-Upstream-Calls", str(calendar.calls))
+        try:
+            days = sorted(calendar.coming_days(), key=lambda day: day.date)
+        finally:
+            resp.set_header("X-Upstream-Calls", str(calendar.calls))
         if not days:
             raise common_error(calendar.missing)
         times = [calendar.times_of(day) for day in days]
@@ -141,12 +144,15 @@ class CalendarResource:
     def _stream(self, resp: falcon.Response, calendar: Calendar) -> None:
         """Send each day once it is known. The head waits for the first one."""
         days = calendar.coming_days()
-        first = next(days, None)
-        if first is None:
+        try:
+            first = next(days, None)
+        finally:
             resp.set_header("X-Upstream-Calls", str(calendar.calls))
+        if first is None:
             raise common_error(calendar.missing)
         resp.content_type = NDJSON
         resp.set_header("Cache-Control", "no-store")
+        resp.delete_header("X-Upstream-Calls")  # the last line has it
         resp.stream = Stream(_lines(calendar, first, days))
 
     def _parse_cached(self, req: falcon.Request) -> ParsedQuery:

@@ -153,6 +153,7 @@ def test_stream_has_a_line_for_each_day_and_one_for_the_end(
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Vary"] == "Accept"
     assert "Age" not in answer.headers
+    assert "X-Upstream-Calls" not in answer.headers
 
 
 def test_from_and_to_may_span_a_change_of_month(service: LocalService) -> None:
@@ -457,6 +458,21 @@ def test_bad_calendar_query_names_every_error_at_once(service: LocalService) -> 
         "month", "from", "to", "nights", "date", "nocache", "y",
     }  # fmt: skip
     assert answer.headers["Vary"] == "Accept"
+    assert answer.headers["X-Upstream-Calls"] == "0"
+
+
+@pytest.mark.parametrize("headers", [None, NDJSON], ids=["whole", "stream"])
+def test_calendar_that_ends_with_a_bug_says_how_many_calls_it_made(
+    service: LocalService,
+    days: list[str],
+    headers: dict[str, str] | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr("api.services.calendar.amount_of")
+
+    answer = service.calendar({"from": days[0], "to": days[0]}, headers)
+
+    assert (answer.status_code, answer.headers["X-Upstream-Calls"]) == (500, "1")
 
 
 def test_calendar_without_any_answer_has_the_error_of_its_days(
