@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from api.errors import FlightPriceError, NotKnown, TooManyRequests
+from api.errors import FlightPriceError, NotInTime, NotKnown, TooManyRequests
 from api.models import PriceQuery
 from api.services.bodies import amount_of
 from api.services.cache.entries import Entry
@@ -100,10 +100,11 @@ class Calendar:
         unknown = [
             query
             for query, request in requests
-            if not self._is_known(query, request, even_if_stale=conditions.only_known)
+            if not deadline.remaining()
+            or not self._is_known(query, request, even_if_stale=conditions.only_known)
         ]
         self.arrived_known, self._unknown = len(self.days), len(unknown)
-        self._refused = _refused(unknown, conditions)
+        self._refused = _refused(unknown, deadline, conditions)
         fetched = unknown[: len(unknown) - len(self._refused)]
         self._fetches = PatientFetches(calendars.fetcher, fetched, deadline, self._max_age)
 
@@ -197,17 +198,27 @@ def common_error(missing: Sequence[MissingDay]) -> FlightPriceError:
 
 
 def _refused(
-    unknown: Sequence[PriceQuery], conditions: Conditions
+    unknown: Sequence[PriceQuery], deadline: Deadline, conditions: Conditions
 ) -> list[tuple[PriceQuery, FlightPriceError]]:
     """Return the days that may not be fetched, and why; they are the last ones."""
-    if conditions.only_known:
-        return [(query, NotKnown("No price of these days is known.")) for query in unknown]
     for number, _ in enumerate(unknown):
-        try:
-            conditions.allow()
-        except TooManyRequests as error:
+        error = _refusal(deadline, conditions)
+        if error is not None:
             return [(query, error) for query in unknown[number:]]
     return []
+
+
+def _refusal(deadline: Deadline, conditions: Conditions) -> FlightPriceError | None:
+    """Return why a day may not be fetched, or None."""
+    if not deadline.remaining():
+        return NotInTime("The time limit of this request passed before the turn of this day.")
+    if conditions.only_known:
+        return NotKnown("No price of these days is known.")
+    try:
+        conditions.allow()
+    except TooManyRequests as error:
+        return error
+    return None
 
 
 def _known_day(date: dt.date, entry: Entry, *, is_stale: bool) -> KnownDay:

@@ -11,6 +11,7 @@ import pytest
 from falcon.testing import Result
 from structlog.testing import capture_logs
 
+from api.services.cache.entries import Entry
 from api.services.cache.memory_store import MemoryStore
 from api.telemetry.metrics import Metrics
 from tests.support.clients.in_process import LocalService
@@ -38,6 +39,24 @@ def days() -> list[str]:
     """Three days that no other test uses."""
     first = next(_periods)
     return [some_day(first + number) for number in range(3)]
+
+
+class SlowStore(MemoryStore):
+    """A store with a method that takes a fifth of a second, once a test names it."""
+
+    slow_method = ""
+
+    def get(self, key: str) -> Entry | None:
+        self._wait_in("get")
+        return super().get(key)
+
+    def take_turn(self, *arguments: Any) -> tuple[float, float]:
+        self._wait_in("take_turn")
+        return super().take_turn(*arguments)
+
+    def _wait_in(self, method: str) -> None:
+        if method == self.slow_method:
+            time.sleep(0.2)
 
 
 class Clock:
@@ -446,6 +465,24 @@ def test_calendar_without_an_allowance_is_refused() -> None:
     assert (answer.status_code, answer.json["code"]) == (429, "too-many-requests")
     assert int(answer.headers["Retry-After"]) > 0
     assert answer.headers["X-Upstream-Calls"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("method", "option"), [("get", {}), ("get", {"known": "1"}), ("take_turn", {})], ids=str
+)
+def test_calendar_of_a_slow_store_answers_in_time(method: str, option: dict[str, str]) -> None:
+    store = SlowStore(Metrics())
+    first, last = some_day(30), some_day(49)
+    with LocalService(store=store, request_deadline=1, client_rate_limit=100) as service:
+        service.price(date=first)
+        store.slow_method = method
+        sent_at = time.monotonic()
+
+        answer = service.calendar({"from": first, "to": last} | option)
+
+        assert time.monotonic() - sent_at < 2
+    assert data(answer)["days"][0]["departure_date"] == first
+    assert data(answer)["missing"][-1] == {"departure_date": last, "code": "not-in-time"}
 
 
 def test_bad_calendar_query_names_every_error_at_once(service: LocalService) -> None:
