@@ -96,6 +96,7 @@ class Calendar:
         self.missing: list[MissingDay] = []
         self._calendars = calendars
         self._max_age = conditions.max_age
+        self._only_known = conditions.only_known
         self._stand_ins: dict[dt.date, KnownDay] = {}
         unknown = [
             query
@@ -133,15 +134,19 @@ class Calendar:
                             self.days.append(day)
                             yield day
         finally:
-            for name, number in self.counts().items():
+            counts = self.counts()
+            if self._only_known:  # nobody tried to fetch these days
+                counts["unknown"] = counts.pop("missing")
+            for name, number in counts.items():
                 self._calendars.count(name).inc(number)
 
     def counts(self) -> dict[str, int]:
-        """Return how many days were known on arrival, fetched, stale and missing."""
-        stale = sum(day.is_stale for day in self.days[self.arrived_known :])
+        """Return how many days were fresh on arrival, fetched, stale and missing."""
+        known = sum(not day.is_stale for day in self.days[: self.arrived_known])
+        stale = sum(day.is_stale for day in self.days)
         return {
-            "known": self.arrived_known,
-            "fetched": len(self.days) - self.arrived_known - stale,
+            "known": known,
+            "fetched": len(self.days) - known - stale,
             "stale": stale,
             "missing": len(self.missing),
         }

@@ -92,7 +92,8 @@ class Metrics:
         )
         self.calendar_days = Counter(
             "flight_price_calendar_days_total",
-            "Days of calendars, by outcome: known on arrival, fetched, stale or missing.",
+            "Days of calendars, by outcome: known on arrival, fetched, stale, missing, or unknown"
+            " where only known days were asked for.",
             ["outcome"],
             registry=registry,
         )
@@ -178,7 +179,7 @@ class Metrics:
         # Create these series at the start, so that `rate()` sees their first increase.
         for outcome in ("hit", "miss", "bypass", "stale", "rejected", "error", "unknown"):
             self.lookups.labels(outcome)
-        for outcome in ("known", "fetched", "stale", "missing"):
+        for outcome in ("known", "fetched", "stale", "missing", "unknown"):
             self.calendar_days.labels(outcome)
         for code in CODES:
             self.problems.labels(code)

@@ -389,6 +389,24 @@ def test_metric_counts_the_calls_that_known_days_saved(
     assert counted(service, name) == before + 3
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_day_that_nobody_wanted_to_fetch_is_neither_missing_nor_a_call_saved(
+    clock: Clock, method: str
+) -> None:
+    days = [some_day(30), some_day(31)]
+    with LocalService(store=MemoryStore(Metrics(), clock=clock)) as service:
+        service.price(date=days[0])
+        clock.ahead = 700
+        option = {"known": "1"} if method == "GET" else {}
+
+        service.calendar(period(days) | option, method=method)
+
+        outcomes = ("known", "fetched", "stale", "missing", "unknown")
+        name = "flight_price_calendar_days_total"
+        counts = [counted(service, f'{name}{{outcome="{outcome}"}}') for outcome in outcomes]
+    assert counts == [0, 0, 1, 0, 1]
+
+
 def test_known_days_are_calls_saved(service: LocalService, days: list[str]) -> None:
     def saved() -> float:
         found: float = service.get("/status.json").json["since_start"]["calls_saved"]
