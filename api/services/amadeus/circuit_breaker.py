@@ -19,6 +19,10 @@ REMEMBERED_SECONDS: Final = 600.0
 log = get_logger()
 
 
+class ProbeUnderWay(AmadeusUnavailable):
+    """Calls are paused until the probe ends, which may be soon."""
+
+
 class UpstreamHealth(StrEnum):
     """The health of Amadeus according to our calls. All values but FAILING mean that it answers.
 
@@ -134,7 +138,8 @@ class CircuitBreaker:
             return
         left = self._open_until - self._clock()
         if left > 0 or self._is_probing:
-            raise AmadeusUnavailable(
+            error = ProbeUnderWay if self._is_probing else AmadeusUnavailable
+            raise error(
                 "Amadeus failed too often; calls to it are paused.",
                 retry_after=max(left, 1.0),
             )

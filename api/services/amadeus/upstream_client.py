@@ -8,10 +8,11 @@ from random import uniform
 from typing import Final
 
 from api.errors import AmadeusMisconfigured, AmadeusQuota, AmadeusTimeout, UpstreamError
-from api.services.amadeus.circuit_breaker import CircuitBreaker, UpstreamHealth
+from api.services.amadeus.circuit_breaker import CircuitBreaker, ProbeUnderWay, UpstreamHealth
 from api.services.amadeus.pacing import Pacing
 from api.services.amadeus.replies import Reply
 from api.services.amadeus.transport import Call, Transport
+from api.services.cache.requests import FetchPostponed
 from api.services.deadline import Deadline, Terms
 from api.services.fares import cheapest_offer
 from api.telemetry.events import Event
@@ -22,6 +23,8 @@ from api.telemetry.tracing import inject, span
 RETRY_JITTER_SECONDS: Final = (0.1, 0.4)
 # With less time left, a retry would end in a timeout.
 MIN_RETRY_SECONDS: Final = 1.0
+# How often a patient search looks whether the probe of the circuit breaker has ended.
+PROBE_POLL_SECONDS: Final = 0.1
 
 log = get_logger()
 
@@ -59,7 +62,10 @@ class UpstreamClient:
 
         Raises the UpstreamError that the search would end with at once.
         """
-        self._breaker.check()
+        try:
+            self._breaker.check()
+        except ProbeUnderWay:
+            return PROBE_POLL_SECONDS
         return self._pacing.room_in(deadline, self._timeout)
 
     def search(self, call: Call, terms: Terms) -> Reply:
@@ -77,8 +83,12 @@ class UpstreamClient:
                 raise
             self._metrics.retries.inc()
             log.warning(Event.AMADEUS_RETRY, reason=error.detail, pause_ms=round(pause * 1000))
+            first_error = error
         time.sleep(pause)
-        return self._guarded(call, terms)
+        try:
+            return self._guarded(call, terms)
+        except FetchPostponed:  # others took the room during the pause
+            raise first_error from None
 
     def fetch_token(self, call: Call, deadline: Deadline) -> Reply:
         """Make a token call, without a retry: the token provider decides when to try again.
@@ -89,15 +99,19 @@ class UpstreamClient:
 
     def _guarded(self, call: Call, terms: Terms) -> Reply:
         deadline, patience = terms.deadline, terms.patience
-        self._breaker.check()
         try:
+            self._breaker.check()
             self._pacing.await_turn(terms, self._timeout)
+            if not deadline.remaining():
+                raise AmadeusTimeout("The request ran out of time before Amadeus was called.")
+            admitted = self._breaker.admit()
         except AmadeusQuota:
             self._breaker.record(UpstreamHealth.QUOTA)
             raise
-        if not deadline.remaining():
-            raise AmadeusTimeout("The request ran out of time before Amadeus was called.")
-        admitted = self._breaker.admit()
+        except ProbeUnderWay:
+            if patience is None:
+                raise
+            raise FetchPostponed from None
         health = UpstreamHealth.FAILING
         if patience is not None:
             patience.called()

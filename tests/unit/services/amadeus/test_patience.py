@@ -164,3 +164,40 @@ def test_look_for_room_raises_what_a_search_would_end_with() -> None:
         breaker.report(UpstreamHealth.FAILING, breaker.admit())
     with pytest.raises(AmadeusUnavailable):
         upstream.room_in(Deadline(60))
+
+
+def probing() -> CircuitBreaker:
+    """A circuit breaker whose probe is under way."""
+    breaker = CircuitBreaker(Metrics(), open_seconds=0)
+    for _ in range(10):
+        breaker.report(UpstreamHealth.FAILING, breaker.admit())
+    breaker.admit()
+    return breaker
+
+
+def test_look_for_room_waits_for_the_probe() -> None:
+    assert 0 < client_of(MemoryStore(Metrics()), probing()).room_in(Deadline(60)) < 1
+
+
+def test_probe_postpones_a_patient_search_and_refuses_an_ordinary_one() -> None:
+    upstream, noted = client_of(MemoryStore(Metrics()), probing()), Noted()
+    with pytest.raises(FetchPostponed):
+        upstream.search(CALL, Terms(Deadline(60), noted.patience))
+    with pytest.raises(AmadeusUnavailable):
+        upstream.search(CALL, Terms(Deadline(60)))
+
+    assert noted.calls == 0
+
+
+def test_retry_without_a_turn_ends_with_the_error_of_the_first_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, noted = MemoryStore(Metrics()), Noted()
+    # Others come after the search has looked for room.
+    monkeypatch.setattr(time, "sleep", lambda _: give_out(store, 200))
+    with pytest.raises(UpstreamError):
+        client_of(store, CircuitBreaker(Metrics())).search(
+            CALL, Terms(Deadline(60), noted.patience)
+        )
+
+    assert noted.calls == 1
