@@ -1,30 +1,32 @@
 """Fetches many days without being in anybody's way.
 
-The searches are patient, and a fetch starts only when its search would find room at once. Until
-then the day waits beside the queue and holds no lock, so that a reader who wants it goes first.
-Where no rate limit is set, MAX_UNDER_WAY fetches of a calendar are under way at a time.
+The searches are patient, and a fetch starts only when there is room for it: a slot of this process,
+and a turn. Until then the day waits beside the queue and holds no lock, so that a reader who wants
+it goes first. Where no rate limit is set, MAX_UNDER_WAY days of a calendar are under way at a time.
 """
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue
 from random import uniform
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from api.errors import AmadeusTimeout, FlightPriceError, NotInTime
 from api.models import PriceQuery
 from api.services.cache.entries import Entry
-from api.services.cache.read_through import ReadThrough
+from api.services.cache.read_through import ReadThrough, timeout_error
 from api.services.cache.requests import CacheRequest, CacheResult, FetchPostponed
 from api.services.deadline import Deadline, Patience
 from api.services.slots import Slots
 from api.telemetry.events import Event
 
 MAX_UNDER_WAY: Final = 8
+# How long a day waits before it looks again for a slot, or for the room that another one took.
+PAUSE_SECONDS: Final = (0.05, 0.1)
 # A fetch under way is given up so long before the deadline, to answer by the deadline.
 ANSWER_SECONDS: Final = 0.25
 
@@ -70,12 +72,15 @@ class PatientFetches:
         """Start nothing yet; `outcomes` does."""
         self.calls = 0
         self._fetcher = fetcher
+        self._queries = queries
         self._deadline = deadline
         self._max_age = max_age
-        self._days = [_Day(fetcher, query, self._count) for query in queries]
         self._waiting: SimpleQueue[_Day | None] = SimpleQueue()
-        self._ended: SimpleQueue[tuple[_Day, CacheResult | BaseException]] = SimpleQueue()
-        self._free = threading.Semaphore(MAX_UNDER_WAY)
+        self._ended: SimpleQueue[tuple[PriceQuery, CacheResult | BaseException]] = SimpleQueue()
+        has_turns = fetcher.upstream.interval is not None
+        self._places = threading.Semaphore(len(queries) if has_turns else MAX_UNDER_WAY)
+        # The days for which somebody called Amadeus, or may do so.
+        self._asked: set[dt.date] = set()
         self._is_over = threading.Event()
         self._lock = threading.Lock()
 
@@ -86,22 +91,24 @@ class PatientFetches:
 
         If the iteration ends early, no other fetch starts; those under way finish and are kept.
         """
-        if not self._days:
+        if not self._queries:
             return
-        unresolved = dict.fromkeys(self._days)
-        for day in self._days:
-            self._waiting.put(day)
+        unresolved = {query.date: query for query in self._queries}
+        for query in self._queries:
+            self._waiting.put(self._day(query))
         _start_thread("calendar", self._start_all)
         try:
-            while unresolved and (left := self._deadline.remaining()):
-                with suppress(Empty):
-                    day, outcome = self._ended.get(timeout=left)
-                    if not isinstance(outcome, CacheResult | FlightPriceError):
-                        raise outcome
-                    del unresolved[day]
-                    yield day.query, outcome
-            for day in unresolved:
-                yield day.query, day.too_late()
+            while unresolved:
+                try:  # at the deadline, take what is there
+                    query, outcome = self._ended.get(timeout=self._deadline.remaining())
+                except Empty:
+                    break
+                if not isinstance(outcome, CacheResult | FlightPriceError):
+                    raise outcome
+                del unresolved[query.date]
+                yield query, outcome
+            for query in unresolved.values():
+                yield query, self._too_late(query, timeout_error())
         finally:
             self._is_over.set()
             self._waiting.put(None)
@@ -109,28 +116,28 @@ class PatientFetches:
     def _start_all(self) -> None:
         """Start the days one after the other. A postponed day comes back to the end of the line."""
         while (day := self._waiting.get()) is not None and not self._is_over.is_set():
+            self._places.acquire()
             try:
                 self._start_with_room(day)
             except Exception as error:  # noqa: BLE001 - the reader of the outcomes raises a bug
-                self._ended.put((day, error))
+                self._places.release()
+                self._ended.put((day.query, error))
 
     def _start_with_room(self, day: "_Day") -> None:
-        """Start a day once there is room for its search. Raises UpstreamError."""
-        upstream = self._fetcher.upstream
-        if upstream.interval is None:
-            self._free.acquire()
-            self._start(day)
-            return
+        """Start a day once there is room for it. Raises UpstreamError."""
+        upstream, read_through = self._fetcher.upstream, self._fetcher.read_through
+        interval = upstream.interval or 0.0
         with self._fetcher.looking.hold():
             while not self._is_over.is_set() and not self._needs_no_call(day):
-                seconds = upstream.room_in(Deadline(self._fetcher.read_through.fetch_timeout))
-                if not seconds:
+                seconds = upstream.room_in(Deadline(read_through.fetch_timeout))
+                if not seconds and read_through.has_room:
                     self._start(day)
-                    # Its turn is given out after a moment; if it waits for a lock, there is none.
-                    day.has_moved.wait(upstream.interval)
+                    # It takes its turn after a moment; if it waits for a lock, it takes none.
+                    day.has_moved.wait(interval or PAUSE_SECONDS[0])
                     return
                 # Processes that look at different times take each other's room less often.
-                self._is_over.wait(uniform(seconds, seconds + upstream.interval))  # noqa: S311
+                self._pause((seconds, seconds + interval) if seconds else PAUSE_SECONDS)
+        self._asked.add(day.query.date)  # by another request
         self._start(day)
 
     def _needs_no_call(self, day: "_Day") -> bool:
@@ -143,8 +150,6 @@ class PatientFetches:
 
     def _start(self, day: "_Day") -> None:
         if not self._is_over.is_set():
-            day.is_under_way = True
-            day.has_moved.clear()
             _start_thread("day", partial(self._fetch, day))
 
     def _fetch(self, day: "_Day") -> None:
@@ -154,48 +159,56 @@ class PatientFetches:
                 day.request, deadline, max_age=self._max_age, refresh_ahead=False
             )
         except FetchPostponed:
-            day.postpone()
-            self._waiting.put(day)
+            day.has_moved.set()
+            self._asked.discard(day.query.date)
+            self._pause(PAUSE_SECONDS)
+            self._waiting.put(self._day(day.query, is_first=False))
+        except AmadeusTimeout as error:
+            self._ended.put((day.query, self._too_late(day.query, error)))
         except BaseException as error:  # noqa: BLE001 - the reader of the outcomes raises a bug
-            self._ended.put((day, error))
+            self._ended.put((day.query, error))
         else:
-            self._ended.put((day, result))
+            self._ended.put((day.query, result))
         finally:
             day.has_moved.set()
-            self._free.release()
+            self._places.release()
 
-    def _count(self) -> None:
+    def _day(self, query: PriceQuery, *, is_first: bool = True) -> "_Day":
+        """Return a day to start. is_first: whether it was not started before."""
+        has_moved = threading.Event()
+        patience = Patience(has_moved.set, partial(self._called, query))
+        request = self._fetcher.request_for(query, patience)
+        if not is_first:  # a second miss would be the same one
+            observe = request.observe
+            request = replace(
+                request,
+                observe=lambda event, entry: (
+                    None if event is Event.CACHE_MISS else observe(event, entry)
+                ),
+            )
+        return _Day(query, request, has_moved)
+
+    def _pause(self, seconds: tuple[float, float]) -> None:
+        self._is_over.wait(uniform(*seconds))  # noqa: S311
+
+    def _called(self, query: PriceQuery) -> None:
         with self._lock:
             self.calls += 1
+            self._asked.add(query.date)
 
-
-class _Day:
-    """A day to fetch. has_moved: whether it has taken its turn, or ended."""
-
-    def __init__(
-        self, fetcher: PatientFetcher, query: PriceQuery, count: Callable[[], None]
-    ) -> None:
-        self.query = query
-        self.is_under_way = False
-        self.has_moved = threading.Event()
-        self.request = fetcher.request_for(query, Patience(self.has_moved.set, count))
-
-    def postpone(self) -> None:
-        """Go back beside the queue. A second miss would be the same one."""
-        observe = self.request.observe
-        self.is_under_way = False
-        self.request = replace(
-            self.request,
-            observe=lambda event, entry: (
-                None if event is Event.CACHE_MISS else observe(event, entry)
-            ),
-        )
-
-    def too_late(self) -> FlightPriceError:
-        """Return why the day has no outcome at the deadline."""
-        if self.is_under_way:
-            return AmadeusTimeout("Amadeus did not answer within the time limit of this request.")
+    def _too_late(self, query: PriceQuery, error: AmadeusTimeout) -> FlightPriceError:
+        """Return why a day has no outcome: the error, or that nobody asked Amadeus for it."""
+        if query.date in self._asked:
+            return error
         return NotInTime("The time limit of this request passed before the turn of this day.")
+
+
+class _Day(NamedTuple):
+    """A start of a day. has_moved: whether it has taken its turn, or ended."""
+
+    query: PriceQuery
+    request: CacheRequest
+    has_moved: threading.Event
 
 
 def seconds_left(entry: Entry, age: float, max_age: int | None) -> float:

@@ -32,6 +32,11 @@ class Slots:
         self._queue: deque[threading.Event] = deque()
         self._average_hold = 0.0
 
+    @property
+    def has_free(self) -> bool:
+        """Whether a slot is free now."""
+        return len(self._holders) < self._number
+
     @contextmanager
     def hold(self, max_wait: float | None = None) -> Iterator[None]:
         """Hold a slot during the block.

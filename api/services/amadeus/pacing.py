@@ -76,9 +76,12 @@ class Pacing:
         FetchPostponed if the search is patient and there is no room for it.
         """
         self._raise_if_quota_exhausted()
+        patience = terms.patience
         if self.interval is None:
+            if patience is not None:
+                patience.turn_taken()
             return
-        patience, patient_interval = terms.patience, self.interval if terms.patience else None
+        patient_interval = self.interval if patience else None
         max_wait = _longest_wait(terms.deadline, call_seconds, patient_interval)
         wait, _ = self._store.take_turn(self._turn_key, self.interval, max_wait, self._workers)
         if wait > max_wait:

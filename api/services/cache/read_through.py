@@ -90,6 +90,8 @@ class ReadThrough:
         self._pending: dict[str, PendingFetch] = {}
         self._refreshed_lately: TTLCache[str, bool] = TTLCache(10_000, REFRESH_PAUSE_SECONDS)
         self._slots = Slots(max_fetches)
+        # Patient fetches leave three quarters of the slots to other callers.
+        self._patient_slots = Slots(max(1, max_fetches // 4))
         self._refreshes = threading.BoundedSemaphore(MAX_REFRESHES)
         # Maps the owner of each lock that this process holds to the lock's key.
         self._held: dict[str, str] = {}
@@ -180,6 +182,11 @@ class ReadThrough:
         self._store.drop(request.key, entry.fetched_at)
         return None
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a patient fetch would get a slot now."""
+        return self._slots.has_free and self._patient_slots.has_free
+
     def _read_within(
         self,
         request: CacheRequest,
@@ -242,7 +249,7 @@ class ReadThrough:
             if isinstance(result, FailureMarker):
                 return self._stale_or_raise(request, result.error(self._store.now()), caller)
             return CacheResult(result, outcome, self.age_of(result), coalesced)
-        return self._stale_or_raise(request, _timeout_error(), caller)
+        return self._stale_or_raise(request, timeout_error(), caller)
 
     def _stale_or_raise(
         self, request: CacheRequest, error: UpstreamError, caller: Caller
@@ -278,13 +285,18 @@ class ReadThrough:
         self, request: CacheRequest, pending: PendingFetch, caller: Caller, *, background: bool
     ) -> None:
         """Fetch, and hand the outcome to all waiters."""
-        # A refresh takes only a free slot, because other callers may join and wait for it.
-        max_wait = 0.0 if background else self.fetch_timeout / 2
+        # Refreshes and patient fetches take only a free slot, because other callers may join and
+        # wait for them.
+        goes_last = background or request.is_patient
+        max_wait = 0.0 if goes_last else self.fetch_timeout / 2
         try:
-            with self._slots.hold(max_wait) if request.needs_slot else nullcontext():
+            with (
+                self._patient_slots.hold(max_wait) if request.is_patient else nullcontext(),
+                self._slots.hold(max_wait) if request.needs_slot else nullcontext(),
+            ):
                 fetched = self._claim_and_fetch(request, caller, background=background)
         except QueueTooLong as queue:
-            fetched = FetchOutcome(None if background else self._too_many_fetches(queue.seconds))
+            fetched = FetchOutcome(None if goes_last else self._too_many_fetches(queue.seconds))
         except BaseException as bug:  # noqa: BLE001 - the leader and each waiter raise it
             fetched = FetchOutcome(bug=bug)
         with self._lock:
@@ -414,5 +426,6 @@ def _is_within_stale_limit(request: CacheRequest, entry: Entry, now: float) -> b
     return now < entry.fetched_at + entry.ttl + request.stale_ttl
 
 
-def _timeout_error() -> AmadeusTimeout:
+def timeout_error() -> AmadeusTimeout:
+    """Build the error of a caller whose deadline passes during a fetch."""
     return AmadeusTimeout("Amadeus did not answer within the time limit of this request.")

@@ -31,6 +31,7 @@ class Offers:
         self.are_patient: list[bool] = []
         self.postponed = 0
         self.quick: dt.date | None = None
+        self.is_called = True
         self.under_way = self.most_under_way = 0
 
     def cheapest(
@@ -43,7 +44,8 @@ class Offers:
         self.asked.append(query)
         if patience is not None:
             patience.turn_taken()
-            patience.called()
+            if self.is_called:
+                patience.called()
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         if query.date != self.quick:
@@ -73,17 +75,19 @@ class Upstream:
 class Stage:
     """The fetches of one process, with a source and an upstream that the test controls."""
 
-    def __init__(self, interval: float | None = None) -> None:
+    def __init__(self, interval: float | None = None, max_fetches: int = 128) -> None:
         self.offers, self.upstream = Offers(), Upstream()
         self.upstream.interval = interval
         metrics = Metrics()
-        self.reader = ReadThrough(MemoryStore(metrics), fetch_timeout=5)
+        self.reader = ReadThrough(MemoryStore(metrics), 5, max_fetches)
         times = CacheTimes(600, 600, 60)
         self.prices = Prices(self.reader, self.offers, "test", times, metrics)
         self.fetcher = PatientFetcher(self.reader, self.prices.cache_request, self.upstream)
 
-    def fetches(self, days: int, seconds: float = 5) -> PatientFetches:
-        return PatientFetches(self.fetcher, queries(days), Deadline(seconds), None)
+    def fetches(self, days: int, seconds: float | Deadline = 5, first: int = 0) -> PatientFetches:
+        wanted = queries(first + days)[first:]
+        deadline = seconds if isinstance(seconds, Deadline) else Deadline(seconds)
+        return PatientFetches(self.fetcher, wanted, deadline, None)
 
 
 @pytest.fixture
@@ -127,7 +131,6 @@ def test_without_a_rate_limit_eight_days_are_under_way_at_a_time(stage: Stage) -
 
     assert types(iterated.result()) == [CacheResult] * 20
     assert stage.offers.most_under_way == MAX_UNDER_WAY
-    assert stage.upstream.looks == 0
 
 
 def test_with_a_rate_limit_only_turns_limit_the_days_under_way(paced: Stage) -> None:
@@ -137,6 +140,34 @@ def test_with_a_rate_limit_only_turns_limit_the_days_under_way(paced: Stage) -> 
         paced.offers.go_on.set()
 
     assert types(iterated.result()) == [CacheResult] * 20
+
+
+@pytest.mark.parametrize("interval", [None, 0.01])
+def test_calendars_leave_slots_to_single_prices(interval: float | None) -> None:
+    stage = Stage(interval, max_fetches=16)
+    *wanted, single = queries(31)
+    stage.offers.quick = single.date
+    with ThreadPoolExecutor(3) as threads:
+        iterated = [
+            threads.submit(outcomes_of, stage.fetches(20, first=10 * number)) for number in range(2)
+        ]
+        eventually(lambda: stage.offers.under_way == 4)
+        stage.reader.read(stage.prices.cache_request(single), Deadline(1))
+        stage.offers.go_on.set()
+
+    assert [types(each.result()) for each in iterated] == [[CacheResult] * 20] * 2
+    assert stage.offers.most_under_way == 5
+    assert len(stage.offers.asked) == len(wanted) + 1
+
+
+def test_calendar_without_a_day_to_fetch_starts_no_thread(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[threading.Thread] = []
+    monkeypatch.setattr(threading.Thread, "start", started.append)
+
+    assert outcomes_of(stage.fetches(0)) == []
+    assert started == []
 
 
 def test_day_starts_only_when_there_is_room(paced: Stage) -> None:
@@ -217,10 +248,37 @@ def test_day_that_was_never_started_is_not_in_time(paced: Stage) -> None:
     assert types(outcomes_of(paced.fetches(3, seconds=0.3))) == [NotInTime] * 3
 
 
+def test_day_that_still_waits_for_its_call_is_not_in_time(paced: Stage) -> None:
+    paced.offers.is_called = False
+
+    assert types(outcomes_of(paced.fetches(2, seconds=0.6))) == [NotInTime] * 2
+
+
+def test_day_that_another_request_fetches_is_a_timeout(paced: Stage) -> None:
+    (query,) = queries(1)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(paced.reader.read, paced.prices.cache_request(query), Deadline(5))
+        eventually(lambda: paced.offers.under_way == 1)
+        assert types(outcomes_of(paced.fetches(1, seconds=0.6))) == [AmadeusTimeout]
+        paced.offers.go_on.set()
+
+
+def test_outcomes_that_are_there_at_the_deadline_are_given(stage: Stage) -> None:
+    stage.offers.go_on.set()
+    deadline = Deadline(1)
+    outcomes = stage.fetches(8, deadline).outcomes()
+    first = next(outcomes)
+    eventually(lambda: not deadline.remaining())
+
+    assert types([outcome for _, outcome in (first, *outcomes)]) == [CacheResult] * 8
+
+
 def test_day_under_way_at_the_deadline_is_given_up_and_kept(paced: Stage) -> None:
-    fetches = paced.fetches(2, seconds=0.6)
+    deadline = Deadline(0.6)
+    fetches = paced.fetches(2, deadline)
 
     assert types(outcomes_of(fetches)) == [AmadeusTimeout] * 2
+    assert deadline.remaining()  # the answer must go out by then
     paced.offers.go_on.set()
 
     wanted = paced.prices.cache_request(queries(2)[1])

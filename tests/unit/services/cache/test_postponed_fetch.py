@@ -1,8 +1,10 @@
 """A patient fetch that is postponed has no effect on anybody."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -63,6 +65,41 @@ def test_reader_who_joined_a_postponed_fetch_fetches_by_itself() -> None:
 
     assert single.result().entry.body == b"250"
     assert isinstance(patient.exception(), FetchPostponed)
+
+
+@contextmanager
+def under_way(reader: ReadThrough, number: int, *, is_patient: bool) -> Iterator[None]:
+    """Fetches that end with the block."""
+    begun, end = threading.Semaphore(0), threading.Event()
+
+    def slow(_: Deadline) -> FetchedValue:
+        begun.release()
+        end.wait(5)
+        return FetchedValue(b"250", 600)
+
+    with ThreadPoolExecutor(number) as threads:
+        for key in range(number):
+            one = replace(request(slow, is_patient=is_patient), key=str(key))
+            threads.submit(reader.read, one, Deadline(5))
+            begun.acquire(timeout=5)
+        yield
+        end.set()
+
+
+@pytest.mark.parametrize(("number", "is_patient"), [(2, True), (8, False)])
+def test_patient_fetch_that_gets_no_slot_is_postponed(number: int, *, is_patient: bool) -> None:
+    reader = ReadThrough(MemoryStore(Metrics()), 5, max_fetches=8)
+    assert reader.has_room
+    with under_way(reader, number, is_patient=is_patient):
+        assert not reader.has_room
+        with pytest.raises(FetchPostponed):
+            reader.read(request(at_once, is_patient=True), Deadline(1))
+
+
+def test_patient_fetches_leave_slots_to_other_callers() -> None:
+    reader = ReadThrough(MemoryStore(Metrics()), 5, max_fetches=8)
+    with under_way(reader, 2, is_patient=True):
+        assert reader.read(request(at_once), Deadline(1)).entry.body == b"250"
 
 
 def test_patient_caller_joins_the_fetch_of_a_reader() -> None:
