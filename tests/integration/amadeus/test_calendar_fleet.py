@@ -72,7 +72,7 @@ def calendars(replicas: Replicas, number: int, days: dict[str, str]) -> list[str
     return [url(replicas[each % 2], "/flights/calendar", **days) for each in range(number)]
 
 
-@pytest.mark.quiet
+@pytest.mark.alone
 @pytest.mark.usefixtures("slow_amadeus")
 def test_cold_month_is_complete_within_five_seconds(quick: Replicas) -> None:
     [reply] = ask_at_once(calendars(quick, 1, cold_days()))
@@ -83,7 +83,7 @@ def test_cold_month_is_complete_within_five_seconds(quick: Replicas) -> None:
     assert reply.seconds < 5
 
 
-@pytest.mark.quiet
+@pytest.mark.alone
 def test_ten_people_who_ask_for_a_cold_month_cost_the_calls_of_one(
     quick: Replicas, slow_amadeus: SandboxServer
 ) -> None:
@@ -91,6 +91,8 @@ def test_ten_people_who_ask_for_a_cold_month_cost_the_calls_of_one(
 
     answers = [(reply.status, reply.body["data"]["missing"]) for reply in replies]
     assert answers == [(200, [])] * 10
+    assert [line for replica in quick for line in replica.log("cache.unavailable")] == []
+    assert [line for replica in quick for line in replica.log("amadeus.retry")] == []
     assert slow_amadeus.calls("search") == DAYS
     assert sum(int(reply.headers["X-Upstream-Calls"]) for reply in replies) == DAYS
     assert max(reply.seconds for reply in replies) < 5
