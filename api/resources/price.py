@@ -54,18 +54,20 @@ class PriceResource:
         self._cached_parse = lru_cache(max_cached_queries)(self._parse)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        result = self.answer(req, resp, lambda: self._parse_cached(req))
-        resp.data = document = self.document_of(result.entry.body)
-        set_etag(req, resp, document)
+        request, result = self.look_up(req, resp, lambda: self._parse_cached(req))
+        if result.entry.body:
+            resp.data = document = self.document_of(result.entry.body)
+            set_etag(req, resp, document)
+        self.describe(req, resp, request, result)
 
     on_head = on_get
 
-    def answer(
+    def look_up(
         self, req: falcon.Request, resp: falcon.Response, parsed: Callable[[], ParsedQuery]
-    ) -> CacheResult:
-        """Return an answer with a price, and set its headers and log fields.
+    ) -> tuple[PriceRequest, CacheResult]:
+        """Return the request and its answer. Raises FlightPriceError.
 
-        parsed: called once, for the query. Raises FlightPriceError.
+        parsed: called once, for the query.
         """
         deadline = Deadline(self._request_deadline)
         resp.set_header("X-Amadeus-Environment", self._environment)
@@ -82,13 +84,22 @@ class PriceResource:
                 max_age=max_age,
                 before_bypass=allowance_of(req).consume_nocache,
             )
-        set_cache_headers(resp, result, max_age)
+        return request, result
+
+    def describe(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        request: PriceRequest,
+        result: CacheResult,
+    ) -> None:
+        """Set the headers and log fields of an answer. Raises NoOffers if it has no price."""
+        set_cache_headers(resp, result, 0 if request.nocache else request.max_age)
         if result.outcome is Outcome.HIT:
             times = {"age": round(result.age, 1), "ttl": result.entry.ttl}
             req.context.cache_hit = log_fields(request) | times
         if not result.entry.body:
             raise no_offers(request)
-        return result
 
     def parse(self, params: Mapping[str, object], example: str = "") -> ParsedQuery:
         """Return the query of these parameters. Raises InvalidRequest. example: as for a URL."""

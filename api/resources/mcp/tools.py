@@ -128,7 +128,8 @@ class Tools:
         def call(
             req: falcon.Request, resp: falcon.Response, arguments: Arguments
         ) -> dict[str, Any]:
-            result = resource.answer(req, resp, lambda: resource.parse(arguments))
+            request, result = resource.look_up(req, resp, lambda: resource.parse(arguments))
+            resource.describe(req, resp, request, result)
             document = orjson.loads(resource.document_of(result.entry.body))
             return {**document, "age": int(result.age), **self._source}
 
