@@ -107,7 +107,7 @@ class CalendarRequest(CacheOptions, _Known, Party, Period):
     refused: ClassVar[Mapping[str, str]] = {
         "date": f"is for one day; {_A_MONTH}",
         "return_date": "is for one day; give nights",
-        "nocache": "would fetch every day again; use it for the price of one day",
+        "nocache": "is for the price of one day; a calendar fetches no known day again",
     }
 
     @field_validator("max_age")

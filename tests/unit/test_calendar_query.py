@@ -147,7 +147,7 @@ def test_days_that_cannot_be_asked_for_are_left_out(
         (
             {"month": "2026-12", "nocache": "1"},
             "nocache",
-            "would fetch every day again; use it for the price of one day",
+            "is for the price of one day; a calendar fetches no known day again",
         ),
         (
             {"month": "2026-12", "max_age": "599"},
