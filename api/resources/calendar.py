@@ -11,6 +11,7 @@ import falcon
 
 from api.access.allowance import allowance_of
 from api.access.audience import Audience
+from api.http.media_types import preferred
 from api.http.stream import Stream
 from api.models import CalendarRequest
 from api.resources.parameters import parse
@@ -57,7 +58,7 @@ class CalendarResource:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         calendar, query = self._look_up_cached(req, resp, only_known=False)
-        if req.client_prefers((falcon.MEDIA_JSON, NDJSON)) == NDJSON:
+        if _wants_stream(req):
             self._stream(resp, calendar)
         else:
             self._answer(resp, calendar, query)
@@ -66,6 +67,9 @@ class CalendarResource:
         """Answer from what is known, and call nobody."""
         calendar, query = self._look_up_cached(req, resp, only_known=True)
         self._answer(resp, calendar, query)
+        if _wants_stream(req):
+            _set_stream_headers(resp)
+            resp.data, resp.stream = None, ()  # a stream has no Content-Length
 
     def look_up(
         self,
@@ -150,9 +154,7 @@ class CalendarResource:
             resp.set_header("X-Upstream-Calls", str(calendar.calls))
         if first is None:
             raise common_error(calendar.missing)
-        resp.content_type = NDJSON
-        resp.set_header("Cache-Control", "no-store")
-        resp.delete_header("X-Upstream-Calls")  # the last line has it
+        _set_stream_headers(resp)
         resp.stream = Stream(_lines(calendar, first, days))
 
     def _parse_cached(self, req: falcon.Request) -> ParsedQuery:
@@ -170,6 +172,17 @@ class CalendarResource:
         )
         days = [DayRequest(query, self._prices.cache_request(query)) for query in request.queries()]
         return ParsedQuery(request, days)
+
+
+def _wants_stream(req: falcon.Request) -> bool:
+    return preferred(req, (falcon.MEDIA_JSON, NDJSON)) == NDJSON
+
+
+def _set_stream_headers(resp: falcon.Response) -> None:
+    resp.content_type = NDJSON
+    resp.set_header("Cache-Control", "no-store")
+    resp.delete_header("Age")
+    resp.delete_header("X-Upstream-Calls")  # the last line has it
 
 
 def _lines(

@@ -10,6 +10,7 @@ import falcon
 from api import __version__
 from api.access.audience import Audience
 from api.http.cache_headers import set_etag
+from api.http.media_types import preferred
 from api.resources.openapi.document import document
 from api.resources.static_pages import FRONT, FileResource
 
@@ -26,7 +27,7 @@ class FrontPageResource:
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.append_header("Vary", "Accept")
-        if HTML in req.accept and req.client_prefers((HTML, falcon.MEDIA_JSON)) == HTML:
+        if HTML in req.accept.lower() and preferred(req, (HTML, falcon.MEDIA_JSON)) == HTML:
             self._page.on_get(req, resp)
             return
         resp.set_header("Cache-Control", "no-cache")

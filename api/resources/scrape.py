@@ -5,6 +5,7 @@ from typing import Final
 import falcon
 
 from api.access.audience import Audience
+from api.http.media_types import preferred
 from api.telemetry.metrics import Metrics
 
 OPEN_METRICS: Final = "application/openmetrics-text"
@@ -19,7 +20,7 @@ class MetricsResource:
         self._metrics = metrics
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
-        prefers = req.client_prefers((falcon.MEDIA_TEXT, OPEN_METRICS))
+        prefers = preferred(req, (falcon.MEDIA_TEXT, OPEN_METRICS))
         resp.data, resp.content_type = self._metrics.exposition(
             open_metrics=prefers == OPEN_METRICS
         )

@@ -485,6 +485,24 @@ def test_calendar_without_an_allowance_is_refused() -> None:
     assert answer.headers["X-Upstream-Calls"] == "0"
 
 
+@pytest.mark.parametrize("accept", ["application/x-ndjson", "Application/X-NDJSON", "*/*"])
+def test_head_of_a_calendar_has_the_headers_of_its_get(
+    service: LocalService, days: list[str], accept: str
+) -> None:
+    service.calendar(period(days))
+
+    got, head = [
+        service.calendar(period(days), {"Accept": accept}, method).headers
+        for method in ("GET", "HEAD")
+    ]
+
+    ours = {"x-request-id", "traceparent"}
+    assert {name: head[name] for name in head if name not in ours} == {
+        name: got[name] for name in got if name not in ours
+    }
+    assert ("ndjson" in got["Content-Type"]) == (accept != "*/*")
+
+
 @pytest.mark.parametrize(
     ("method", "option"), [("get", {}), ("get", {"known": "1"}), ("take_turn", {})], ids=str
 )

@@ -24,7 +24,7 @@ def keyed() -> Iterator[LocalService]:
         yield service
 
 
-@pytest.mark.parametrize("accept", [BROWSER, "text/html", "application/json;q=0.5, text/html"])
+@pytest.mark.parametrize("accept", [BROWSER, "Text/HTML", "application/json;q=0.5, text/html"])
 def test_client_that_names_html_gets_the_page(service: LocalService, accept: str) -> None:
     answer = service.get("/", {"Accept": accept})
 
