@@ -128,7 +128,7 @@ class CacheOptions(BaseModel):
 
     max_age: MaxAge | None = Field(
         default=None,
-        description="seconds since its fetch for which a price will do, instead of CACHE_TTL;"
+        description="accept a price up to so many seconds old, instead of up to CACHE_TTL;"
         " at most CACHE_TTL + CACHE_STALE_TTL",
         examples=[3600],
     )
