@@ -82,9 +82,10 @@ class Status:
         """Return all values on the page; durations and ages are in seconds."""
         snapshot = MetricSnapshot(self._metrics.collect())
         points = [*self._history.points(), Point(time.monotonic(), snapshot.totals())]
-        checks = _checks(snapshot, points)
+        readiness = self._readiness()
+        checks = _checks(snapshot, points, readiness)
         return {
-            "status": self._status(checks),
+            "status": _status(checks, readiness),
             "checks": checks,
             "environment": self._environment,
             "version": __version__,
@@ -106,23 +107,27 @@ class Status:
             "history": [_step(before, after) for before, after in pairwise(points)],
         }
 
-    def _status(self, checks: dict[str, str]) -> str:
-        """Return this worker's status while it starts or stops, else that of all workers."""
-        readiness = self._readiness()
-        if not readiness.can_serve:
-            return readiness.status
-        return "ready" if set(checks.values()) == {"ok"} else "degraded"
+
+def _status(checks: dict[str, str], readiness: Readiness) -> str:
+    """Return this worker's status while it starts or stops, else that of all workers."""
+    if not readiness.can_serve:
+        return readiness.status
+    return "ready" if set(checks.values()) == {"ok"} else "degraded"
 
 
-def _checks(snapshot: MetricSnapshot, points: list[Point]) -> dict[str, str]:
-    """Return the checks of /readyz, for all workers together."""
+def _checks(snapshot: MetricSnapshot, points: list[Point], readiness: Readiness) -> dict[str, str]:
+    """Return the checks of /readyz, for all workers together.
+
+    Only the readiness of this worker says why Amadeus gives no prices.
+    """
+    seen = readiness.checks["amadeus"].status
     token = _token(snapshot)
     has_token = token is not None and token["age"] < token["life"]
     fails = snapshot.total("breaker_open_workers") > 0 or _failed_lately(points)
     return {
         "cache": "unavailable" if snapshot.total("redis_down_workers") else "ok",
         "token": "ok" if has_token else "missing",
-        "amadeus": "failing" if fails else "ok",
+        "amadeus": "failing" if fails and seen == "ok" else seen,
     }
 
 

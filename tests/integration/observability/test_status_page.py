@@ -221,9 +221,11 @@ def test_amadeus_failures_show_on_the_status_page(
     assert any("; calls failed in 1 of " in name for name in accessible(chrome)["image"])
 
 
-@pytest.mark.parametrize("fault", [("html", None), ("status", "429:38195")])
+@pytest.mark.parametrize(
+    ("fault", "standing"), [(("html", None), "failing"), (("status", "429:38195"), "quota")]
+)
 def test_status_page_without_prices_is_not_healthy(
-    disturbed: Service, sandbox: SandboxServer, fault: tuple[str, str | None]
+    disturbed: Service, sandbox: SandboxServer, fault: tuple[str, str | None], standing: str
 ) -> None:
     sandbox.fault("search", *fault)
     for origin in ("BOS", "ORD", "SFO"):
@@ -231,7 +233,7 @@ def test_status_page_without_prices_is_not_healthy(
 
     report = disturbed.get("/status.json").json()
 
-    assert (report["status"], report["checks"]["amadeus"]) == ("degraded", "failing")
+    assert (report["status"], report["checks"]["amadeus"]) == ("degraded", standing)
     assert report["since_start"]["calls_saved"] == 0
 
 
