@@ -194,7 +194,7 @@ class Duffel:
             params["after"] = after
 
     def _list(self, params: Mapping[str, str], deadline: Deadline) -> dict[str, Any]:
-        """List offers. A failure is repeated once, because the search has been paid."""
+        """List offers. A failure is repeated once, because the search has been paid for."""
         try:
             return self._call("GET", "/air/offers", deadline, params)
         except CallFailed as error:

@@ -1,4 +1,4 @@
-"""Keeps the offers that fulfil what a search asks for and a provider cannot be told."""
+"""Drops offers that do not fulfil conditions which the provider's request cannot express."""
 
 from bridge.offers import Itinerary, Offer
 from protocol.request.search import CABINS, Cabin, Direction, Search

@@ -1,4 +1,4 @@
-"""Offers in the words of no provider: what a provider's answer becomes, and Amadeus's is made of.
+"""Offers in a form between those of the providers and of Amadeus.
 
 None stands for what the provider does not say.
 """

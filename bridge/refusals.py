@@ -1,4 +1,4 @@
-"""Refuses what no provider can be asked for. So nothing in a search is silently ignored."""
+"""Refuses parts of a search that no provider supports, so that none is silently ignored."""
 
 from protocol.errors import AmadeusError
 from protocol.request.search import Direction, Search

@@ -29,7 +29,7 @@ _NOT_FOUND = 404
 def create_app(
     operator: Operator, tokens: Tokens, airports: Airports, offers: OfferSource
 ) -> "falcon.App[Any, Any]":
-    """Return the application with the token and search endpoints. Add your own routes to it."""
+    """Return the application with the token and search endpoints. Add more routes to it."""
     app: falcon.App[Any, Any] = falcon.App()
     app.req_options.auto_parse_form_urlencoded = False
     app.add_route(TOKEN_PATH, TokenResource(tokens, operator))

@@ -1,4 +1,4 @@
-"""The two parts that a server brings: its operator and its source of offers."""
+"""The two parts that a server adds: its operator and its source of offers."""
 
 from typing import Any, NamedTuple, Protocol
 

@@ -1,4 +1,4 @@
-"""What a request counts against the rate limits of its client, also in the middle of its work."""
+"""Counts against the rate limits of a client, on arrival and later during a request."""
 
 import falcon
 
@@ -11,7 +11,7 @@ log = get_logger()
 
 
 class Allowance:
-    """What a client may still cause. This one has no limits."""
+    """What a client may still request. This class has no limits."""
 
     def consume_request(self) -> None:
         """Count a request. Raises TooManyRequests."""
@@ -21,7 +21,7 @@ class Allowance:
 
 
 class LimitedAllowance(Allowance):
-    """What a client may still cause within its rate limits, which the response states."""
+    """What a client may still request within its rate limits, which the response states."""
 
     def __init__(
         self,

@@ -40,7 +40,7 @@ class MetricSnapshot:
     def totals(self) -> Totals:
         """Return the totals for the history."""
         calls = self.samples("upstream_call_duration_seconds_count", call="search")
-        # A query for a known price, with none there, neither needed nor saved a call.
+        # A query with `known` that found nothing neither needed nor saved a call.
         lookups = self.total("cache_lookups_total") - self._lookups("unknown")
         return Totals(
             lookups=lookups,

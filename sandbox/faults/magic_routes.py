@@ -1,4 +1,4 @@
-"""Magic routes: searches that always misbehave in one way, without any setting.
+"""Magic routes: searches that always fail in one way, without any setting.
 
 A search for a magic route is answered like one for the real route JFK to LAX, and then spoiled. So
 a bad token or parameter is refused as usual.

@@ -35,7 +35,7 @@ INSTRUCTIONS: Final = (
     "Flight prices from Amadeus. Prefer price_calendar with known=true to look around for free,"
     " and tell the user if amadeus_environment is sandbox: those prices are invented."
 )
-# For how long and for whom a client may keep what depends on the version and the settings only.
+# Clients and shared caches may keep results that depend only on the version and the settings.
 _CACHING: Final = {"ttlMs": 300_000, "cacheScope": "public"}
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -46,7 +46,7 @@ class McpResource:
     audience = Audience.CLIENTS
 
     def __init__(self, tools: Tools, cors_origins: str | None, metrics: Metrics) -> None:
-        """Create the resource. cors_origins: those of web pages that may use it."""
+        """Create the resource. cors_origins: those whose web pages may use it."""
         self._tools = tools
         self._origins = (cors_origins or "").split(",")
         self._metrics = metrics

@@ -1,4 +1,4 @@
-"""A client for Redis Cluster; docs/adr/0014-redis-cluster.md says why redis-py's does not do.
+"""A client for Redis Cluster; docs/adr/0014-redis-cluster.md says why redis-py's is not used.
 
 A request asks one node and follows its redirections; the slow `refresh` runs in the background.
 """

@@ -75,7 +75,7 @@ class RedisStore:
         max_wait_seconds: float = MAX_WAIT_SECONDS,
         lifetimes: Lifetimes = DEFAULT_LIFETIMES,
     ) -> None:
-        """Open no connection yet. clock: this machine's, used until Redis tells its time."""
+        """Open no connection yet. clock: this machine's, used until the time of Redis is known."""
         self.lifetimes = lifetimes
         self._heartbeat_seconds = heartbeat_seconds
         self._max_wait_seconds = max_wait_seconds
