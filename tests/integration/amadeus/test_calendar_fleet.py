@@ -5,15 +5,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
 from api.services.amadeus.pacing import interval
-from api.services.cache.redis.connections import connections_to
-from api.services.cache.redis.redis_store import RedisStore
-from api.telemetry.metrics import Metrics
 from tests.support.clients.crowd import ask_at_once
 from tests.support.processes import eventually
 from tests.support.servers.redis_server import RedisServer
@@ -183,21 +181,31 @@ def lines_until_the_end(response: httpx2.Response) -> Iterator[dict[str, Any]]:
     raise AssertionError("the stream has a regular end")
 
 
-@pytest.mark.quiet
-def test_bug_after_the_head_cuts_the_connection(slow: Replicas, redis_server: RedisServer) -> None:
-    replica, days = slow[0], cold_days()
-    store = RedisStore(connections_to(redis_server.url), Metrics())
-    with streamed(replica, days) as response:
-        lines = lines_until_the_end(response)
-        first = next(lines)["departure_date"]
-        (key,) = redis_server.keys(f"fp:1:{{price|*{first}*}}")
-        name = key.decode().removeprefix("fp:1:{").removesuffix("}")
-        store.put(name.replace(first, days["to"]), "", b"no price\n", store.time(), 600, 0)
-        rest = list(lines)
-    store.close()
+# The configuration of a service in which a calendar ends with a bug.
+BUGGY = """
+exec(open("gunicorn.conf.py").read())
+init = post_worker_init
+def post_worker_init(worker):
+    from api.resources import calendar
+    calendar._cheapest = lambda days: {}["a bug"]
+    init(worker)
+"""
 
-    request_id = response.headers["X-Request-ID"]
-    assert all("cheapest" not in line for line in rest)
-    assert len(replica.log("http.request", request_id=request_id)) == 1
-    assert len(replica.log("http.error", request_id=request_id)) == 1
-    assert not replica.log("gunicorn", level="error")
+
+@pytest.mark.quiet
+def test_bug_after_the_head_cuts_the_connection(
+    shared_sandbox: SandboxServer, tmp_path: Path
+) -> None:
+    configuration = tmp_path / "gunicorn.conf.py"
+    configuration.write_text(BUGGY)
+    arguments = f"--config {configuration}"
+    with Service.on(shared_sandbox, gunicorn_cmd_args=arguments, redis_url="") as service:
+        with streamed(service, cold_days()) as response:
+            lines = list(lines_until_the_end(response))
+
+        assert len(lines) == DAYS
+        assert all("departure_date" in line for line in lines)
+        request_id = response.headers["X-Request-ID"]
+        assert len(service.log("http.request", request_id=request_id)) == 1
+        assert len(service.log("http.error", request_id=request_id)) == 1
+        assert not service.log("gunicorn", level="error")
