@@ -2,14 +2,18 @@
 
 import datetime as dt
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import pytest
 from structlog.testing import capture_logs
 
 from api.errors import AmadeusQuota, AmadeusTimeout, FlightPriceError, NotInTime
 from api.models import FlightOffer, PriceQuery
+from api.services import patient_fetches
+from api.services.cache.entries import Entry
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheResult, FetchPostponed
@@ -61,6 +65,7 @@ class Upstream:
 
     def __init__(self) -> None:
         self.room = 0.0
+        self.rooms: list[float] = []
         self.error: Exception | None = None
         self.looks = 0
 
@@ -69,7 +74,7 @@ class Upstream:
         self.looks += 1
         if self.error:
             raise self.error
-        return self.room
+        return self.rooms.pop(0) if self.rooms else self.room
 
 
 class Stage:
@@ -79,7 +84,8 @@ class Stage:
         self.offers, self.upstream = Offers(), Upstream()
         self.upstream.interval = interval
         metrics = Metrics()
-        self.reader = ReadThrough(MemoryStore(metrics), 5, max_fetches)
+        self.store = MemoryStore(metrics)
+        self.reader = ReadThrough(self.store, 5, max_fetches)
         times = CacheTimes(600, 600, 60)
         self.prices = Prices(self.reader, self.offers, "test", times, metrics)
         self.fetcher = PatientFetcher(self.reader, self.prices.cache_request, self.upstream)
@@ -193,6 +199,50 @@ def test_postponed_day_is_tried_again_and_misses_once(paced: Stage) -> None:
     assert types(outcomes) == [CacheResult] * 2
     assert [line["event"] for line in record].count("cache.miss") == 2
     assert fetches.calls == 2
+
+
+def test_postponed_day_goes_beside_the_queue_again(paced: Stage) -> None:
+    paced.offers.go_on.set()
+    paced.offers.postponed = 1
+    paced.upstream.rooms, paced.upstream.room = [0.0], 60.0
+
+    assert types(outcomes_of(paced.fetches(1, seconds=0.6))) == [NotInTime]
+    assert paced.offers.asked == []
+
+
+def test_one_calendar_looks_for_room_at_a_time(paced: Stage) -> None:
+    paced.upstream.room = 60.0
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(outcomes_of, paced.fetches(1, seconds=1))
+        eventually(lambda: paced.upstream.looks == 1)
+        assert types(outcomes_of(paced.fetches(1, seconds=0.3, first=1))) == [NotInTime]
+        assert paced.upstream.looks == 1
+
+    assert types(first.result()) == [NotInTime]
+
+
+def test_processes_look_for_room_at_different_times(
+    paced: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uniform = Mock(return_value=0.01)
+    monkeypatch.setattr(patient_fetches, "uniform", uniform)
+    paced.upstream.rooms = [0.3]
+    paced.offers.go_on.set()
+
+    assert types(outcomes_of(paced.fetches(1))) == [CacheResult]
+    uniform.assert_called_once_with(0.3, 0.3 + 0.01)
+
+
+def test_day_that_another_process_stored_is_not_fetched_ahead(paced: Stage) -> None:
+    (query,) = queries(1)
+    fetched_at = time.time() - 590
+    paced.store.keep(
+        paced.prices.cache_request(query).key, Entry(b"", fetched_at, fetched_at, 600), 60
+    )
+
+    assert types(outcomes_of(paced.fetches(1))) == [CacheResult]
+    assert "refresh" not in [thread.name for thread in threading.enumerate()]
+    assert paced.offers.asked == []
 
 
 def test_reader_who_wants_a_waiting_day_goes_first(paced: Stage) -> None:
