@@ -37,6 +37,17 @@ BLOCKED = """
   document.body.append(script, style, image);
   image.src = "http://127.0.0.2:9/pixel.png";
 """
+# Lets each flight cost one unit, as if its price had fallen since the month was shown.
+FALLEN_PRICES = """
+  const fetch = window.fetch;
+  window.fetch = async (...request) => {
+    const answer = await fetch(...request);
+    if (!request[0].includes("/flights/offer")) return answer;
+    const { data } = await answer.json();
+    data.price = data.price.replace(/^[0-9.]+/, "1");
+    return new Response(JSON.stringify({ data }), answer);
+  };
+"""
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +152,19 @@ def test_cheapest_day_is_marked_named_and_announced(page: FrontPage) -> None:
     assert f"{date:%A} {date.day} {date:%B %Y}" in page.text("summary").replace(",", "")
     assert price in page.text("summary")
     assert page.said()[-1] == page.text("summary")
+
+
+def test_cheapest_day_follows_the_price_of_a_flight(page: FrontPage) -> None:
+    page.open_month()
+    page.is_complete()
+    page.chrome.execute_script(FALLEN_PRICES)
+    day = next(day for day in days_of(MONTH) if "★" not in page.day(day).text)
+
+    page.choose(day)
+
+    assert [day.get_attribute("data-day") for day in page.days() if "★" in day.text] == [day]
+    assert page.text("summary").endswith(f", {page.prices()[day]}.")
+    assert page.prices()[day].startswith("1 ")
 
 
 def test_chosen_day_shows_its_flight_and_its_curl_command(page: FrontPage) -> None:

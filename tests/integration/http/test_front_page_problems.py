@@ -362,6 +362,10 @@ def test_answer_without_its_last_line_counts_as_broken(page: FrontPage) -> None:
 
     page.shows("problem-text", "The connection broke before all days had arrived.")
     assert len(page.prices()) == 2
+    assert not page.is_shown("progress")
+    assert not page.is_shown("missing-retry")  # the problem has a button for that
+    lost = [day for day in page.days() if "it has not arrived" in day.accessible_name]
+    assert len(lost) == len(DAYS) - 2
 
 
 @pytest.fixture(scope="module")

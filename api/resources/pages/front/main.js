@@ -87,7 +87,9 @@ async function showMonth(query) {
   try {
     await fillMonth(query, monthRequest.signal);
   } catch (error) {
-    if (error.name !== "AbortError") showProblem(error);
+    if (error.name === "AbortError") return;
+    if (error.name === "Cut") endMonth("not-arrived", false);
+    showProblem(error);
   }
 }
 
@@ -121,16 +123,27 @@ function showProgress(days) {
   if (arrived && arrived % ANNOUNCE_EVERY === 0) announce(`${arrived} of ${days} days have arrived.`);
 }
 
-function finishMonth({ cheapest, missing }) {
+function finishMonth({ missing }) {
   for (const { departure_date: day, code } of missing) month.write(day, { code });
-  for (const day of month.waiting()) month.write(day, { code: "not-asked" });
+  endMonth("not-asked", missing.length > 0);
+  const text = showCheapest();
+  announce(missing.length ? `${text} Unknown days: ${missing.length}.` : text);
+}
+
+// No other day will come: gives those that wait the code of a reason.
+function endMonth(code, canAskAgain) {
+  for (const day of month.waiting()) month.write(day, { code });
   show("progress-line", false);
   showMissing();
-  show("missing-retry", missing.length > 0);
-  const text = cheapest ? `Cheapest: ${longDay(cheapest.departure_date)}, ${cheapest.price}.` : "Nothing flies on the days that are known.";
-  if (cheapest) month.markCheapest(cheapest.departure_date);
+  show("missing-retry", canAskAgain);
+}
+
+// Marks and names the cheapest day. Returns the text.
+function showCheapest() {
+  const day = month.markCheapest();
+  const text = day ? `Cheapest: ${longDay(day)}, ${month.known(day).price}.` : "Nothing flies on the days that are known.";
   setText("summary", text);
-  announce(missing.length ? `${text} Unknown days: ${missing.length}.` : text);
+  return text;
 }
 
 function showMissing() {
@@ -173,6 +186,7 @@ async function showFlight(query, day) {
 function learn(day, known) {
   month.write(day, known);
   showMissing();
+  if (element("summary").textContent) showCheapest(); // the month has arrived
 }
 
 // The query for the offer of a day: `month` becomes `date`, and `nights` becomes `return_date`.

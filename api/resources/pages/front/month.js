@@ -86,21 +86,31 @@ function words({ waits, code, price, age }) {
   return [unseen(price), money, ...old];
 }
 
-// Marks the cheapest day.
-export function markCheapest(day) {
-  const entry = days.get(day);
-  if (!entry) return;
-  entry.cheapest = true;
-  entry.button.classList.add("cheapest");
-  write(day, entry.known);
+// Marks the cheapest day, as the service defines it. Returns it; undefined if nothing flies.
+export function markCheapest() {
+  const comparable = comparableDays();
+  const low = Math.min(...comparable.map(amount));
+  const cheapest = comparable.find((entry) => amount(entry) === low);
+  for (const [day, entry] of days) {
+    entry.cheapest = entry === cheapest;
+    entry.button.classList.toggle("cheapest", entry.cheapest);
+    write(day, entry.known);
+  }
+  return cheapest?.button.dataset.day;
 }
 
-// Colours the prices in the most common currency, from the cheapest to the dearest.
-function color() {
+const amount = ({ known }) => Number(known.price.split(" ")[0]);
+
+// The days with a price in the most common currency.
+function comparableDays() {
   const priced = [...days.values()].filter(({ known }) => known?.price);
   const currency = mostCommon(priced.map(({ known }) => known.price.split(" ")[1]));
-  const amount = ({ known }) => Number(known.price.split(" ")[0]);
-  const comparable = priced.filter(({ known }) => known.price.endsWith(currency));
+  return priced.filter(({ known }) => known.price.endsWith(currency));
+}
+
+// Colours the comparable prices, from the cheapest to the dearest.
+function color() {
+  const comparable = comparableDays();
   const low = Math.min(...comparable.map(amount));
   const high = Math.max(...comparable.map(amount));
   for (const { button } of days.values()) delete button.dataset.level;

@@ -50,6 +50,7 @@ const REASONS = {
   "amadeus-quota": "the monthly quota at Amadeus is used up",
   "amadeus-timeout": "Amadeus did not answer in time",
   "amadeus-unavailable": "Amadeus is not available",
+  "not-arrived": "it has not arrived",
   "not-asked": "it is too far ahead",
   "not-in-time": "there was no time left to ask",
   "not-known": "the price is not known",
