@@ -157,7 +157,8 @@ class Calendar:
         return age, seconds_left(day.entry, age, self._max_age)
 
     def _is_known(self, query: PriceQuery, request: CacheRequest, *, even_if_stale: bool) -> bool:
-        result = self._calendars.read_through.known(request, self._max_age)
+        # A month must not push prices that people read out of the copy.
+        result = self._calendars.read_through.known(request, self._max_age, touch=False)
         if result is None:
             return False
         is_stale = seconds_left(result.entry, result.age, self._max_age) <= 0

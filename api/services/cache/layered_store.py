@@ -93,12 +93,12 @@ class LayeredStore:
     def time(self) -> float:
         return self._try(self._shared.time, self._shared.now)
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str, *, touch: bool = True) -> Entry | None:
         if self._is_coherent:
-            entry = self._copy.get(key)
+            entry = self._copy.get(key, touch=touch)
             if entry is not None:
                 return entry
-        return self._try(lambda: self._get_shared(key), lambda: self._copy.get(key))
+        return self._try(lambda: self._get_shared(key), lambda: self._copy.get(key, touch=touch))
 
     def failure_marker(self, key: str) -> FailureMarker | None:
         return self._either(lambda store: store.failure_marker(key))

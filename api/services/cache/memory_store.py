@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Final
 
-from cachetools import LRUCache
+from cachetools import Cache, LRUCache
 
 from api.services.cache.entries import (
     CLOCK_TOLERANCE_SECONDS,
@@ -74,9 +74,9 @@ class MemoryStore:
     def time(self) -> float:
         return self._clock()
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str, *, touch: bool = True) -> Entry | None:
         with self._lock:
-            entry = self._entry(key, self._clock())
+            entry = self._entry(key, self._clock(), touch=touch)
         result = "absent" if entry is None else "found"
         self._reads("process", key.partition("|")[0], result).inc()
         return entry
@@ -167,9 +167,15 @@ class MemoryStore:
                 self._turns[key] = (turn + spacing, now)
             return turn - now, spacing
 
-    def _entry(self, key: str, now: float) -> Entry | None:
-        entry, expires = self._entries.get(key, (None, 0.0))
-        if entry is None or now >= expires or entry.fetched_at > now + CLOCK_TOLERANCE_SECONDS:
+    def _entry(self, key: str, now: float, *, touch: bool = True) -> Entry | None:
+        if touch or key not in self._entries:
+            found = self._entries.get(key)
+        else:
+            found = Cache.__getitem__(self._entries, key)  # LRUCache would count it as a use
+        if found is None:
+            return None
+        entry, expires = found
+        if now >= expires or entry.fetched_at > now + CLOCK_TOLERANCE_SECONDS:
             return None
         return entry
 

@@ -135,12 +135,14 @@ class ReadThrough:
         request.observe(Event.CACHE_MISS, None)
         return self._fetch_shared(request, deadline, Outcome.MISS, Caller(arrived))
 
-    def known(self, request: CacheRequest, max_age: float | None = None) -> CacheResult | None:
+    def known(
+        self, request: CacheRequest, max_age: float | None = None, *, touch: bool = True
+    ) -> CacheResult | None:
         """Return what is stored, fresh or stale, and at most `max_age` seconds old; else None.
 
         This read never fetches, refreshes or waits for a fetch.
         """
-        entry = self._stored(request)
+        entry = self._stored(request, touch=touch)
         arrived = self._store.now()
         if entry is None or not _is_within_stale_limit(request, entry, arrived):
             return None
@@ -174,9 +176,9 @@ class ReadThrough:
         """Return whether this process is fetching this entry or waiting for another to do so."""
         return key in self._pending
 
-    def _stored(self, request: CacheRequest) -> Entry | None:
+    def _stored(self, request: CacheRequest, *, touch: bool = True) -> Entry | None:
         """Return the stored entry. One that cannot be read is dropped, so that it is fetched."""
-        entry = self._store.get(request.key)
+        entry = self._store.get(request.key, touch=touch)
         if entry is None or request.can_read(entry.body):
             return entry
         self._store.drop(request.key, entry.fetched_at)

@@ -14,8 +14,11 @@ class Store(Protocol):
     def time(self) -> float:
         """Ask the store for its time."""
 
-    def get(self, key: str) -> Entry | None:
-        """Return the entry, fresh or stale. Ignore an entry from the future."""
+    def get(self, key: str, *, touch: bool = True) -> Entry | None:
+        """Return the entry, fresh or stale. Ignore an entry from the future.
+
+        touch: whether a store that drops its least recently used entries counts this as a use.
+        """
 
     def failure_marker(self, key: str) -> FailureMarker | None:
         """Return the failure marker unless it has expired. Ignore one from the future."""

@@ -46,9 +46,9 @@ class SlowStore(MemoryStore):
 
     slow_method = ""
 
-    def get(self, key: str) -> Entry | None:
+    def get(self, key: str, *, touch: bool = True) -> Entry | None:
         self._wait_in("get")
-        return super().get(key)
+        return super().get(key, touch=touch)
 
     def take_turn(self, *arguments: Any) -> tuple[float, float]:
         self._wait_in("take_turn")

@@ -109,6 +109,20 @@ def test_calendar_agrees_with_the_price_of_each_day(
     assert (data["from"], data["to"]) == (days[0], days[-1])
 
 
+def test_calendar_pushes_no_price_that_people_read_out_of_the_copy() -> None:
+    store = MemoryStore(Metrics(), max_bytes=4000)  # a token and three prices
+    days = [some_day(FIRST + number) for number in range(4)]
+    with LocalService(store=store) as local:
+        for day in days[:3]:
+            local.price(date=day)
+
+        local.calendar({"from": days[0], "to": days[0]})
+        local.price(date=days[3])
+
+        assert local.price(date=days[1]).headers["X-Cache"] == "hit"
+        assert local.price(date=days[0]).headers["X-Cache"] == "miss"
+
+
 def expected_cheapest(days: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The definition, word by word: days are in order."""
     flying = [day for day in days if day["price"] is not None]

@@ -192,7 +192,7 @@ def test_newer_entry_that_the_first_look_missed_is_taken_from_the_claim(
 ) -> None:
     # As when the announcement of another worker's entry has not reached the copy yet.
     cache.keep(age=700)
-    monkeypatch.setattr(cache.store, "get", lambda _key: None)
+    monkeypatch.setattr(cache.store, "get", lambda *_, **__: None)
 
     result = cache.read(max_age=701)
 
