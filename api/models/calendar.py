@@ -16,7 +16,7 @@ from api.models.fields import (
     bookable_days,
     reject,
 )
-from api.models.queries import CacheOptions, Party, PriceQuery, Route
+from api.models.queries import CacheOptions, Party, PriceQuery, Route, is_given
 
 MAX_DAYS: Final = 31
 _A_MONTH: Final = "give month, or from and to"
@@ -57,10 +57,10 @@ class Period(Route):
     @classmethod
     def _ends_a_period(cls, value: dt.date | None, info: ValidationInfo) -> dt.date | None:
         if value is None:
-            if _is_given(info.data, "from_"):
+            if is_given(info.data, "from_"):
                 reject("is required with from")
             return None
-        if not _is_given(info.data, "from_"):
+        if not is_given(info.data, "from_"):
             reject("must be given with from")
         first: dt.date | None = info.data.get("from_")
         if first is not None and value < first:
@@ -73,7 +73,7 @@ class Period(Route):
     @field_validator("month")
     @classmethod
     def _is_a_period(cls, value: dt.date | None, info: ValidationInfo) -> dt.date | None:
-        others = _is_given(info.data, "from_") or _is_given(info.data, "to")
+        others = is_given(info.data, "from_") or is_given(info.data, "to")
         if value is None:
             return None if others else reject("is required, or from and to")
         if others:
@@ -130,11 +130,6 @@ class CalendarRequest(CacheOptions, _Known, Party, Period):
             )
             for day in self.departures
         ]
-
-
-def _is_given(values: Mapping[str, Any], name: str) -> bool:
-    """Return whether a parameter was given, even with an invalid value."""
-    return name not in values or values[name] is not None
 
 
 def _departures(values: Mapping[str, Any], nights: int | None) -> list[dt.date]:

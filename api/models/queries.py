@@ -158,12 +158,13 @@ class PriceRequest(CacheOptions, PriceQuery):
     @field_validator("nocache")
     @classmethod
     def _is_the_only_option(cls, value: bool, info: ValidationInfo) -> bool:
-        others = [name for name in CacheOptions.model_fields if _is_given(info.data, name)]
+        others = [name for name in CacheOptions.model_fields if is_given(info.data, name)]
         if value and others:
             reject(f"must not be given with {' or '.join(others)}")
         return value
 
 
-def _is_given(values: Mapping[str, object], name: str) -> bool:
+def is_given(values: Mapping[str, object], name: str) -> bool:
+    """Return whether a parameter was given, even with an invalid value. A switch must be on."""
     value = values.get(name, "invalid")
     return value is not None and value is not False
