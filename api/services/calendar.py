@@ -18,7 +18,7 @@ from api.services.cache.entries import Entry
 from api.services.cache.read_through import ReadThrough
 from api.services.cache.requests import CacheRequest, CacheResult, Outcome
 from api.services.deadline import Deadline
-from api.services.patient_fetches import PatientFetcher, PatientFetches, Upstream, seconds_left
+from api.services.patient_fetches import PatientFetcher, PatientFetches, Upstream
 from api.services.prices import Prices
 from api.telemetry.metrics import Metrics
 
@@ -154,14 +154,14 @@ class Calendar:
     def times_of(self, day: KnownDay) -> tuple[float, float]:
         """Return the age of a day's answer, and for how long it serves a calendar, in seconds."""
         age = self._calendars.read_through.age_of(day.entry)
-        return age, seconds_left(day.entry, age, self._max_age)
+        return age, day.entry.seconds_left(age, self._max_age)
 
     def _is_known(self, query: PriceQuery, request: CacheRequest, *, even_if_stale: bool) -> bool:
         # A month must not push prices that people read out of the copy.
         result = self._calendars.read_through.known(request, self._max_age, touch=False)
         if result is None:
             return False
-        is_stale = seconds_left(result.entry, result.age, self._max_age) <= 0
+        is_stale = result.entry.seconds_left(result.age, self._max_age) <= 0
         day = _known_day(query.date, result.entry, is_stale=is_stale)
         if is_stale and not even_if_stale:
             if self._max_age is None:

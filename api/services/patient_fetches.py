@@ -17,7 +17,6 @@ from typing import Final, NamedTuple, Protocol
 
 from api.errors import AmadeusTimeout, FlightPriceError, NotInTime
 from api.models import PriceQuery
-from api.services.cache.entries import Entry
 from api.services.cache.read_through import ReadThrough, timeout_error
 from api.services.cache.requests import CacheRequest, CacheResult, FetchPostponed
 from api.services.deadline import Deadline, Patience
@@ -145,8 +144,8 @@ class PatientFetches:
         read_through = self._fetcher.read_through
         if read_through.is_under_way(day.request.key):
             return True
-        known = read_through.known(day.request, self._max_age)
-        return known is not None and seconds_left(known.entry, known.age, self._max_age) > 0
+        known = read_through.known(day.request, self._max_age, touch=False)
+        return known is not None and known.entry.seconds_left(known.age, self._max_age) > 0
 
     def _start(self, day: "_Day") -> None:
         if not self._is_over.is_set():
@@ -209,11 +208,6 @@ class _Day(NamedTuple):
     query: PriceQuery
     request: CacheRequest
     has_moved: threading.Event
-
-
-def seconds_left(entry: Entry, age: float, max_age: int | None) -> float:
-    """Return for how long an entry serves a calendar. "No offers" is served for its TTL only."""
-    return (entry.ttl if max_age is None or not entry.body else max_age) - age
 
 
 def _start_thread(name: str, run: Callable[[], None]) -> None:

@@ -46,6 +46,10 @@ class Entry:
         """
         return now - self.ttl < self.fetched_at <= now + CLOCK_TOLERANCE_SECONDS
 
+    def seconds_left(self, age: float, max_age: float | None) -> float:
+        """Return for how long the entry serves at this age. max_age: replaces the TTL of a body."""
+        return (self.ttl if max_age is None or not self.body else max_age) - age
+
     def serves(self, caller: Caller) -> bool:
         """Return whether the entry serves a caller; see the rule in `read_through`."""
         ttl = self.ttl + caller.stale_ttl if self.body else self.ttl
