@@ -81,6 +81,12 @@ def test_search_form_asks_for_a_month(page: FrontPage) -> None:
     assert asked in [query_of(url) for url in requested(page.chrome) if "/calendar" in url]
 
 
+def test_heading_has_codes_in_upper_case(page: FrontPage) -> None:
+    page.open_month("Jfk", "lax")
+
+    page.shows("result-title", "JFK to LAX, ")
+
+
 def test_every_field_of_the_form_reaches_the_service(page: FrontPage) -> None:
     fields = {"origin": "MAD", "destination": "NYC", "month": MONTH, "nights": "7"}
     fields |= {"adults": "2", "children": "1", "infants": "1"}

@@ -306,6 +306,18 @@ def test_each_fault_stands_next_to_its_field(
         assert violations(chrome, axe) == []
 
 
+def test_name_of_a_city_is_not_cut_to_a_code(page: FrontPage) -> None:
+    page.open()
+    page.fill(origin="Madrid", destination="New York")
+    page.submit()
+
+    for field, name in {"origin": "Madrid", "destination": "New York"}.items():
+        page.shows(f"fault-{field}", "must be an IATA code of three letters")
+        assert "three-letter code of a city or airport" in page.text(f"hint-{field}")
+        assert page.element(field).get_attribute("value") == name
+    assert not page.is_shown("result")
+
+
 def test_corrected_fault_disappears(page: FrontPage) -> None:
     page.open_month("J")
     page.shows("fault-origin", "must be an IATA code")

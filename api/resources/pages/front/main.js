@@ -98,7 +98,7 @@ async function fillMonth(query, signal) {
   showEnvironment(answer);
   const days = month.draw(query.get("month"));
   month.markChosen(chosenDay());
-  const route = `${query.get("origin")} to ${query.get("destination")}`.replace(/\b[a-z]{3}\b/g, (code) => code.toUpperCase());
+  const route = `${query.get("origin").toUpperCase()} to ${query.get("destination").toUpperCase()}`;
   const title = `${route}, ${monthAndYear(query.get("month"))}`;
   setText("result-title", title);
   document.title = `${title}: flight prices`;
