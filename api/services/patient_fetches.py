@@ -1,8 +1,9 @@
-"""Fetches many days without being in anybody's way.
+"""Fetches many days with low priority.
 
 The searches are patient, and a fetch starts only when there is room for it: a slot of this process,
-and a turn. Until then the day waits beside the queue and holds no lock, so that a reader who wants
-it goes first. Where no rate limit is set, MAX_UNDER_WAY days of a calendar are under way at a time.
+and a turn. Until then the day has no place in the queue and holds no lock, so that a reader who
+wants it goes first. Where no rate limit is set, MAX_UNDER_WAY days of a calendar are under way at a
+time.
 """
 
 import datetime as dt
