@@ -1,5 +1,6 @@
 """The page at / says in words what went wrong: tested in a real browser."""
 
+import datetime as dt
 import os
 import re
 import signal
@@ -149,9 +150,36 @@ def test_month_without_flights_says_so(page: FrontPage) -> None:
     page.open_month("CDG", "ORY")
     page.is_complete()
 
-    assert page.text("summary") == "Nothing flies on the days that are known."
+    assert page.text("summary") == f"Nothing flies in {dt.date.fromisoformat(DAYS[0]):%B %Y}."
     assert page.said()[-1] == page.text("summary")
     assert all("nothing flies" in day.text for day in page.days())
+
+
+def test_month_with_unknown_days_does_not_say_that_nothing_flies_in_it(
+    slow: Service, chrome: Chrome, sandbox: SandboxServer
+) -> None:
+    sandbox.fault("search", "html", count=1)
+    page = FrontPage(chrome, slow.url)
+    page.open_month("CDG", "ORY", **new_search())
+    page.is_complete()
+
+    assert page.text("summary") == "Nothing flies on the days that are known."
+
+
+def test_cheapest_day_says_among_how_many_it_is_while_days_are_missing(
+    slow: Service, chrome: Chrome, sandbox: SandboxServer
+) -> None:
+    sandbox.fault("search", "html", count=1)
+    page = FrontPage(chrome, slow.url)
+    page.open_month(**new_search())
+    page.is_complete()
+    assert page.text("summary").startswith(f"Cheapest of {len(DAYS) - 1} known days: ")
+    assert page.said()[-1].startswith(page.text("summary"))
+    [unknown] = [day for day in page.days() if "no price" in day.text]
+
+    page.choose(unknown.get_attribute("data-day") or "")
+
+    assert page.text("summary").startswith("Cheapest: ")
 
 
 def test_missing_days_are_named_with_the_reason_and_can_be_asked_again(
@@ -276,6 +304,7 @@ def test_expired_allowance_is_said_in_words(chrome: Chrome) -> None:
         page.is_complete()
         assert "your allowance is used up" in page.text("missing-list")
         assert 0 < len(page.prices()) < len(DAYS)
+        assert page.text("summary").startswith(f"Cheapest of {len(page.prices())} known days: ")
 
         eventually(lambda: limited.price().status_code == 429)
         page.element("missing-retry").click()

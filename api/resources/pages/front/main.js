@@ -6,7 +6,7 @@
 import { command, flight, make } from "/page/flight.js";
 import * as month from "/page/month.js";
 import { ask, Cut, forgetKey, hasKey, lines, saveKey } from "/page/service.js";
-import { explanation, isDay, later, longDay, monthAndYear } from "/page/words.js";
+import { count, explanation, isDay, later, longDay, monthAndYear } from "/page/words.js";
 
 const MONTHS_AHEAD = 12;
 const ANNOUNCE_EVERY = 10; // days
@@ -138,10 +138,13 @@ function endMonth(code, canAskAgain) {
   show("missing-retry", canAskAgain);
 }
 
-// Marks and names the cheapest day. Returns the text.
+// Marks and names the cheapest day of those that are known. Returns the text.
 function showCheapest() {
   const day = month.markCheapest();
-  const text = day ? `Cheapest: ${longDay(day)}, ${month.known(day).price}.` : "Nothing flies on the days that are known.";
+  const isWhole = month.missing().length === 0;
+  const among = isWhole ? "" : ` of ${count(month.answered(), "known day")}`;
+  const when = isWhole ? `in ${monthAndYear(new URLSearchParams(shownMonth).get("month"))}` : "on the days that are known";
+  const text = day ? `Cheapest${among}: ${longDay(day)}, ${month.known(day).price}.` : `Nothing flies ${when}.`;
   setText("summary", text);
   return text;
 }

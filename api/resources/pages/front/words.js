@@ -20,7 +20,7 @@ export function later(day, number) {
   return Number.isNaN(date.getTime()) ? "" : date.toISOString().slice(0, 10);
 }
 
-const count = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
+export const count = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
 
 // A time span, like "20 minutes".
 export function span(seconds) {
