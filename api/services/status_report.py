@@ -45,7 +45,7 @@ class MetricSnapshot:
         return Totals(
             lookups=lookups,
             calendar_days=sum(
-                self.total("calendar_days_total", outcome=outcome)
+                self.total("calendar_dates_total", outcome=outcome)
                 for outcome in ("known", "fetched")
             ),
             upstream_needed=lookups - self._lookups("hit"),

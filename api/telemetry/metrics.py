@@ -91,7 +91,7 @@ class Metrics:
             registry=registry,
         )
         self.calendar_days = Counter(
-            "flight_price_calendar_days_total",
+            "flight_price_calendar_dates_total",
             "Days of calendars, by outcome: known on arrival, fetched, stale, missing, or unknown"
             " where only known days were asked for.",
             ["outcome"],

@@ -380,7 +380,7 @@ def test_end_line_counts_the_days(service: LocalService, days: list[str]) -> Non
 def test_metric_counts_the_calls_that_known_days_saved(
     service: LocalService, days: list[str]
 ) -> None:
-    name = 'flight_price_calendar_days_total{outcome="known"}'
+    name = 'flight_price_calendar_dates_total{outcome="known"}'
     service.calendar(period(days))
     before = counted(service, name)
 
@@ -402,7 +402,7 @@ def test_day_that_nobody_wanted_to_fetch_is_neither_missing_nor_a_call_saved(
         service.calendar(period(days) | option, method=method)
 
         outcomes = ("known", "fetched", "stale", "missing", "unknown")
-        name = "flight_price_calendar_days_total"
+        name = "flight_price_calendar_dates_total"
         counts = [counted(service, f'{name}{{outcome="{outcome}"}}') for outcome in outcomes]
     assert counts == [0, 0, 1, 0, 1]
 
