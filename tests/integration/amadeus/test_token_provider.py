@@ -43,6 +43,7 @@ def test_replicas_that_start_together_fetch_one_token(
         assert fetched + shared == 6
 
 
+@pytest.mark.quiet
 @pytest.mark.timeout(120)
 def test_requests_never_wait_for_a_token_renewal(
     redis_server: RedisServer, amadeus: SandboxServer

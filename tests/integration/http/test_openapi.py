@@ -32,10 +32,12 @@ def keyed() -> Iterator[Service]:
         yield service
 
 
+@pytest.mark.timeout(180)
 def test_schemathesis_finds_no_violation(service: Service, tmp_path: Path) -> None:
     found_nothing(service, tmp_path, "--max-examples", "100")
 
 
+@pytest.mark.timeout(180)
 def test_schemathesis_finds_no_violation_with_an_operator_key(
     keyed: Service, tmp_path: Path
 ) -> None:
