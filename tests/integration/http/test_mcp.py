@@ -9,6 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from api.errors import UPSTREAM_ERRORS
+from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import Service, some_day
 
 REVISION = "2026-07-28"
@@ -17,6 +19,16 @@ META = {
     "io.modelcontextprotocol/clientCapabilities": {},
 }
 KEY = "the-key-of-the-client"
+TOOLS = ("cheapest_price", "cheapest_offer", "price_calendar")
+# What the sandbox does, and the code of the error. The last one stops all searches.
+FAULTS = (
+    ("status", "400:425", "rejected-by-amadeus"),
+    ("status", "403:38197", "amadeus-misconfigured"),
+    ("html", None, "amadeus-bad-answer"),
+    ("status", "500:141", "amadeus-unavailable"),
+    ("hang", None, "amadeus-timeout"),
+    ("status", "429:38195", "amadeus-quota"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +52,20 @@ def use(service: Service, tool: str, **arguments: Any) -> dict[str, Any]:
     return result
 
 
+def code_of(result: dict[str, Any]) -> str:
+    """The code of a tool's error."""
+    assert result["isError"]
+    code: str = json.loads(result["content"][0]["text"])["code"]
+    return code
+
+
+def search(tool: str, ahead: int) -> dict[str, str]:
+    """The arguments of a search for the day that is so many days ahead."""
+    day = some_day(ahead)
+    period = {"from": day, "to": day} if tool == "price_calendar" else {"date": day}
+    return {"origin": "JFK", "destination": "LAX", **period}
+
+
 def test_tools_answer_over_http_and_share_one_search(service: Service) -> None:
     day = {"origin": "JFK", "destination": "LAX", "date": some_day(31)}
     period = {"origin": "JFK", "destination": "LAX", "from": some_day(31), "to": some_day(31)}
@@ -53,11 +79,7 @@ def test_tools_answer_over_http_and_share_one_search(service: Service) -> None:
     )
     assert len(service.log("cache.miss", date=day["date"])) == 1
     lines = [*service.log("cache.hit", path="/mcp"), *service.log("http.request", path="/mcp")]
-    assert {line["tool"] for line in lines} == {
-        "cheapest_price",
-        "cheapest_offer",
-        "price_calendar",
-    }
+    assert {line["tool"] for line in lines} == set(TOOLS)
     assert len(lines) == 3
     assert 'route="/mcp",status="200"' in service.get("/metrics").text
 
@@ -67,10 +89,50 @@ def test_errors_of_tools_and_protocol_come_over_http(service: Service) -> None:
     unknown = ask(service, "nonsense")
     broken = service.http.post("/mcp", content=b"{", headers={"Content-Type": "application/json"})
 
-    assert told["isError"]
-    assert json.loads(told["content"][0]["text"])["code"] == "invalid-request"
+    assert code_of(told) == "invalid-request"
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, -32601)
     assert (broken.status_code, broken.json()["error"]["code"]) == (400, -32700)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_each_failure_of_amadeus_is_an_error_of_each_tool(
+    sandbox: SandboxServer, tool: str
+) -> None:
+    with Service.on(sandbox, amadeus_timeout=1, web_concurrency=1) as service:
+        for number, (fault, argument, code) in enumerate(FAULTS):
+            sandbox.fault("search", fault, argument)
+
+            assert code_of(use(service, tool, **search(tool, 50 + number))) == code
+    assert {code for *_, code in FAULTS} == set(UPSTREAM_ERRORS)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_price_that_is_not_known_is_an_error_of_each_tool(service: Service, tool: str) -> None:
+    assert code_of(use(service, tool, **search(tool, 49), known=True)) == "not-known"
+
+
+@pytest.mark.parametrize("tool", TOOLS[:2])
+def test_day_without_flights_is_an_error_of_the_tools_for_a_day(
+    service: Service, tool: str
+) -> None:
+    nowhere = {"origin": "WIZ", "destination": "NIL"}  # a magic route of the sandbox
+
+    assert code_of(use(service, tool, **search(tool, 49) | nowhere)) == "no-offers"
+
+
+def test_status_counts_the_queries_and_errors_of_tools() -> None:
+    with Service(web_concurrency=1) as service:
+        use(service, TOOLS[0], origin="JFK", destination="LAX", date=some_day())
+        use(service, TOOLS[1], origin="JFK", destination="LAX", date=some_day())
+        use(service, TOOLS[0], origin="JFKK")
+
+        status = service.get("/status.json").json()
+
+    counted = status["since_start"]
+    assert (counted["lookups"], counted["calls"], counted["hit_ratio"]) == (2, 1, 0.5)
+    assert [(problem["code"], problem["count"]) for problem in status["problems"]] == [
+        ("invalid-request", 1)
+    ]
 
 
 def test_key_and_limits_hold_for_tools_over_http() -> None:
