@@ -154,7 +154,7 @@ def test_expired_entry_is_returned_as_not_fresh(store: Store) -> None:
 
 def test_expired_entry_serves_a_caller_that_accepts_its_age(store: Store) -> None:
     entry = stored(store, ttl=0.2)
-    eventually(lambda: not entry.is_fresh(store.now()))
+    eventually(lambda: not entry.is_fresh(store.now() - 0.02))
     arrived = store.time()
 
     def claimed(not_before: float, stale_ttl: float) -> object:
