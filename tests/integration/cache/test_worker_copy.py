@@ -145,7 +145,8 @@ def test_copy_keeps_outage_entries_for_the_whole_stale_time(server: RedisServer)
         server.kill()
 
         assert store.get("7200 s ago") is not None
-        assert store.get("87001 s ago") is None
+        # An announcement that was on its way when Redis ended is kept for a thousandth of a second.
+        eventually(lambda: store.get("87001 s ago") is None)
 
 
 def test_worker_shares_every_outage_entry_of_its_copy_afterwards(

@@ -114,6 +114,7 @@ def test_redirects_take_no_longer_than_a_silent_server(
         claim(store)
 
 
+@pytest.mark.quiet  # a replica must not take over before the check
 def test_cluster_store_is_up_only_if_every_master_answers(
     servers: RedisCluster, store: RedisStore
 ) -> None:
