@@ -29,7 +29,7 @@ ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else
 	@failed=0; \
-	$(BIN)/pytest --numprocesses 6 --dist loadfile --no-loadscope-reorder -m "not agents and not alone and not quiet and not contract and not soak and not bench" || failed=1; \
+	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder -m "not agents and not alone and not quiet and not contract and not soak and not bench" || failed=1; \
 	$(BIN)/pytest --numprocesses 3 --maxschedchunk 1 -m quiet tests/integration || failed=1; \
 	$(BIN)/pytest -m alone tests/integration || failed=1; \
 	exit $$failed
