@@ -26,7 +26,7 @@ class CallFailed(Exception):
 class ProviderError(Exception):
     """A provider answered with an error.
 
-    retry_after: seconds until it may be asked again, if it says so. details: its own errors.
+    retry_after: seconds until it may be asked again, or None. details: the provider's own errors.
     """
 
     def __init__(self, status: int, retry_after: int | None, details: list[dict[str, object]]):

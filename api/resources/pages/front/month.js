@@ -137,7 +137,7 @@ export function markChosen(day) {
 export const known = (day) => days.get(day)?.known;
 export const waiting = () => [...days].filter(([, { known }]) => known.waits).map(([day]) => day);
 export const arrived = () => days.size - waiting().length;
-// The number of days of which a price, or that nothing flies, is known.
+// The number of days with an answer: a price, or that nothing flies.
 export const answered = () => [...days.values()].filter(({ known }) => !known.waits && !known.code).length;
 
 // The days without an answer, as a line of text for each reason.

@@ -138,7 +138,7 @@ def test_every_error_has_the_one_problem_schema(document: dict[str, Any]) -> Non
     problem = {"$ref": "#/components/schemas/Problem"}
     for path, operations in document["paths"].items():
         for status, response in operations["get"]["responses"].items():
-            # A worker that is not ready says so in the form of one that is.
+            # The answer of a worker that is not ready is no problem document.
             if status >= "400" and (path, status) != ("/readyz", "503"):
                 content = (common[status] if "$ref" in response else response)["content"]
 
