@@ -45,7 +45,7 @@ coverage: setup ## Print the lines and branches of api/ that no test runs
 	exit $$failed
 
 .PHONY: contract
-contract: .venv/dev.stamp ## Check sandbox and bridge against Amadeus's OpenAPI files in the folder SPEC
+contract: .venv/dev.stamp tests/contract/node_modules/.package-lock.json ## Check sandbox and bridge against Amadeus's OpenAPI files in the folder SPEC, and Duffel's own package
 	@[ -n "$(SPEC)" ] || { echo 'make contract SPEC=<folder>: CONTRIBUTING.md says where to get the files' >&2; exit 1; }
 	@[ -n "$(PROVIDERS)" ] || echo 'PROVIDERS=<folder> is not set: no recorded answers of providers are checked'
 	@AMADEUS_SPEC=$(abspath $(SPEC)) PROVIDERS=$(abspath $(PROVIDERS)) $(BIN)/pytest tests/contract tests/unit/bridge tests/unit/sandbox \
@@ -134,7 +134,7 @@ pin-images: ## Pin the base images to their present digests
 
 .PHONY: clean
 clean: ## Remove everything that the other targets created
-	rm -rf .venv .venv-agents .venv-bench .venv-runtime tools/node_modules tests/agents/node_modules dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis .coverage
+	rm -rf .venv .venv-agents .venv-bench .venv-runtime tools/node_modules tests/agents/node_modules tests/contract/node_modules dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis .coverage
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # npm writes this file at the end. Versions and hashes are those of tools/package-lock.json.
@@ -145,6 +145,10 @@ tools/node_modules/.package-lock.json: tools/package.json tools/package-lock.jso
 # These packages run on the Node.js that is among them, not on the one that runs npm.
 tests/agents/node_modules/.package-lock.json: tests/agents/package.json tests/agents/package-lock.json | node
 	@npm ci --prefix tests/agents --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+tests/contract/node_modules/.package-lock.json: tests/contract/package.json tests/contract/package-lock.json | node
+	@npm ci --prefix tests/contract --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: node

@@ -52,7 +52,7 @@ def test_requirements_pin_every_package_with_hashes(file: str) -> None:
     assert [name for name, rest in packages.items() if "--hash=sha256:" not in rest] == []
 
 
-@pytest.mark.parametrize("folder", ["tools", "tests/agents"])
+@pytest.mark.parametrize("folder", ["tools", "tests/agents", "tests/contract"])
 def test_packages_of_npm_are_pinned_with_hashes(folder: str) -> None:
     wanted = json.loads((ROOT / folder / "package.json").read_text())["devDependencies"]
     wanted = {name: version.rpartition("@")[2] for name, version in wanted.items()}
