@@ -23,6 +23,7 @@ from bridge.providers import PROVIDERS
 from protocol.server import BACKLOG, Handler, add_server_options, serve, tls_of
 
 _MAX_CONNECTIONS = 128
+_SEARCH_SECONDS = 20.0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         limits=httpx2.Limits(max_connections=_MAX_CONNECTIONS),
     )
     try:
-        provider = PROVIDERS[options.provider](os.environ, connections)
+        provider = PROVIDERS[options.provider](os.environ, connections, _SEARCH_SECONDS)
     except ValueError as error:
         print(f"bridge: {error}", file=sys.stderr)
         return 2

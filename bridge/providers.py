@@ -23,8 +23,10 @@ class Provider(NamedTuple):
     """What its users must know at once."""
 
 
-def duffel_from(environment: Environment, connections: httpx2.BaseTransport) -> Provider:
-    """Return Duffel with the token in DUFFEL_ACCESS_TOKEN.
+def duffel_from(
+    environment: Environment, connections: httpx2.BaseTransport, seconds: float
+) -> Provider:
+    """Return Duffel with the token in DUFFEL_ACCESS_TOKEN. seconds: what a search may take.
 
     Raises ValueError with a message for the user.
     """
@@ -32,11 +34,11 @@ def duffel_from(environment: Environment, connections: httpx2.BaseTransport) -> 
     base_url = environment.get("DUFFEL_BASE_URL") or duffel.BASE_URL
     if not base_url.startswith(("https://", "http://")):
         raise ValueError("DUFFEL_BASE_URL must begin with https:// or http://.")
-    offers = Duffel(token, connections, base_url=base_url)
+    offers = Duffel(token, connections, base_url=base_url, seconds=seconds)
     return Provider(offers, _INVENTED if token.startswith("duffel_test_") else "")
 
 
-PROVIDERS: dict[str, Callable[[Environment, httpx2.BaseTransport], Provider]] = {
+PROVIDERS: dict[str, Callable[[Environment, httpx2.BaseTransport, float], Provider]] = {
     "duffel": duffel_from,
 }
 
