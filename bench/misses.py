@@ -1,113 +1,206 @@
-"""Measures the time that the service adds to Amadeus's own, and the connections it uses."""
+"""Measures a miss beside a script that does nothing but call Amadeus's SDK."""
 
+import multiprocessing
 import os
-import ssl
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from itertools import permutations
+from multiprocessing.connection import Connection
 from pathlib import Path
 from statistics import median, quantiles
+from urllib.parse import urlencode, urlsplit
 
-import httpx2
+import amadeus
 
 from api.services.amadeus.gateway import MAX_OFFERS
+from bench.processes import cpu_seconds
 from bench.report import circumstances, options, publish, table
 from bench.stage import CITIES
 from tests.support.servers.certificate import Authority
+from tests.support.servers.quick_amadeus import QuickAmadeus
 from tests.support.servers.redis_server import RedisServer
-from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import CLIENT_ID, CLIENT_SECRET, Service, some_day
 
-LATENCY_MS = 30
+# So many of the sandbox's offers are 40 kB.
+OFFERS = 27
+# A limit that one client never reaches, so that no call waits.
+RATE_LIMIT = 1000
+WARM_UP_ROUNDS = 50
+MIN_ROUNDS = 20
+
+Query = dict[str, str]
 
 
-def queries() -> Iterator[dict[str, str]]:
+def queries() -> Iterator[Query]:
     """Yield queries, each combination of route and day once."""
     for ahead in range(10, 300):
         for origin, destination in permutations(CITIES, 2):
             yield {"origin": origin, "destination": destination, "date": some_day(ahead)}
 
 
-def milliseconds(get: Callable[[], httpx2.Response]) -> float:
-    """Return the time of a request. Raises httpx2.HTTPStatusError unless the status is 2xx."""
-    began = time.perf_counter()
-    get().raise_for_status()
-    return (time.perf_counter() - began) * 1000
+@contextmanager
+def upstream(certificate: Path | None = None) -> Iterator[str]:
+    """Run an Amadeus in another process that answers at once; return its URL."""
+    spawning = multiprocessing.get_context("spawn")
+    ours, theirs = spawning.Pipe()
+    process = spawning.Process(target=_answer_at_once, args=(theirs, certificate))
+    process.start()
+    try:
+        yield ours.recv()
+    finally:
+        ours.send("stop")
+        process.join()
 
 
-class Amadeus:
-    """A client that sends the sandbox the same requests as the service."""
+def _answer_at_once(pipe: Connection, certificate: Path | None) -> None:
+    with QuickAmadeus(0, certificate, OFFERS) as amadeus_:
+        pipe.send(amadeus_.url)
+        pipe.recv()
 
-    def __init__(self, sandbox: SandboxServer) -> None:
-        trust = ssl.create_default_context()
-        self._http = httpx2.Client(base_url=sandbox.url, verify=trust, trust_env=False)
-        form = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-        token = self._http.post(
-            "/v1/security/oauth2/token", data={"grant_type": "client_credentials", **form}
-        )
-        self._http.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
 
-    def search(self, query: dict[str, str]) -> httpx2.Response:
-        """Search on a persistent connection."""
-        parameters: dict[str, str | int] = {
-            "originLocationCode": query["origin"],
-            "destinationLocationCode": query["destination"],
-            "departureDate": query["date"],
-            "adults": 1,
-            "max": MAX_OFFERS,
+def direct(url: str) -> Callable[[Query], object]:
+    """Return a search with the SDK as it is; it fetches its token once."""
+    parts = urlsplit(url)
+    client = amadeus.Client(
+        client_id=CLIENT_ID,
+        client_secret=CLIENT_SECRET,
+        host=parts.hostname,
+        port=parts.port,
+        ssl=parts.scheme == "https",
+        log_level="silent",
+    )
+
+    def search(query: Query) -> object:
+        return client.shopping.flight_offers_search.get(
+            originLocationCode=query["origin"],
+            destinationLocationCode=query["destination"],
+            departureDate=query["date"],
+            adults=1,
+            max=MAX_OFFERS,
+        ).data
+
+    return search
+
+
+def through(service: Service) -> Callable[[Query], object]:
+    """Return a search through the service, on a connection that stays open."""
+    connection = HTTPConnection("127.0.0.1", service.port)
+
+    def search(query: Query) -> object:
+        connection.request("GET", f"/flights/price?{urlencode(query)}")
+        response = connection.getresponse()
+        body = response.read()
+        if response.headers["X-Cache"] != "miss":
+            raise RuntimeError(f"not a miss: {response.status} {body.decode()}")
+        return body
+
+    return search
+
+
+@dataclass
+class Pair:
+    """One relation: the milliseconds of both searches, and the service's processor time."""
+
+    name: str
+    service: Service
+    directly: Callable[[Query], object]
+    through: Callable[[Query], object]
+    directly_ms: list[float] = field(default_factory=list)
+    through_ms: list[float] = field(default_factory=list)
+    cpu: float = 0.0
+
+    def begin(self) -> None:
+        """Forget what was measured."""
+        self.directly_ms.clear()
+        self.through_ms.clear()
+        self.cpu = -cpu_seconds(self.service.process.pid)
+
+    def end(self) -> None:
+        """Take the processor time since the beginning."""
+        self.cpu += cpu_seconds(self.service.process.pid)
+
+    def measure(self, each: Iterator[Query], *, service_first: bool) -> None:
+        """Search directly and through the service once."""
+        both = [(self.directly, self.directly_ms), (self.through, self.through_ms)]
+        for search, times in reversed(both) if service_first else both:
+            query = next(each)
+            began = time.perf_counter()
+            search(query)
+            times.append((time.perf_counter() - began) * 1000)
+
+    def row(self) -> list[str]:
+        ratios = [
+            ours / theirs for ours, theirs in zip(self.through_ms, self.directly_ms, strict=True)
+        ]
+        return [
+            self.name,
+            f"{median(self.directly_ms):.2f}",
+            f"{median(self.through_ms):.2f}",
+            f"{median(ratios):.2f}",
+            f"{quantiles(self.directly_ms, n=10)[-1]:.2f}",
+            f"{quantiles(self.through_ms, n=10)[-1]:.2f}",
+            f"{1000 * self.cpu / len(self.through_ms):.2f}",
+        ]
+
+
+@contextmanager
+def pairs() -> Iterator[list[Pair]]:
+    """Start everything: for each relation a service of its own, with one worker."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
+        authority = Authority(Path(folder))
+        os.environ["SSL_CERT_FILE"] = str(authority.path)  # for the SDK
+        plain = stack.enter_context(upstream())
+        tls = stack.enter_context(upstream(authority.certificate()))
+        relations: dict[str, tuple[str, dict[str, object]]] = {
+            "plain HTTP": (plain, {}),
+            "plain HTTP, with `AMADEUS_RATE_LIMIT`": (plain, {"amadeus_rate_limit": RATE_LIMIT}),
+            "TLS": (tls, {"ssl_cert_file": authority.path}),
         }
-        return self._http.get("/v2/shopping/flight-offers", params=parameters)
-
-
-def measure(service: Service, amadeus: Amadeus, seconds: float) -> tuple[list[float], list[float]]:
-    """Alternate searches at Amadeus with misses of the service; return their milliseconds."""
-    direct: list[float] = []
-    through: list[float] = []
-    until = time.monotonic() + seconds
-    each = queries()
-    while time.monotonic() < until or len(direct) < 2:  # noqa: PLR2004 - quantiles need two
-        first, other = next(each), next(each)
-        direct.append(milliseconds(lambda query=first: amadeus.search(query)))  # type: ignore[misc]
-        through.append(milliseconds(lambda query=other: service.price(**query)))  # type: ignore[misc]
-    return direct, through
+        made = []
+        for name, (url, settings) in relations.items():
+            service = Service(
+                amadeus_base_url=url,
+                amadeus_client_id=CLIENT_ID,
+                amadeus_client_secret=CLIENT_SECRET,
+                redis_url=stack.enter_context(RedisServer()).url,
+                web_concurrency=1,
+                log_level="info",
+                **settings,
+            )
+            stack.enter_context(service)
+            made.append(Pair(name, service, direct(url), through(service)))
+        yield made
 
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("--seconds", type=float, default=15)
+    parser.add_argument("--seconds", type=float, default=30)
     wanted = parser.parse_args()
     conditions = circumstances()
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        authority = Authority(Path(folder))
-        os.environ["SSL_CERT_FILE"] = str(authority.path)  # for the sandbox's admin URLs
-        with (
-            RedisServer() as redis,
-            SandboxServer("--certfile", str(authority.certificate())) as sandbox,
-            Service.on(
-                sandbox, redis_url=redis.url, web_concurrency=1, ssl_cert_file=authority.path
-            ) as service,
-        ):
-            amadeus = Amadeus(sandbox)
-            measure(service, amadeus, 1)  # opens the connections
-            sandbox.settings(latency=LATENCY_MS)
-            direct, through = measure(service, amadeus, wanted.seconds)
-            counters = sandbox.counters()
-    added = median(through) - median(direct)
-    opened, calls = counters["connections"]["opened"], counters["search"]["calls"]
-    head = ["ms", "p50", "p90"]
-    rows = [
-        ["Amadeus asked directly", f"{median(direct):.1f}", f"{quantiles(direct, n=10)[-1]:.1f}"],
-        ["a miss of the service", f"{median(through):.1f}", f"{quantiles(through, n=10)[-1]:.1f}"],
-        ["added", f"{added:.1f}", ""],
-    ]
+    with pairs() as all_pairs:
+        each = queries()
+        for _ in range(WARM_UP_ROUNDS):
+            for pair in all_pairs:
+                pair.measure(each, service_first=False)
+        for pair in all_pairs:
+            pair.begin()
+        rounds, until = 0, time.monotonic() + wanted.seconds
+        while time.monotonic() < until or rounds < MIN_ROUNDS:
+            rounds += 1
+            for pair in all_pairs:
+                pair.measure(each, service_first=rounds % 2 == 0)
+        for pair in all_pairs:
+            pair.end()
+    head = ["", "SDK p50 ms", "service p50 ms", "ratio", "SDK p90 ms", "service p90 ms"]
     text = [
         conditions,
-        table(head, rows),
-        (
-            f"All {calls} searches, half of them the service's, and both tokens went over"
-            f" {opened} TLS connections, one for each asker."
-        ),
+        f"{rounds:,} rounds; the ratio is the median of the rounds' own.",
+        table([*head, "worker CPU ms a miss"], [pair.row() for pair in all_pairs]),
     ]
     publish("misses", "\n\n".join(text), write=wanted.write)
 

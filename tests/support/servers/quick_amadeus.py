@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import ssl
 import threading
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -22,11 +24,17 @@ class QuickAmadeus:
 
     url: str
 
-    def __init__(self, seconds: float) -> None:
-        """seconds: the time before a search is answered."""
+    def __init__(
+        self, seconds: float, certificate: Path | None = None, max_offers: int = 50
+    ) -> None:
+        """seconds: the time before a search is answered. certificate: with its key, for TLS."""
         self.seconds = seconds
+        self._tls = None
+        if certificate is not None:
+            self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._tls.load_cert_chain(certificate)
         self.under_way = self.most_under_way = 0
-        self._token, self._offers = _documents()
+        self._token, self._offers = _documents(max_offers)
         self._listens = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
 
@@ -46,8 +54,12 @@ class QuickAmadeus:
 
     async def _run(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024)
-        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server = await asyncio.start_server(
+            self._serve, "127.0.0.1", 0, backlog=1024, ssl=self._tls
+        )
+        self.url = (
+            f"{'https' if self._tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        )
         self._listens.set()
         await self._over.wait()
         server.close()
@@ -75,7 +87,7 @@ def _length(head: bytes) -> str:
     return head.lower().partition(b"content-length: ")[2].split(b"\r")[0].decode()
 
 
-def _documents() -> tuple[bytes, bytes]:
+def _documents(max_offers: int) -> tuple[bytes, bytes]:
     with httpx2.Client(
         transport=httpx2.WSGITransport(app=sandbox.create_app()), base_url="http://sandbox"
     ) as client:
@@ -86,7 +98,7 @@ def _documents() -> tuple[bytes, bytes]:
             "destinationLocationCode": "LAX",
             "departureDate": some_day(),
             "adults": "1",
-            "max": "50",
+            "max": str(max_offers),
         }
         key = json.loads(token.content)["access_token"]
         offers = client.get(SEARCH, params=search, headers={"Authorization": f"Bearer {key}"})
