@@ -26,7 +26,7 @@ from api.serving.metrics_folder import (
 from api.serving.port_check import exit_if_port_in_use
 from api.serving.stop_signals import STOP_SIGNALS, install_fork_signal_handlers
 from api.settings import reload_settings
-from api.settings.environments import AmadeusEnvironment
+from api.settings.environments import PROVIDERS, AmadeusEnvironment
 from api.settings.startup_summary import PREFERRED_OPEN_FILES, log_summary
 from api.telemetry.logs import GunicornLogger, configure_logs
 
@@ -45,8 +45,13 @@ configure_logs(settings.log_level, settings.log_format)
 
 # Import once for all workers: they start sooner and share the memory. httpx2 imports httpcore2 only
 # when it is first needed. Only workers import api.wsgi, which creates the application.
-in_sandbox = settings.environment is AmadeusEnvironment.SANDBOX
-for module in ("api.app", "sandbox" if in_sandbox else "httpcore2"):
+if settings.environment is AmadeusEnvironment.SANDBOX:
+    upstream = ["sandbox"]
+elif settings.environment in PROVIDERS:
+    upstream = ["bridge.app", "bridge.providers", "httpcore2"]
+else:
+    upstream = ["httpcore2"]
+for module in ("api.app", *upstream):
     import_module(module)
 
 wsgi_app = "api.wsgi:application"

@@ -1,7 +1,7 @@
 """The composition root: creates all objects and connects them."""
 
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import falcon
@@ -49,7 +49,7 @@ from api.services.prices import CacheTimes, Prices
 from api.services.status_history import History
 from api.services.status_report import MetricSnapshot, Status
 from api.settings import Settings
-from api.settings.environments import AmadeusEnvironment
+from api.settings.environments import PROVIDERS, AmadeusEnvironment
 from api.telemetry import tracing
 from api.telemetry.metrics import Metrics
 
@@ -59,6 +59,8 @@ if TYPE_CHECKING:
 # Falcon reserves this method and rejects it before any middleware runs. In lower case Falcon
 # handles it like any other unknown method.
 RESERVED_METHOD: Final = "WEBSOCKET"
+# The bridge gives up so much later than the client that calls it, which then says why.
+BRIDGE_MARGIN_SECONDS: Final = 1.0
 
 
 class Application:
@@ -80,8 +82,8 @@ class Application:
 
     def warm_up(self) -> None:
         """Start the background work and return at once."""
-        if self._settings.otel_exporter_otlp_endpoint:
-            tracing.start(self._settings.otel_exporter_otlp_endpoint, self._settings.environment)
+        if collector := self._settings.otel_exporter_otlp_endpoint:
+            tracing.start(collector, self._settings.environment_shown)
         self._lifecycle.warm_up()
 
     def stop(self) -> None:
@@ -106,13 +108,14 @@ def create_app(
 ) -> Application:
     """Create the service. Only `warm_up` opens connections and starts threads.
 
-    `store` and `transport` replace those chosen by the settings. refresh_times: of the token.
+    `store` and `transport` replace those chosen by the settings; with the bridge, `transport` leads
+    to the provider. refresh_times: of the token.
     """
     metrics = Metrics()
     store = store or _store(settings, metrics)
     read_through = ReadThrough(store, settings.request_deadline)
     client_id, client_secret = settings.credentials
-    upstream_transport = Transport(transport or _connections(settings))
+    upstream_transport = Transport(_upstream(settings, transport, metrics))
     pacing = Pacing(
         store,
         f"{settings.base_url}|{client_id}",
@@ -150,13 +153,13 @@ def create_app(
         store, read_through, token_provider, breaker, history, upstream_transport.close
     )
     status = Status(
-        settings.environment,
+        settings.environment_shown,
         lifecycle.readiness,
         history,
         metrics,
         uses_redis=not settings.in_memory,
     )
-    metrics.worker_started(settings.environment)
+    metrics.worker_started(settings.environment_shown)
     rules = _rules(settings, store)
     wsgi = _routes(settings, prices, calendars, lifecycle, status, rules, metrics)
     return Application(wsgi, lifecycle, settings, metrics)
@@ -181,7 +184,7 @@ def _routes(
     app.resp_options.media_handlers[falcon.MEDIA_JSON] = JSON_LINES
     ping = ConstantResource({"data": "pong"})
     version = {"name": "flight-price-api", "version": __version__}
-    environment, request_deadline = settings.environment, settings.request_deadline
+    environment, request_deadline = settings.environment_shown, settings.request_deadline
     price = PriceResource(prices, price_of, environment, request_deadline)
     offer = PriceResource(prices, offer_of, environment, request_deadline)
     calendar = CalendarResource(calendars, prices, environment, request_deadline)
@@ -228,19 +231,74 @@ def _store(settings: Settings, metrics: Metrics) -> CheckedStore:
     return LayeredStore(shared, float(settings.cache_stale_ttl), metrics)
 
 
-def _connections(settings: Settings) -> httpx2.BaseTransport:
-    """Return the transport to Amadeus, or to the sandbox in this process without a socket."""
+def _upstream(
+    settings: Settings, connections: httpx2.BaseTransport | None, metrics: Metrics
+) -> httpx2.BaseTransport:
+    """Return the transport to Amadeus, or to what stands in for it in this process.
+
+    connections: replace those of the settings.
+    """
+    if settings.environment in PROVIDERS:
+        url = settings.provider_base_url or "https:"
+        return _bridge(settings, connections or _connections(url), metrics)
+    if connections is not None:
+        return connections
     if settings.environment is AmadeusEnvironment.SANDBOX:
         import sandbox  # noqa: PLC0415 - only imported if it is used
 
         return httpx2.WSGITransport(app=sandbox.create_app())
-    speaks_tls = settings.base_url.startswith("https:")
+    return _connections(settings.base_url)
+
+
+def _connections(url: str) -> httpx2.BaseTransport:
+    """Return a pool of connections for the fetches of a worker. url: of the server."""
     return httpx2.HTTPTransport(
         # Loading the certificate authorities takes 45 ms, so plain HTTP skips it.
-        verify=ssl.create_default_context() if speaks_tls else False,
+        verify=ssl.create_default_context() if url.startswith("https:") else False,
         limits=httpx2.Limits(
             max_connections=MAX_CONNECTIONS,
             max_keepalive_connections=MAX_CONNECTIONS,
             keepalive_expiry=KEEP_ALIVE_SECONDS,
         ),
     )
+
+
+def _bridge(
+    settings: Settings, connections: httpx2.BaseTransport, metrics: Metrics
+) -> httpx2.BaseTransport:
+    """Return the transport to a bridge in this process. connections: to its provider."""
+    import bridge.app  # noqa: PLC0415 - as the sandbox
+    import bridge.providers  # noqa: PLC0415
+
+    counted = _Counted(connections, metrics.provider_calls.inc)
+    seconds = settings.amadeus_timeout + BRIDGE_MARGIN_SECONDS
+    connect = bridge.providers.PROVIDERS[settings.environment]
+    provider = connect(settings.provider_variables, counted, seconds)
+    _, token_secret = settings.credentials
+    return _InProcess(bridge.app.create_app(provider.offers, token_secret), counted)
+
+
+class _Counted(httpx2.BaseTransport):
+    """Connections whose calls are counted."""
+
+    def __init__(self, connections: httpx2.BaseTransport, count: Callable[[], None]) -> None:
+        self._connections = connections
+        self._count = count
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        self._count()
+        return self._connections.handle_request(request)
+
+    def close(self) -> None:
+        self._connections.close()
+
+
+class _InProcess(httpx2.WSGITransport):
+    """A server in this process. Its own connections close with those to it."""
+
+    def __init__(self, app: falcon.App[Any, Any], connections: httpx2.BaseTransport) -> None:
+        super().__init__(app=app)
+        self._connections = connections
+
+    def close(self) -> None:
+        self._connections.close()

@@ -37,6 +37,7 @@ class Totals:
     calls: calls to Amadeus.
     failed: calls without an answer.
     seconds: total duration of all calls.
+    provider_calls: calls of the bridge to its provider.
     """
 
     lookups: float = 0
@@ -47,6 +48,7 @@ class Totals:
     calls: float = 0
     failed: float = 0
     seconds: float = 0
+    provider_calls: float = 0
 
 
 @dataclass(frozen=True, slots=True)

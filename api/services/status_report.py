@@ -54,6 +54,7 @@ class MetricSnapshot:
             calls=sum(call.value for call in calls),
             failed=sum(call.value for call in calls if call.labels["status"] not in ANSWERED),
             seconds=self.total("upstream_call_duration_seconds_sum", call="search"),
+            provider_calls=self.total("provider_calls_total"),
         )
 
     def _lookups(self, *outcomes: str) -> float:
@@ -151,6 +152,7 @@ def _rates(before: Totals, after: Totals) -> dict[str, float | None]:
         "needed": after.upstream_needed - before.upstream_needed,
         "unmet": unmet,
         "calls": calls,
+        "provider_calls": after.provider_calls - before.provider_calls,
         "calls_saved": max(0.0, (lookups - unmet + days) - (calls - failed)),
         "hit_ratio": _ratio(after.cache_hits - before.cache_hits, lookups),
         "latency": _ratio(after.seconds - before.seconds, calls),

@@ -1,6 +1,8 @@
-"""The Amadeus environments: host and rate limit of each."""
+"""The Amadeus environments: host and rate limit of each, or the provider behind it."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final, NamedTuple
 
 
 class AmadeusEnvironment(StrEnum):
@@ -11,6 +13,8 @@ class AmadeusEnvironment(StrEnum):
     ENTERPRISE = "enterprise"
     TEST = "test"
     PRODUCTION = "production"
+    DUFFEL = "duffel"
+    IGNAV = "ignav"
     CUSTOM = "custom"
 
 
@@ -26,4 +30,27 @@ AMADEUS_RATES = {
     AmadeusEnvironment.ENTERPRISE: 40.0,
     AmadeusEnvironment.TEST: 10.0,
     AmadeusEnvironment.PRODUCTION: 40.0,
+}
+
+
+class Provider(NamedTuple):
+    """A provider of offers that the bundled bridge calls in place of Amadeus.
+
+    key, base_url: names of its settings. test_prefix: how a key for invented prices begins.
+    cache_times: defaults of settings, where its terms allow less than ours.
+    """
+
+    key: str
+    base_url: str
+    test_prefix: str | None = None
+    cache_times: Mapping[str, int] = {}
+
+
+PROVIDERS: Final = {
+    AmadeusEnvironment.DUFFEL: Provider(
+        "duffel_access_token", "duffel_base_url", test_prefix="duffel_test_"
+    ),
+    AmadeusEnvironment.IGNAV: Provider(
+        "ignav_api_key", "ignav_base_url", cache_times={"cache_ttl": 300, "cache_stale_ttl": 0}
+    ),
 }

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic_settings import DotEnvSettingsSource
 
-from api.settings.environments import AmadeusEnvironment
+from api.settings.environments import PROVIDERS, AmadeusEnvironment
 from api.settings.model import DOTENV, Settings
 from api.settings.redis_url import RedisUrl
 from api.settings.validation import unknown_settings
@@ -29,16 +29,19 @@ def log_summary(settings: Settings) -> None:
 
 def summary(settings: Settings) -> dict[str, object]:
     """Return the fields of `service.started`. They contain no secret and no URL with one."""
-    is_sandbox = settings.environment is AmadeusEnvironment.SANDBOX
     redis_url = settings.redis_url.get_secret_value()
     redis = RedisUrl.parse(redis_url).location
     keys = {"api_keys": settings.api_keys.names(), "operator_keys": settings.operator_keys.names()}
     notices = _warnings(settings)
-    if is_sandbox:
+    if settings.environment is AmadeusEnvironment.SANDBOX:
         notices.append("prices are invented; set AMADEUS_ENVIRONMENT for real prices")
+    elif settings.has_test_key:
+        notices.append(
+            f"prices are invented: {PROVIDERS[settings.environment].key.upper()} is for tests"
+        )
     return {
-        "environment": settings.environment.value,
-        "amadeus": "bundled sandbox" if is_sandbox else settings.base_url,
+        "environment": settings.environment_shown,
+        "amadeus": _upstream(settings),
         "cache": redis_url.partition("://")[0],
         **({"redis": redis} if redis else {}),
         "cache_ttl": settings.cache_ttl,
@@ -50,12 +53,25 @@ def summary(settings: Settings) -> dict[str, object]:
     }
 
 
+def _upstream(settings: Settings) -> str:
+    if settings.environment is AmadeusEnvironment.SANDBOX:
+        return "bundled sandbox"
+    if settings.environment in PROVIDERS:
+        return f"bundled bridge to {settings.provider}"
+    return settings.base_url
+
+
 def _warnings(settings: Settings) -> list[str]:
     """Return notices about settings that may be unintended and cost security, calls or clients."""
     in_file = DotEnvSettingsSource(Settings, env_file=DOTENV).env_vars
     warnings = unknown_settings([*os.environ, *in_file], Settings.model_fields)
     if settings.environment is not AmadeusEnvironment.SANDBOX and not settings.api_keys:
         warnings.append("anybody who can reach the port may request prices; set API_KEYS")
+    if settings.environment in PROVIDERS and settings.amadeus_client_id:
+        warnings.append(
+            "AMADEUS_CLIENT_ID is not used with"
+            f" AMADEUS_ENVIRONMENT={settings.environment}: prices come from there, not from Amadeus"
+        )
     if wide := settings.forwarded_allow_ips.wide():
         warnings.append(
             f"FORWARDED_ALLOW_IPS has {', '.join(wide)}: a client in it can pose as any other;"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -116,6 +116,20 @@ def office_id(value: str) -> str:
     """Validate an office id. Raises ValueError."""
     if not re.fullmatch("[A-Za-z0-9]{1,32}", value):
         raise ValueError(f"must be an office id of 1 to 32 letters and digits, not {_quote(value)}")
+    return value
+
+
+def duffel_token(value: SecretStr) -> SecretStr:
+    """Validate an access token of Duffel. Raises ValueError."""
+    if not re.fullmatch(r"duffel_(test|live)_[0-9A-Za-z_-]{1,200}", value.get_secret_value()):
+        raise ValueError("must be an access token that begins with duffel_test_ or duffel_live_")
+    return value
+
+
+def api_key(value: SecretStr) -> SecretStr:
+    """Validate a key that is sent in a header. Raises ValueError."""
+    if not re.fullmatch("[!-~]+", value.get_secret_value()):
+        raise ValueError("must have only visible ASCII characters")
     return value
 
 

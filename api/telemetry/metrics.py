@@ -116,6 +116,11 @@ class Metrics:
             buckets=UPSTREAM_BUCKETS,
             registry=registry,
         )
+        self.provider_calls = Counter(
+            "flight_price_provider_calls_total",
+            "Calls to the provider behind the bridge; a search takes at least one.",
+            registry=registry,
+        )
         self.retries = Counter(
             "flight_price_upstream_retries_total",
             "Calls to Amadeus that were retried.",

@@ -1,4 +1,7 @@
-"""The service in this process: falcon.testing sends requests, and a sandbox answers searches."""
+"""The service in this process: falcon.testing sends requests.
+
+A sandbox answers searches, or a bridge to a stand-in for Duffel.
+"""
 
 from types import TracebackType
 from typing import Any, Self
@@ -12,18 +15,19 @@ from api.settings import Settings
 from sandbox import SandboxConfig
 from sandbox import create_app as create_sandbox
 from tests.support.processes import eventually
+from tests.support.providers import duffel
 from tests.support.servers.service import some_day
 
 Headers = dict[str, str] | None
 
 
-class LocalService:
-    """The service with its own sandbox, ready for requests while the `with` lasts."""
+class InProcess:
+    """The service on an upstream of this process, ready for requests while the `with` lasts."""
 
-    def __init__(self, *, store: MemoryStore | None = None, **settings: Any) -> None:
-        self._sandbox = httpx2.WSGITransport(app=create_sandbox(SandboxConfig(admin=True)))
-        self._admin = httpx2.Client(transport=self._sandbox, base_url="http://sandbox/admin")
-        self.app = create_app(Settings(**settings), store=store, transport=self._sandbox)
+    def __init__(
+        self, upstream: httpx2.BaseTransport, *, store: MemoryStore | None = None, **settings: Any
+    ) -> None:
+        self.app = create_app(Settings(**settings), store=store, transport=upstream)
         self.client = TestClient(self.app)
 
     def __enter__(self) -> Self:
@@ -64,6 +68,15 @@ class LocalService:
             method, "/flights/calendar", headers=headers, params=query
         )
 
+
+class LocalService(InProcess):
+    """The service with its own sandbox."""
+
+    def __init__(self, *, store: MemoryStore | None = None, **settings: Any) -> None:
+        sandbox = httpx2.WSGITransport(app=create_sandbox(SandboxConfig(admin=True)))
+        self._admin = httpx2.Client(transport=sandbox, base_url="http://sandbox/admin")
+        super().__init__(sandbox, store=store, **settings)
+
     def fault(self, leg: str, name: str, arg: object = None, count: int | None = None) -> None:
         """Play this fault on the next `count` requests of the leg, or until changed."""
         wanted = {"leg": leg, "fault": name, "arg": arg, "count": count}
@@ -83,3 +96,18 @@ class LocalService:
         """The highest number of requests under way in the sandbox since the last `clear`."""
         most: int = self._admin.get("/counters").json()["max_concurrent"]
         return most
+
+
+class BridgedService(InProcess):
+    """The service with the bridge, to a stand-in for Duffel with these offers."""
+
+    def __init__(
+        self,
+        *offers: dict[str, Any],
+        token: str = duffel.TOKEN,
+        store: MemoryStore | None = None,
+        **settings: Any,
+    ) -> None:
+        self.duffel = duffel.Duffel(*offers)
+        account = {"amadeus_environment": "duffel", "duffel_access_token": token}
+        super().__init__(self.duffel.connections, store=store, **account, **settings)
