@@ -33,7 +33,8 @@ BODY_SECONDS: Final = 5
 SERVER: Final = {"name": "flight-price-api", "version": __version__}
 INSTRUCTIONS: Final = (
     "Flight prices from Amadeus. Prefer price_calendar with known=true to look around for free,"
-    " and tell the user if amadeus_environment is sandbox: those prices are invented."
+    " and tell the user if amadeus_environment is sandbox or duffel-test: those prices are"
+    " invented."
 )
 # Clients and shared caches may keep results that depend only on the version and the settings.
 _CACHING: Final = {"ttlMs": 300_000, "cacheScope": "public"}

@@ -30,7 +30,7 @@ class Answer(BaseModel, Generic[Data]):
     data: Data
     age: int = Field(ge=0, description="seconds since the (oldest) price was fetched")
     amadeus_environment: str = Field(
-        description="where prices come from; those of the sandbox are invented"
+        description="where prices come from; those of sandbox and duffel-test are invented"
     )
 
 

@@ -13,7 +13,7 @@ from api.resources.openapi.responses import SECURITY, headers, responses
 
 _HEADERS: Final = {
     "X-Request-ID": "id of the request in the log; the client's own if it sent a valid one",
-    "X-Amadeus-Environment": "Amadeus environment of the prices; sandbox prices are invented",
+    "X-Amadeus-Environment": "Amadeus environment; prices of sandbox and duffel-test are invented",
     "X-Cache": "what was cached on arrival: hit (all days), partial or miss",
     "X-Upstream-Calls": "calls to Amadeus that this request caused; not in a stream's head",
     "Age": "seconds since the oldest price was fetched; not in a stream",

@@ -32,7 +32,7 @@ from api.resources.openapi.responses import (
 EXAMPLE_DAYS_AHEAD: Final = 30
 _PRICE_HEADERS: Final = {
     "X-Request-ID": "id of the request in the log; the client's own if it sent a valid one",
-    "X-Amadeus-Environment": "Amadeus environment of the price; sandbox prices are invented",
+    "X-Amadeus-Environment": "Amadeus environment; prices of sandbox and duffel-test are invented",
     "X-Cache": "source of the price: hit, miss, bypass or stale",
     "Cache-Status": "the same in standard form (RFC 9211)",
     "Age": "seconds since the price was fetched",

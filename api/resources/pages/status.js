@@ -36,7 +36,7 @@ function show(report) {
   setText("state", word);
   setText("reason", reason(report));
   setText("about", `${report.environment}, version ${report.version}`);
-  element("sandbox").hidden = report.environment !== "sandbox";
+  for (const invented of ["sandbox", "duffel-test"]) element(invented).hidden = report.environment !== invented;
 
   const { lately, since_start: ever } = report;
   const minutes = duration(lately.seconds);
@@ -53,6 +53,8 @@ function show(report) {
   element("breaker").classList.toggle("bad", open > 0);
   setText("pacing", report.pacing.waits ? `${whole(report.pacing.waits)} since the start, ${milliseconds(report.pacing.average)} on average` : "none since the start");
   setText("retries", `${report.retries ? whole(report.retries) : "none"} since the start`);
+  for (const part of document.querySelectorAll(".provider")) part.hidden = !ever.provider_calls;
+  setText("provider-calls", `${whole(ever.provider_calls)} for ${whole(ever.calls)} searches since the start`);
 
   showToken(report.token);
   setText("workers", whole(report.workers));

@@ -349,6 +349,12 @@ SHOW_REPORT = """
             "2 of them got no answer",
         ),
         ({"retries": 3}, "retries", "3 since the start"),
+        ({"environment": "duffel-test"}, "duffel-test", "These prices are invented"),
+        (
+            {"since_start": {"calls": 3, "provider_calls": 6, "calls_saved": 0, "lookups": 3}},
+            "provider-calls",
+            "6 for 3 searches since the start",
+        ),
     ],
 )
 def test_status_page_describes_rare_states_correctly(

@@ -203,7 +203,8 @@ function offerQuery(query, day) {
 }
 
 function showEnvironment(answer) {
-  show("sandbox", answer.headers.get("X-Amadeus-Environment") === "sandbox");
+  const environment = answer.headers.get("X-Amadeus-Environment");
+  for (const invented of ["sandbox", "duffel-test"]) show(invented, environment === invented);
 }
 
 function clearProblems() {
