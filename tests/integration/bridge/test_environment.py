@@ -1,0 +1,139 @@
+"""The bridge in the service's process: real workers, Redis, and a provider over sockets."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import redis
+
+from tests.support.leaks import leaks
+from tests.support.metrics_page import value
+from tests.support.processes import connections_of, eventually
+from tests.support.providers import duffel
+from tests.support.providers.duffel import errors, offer
+from tests.support.servers.bridge_server import BridgeServer, DuffelServer
+from tests.support.servers.redis_server import RedisServer
+from tests.support.servers.service import Service, some_day
+
+ROUTE = {"origin": "JFK", "destination": "LAX"}
+DAY = {**ROUTE, "date": some_day()}
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[DuffelServer]:
+    """A stand-in for Duffel."""
+    with DuffelServer(offer("306.85"), offer("189.40")) as server:
+        yield server
+
+
+def in_process(url: str, **settings: object) -> Service:
+    """A service whose bridge calls the provider at that URL."""
+    account = {"amadeus_environment": "duffel", "duffel_access_token": duffel.TOKEN}
+    return Service(duffel_base_url=url, **account, **settings)
+
+
+@pytest.fixture(scope="module")
+def inside(provider: DuffelServer) -> Iterator[Service]:
+    with in_process(provider.url) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def outside(provider: DuffelServer) -> Iterator[Service]:
+    """A service whose bridge is a server of its own."""
+    with BridgeServer(provider) as server:
+        account = {"amadeus_client_id": "me", "amadeus_client_secret": "secret"}
+        with Service(amadeus_base_url=server.url, **account) as service:
+            yield service
+
+
+def told(answer: httpx2.Response) -> tuple[int, str, dict[str, Any]]:
+    """What an answer says, whichever request and environment it belongs to."""
+    body = answer.json()
+    body.pop("request_id", None)
+    return answer.status_code, answer.headers["Content-Type"], body
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/flights/price", DAY),
+        ("/flights/offer", DAY | {"nocache": "1"}),
+        ("/flights/calendar", {**ROUTE, "from": some_day(40), "to": some_day(42)}),
+        ("/flights/price", DAY | {"cabin": "first"}),
+        ("/flights/price", DAY | {"origin": "XQX"}),
+    ],
+    ids=["price", "offer", "calendar", "no offers", "unknown place"],
+)
+def test_bridge_in_process_answers_as_the_one_on_a_server(
+    inside: Service, outside: Service, path: str, query: dict[str, str]
+) -> None:
+    assert told(inside.get(path, **query)) == told(outside.get(path, **query))
+
+
+def test_errors_are_the_same_in_process_and_on_a_server(
+    provider: DuffelServer, inside: Service, outside: Service
+) -> None:
+    failures: list[tuple[int, object]] = [
+        (401, errors(401, "authentication_error")),
+        (422, errors(422, "validation_error", field="origin", pointer="/slices/0/origin")),
+        (200, "<html>"),
+        (429, errors(429, "rate_limit_error")),
+    ]
+    for status, body in failures:
+        answers = []
+        for service in (inside, outside):
+            for _ in range(2):  # the service may try again
+                provider.duffel.fail("search", status, body)
+            answers.append(told(service.price(nocache="1")))
+            provider.duffel.failures["search"].clear()
+
+        assert answers[0] == answers[1]
+        assert answers[0][0] >= 400
+
+
+def test_search_ends_with_the_time_of_the_service_and_leaves_nothing_behind() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with in_process(f"http://127.0.0.1:{port}", amadeus_timeout=0.5) as service:
+            answer = service.price()
+
+            assert (answer.status_code, answer.json()["code"]) == (504, "amadeus-timeout")
+            (worker,) = service.workers()
+            eventually(lambda: connections_of(worker, port) == 0)
+
+
+def test_fleet_shares_a_token_and_hides_the_key(
+    provider: DuffelServer, redis_server: RedisServer, tmp_path: Path
+) -> None:
+    key = tmp_path / "key"
+    key.write_text(duffel.TOKEN)
+    settings = {
+        "amadeus_environment": "duffel",
+        "duffel_access_token_file": key,
+        "duffel_base_url": provider.url,
+        "redis_url": redis_server.url,
+        "web_concurrency": 2,
+        "log_level": "debug",
+    }
+    with Service(**settings) as one, Service(**settings) as other:
+        replicas = (one, other)
+        answers = [told(each.price(nocache="1")) for each in replicas for _ in range(4)]
+        assert {status for status, _, _ in answers} == {200}
+        assert sum(value(each, "token_fetches_total", result="fetched") for each in replicas) == 1
+        pages = [each.get(path).text for each in replicas for path in ("/metrics", "/status.json")]
+        worker = one.workers()[0]
+        os.kill(worker, signal.SIGABRT)
+        eventually(lambda: worker not in one.workers())
+        logs = one.log_text + other.log_text
+    with redis.Redis(port=redis_server.port, protocol=2) as client:
+        kept = {name: client.get(name) for name in client.scan_iter()}
+
+    assert "prices are invented: DUFFEL_ACCESS_TOKEN is for tests" in logs
+    assert kept
+    assert leaks(f"{answers} {pages} {logs} {kept}", [duffel.TOKEN]) == []
