@@ -1,137 +1,106 @@
 """Compares the rate and latency of hits with peers, on the same machine and in one run."""
 
-from collections import defaultdict
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from contextlib import ExitStack
 from statistics import median
-from threading import Timer
 
-from bench.contenders import BARE, CONTENDERS, SERVICE, WORKERS, Running
-from bench.load import Load, load
-from bench.processes import cpu_seconds, memory_mb, spread
+from bench.contenders import BARE, PEERS, SERVICE, WAYS, WORKERS, Running, Stage, Start
+from bench.contest import RATE_HEAD, Run, Runs, contest, manner, rate_cells, rate_ratio
+from bench.load import Load
+from bench.processes import memory_mb, resident_mb
 from bench.report import FRONT_PAGE, circumstances, options, publish, table, when_and_where
 from bench.stage import bodies, stage
 
-CLIENTS = 32
+OVER_IT, OVER_SERVICE = "this service over it", "over this service"
+MORE = ["p50 ms", "p99 ms", "p99 ms at half the rate", "memory MB", "resident MB a worker"]
+MORE += ["clients of the fullest worker"]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One contender in one round.
-
-    busy: load of clients that never pause; half: load at half of that rate.
-    cpu_us: CPU time per request in microseconds, without wrk and Redis.
-    spread: number of clients of each worker.
-    """
-
-    busy: Load
-    half: Load
-    cpu_us: float
-    spread: list[int]
-    memory_mb: float
+def started(starts: Mapping[str, Start], it: Stage, stack: ExitStack) -> dict[str, Running]:
+    """Start all contenders and compare their bodies. Raises RuntimeError if they differ."""
+    running = {name: stack.enter_context(start(it)) for name, start in starts.items()}
+    expected = bodies(running[SERVICE])
+    for name, one in running.items():
+        found = bodies(one)
+        if name != BARE and one.paths == it.prices and found != expected:
+            raise RuntimeError(f"{name} answers differently from the service")
+    return running
 
 
-def measure(running: Running, paths: Path, seconds: float) -> Run:
-    """Measure a running contender."""
-    load(running.url, paths, 1, CLIENTS)  # so that every worker has seen every route
-    clients: list[int] = []
-    count_clients = Timer(seconds / 2, lambda: clients.extend(spread(running.pid, running.port)))
-    spent = -cpu_seconds(running.pid)
-    count_clients.start()
-    busy = load(running.url, paths, seconds, CLIENTS)
-    spent += cpu_seconds(running.pid)
-    count_clients.join()
-    half = load(running.url, paths, seconds, CLIENTS, busy.rate / 2)
-    cpu_us = 1e6 * spent / busy.requests
-    return Run(busy, half, cpu_us, clients, memory_mb(running.pid))
-
-
-def rounds(count: int, seconds: float, peers: str) -> dict[str, list[Run]]:
-    """Measure every contender in each round, so that a slow phase of the machine affects all."""
-    runs: dict[str, list[Run]] = defaultdict(list)
-    with stage() as (it, paths):
-        expected: list[bytes] = []
-        for number in range(1, count + 1):
-            for name, start in CONTENDERS.items():
-                if name not in (BARE, SERVICE) and peers not in name:
-                    continue
-                with start(it) as running:
-                    if name == SERVICE:
-                        expected = bodies(running)
-                    elif name != BARE and bodies(running) != expected:
-                        raise RuntimeError(f"{name} answers differently from the service")
-                    if not seconds:
-                        print(f"{name}: answers", flush=True)
-                        continue
-                    runs[name].append(measure(running, paths, seconds))
-                print(f"round {number}: {name}: {runs[name][-1].busy.rate:,.0f}/s", flush=True)
-    return runs
-
-
-def ratio(runs: dict[str, list[Run]], over: str, under: str) -> float:
-    """Return the ratio of two contenders' rates: the median of the rounds' ratios."""
-    pairs = zip(runs[over], runs[under], strict=True)
-    return median(one.busy.rate / other.busy.rate for one, other in pairs)
-
-
-def rows(runs: dict[str, list[Run]]) -> list[list[str]]:
-    """Return a row for each contender: medians, and the range of its rates."""
-    lines = []
-    for name, its in runs.items():
-        rates = [run.busy.rate for run in its]
-        spreads = [" + ".join(map(str, run.spread)) for run in its]
-        lines.append(
-            [
-                name,
-                f"{median(rates):,.0f}",
-                f"{min(rates):,.0f} … {max(rates):,.0f}",
-                f"{ratio(runs, name, BARE):.2f}",
-                f"{median(run.cpu_us for run in its):.0f}",
-                f"{median(run.busy.p50_ms for run in its):.1f}",
-                f"{median(run.busy.p99_ms for run in its):.1f}",
-                f"{median(run.half.p99_ms for run in its):.1f}",
-                f"{median(run.memory_mb for run in its):.0f}",
-                ", ".join(spreads),
-            ]
-        )
-    return lines
-
-
-def short_rows(runs: dict[str, list[Run]]) -> list[list[str]]:
-    """Return shorter rows for the front page."""
+def row(name: str, runs: Runs, ratio: float, memory: tuple[float, float]) -> list[str]:
+    """Return the row of a contender, with its ratio. memory: in MB, of all and of one worker."""
+    its, fullest = runs[name], [run.fullest for run in runs[name]]
     return [
+        name,
+        *rate_cells(its),
+        f"{ratio:.2f}",
+        f"{median(run.busy.p50_ms for run in its):.1f}",
+        f"{median(run.busy.p99_ms for run in its):.1f}",
+        f"{median(each.p99_ms for each in halves(its)):.1f}",
+        f"{memory[0]:.0f}",
+        f"{memory[1]:.0f}",
+        f"{min(fullest)} … {max(fullest)}",
+    ]
+
+
+def halves(its: list[Run]) -> list[Load]:
+    """Return the loads at half of the rate."""
+    return [run.half for run in its if run.half]
+
+
+def front_table(runs: Runs, memory: Mapping[str, tuple[float, float]]) -> str:
+    """Return the shorter table for the front page."""
+    rows = [
         [
             name,
-            f"{median(run.busy.rate for run in its):,.0f}",
-            f"{ratio(runs, name, BARE):.2f}",
-            f"{median(run.half.p50_ms for run in its):.1f}",
-            f"{median(run.half.p99_ms for run in its):.1f}",
-            f"{median(run.memory_mb for run in its):.0f}",
+            f"{median(run.busy.rate for run in runs[name]):,.0f}",
+            f"{rate_ratio(runs, SERVICE, name):.2f}",
+            f"{median(each.p50_ms for each in halves(runs[name])):.1f}",
+            f"{median(each.p99_ms for each in halves(runs[name])):.1f}",
+            f"{memory[name][0]:.0f}",
         ]
-        for name, its in runs.items()
+        for name in PEERS
+        if name in runs
     ]
+    return table(["", "requests/s", OVER_IT, "p50 ms", "p99 ms", "memory MB"], rows)
 
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("--seconds", type=float, default=6, help="a load; 0 compares answers only")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--peers", default="", help="those whose name contains this")
+    parser.add_argument("--seconds", type=float, default=2, help="of each load")
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--only", default="", help="contenders whose name contains this")
     wanted = parser.parse_args()
     conditions = circumstances()
-    runs = rounds(wanted.rounds, wanted.seconds, wanted.peers)
-    if not runs:
-        return
-    head = ["", "requests/s", "lowest … highest", "over bare Falcon", "CPU µs a request", "p50 ms"]
-    head += ["p99 ms", "p99 ms at half the rate", "memory MB", "clients of each worker"]
-    manner = (
-        f"{wanted.rounds} interleaved rounds of {wanted.seconds:g} s a load, {WORKERS} workers,"
-        f" {CLIENTS} clients that never pause; medians."
-    )
-    publish("hits", "\n\n".join([conditions, manner, table(head, rows(runs))]), write=wanted.write)
-    short = ["", "requests/s", "over bare Falcon", "p50 ms", "p99 ms", "memory MB"]
-    conditions = f"{when_and_where()}, {WORKERS} workers each; latencies at half of the rate."
-    front = f"{conditions}\n\n{table(short, short_rows(runs))}"
+    starts = {
+        name: start
+        for name, start in {**PEERS, **WAYS}.items()
+        if name in (BARE, SERVICE) or wanted.only in name
+    }
+    with stage() as it, ExitStack() as stack:
+        running = started(starts, it, stack)
+        runs = contest(running, wanted.rounds, wanted.seconds, half=True)
+        memory = {name: (memory_mb(one.pid), resident_mb(one.pid)) for name, one in running.items()}
+    peers = [
+        row(name, runs, rate_ratio(runs, SERVICE, name), memory[name])
+        for name in PEERS
+        if name in runs
+    ]
+    ways = [
+        row(name, runs, rate_ratio(runs, name, SERVICE), memory[name])
+        for name in (SERVICE, *WAYS)
+        if name in runs
+    ]
+    text = [
+        conditions,
+        manner(runs, wanted.seconds),
+        table(["", *RATE_HEAD, OVER_IT, *MORE], peers),
+    ]
+    publish("hits", "\n\n".join(text), write=wanted.write)
+    own = table(["", *RATE_HEAD, OVER_SERVICE, *MORE], ways)
+    publish("ways", f"In the same rounds:\n\n{own}", write=wanted.write)
+    short = f"{when_and_where()}, {WORKERS} workers each; latencies at half of the rate."
+    front = f"{short}\n\n{front_table(runs, memory)}"
     publish("hits", front, write=wanted.write, page=FRONT_PAGE)
 
 

@@ -1,11 +1,12 @@
 -- The script of wrk: requests paths in random order, and prints one line of JSON.
 -- Arguments: a file with one path per line; the mean pause before a request in ms (0: none); the
--- Connection header to send.
+-- Connection header to send; an API key to send, if any.
 local requests = {}
 
 function init(args)
+  local headers = {Host = wrk.headers.Host, Connection = args[3], ['X-API-Key'] = args[4]}
   for path in io.lines(args[1]) do
-    requests[#requests + 1] = wrk.format('GET', path, {Host = wrk.headers.Host, Connection = args[3]})
+    requests[#requests + 1] = wrk.format('GET', path, headers)
   end
   math.randomseed(os.time())
   local pause = tonumber(args[2])

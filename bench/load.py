@@ -25,14 +25,22 @@ class Load:
         return self.requests / self.seconds
 
 
-def load(url: str, paths: Path, seconds: float, clients: int, rate: float | None = None) -> Load:
+def load(
+    url: str,
+    paths: Path,
+    seconds: float,
+    clients: int,
+    *,
+    rate: float | None = None,
+    key: str = "",
+) -> Load:
     """Request the paths in a file in random order.
 
     `clients`: number of connections. Each sends its next request after the response to the last.
-    `rate`: total requests per second; None for no pauses.
+    `rate`: total requests per second; None for no pauses. `key`: an API key to send.
     Raises RuntimeError if a request failed or its status is not 2xx.
     """
-    result = _wrk(url, paths, seconds, clients, rate, "keep-alive")
+    result = _wrk(url, paths, seconds, clients, rate, "keep-alive", key)
     if any(result.failed.values()) or not result.requests:
         raise RuntimeError(f"of {result.requests} requests to {url} failed: {result.failed}")
     return result
@@ -50,12 +58,18 @@ def lost_answers(url: str, paths: Path, seconds: float, clients: int) -> int:
 
 
 def _wrk(
-    url: str, paths: Path, seconds: float, clients: int, rate: float | None, connection: str
+    url: str,
+    paths: Path,
+    seconds: float,
+    clients: int,
+    rate: float | None,
+    connection: str,
+    key: str = "",
 ) -> Load:
     pause_ms = 0 if rate is None else round(1000 * clients / rate)
     command = ["wrk", "--threads", "1", "--connections", str(clients), "--timeout", "5s"]
     command += ["--duration", f"{max(1, round(seconds))}s", "--script", str(_SCRIPT), url]
-    command += ["--", str(paths), str(pause_ms), connection]
+    command += ["--", str(paths), str(pause_ms), connection, *([key] if key else [])]
     done = subprocess.run(  # noqa: S603 - our own command
         command,
         capture_output=True,

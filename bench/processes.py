@@ -1,6 +1,7 @@
 """Starts servers, and reads their memory, CPU time and connections from /proc."""
 
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -78,13 +79,13 @@ def children(pid: int) -> list[int]:
 
 
 def memory_mb(pid: int) -> float:
-    """Return the memory of a process and its descendants. Shared pages count once."""
-    kilobytes = 0
-    for each in (pid, *children(pid)):
-        for line in Path(f"/proc/{each}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                kilobytes += int(line.split()[1])
-    return kilobytes / 1024
+    """Return the memory of a process and its descendants in MB. Shared pages count once."""
+    return sum(_kilobytes(each, "smaps_rollup", "Pss") for each in (pid, *children(pid))) / 1000
+
+
+def resident_mb(pid: int) -> float:
+    """Return the resident memory of a process's largest descendant in MB, with shared pages."""
+    return max(_kilobytes(each, "status", "VmRSS") for each in children(pid)) / 1000
 
 
 def cpu_seconds(pid: int) -> float:
@@ -96,6 +97,12 @@ def spread(pid: int, port: int) -> list[int]:
     """Return the number of clients of a port for each descendant, in descending order."""
     counts = (connections_of(each, port) for each in children(pid))
     return sorted((count for count in counts if count), reverse=True)
+
+
+def _kilobytes(pid: int, file: str, name: str) -> float:
+    text = Path(f"/proc/{pid}/{file}").read_text()
+    found = re.search(rf"^{name}:\s+(\d+) kB$", text, re.MULTILINE)
+    return 1.024 * int(found[1]) if found else 0
 
 
 def _cpu_seconds(pid: int) -> float:

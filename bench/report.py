@@ -30,13 +30,21 @@ def publish(name: str, text: str, *, write: bool, page: Path = README) -> None:
         _write_section(page, name, text)
 
 
+def section(page: str, name: str) -> str:
+    """Return a section of a page's text. Raises ValueError unless there is exactly one."""
+    [text] = _pattern(name).findall(page)
+    return str(text)
+
+
 def _write_section(page: Path, name: str, text: str) -> None:
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    section = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    written, count = section.subn(lambda _: f"{begin}\n{text}\n{end}", page.read_text())
-    if count != 1:
-        raise RuntimeError(f"{page} must have one section {name}, not {count}")
-    page.write_text(written)
+    old = page.read_text()
+    section(old, name)
+    comments = f"<!-- {name}: begin -->\n{text}\n<!-- {name}: end -->"
+    page.write_text(_pattern(name).sub(lambda _: comments, old))
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile(f"<!-- {name}: begin -->(.*?)<!-- {name}: end -->", re.DOTALL)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,22 +2,19 @@
 
 import sys
 import threading
-from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from statistics import median
 
-from bench.contenders import WORKERS, Running, Stage
-from bench.load import load
+from bench.contenders import LIFE_SECONDS, WORKERS, Running, Stage
+from bench.contest import RATE_HEAD, Runs, contest, manner, rate_cells, rate_ratio
 from bench.processes import ROOT, Server
 from bench.report import circumstances, options, publish, table
-from bench.stage import bodies, stage
+from bench.stage import stage
 from tests.support.processes import free_port
 from tests.support.servers.service import CLIENT_ID, CLIENT_SECRET
 
-CLIENTS = 32
 SERVICE, UNCOUNTED = "this service", "without metrics"
 # The ratio of OTEL_TRACES_SAMPLER=traceidratio; None for the service's own sampler.
 SPANS = {
@@ -66,6 +63,7 @@ def started(way: str, it: Stage, spans_to: str) -> Iterator[Running]:
         "PYTHONPATH": str(ROOT),
         "REDIS_URL": it.redis.url,
         "WEB_CONCURRENCY": str(WORKERS),
+        "CACHE_TTL": str(LIFE_SECONDS),
         "LOG_FORMAT": "json",
         "AMADEUS_BASE_URL": it.sandbox.url,
         "AMADEUS_CLIENT_ID": CLIENT_ID,
@@ -81,54 +79,38 @@ def started(way: str, it: Stage, spans_to: str) -> Iterator[Running]:
     application = "bench.unwatched:application" if way == UNCOUNTED else "api.wsgi:application"
     command = [f"{Path(sys.executable).parent}/gunicorn", application]
     with Server(command, port, it.path, environment) as server:
-        yield Running(port, server.process.pid)
+        yield Running(port, server.process.pid, it.prices)
 
 
-def rates(ways: list[str], rounds: int, seconds: float) -> dict[str, list[float]]:
-    """Return the requests per second of each way and round. The ways alternate."""
-    found: dict[str, list[float]] = defaultdict(list)
-    with stage() as (it, paths), collector() as spans_to:
-        for _ in range(rounds):
-            for way in ways:
-                with started(way, it, spans_to) as running:
-                    bodies(running)
-                    load(running.url, paths, 1, CLIENTS)
-                    found[way].append(load(running.url, paths, seconds, CLIENTS).rate)
-    return found
-
-
-def cost(found: dict[str, list[float]], watched: str, unwatched: str) -> float:
-    """Return the fraction of the rate that is lost: the median of the rounds' fractions."""
-    pairs = zip(found[watched], found[unwatched], strict=True)
-    return 1 - median(one / other for one, other in pairs)
+def cost(runs: Runs, watched: str, unwatched: str) -> str:
+    """Return how much of the rate is lost."""
+    return f"{1 - rate_ratio(runs, watched, unwatched):.1%}"
 
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("--seconds", type=float, default=6, help="how long each load lasts")
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=2, help="of each load")
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--only", default="", help="the ways to watch whose name contains this")
     wanted = parser.parse_args()
     conditions = circumstances()
     ways = [SERVICE, *(way for way in OTHERS if wanted.only in way)]
-    found = rates(ways, wanted.rounds, wanted.seconds)
+    with stage() as it, collector() as spans_to, ExitStack() as stack:
+        running = {way: stack.enter_context(started(way, it, spans_to)) for way in ways}
+        runs = contest(running, wanted.rounds, wanted.seconds)
     rows = [
-        [way, f"{median(each):,.0f}", f"{min(each):,.0f} … {max(each):,.0f}"]
-        for way, each in found.items()
+        [way, *rate_cells(its), f"{rate_ratio(runs, way, SERVICE):.2f}"]
+        for way, its in runs.items()
     ]
-    manner = (
-        f"{wanted.rounds} interleaved rounds of {wanted.seconds:g} s a load, {WORKERS} workers,"
-        f" {CLIENTS} clients that never pause; medians."
-    )
-    costs = [f"counting costs {cost(found, SERVICE, UNCOUNTED):.1%}"] if UNCOUNTED in ways else []
-    costs += [f"the log costs {cost(found, SERVICE, QUIET):.1%}"] if QUIET in ways else []
-    costs += [f"{cost(found, way, SERVICE):.1%} are lost {way}" for way in SPANS if way in ways]
-    summary = (
-        f"Of the rate of hits, {'; '.join(costs)}. Each is the median of what the rounds say, not"
-        " what the medians above say."
-    )
-    head = ["", "requests/s", "lowest … highest"]
-    text = [conditions, manner, table(head, rows), summary]
+    costs = [f"counting costs {cost(runs, SERVICE, UNCOUNTED)}"] if UNCOUNTED in ways else []
+    costs += [f"the log costs {cost(runs, SERVICE, QUIET)}"] if QUIET in ways else []
+    costs += [f"{cost(runs, way, SERVICE)} are lost {way}" for way in SPANS if way in ways]
+    text = [
+        conditions,
+        manner(runs, wanted.seconds),
+        table(["", *RATE_HEAD, "over this service"], rows),
+        f"Of the rate of hits, {'; '.join(costs)}.",
+    ]
     publish("watching", "\n\n".join(text), write=wanted.write)
 
 

@@ -4,19 +4,21 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack
+from statistics import median
 
-from bench.contenders import WORKERS, Stage
+from bench.contenders import Running, Stage, started
+from bench.contest import CLIENTS, RATE_HEAD, contest, manner, rate_cells
 from bench.load import load, load_of_new_connections
-from bench.processes import memory_mb
+from bench.processes import memory_mb, resident_mb
 from bench.report import circumstances, options, publish, table
 from bench.stage import stage
-from bench.worker_classes import CLIENTS, WAITING, beside_waiting
+from bench.worker_classes import WAITING, WAITING_SECONDS, beside_waiting
 from tests.support.clients.wire import PING
 from tests.support.servers.service import Service
 
+ROUNDS = 5
 WORKER_COUNTS = (1, 2, 4)
 CONNECTIONS = (20, 100, 1000)
 BACKLOGS = (64, 512, 2048)
@@ -25,33 +27,43 @@ CROWD = 900  # below the usual limit of 1024 open files
 MAX_WAIT_SECONDS = 10.0
 
 
-@contextmanager
-def served(it: Stage, count: int = WORKERS, gunicorn_options: str = "") -> Iterator[Service]:
-    """Run the service with one size changed."""
-    fleet = {"redis_url": it.redis.url, "web_concurrency": count}
-    with Service.on(it.sandbox, **fleet, gunicorn_cmd_args=gunicorn_options) as service:
-        yield service
+def served(it: Stage, gunicorn_options: str) -> Service:
+    """Return the service with one size changed."""
+    return started(it, gunicorn_cmd_args=gunicorn_options)
 
 
-def of_workers(it: Stage, paths: Path, seconds: float) -> str:
+def of_workers(it: Stage, seconds: float) -> str:
     """Measure the rate of hits and the memory by number of workers."""
-    rows = []
-    for count in WORKER_COUNTS:
-        with served(it, count) as service:
-            load(service.url, paths, 1, CLIENTS)
-            busy = load(service.url, paths, seconds, CLIENTS)
-            memory = memory_mb(service.process.pid)
-        rows.append([str(count), f"{busy.rate:,.0f}", f"{busy.p99_ms:.0f}", f"{memory:.0f}"])
-    return table(["workers", "hits/s", "p99 ms", "memory MB"], rows)
+    with ExitStack() as stack:
+        services = {
+            str(count): stack.enter_context(started(it, web_concurrency=count))
+            for count in WORKER_COUNTS
+        }
+        running = {
+            name: Running(one.port, one.process.pid, it.prices) for name, one in services.items()
+        }
+        runs = contest(running, ROUNDS, seconds)
+        rows = [
+            [
+                name,
+                *rate_cells(its),
+                f"{median(run.busy.p99_ms for run in its):.0f}",
+                f"{memory_mb(running[name].pid):.0f}",
+                f"{resident_mb(running[name].pid):.0f}",
+            ]
+            for name, its in runs.items()
+        ]
+    head = ["workers", *RATE_HEAD, "p99 ms", "memory MB", "resident MB a worker"]
+    return f"{manner(runs, seconds)}\n\n{table(head, rows)}"
 
 
-def of_connections(it: Stage, paths: Path, seconds: float) -> str:
+def of_connections(it: Stage, _seconds: float) -> str:
     """Measure hits beside waiting requests by the number of connections per worker."""
     rows = []
     for count in CONNECTIONS:
-        with served(it, gunicorn_options=f"--worker-connections {count}") as service:
-            load(service.url, paths, 1, CLIENTS)
-            beside = beside_waiting(service, it, paths, seconds)
+        with served(it, f"--worker-connections {count}") as service:
+            load(service.url, it.prices, 1, CLIENTS)
+            beside = beside_waiting(service, it, WAITING_SECONDS)
         cells = ["stuck", "stuck"]
         if beside is not None:
             cells = [f"{beside.rate:,.0f}", f"{beside.p99_ms:.0f}"]
@@ -59,23 +71,23 @@ def of_connections(it: Stage, paths: Path, seconds: float) -> str:
     return table(["connections a worker", f"hits/s beside {WAITING} waiting", "p99 ms"], rows)
 
 
-def of_backlog(it: Stage, _paths: Path, _seconds: float) -> str:
+def of_backlog(it: Stage, _seconds: float) -> str:
     """Measure the longest wait when CROWD clients connect at once, by the backlog."""
     rows = []
     for count in BACKLOGS:
-        with served(it, gunicorn_options=f"--backlog {count}") as service:
+        with served(it, f"--backlog {count}") as service:
             answered, slowest = crowd(service.port)
         rows.append([str(count), f"{answered:,}", f"{1000 * slowest:,.0f}"])
     return table(["backlog", f"answered of {CROWD:,} at once", "the last after ms"], rows)
 
 
-def of_keep_alive(it: Stage, paths: Path, seconds: float) -> str:
+def of_keep_alive(it: Stage, seconds: float) -> str:
     """Measure the duration of a stop and the rates of hits, by the keep-alive time."""
     rows = []
     for keep in KEEP_ALIVES:
-        with served(it, gunicorn_options=f"--keep-alive {keep}") as service:
-            kept = load(service.url, paths, seconds, CLIENTS).rate
-            new = load_of_new_connections(service.url, paths, seconds, CLIENTS).rate
+        with served(it, f"--keep-alive {keep}") as service:
+            kept = load(service.url, it.prices, seconds, CLIENTS).rate
+            new = load_of_new_connections(service.url, it.prices, seconds, CLIENTS).rate
             took = seconds_to_stop(service)
         rows.append([str(keep), f"{kept:,.0f}", f"{new:,.0f}", f"{took:.1f}"])
     head = [
@@ -124,7 +136,7 @@ def seconds_to_stop(service: Service) -> float:
         return time.monotonic() - began
 
 
-TABLES: dict[str, Callable[[Stage, Path, float], str]] = {
+TABLES: dict[str, Callable[[Stage, float], str]] = {
     "workers": of_workers,
     "connections": of_connections,
     "backlog": of_backlog,
@@ -134,14 +146,12 @@ TABLES: dict[str, Callable[[Stage, Path, float], str]] = {
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--seconds", type=float, default=2, help="of each load")
     parser.add_argument("--only", default="", help="the size whose name contains this")
     wanted = parser.parse_args()
     conditions = circumstances()
-    with stage() as (it, paths):
-        tables = [
-            make(it, paths, wanted.seconds) for size, make in TABLES.items() if wanted.only in size
-        ]
+    with stage() as it:
+        tables = [make(it, wanted.seconds) for size, make in TABLES.items() if wanted.only in size]
     publish("sizes", "\n\n".join([conditions, *tables]), write=wanted.write)
 
 

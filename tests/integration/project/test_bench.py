@@ -24,16 +24,15 @@ def measured(module: str, *options: str) -> str:
     return done.stdout
 
 
-def test_benchmark_peers_give_the_same_answers_as_the_service() -> None:
-    report = measured("hits", "--seconds", "0", "--rounds", "1")
+def test_bench_measures_hits_beside_peers_that_give_the_same_answers() -> None:
+    report = measured("hits", "--seconds", "1", "--rounds", "1")
     for contender in ("bare Falcon", "this service", "Flask", "Django", "FastAPI", "nginx"):
-        assert contender in report
-
-
-def test_bench_measures_hits_beside_the_theoretical_limit() -> None:
-    report = measured("hits", "--seconds", "1", "--rounds", "1", "--peers", "none")
-    for contender in ("bare Falcon", "this service"):
         assert f"| {contender}" in report
+
+
+def test_bench_measures_the_service_in_other_ways() -> None:
+    report = measured("hits", "--seconds", "1", "--rounds", "1", "--only", "the worker's copy")
+    assert "| without the worker's copy |" in report
 
 
 def test_bench_measures_the_cost_of_observability() -> None:
@@ -53,10 +52,8 @@ def test_bench_compares_the_hits_of_two_checkouts() -> None:
     assert 0.5 < ratio < 2
 
 
-def test_bench_measures_cold_and_warm_calendars() -> None:
-    report = measured("calendar", "--months", "1", "--seconds", "1")
-    assert "| a cold month, s |" in report
-    assert "Warm months:" in report
+def test_bench_measures_calendars() -> None:
+    assert "1 months of 31 days" in measured("calendar", "--months", "1")
 
 
 def test_bench_measures_misses() -> None:
@@ -71,7 +68,17 @@ def test_bench_measures_the_start() -> None:
 
 
 def test_bench_compares_ways_to_serve() -> None:
-    report = measured("worker_classes", "--seconds", "1", "--reloads", "1", "--only", "64 threads")
+    report = measured(
+        "worker_classes",
+        "--seconds",
+        "1",
+        "--rounds",
+        "1",
+        "--reloads",
+        "1",
+        "--only",
+        "64 threads",
+    )
     assert "| gthread, 64 threads |" in report
 
 
