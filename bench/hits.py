@@ -67,7 +67,7 @@ def front_table(runs: Runs, memory: Mapping[str, tuple[float, float]]) -> str:
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("--seconds", type=float, default=2, help="of each load")
+    parser.add_argument("--seconds", type=float, default=2, help="a load; 0 compares answers only")
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--only", default="", help="contenders whose name contains this")
     wanted = parser.parse_args()
@@ -79,6 +79,9 @@ def main() -> None:
     }
     with stage() as it, ExitStack() as stack:
         running = started(starts, it, stack)
+        if not wanted.seconds:
+            print("\n".join(running))
+            return
         runs = contest(running, wanted.rounds, wanted.seconds, half=True)
         memory = {name: (memory_mb(one.pid), resident_mb(one.pid)) for name, one in running.items()}
     peers = [

@@ -20,6 +20,7 @@ PATHS = tuple(
     for origin, destination in ROUTES
 )
 MONTHS = 8
+MAX_WAIT_SECONDS = 60.0
 
 
 def month_paths(count: int = MONTHS) -> list[str]:
@@ -50,7 +51,7 @@ def stage() -> Iterator[Stage]:
             offers=_file(folder / "offers", (path.replace("price", "offer") for path in PATHS)),
             months=_file(folder / "months", month_paths()),
         )
-        with service(it) as running, plain_http.client() as http:
+        with service(it) as running, plain_http.client(timeout=MAX_WAIT_SECONDS) as http:
             for path, (origin, destination) in zip(PATHS, ROUTES, strict=True):
                 answer = http.get(running.url + path).raise_for_status()
                 redis.client.set(f"{origin}|{destination}|{some_day()}", answer.content)
@@ -64,7 +65,7 @@ def stage() -> Iterator[Stage]:
 def bodies(running: Running) -> list[bytes]:
     """Return a contender's response body for each of its paths."""
     headers = {"X-API-Key": running.key} if running.key else {}
-    with plain_http.client(headers=headers) as http:
+    with plain_http.client(headers=headers, timeout=MAX_WAIT_SECONDS) as http:
         return [
             http.get(running.url + path).raise_for_status().content
             for path in running.paths.read_text().split()

@@ -24,15 +24,16 @@ def measured(module: str, *options: str) -> str:
     return done.stdout
 
 
-def test_bench_measures_hits_beside_peers_that_give_the_same_answers() -> None:
-    report = measured("hits", "--seconds", "1", "--rounds", "1")
+def test_bench_peers_give_the_same_answers_as_the_service() -> None:
+    report = measured("hits", "--seconds", "0")
     for contender in ("bare Falcon", "this service", "Flask", "Django", "FastAPI", "nginx"):
-        assert f"| {contender}" in report
+        assert contender in report
 
 
-def test_bench_measures_the_service_in_other_ways() -> None:
+def test_bench_measures_hits_beside_the_theoretical_limit_and_without_the_copy() -> None:
     report = measured("hits", "--seconds", "1", "--rounds", "1", "--only", "the worker's copy")
-    assert "| without the worker's copy |" in report
+    for contender in ("bare Falcon", "this service", "without the worker's copy"):
+        assert f"| {contender} |" in report
 
 
 def test_bench_measures_the_cost_of_observability() -> None:
