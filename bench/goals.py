@@ -1,9 +1,8 @@
 """Lists the goals of this project beside what the tables of README.md say, in "Known gaps"."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.report import README, options, publish, section, table
+from bench.markdown import rows_with_heads, section, table, with_section
 
 HITS, WAYS, MISSES, STARTUP = "hits", "ways", "misses", "startup"
 
@@ -21,10 +20,9 @@ class Goal:
 
     def measured(self, page: str) -> float | None:
         """Return what the page says, or None if it was not measured."""
-        rows = list(_rows(section(page, self.section)))
         found = [
             row[head.index(self.column)]
-            for head, row in rows
+            for head, row in rows_with_heads(section(page, self.section))
             if row[0] == self.row and self.column in head
         ]
         return float(found[0].replace(",", "")) if found else None
@@ -63,28 +61,7 @@ GOALS = (
 )  # fmt: skip
 
 
-def goals(page: str) -> str:
-    """Return the table of the goals, from the other tables of the page."""
-    return table(["goal", "bound", "measured", "met"], [goal.cells(page) for goal in GOALS])
-
-
-def _rows(text: str) -> Iterator[tuple[list[str], list[str]]]:
-    """Yield each row of each table, together with the head of its table."""
-    head: list[str] = []
-    for line in text.splitlines():
-        if not line.startswith("| "):
-            head = []
-        elif not line.startswith("| ---"):
-            cells = [cell.strip() for cell in line[1:-1].split("|")]
-            if head:
-                yield head, cells
-            head = head or cells
-
-
-def main() -> None:
-    wanted = options(__doc__).parse_args()
-    publish("goals", goals(README.read_text()), write=wanted.write)
-
-
-if __name__ == "__main__":
-    main()
+def with_goals(page: str) -> str:
+    """Return the page's text with the goals as its other tables say."""
+    rows = [goal.cells(page) for goal in GOALS]
+    return with_section(page, "goals", table(["goal", "bound", "measured", "met"], rows))

@@ -7,10 +7,13 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.goals import with_goals
+from bench.markdown import table, with_section
+
+__all__ = ["circumstances", "options", "publish", "table", "when_and_where"]
 README = Path(__file__).with_name("README.md")
 FRONT_PAGE = README.parent.parent / "README.md"
 OPERATIONS = README.parent.parent / "docs" / "operations.md"
@@ -24,33 +27,11 @@ def options(description: str | None) -> argparse.ArgumentParser:
 
 
 def publish(name: str, text: str, *, write: bool, page: Path = README) -> None:
-    """Print a result; with `write`, also replace its section of a page."""
+    """Print a result; with `write`, also replace its section of a page, and renew the goals."""
     print(f"\n{text}\n")
     if write:
-        _write_section(page, name, text)
-
-
-def section(page: str, name: str) -> str:
-    """Return a section of a page's text. Raises ValueError unless there is exactly one."""
-    [text] = _pattern(name).findall(page)
-    return str(text)
-
-
-def _write_section(page: Path, name: str, text: str) -> None:
-    old = page.read_text()
-    section(old, name)
-    comments = f"<!-- {name}: begin -->\n{text}\n<!-- {name}: end -->"
-    page.write_text(_pattern(name).sub(lambda _: comments, old))
-
-
-def _pattern(name: str) -> re.Pattern[str]:
-    return re.compile(f"<!-- {name}: begin -->(.*?)<!-- {name}: end -->", re.DOTALL)
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table. All columns except the first are aligned to the right."""
-    lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        written = with_section(page.read_text(), name, text)
+        page.write_text(with_goals(written) if page == README else written)
 
 
 def circumstances() -> str:
