@@ -39,7 +39,10 @@ class ProviderError(Exception):
         """Return the error of Amadeus with the same meaning."""
         if self.status not in _CODES:
             return system_error()
-        return AmadeusError(_CODES[HTTPStatus(self.status)], retry_after=self.retry_after)
+        # On another error it is the end of a window that has nothing to do with the refusal.
+        is_limit = self.status == HTTPStatus.TOO_MANY_REQUESTS
+        retry_after = self.retry_after if is_limit else None
+        return AmadeusError(_CODES[HTTPStatus(self.status)], retry_after=retry_after)
 
 
 def system_error() -> AmadeusError:

@@ -96,9 +96,19 @@ def test_retry_after_is_the_rest_of_the_window_by_the_clock_of_duffel() -> None:
     assert bridge.search().headers["Retry-After"] == "37"
 
 
-def test_retry_after_is_left_out_if_duffel_does_not_say_when() -> None:
+@pytest.mark.parametrize(
+    ("status", "kind", "reset"),
+    [
+        (429, "rate_limit_error", "soon"),
+        (402, "invalid_request_error", "Sat, 28 Nov 2026 10:00:47 GMT"),  # of the rate limit
+    ],
+)
+def test_retry_after_is_left_out_if_duffel_does_not_say_when(
+    status: int, kind: str, reset: str
+) -> None:
     bridge = Bridge(offer())
-    bridge.duffel.fail("search", 429, errors(429, "rate_limit_error"), ratelimit_reset="soon")
+    date = "Sat, 28 Nov 2026 10:00:10 GMT"
+    bridge.duffel.fail("search", status, errors(status, kind), date=date, ratelimit_reset=reset)
     assert "Retry-After" not in bridge.search().headers
 
 
