@@ -13,7 +13,8 @@
         ├── AmadeusMisconfigured  502 amadeus-misconfigured  it rejected our credentials
         ├── AmadeusBadAnswer      502 amadeus-bad-answer     its answer cannot be read
         ├── AmadeusUnavailable    503 amadeus-unavailable    it is down, or calls are paused
-        │   └── AmadeusUnreachable  503 amadeus-unavailable  it cannot be reached
+        │   ├── AmadeusUnreachable  503 amadeus-unavailable  it cannot be reached
+        │   └── AmadeusPaused       503 amadeus-unavailable  it said when to call again
         ├── AmadeusQuota          503 amadeus-quota          the monthly quota is used up
         └── AmadeusTimeout        504 amadeus-timeout        it did not answer in time
 
@@ -163,6 +164,10 @@ class AmadeusUnreachable(AmadeusUnavailable):
     """The connection to Amadeus failed; `__cause__` says why."""
 
 
+class AmadeusPaused(AmadeusUnavailable):
+    """Amadeus refuses calls, and said for how long: `retry_after`."""
+
+
 class AmadeusQuota(UpstreamError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     code = "amadeus-quota"
@@ -175,7 +180,7 @@ class AmadeusTimeout(UpstreamError):
     title = "Amadeus did not answer in time"
 
 
-# AmadeusUnreachable is not among them: it shares the code of its base class.
+# AmadeusUnreachable and AmadeusPaused are not among them: they share the code of their base class.
 UPSTREAM_ERRORS: Mapping[str, type[UpstreamError]] = {
     error.code: error for error in UpstreamError.__subclasses__()
 }

@@ -18,14 +18,21 @@ USUAL_CODE: dict[Leg, dict[int, int]] = {
 _CLIENT_CODES = frozenset({38187, 39683, 39686})
 
 
-def documented_answer(leg: Leg, status: int, code: int | None = None) -> Answer:
-    """Return the answer that Amadeus documents for a status (and code) of an endpoint."""
+def documented_answer(
+    leg: Leg, status: int, code: int | None = None, retry_after: int | None = None
+) -> Answer:
+    """Return the answer that Amadeus documents for a status (and code) of an endpoint.
+
+    retry_after: seconds for the header Retry-After, which Amadeus does not document.
+    """
     if code is None:
         code = USUAL_CODE[leg].get(status, 38189 if leg == "token" else 141)
-    content_type = {"Content-Type": SEARCH_TYPE if leg == "search" else TOKEN_TYPE}
+    headers = {"Content-Type": SEARCH_TYPE if leg == "search" else TOKEN_TYPE}
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
     if leg == "token" and (code in _CLIENT_CODES or status in {400, 500}):
-        return Answer(status, content_type, _token_error(status, code).as_json())
-    return Answer(status, content_type, errors_body(AmadeusError(code, status=status)))
+        return Answer(status, headers, _token_error(status, code).as_json())
+    return Answer(status, headers, errors_body(AmadeusError(code, status=status)))
 
 
 def _token_error(status: int, code: int) -> TokenError:

@@ -1,8 +1,9 @@
 """Faults in the content of an answer: its status, media type, encoding or JSON.
 
 Each fault is a function that takes the correct answer and the fault's argument, and returns the
-faulty answer. So these faults work over any transport, and in process. If the argument is `STATUS`
-or `STATUS:CODE`, the fault changes the documented error of that status instead.
+faulty answer. So these faults work over any transport, and in process. If the argument is `STATUS`,
+`STATUS:CODE` or `STATUS:CODE:SECONDS`, the fault changes the documented error of that status
+instead; the seconds become its `Retry-After`.
 """
 
 import gzip
@@ -29,10 +30,10 @@ def base_answer(leg: Leg, answer: Answer, arg: str | None) -> Answer:
     """Return the answer to change: the correct one, or the documented one for status `arg`."""
     if not arg:
         return answer
-    status, _, code = arg.partition(":")
+    status, *rest = arg.split(":")
     if int(status) < 400:  # noqa: PLR2004 - an HTTP status
         return replace(answer, status=int(status))
-    return documented_answer(leg, int(status), int(code) if code else None)
+    return documented_answer(leg, int(status), *(int(part) if part else None for part in rest))
 
 
 def _with_body(make: Callable[[bytes], bytes], **headers: str) -> BodyFault:

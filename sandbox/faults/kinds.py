@@ -16,7 +16,7 @@ LATENCY = "latency"
 
 Check = Callable[[str | None], object]
 
-_STATUS = re.compile(r"[0-9]{3}(:[0-9]{0,9})?")
+_STATUS = re.compile(r"[0-9]{3}(:[0-9]{0,9}){0,2}")
 _STATUSES = 200, 699
 
 
@@ -47,8 +47,8 @@ def _status(low: int, high: int, *, required: bool = False) -> Check:
         text = arg or ""
         if not _STATUS.fullmatch(text) or not low <= int(text[:3]) <= high:
             raise ValueError(
-                f"the argument must be STATUS or STATUS:CODE, STATUS from {low} to {high},"
-                f" not {arg!r}"
+                "the argument must be STATUS, STATUS:CODE or STATUS:CODE:SECONDS,"
+                f" STATUS from {low} to {high}, not {arg!r}"
             )
 
     return check

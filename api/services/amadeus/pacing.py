@@ -1,9 +1,9 @@
-"""Pacing: all workers together keep the upstream's rate limit and quota."""
+"""Pacing: all workers together keep the upstream's rate limit, and its pauses."""
 
 import time
 from typing import Final
 
-from api.errors import AmadeusQuota, AmadeusUnavailable, dump_upstream_error
+from api.errors import AmadeusUnavailable, UpstreamError, dump_upstream_error
 from api.services.cache.requests import FetchPostponed
 from api.services.cache.store import Store
 from api.services.deadline import Deadline, Terms
@@ -50,7 +50,7 @@ class Pacing:
         """
         self._store = store
         self._turn_key = f"pace|{account}"
-        self._quota_key = f"quota|{account}"
+        self._pause_key = f"pause|{account}"
         self.interval = interval(calls_per_second) if calls_per_second else None
         self._workers = workers
         self._metrics = metrics
@@ -58,9 +58,9 @@ class Pacing:
     def room_in(self, deadline: Deadline, call_seconds: float) -> float:
         """Return the seconds until a patient search may take a turn; this takes none.
 
-        deadline: that of the search. Raises AmadeusQuota while the quota is used up.
+        deadline: that of the search. Raises the error of a pause, as `await_turn` does.
         """
-        self._raise_if_quota_exhausted()
+        self._raise_if_paused()
         if self.interval is None:
             return 0.0
         wait, _ = self._store.take_turn(self._turn_key, self.interval, NO_TURN, self._workers)
@@ -72,10 +72,10 @@ class Pacing:
         The wait leaves the call `call_seconds`, or half of the remaining time if that is less.
 
         Raises AmadeusUnavailable if the turn comes too late; its `retry_after` is the time until
-        the queue is empty. Raises AmadeusQuota while the quota is used up. Raises
-        FetchPostponed if the search is patient and there is no room for it.
+        the queue is empty. Raises the error that was passed to `pause` while that lasts, with the
+        time left. Raises FetchPostponed if the search is patient and there is no room for it.
         """
-        self._raise_if_quota_exhausted()
+        self._raise_if_paused()
         patience = terms.patience
         if self.interval is None:
             if patience is not None:
@@ -96,15 +96,20 @@ class Pacing:
             self._metrics.paced.observe(wait)
             log.info(Event.AMADEUS_PACED, wait_ms=round(wait * 1000))
             time.sleep(wait)
-            self._raise_if_quota_exhausted()  # an earlier call may have used it up meanwhile
+            self._raise_if_paused()  # an earlier call may have begun a pause meanwhile
 
-    def pause_for_quota(self, error: AmadeusQuota) -> None:
-        """Stop the calls of all workers for the `retry_after` of the error."""
-        body = dump_upstream_error(error)
-        self._store.fail(self._quota_key, "", body, error.retry_after or 0.0, 1)
+    def pause(self, error: UpstreamError) -> None:
+        """Stop the searches of all workers for the `retry_after` of the error.
 
-    def _raise_if_quota_exhausted(self) -> None:
-        marker = self._store.failure_marker(self._quota_key)
+        A pause that ends later stays, as that for the quota does.
+        """
+        seconds = error.retry_after or 0.0
+        present = self._store.failure_marker(self._pause_key)
+        if present is None or not present.answers(self._store.now() + seconds):
+            self._store.fail(self._pause_key, "", dump_upstream_error(error), seconds, 1)
+
+    def _raise_if_paused(self) -> None:
+        marker = self._store.failure_marker(self._pause_key)
         now = self._store.now()
         if marker is not None and marker.answers(now):
             raise marker.error(now)

@@ -1,8 +1,11 @@
 """Parsing of Amadeus's replies, in all their shapes (docs/amadeus.md, section "Errors")."""
 
+import datetime as dt
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, Final
@@ -12,6 +15,7 @@ import orjson
 from api.errors import (
     AmadeusBadAnswer,
     AmadeusMisconfigured,
+    AmadeusPaused,
     AmadeusQuota,
     AmadeusUnavailable,
     RejectedByAmadeus,
@@ -25,6 +29,8 @@ TOKEN_CODES: Final = frozenset({"38190", "38192", "38193"})
 CREDENTIAL_CODES: Final = frozenset({"38187", "39683", "39686", "38196"})
 QUOTA_CODE: Final = "38195"
 QUOTA_PAUSE_SECONDS: Final = 3600.0
+# The longest pause that Amadeus may ask for: after it, a call shows whether the refusal holds.
+MAX_PAUSE_SECONDS: Final = QUOTA_PAUSE_SECONDS
 NO_RESPONSE_CODE: Final = "1797"
 # Length of Amadeus's sliding window (docs/amadeus.md, section "Rate limits").
 PACE_PAUSE_SECONDS: Final = 1.0
@@ -41,6 +47,7 @@ class ErrorReply:
     """Status, code and texts of an error reply; a missing part is empty.
 
     parameters: names of the rejected parameters, from all of its errors with this code.
+    retry_after: seconds until the next call makes sense; None if Amadeus does not say.
     """
 
     status: int
@@ -48,6 +55,7 @@ class ErrorReply:
     title: str = ""
     detail: str = ""
     parameters: tuple[str, ...] = ()
+    retry_after: float | None = None
 
     @property
     def wants_new_token(self) -> bool:
@@ -74,7 +82,13 @@ class ErrorReply:
             if self.code == QUOTA_CODE:
                 return AmadeusQuota(
                     "The monthly Amadeus quota is used up.",
-                    retry_after=QUOTA_PAUSE_SECONDS,
+                    retry_after=self.retry_after or QUOTA_PAUSE_SECONDS,
+                )
+            if self.retry_after:
+                return AmadeusPaused(
+                    "Amadeus reported too many calls, and said when to go on; until then, searches"
+                    " are paused.",
+                    retry_after=self.retry_after,
                 )
             return AmadeusUnavailable(
                 "Amadeus reported too many calls.", retry_after=PACE_PAUSE_SECONDS, may_pass=True
@@ -95,17 +109,22 @@ class ErrorReply:
 
 @dataclass(frozen=True)
 class Reply:
-    """A complete, decompressed reply. media_type: without its parameters."""
+    """A complete, decompressed reply.
+
+    media_type: without its parameters. retry_after: what `seconds_to_wait` returns.
+    """
 
     status: int
     media_type: str
     body: bytes
+    retry_after: float | None = None
 
     @cached_property
     def error_reply(self) -> ErrorReply | None:
         """The parsed error; None for a successful reply."""
-        is_error = self.status >= HTTPStatus.BAD_REQUEST
-        return parse_error_document(self.status, self._document()) if is_error else None
+        if self.status < HTTPStatus.BAD_REQUEST:
+            return None
+        return parse_error_document(self.status, self._document(), self.retry_after)
 
     def result(self) -> dict[str, Any]:
         """Return the JSON object of a successful reply. Raises AmadeusBadAnswer without one."""
@@ -124,7 +143,30 @@ class Reply:
         return document if isinstance(document, dict) else {}
 
 
-def parse_error_document(status: int, document: dict[str, Any]) -> ErrorReply:
+def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
+    """Return the value of Retry-After (RFC 9110, section 10.2.3) in seconds; None without one.
+
+    A date counts from the `Date` of the reply, since the clocks may differ. A value that is over
+    or cannot be read is none. The longest is MAX_PAUSE_SECONDS.
+    """
+    value = headers.get("Retry-After", "").strip()
+    if not value:
+        return None
+    try:
+        if value.isascii() and value.isdecimal():
+            seconds = float(value)
+        else:
+            sent = headers.get("Date")
+            now = parsedate_to_datetime(sent) if sent else dt.datetime.now(dt.UTC)
+            seconds = (parsedate_to_datetime(value) - now).total_seconds()
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return min(seconds, MAX_PAUSE_SECONDS) if seconds > 0 else None
+
+
+def parse_error_document(
+    status: int, document: dict[str, Any], retry_after: float | None = None
+) -> ErrorReply:
     """Parse the body of an error reply: a list of errors, or one error in OAuth's format."""
     listed = document.get("errors")
     errors = listed if isinstance(listed, list) and listed else [document]
@@ -137,6 +179,7 @@ def parse_error_document(status: int, document: dict[str, Any]) -> ErrorReply:
         title=_text(first.get("title")) or _text(first.get("error")),
         detail=_text(first.get("detail")) or _text(first.get("error_description")),
         parameters=tuple(filter(None, map(_parameter, same_code))),
+        retry_after=retry_after,
     )
 
 

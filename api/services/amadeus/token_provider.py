@@ -17,7 +17,13 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from api.errors import AmadeusBadAnswer, AmadeusMisconfigured, AmadeusUnreachable, UpstreamError
+from api.errors import (
+    AmadeusBadAnswer,
+    AmadeusMisconfigured,
+    AmadeusPaused,
+    AmadeusUnreachable,
+    UpstreamError,
+)
 from api.services.amadeus.replies import Reply, token_of
 from api.services.amadeus.transport import Call
 from api.services.cache.entries import Entry
@@ -242,7 +248,7 @@ class TokenProvider:
             self._fetch,
             observe=lambda _event, _entry: None,
             refresh_from=self._refresh_times.refresh_from,
-            pause=_backoff,
+            pause=_pause,
             needs_slot=False,  # fetches of prices that hold a slot wait for it
         )
 
@@ -287,6 +293,12 @@ def _hint(error: UpstreamError, url: str) -> str | None:
     if isinstance(error, AmadeusUnreachable):
         return f"this machine cannot reach {urlsplit(url).netloc}: {error.__cause__}"
     return None
+
+
+def _pause(tries: int, error: UpstreamError) -> float:
+    """Return the pause before the next token call: a growing one, or that which Amadeus names."""
+    named = error.retry_after if isinstance(error, AmadeusPaused) else None
+    return max(_backoff(tries), named or 0.0)
 
 
 def _backoff(tries: int, first: float = 1.0) -> float:

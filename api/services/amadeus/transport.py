@@ -9,7 +9,7 @@ from typing import Final
 import httpx2
 
 from api.errors import AmadeusBadAnswer, AmadeusTimeout, AmadeusUnavailable, AmadeusUnreachable
-from api.services.amadeus.replies import Reply
+from api.services.amadeus.replies import Reply, seconds_to_wait
 from api.services.cache.read_through import MAX_FETCHES
 from api.services.deadline import within
 
@@ -96,7 +96,8 @@ def _read(response: httpx2.Response) -> Reply:
         if len(body) > MAX_BODY_BYTES:
             raise AmadeusBadAnswer("Amadeus's answer is too large.")
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    return Reply(response.status_code, media_type, bytes(body))
+    retry_after = seconds_to_wait(response.headers)
+    return Reply(response.status_code, media_type, bytes(body), retry_after)
 
 
 def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:

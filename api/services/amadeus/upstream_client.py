@@ -7,7 +7,13 @@ from dataclasses import replace
 from random import uniform
 from typing import Final
 
-from api.errors import AmadeusMisconfigured, AmadeusQuota, AmadeusTimeout, UpstreamError
+from api.errors import (
+    AmadeusMisconfigured,
+    AmadeusPaused,
+    AmadeusQuota,
+    AmadeusTimeout,
+    UpstreamError,
+)
 from api.services.amadeus.circuit_breaker import CircuitBreaker, ProbeUnderWay, UpstreamHealth
 from api.services.amadeus.pacing import Pacing
 from api.services.amadeus.replies import Reply
@@ -121,6 +127,9 @@ class UpstreamClient:
         except AmadeusQuota:
             health = UpstreamHealth.QUOTA
             raise
+        except AmadeusPaused:
+            health = UpstreamHealth.OK  # it answers, and an open circuit would outlast the pause
+            raise
         finally:
             self._breaker.report(health, admitted)
         return reply
@@ -150,10 +159,13 @@ class UpstreamClient:
         else:
             rejection = reply.error_reply.error()
             write = log.info if reply.error_reply.is_answer else log.warning
-            _log(write, started, reply.status, code=reply.error_reply.code)
-            if isinstance(rejection, AmadeusQuota):
-                self._pacing.pause_for_quota(rejection)
-            if rejection.may_pass or isinstance(rejection, AmadeusQuota):
+            fields: dict[str, object] = {"code": reply.error_reply.code}
+            is_pause = isinstance(rejection, AmadeusQuota | AmadeusPaused)
+            if is_pause:
+                fields["retry_after"] = rejection.retry_after
+                self._pacing.pause(rejection)
+            _log(write, started, reply.status, **fields)
+            if is_pause or rejection.may_pass:
                 raise rejection
         return reply
 
@@ -177,6 +189,6 @@ def _health_of(reply: Reply) -> UpstreamHealth:
     return UpstreamHealth.MISCONFIGURED if is_misconfigured else UpstreamHealth.OK
 
 
-def _log(write: Callable[..., None], started: float, status: int | None, **fields: str) -> None:
+def _log(write: Callable[..., None], started: float, status: int | None, **fields: object) -> None:
     duration_ms = round((time.monotonic() - started) * 1000, 1)
     write(Event.AMADEUS_CALL, status=status, duration_ms=duration_ms, **fields)

@@ -378,7 +378,7 @@ class ReadThrough:
     ) -> FailureMarker:
         tries = lock.tries + 1
         body = dump_upstream_error(error)
-        return self._store.fail(request.key, owner, body, request.pause(tries), tries)
+        return self._store.fail(request.key, owner, body, request.pause(tries, error), tries)
 
     @contextmanager
     def _lock_kept(self, key: str, owner: str) -> Iterator[None]:

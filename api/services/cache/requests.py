@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from api.errors import UpstreamError
 from api.services.cache.entries import Entry
 from api.services.deadline import Deadline
 from api.telemetry.events import Event
@@ -36,7 +37,7 @@ class FetchPostponed(Exception):
     """
 
 
-def no_pause(_tries: int) -> float:
+def no_pause(_tries: int, _error: UpstreamError) -> float:
     """Allow the next fetch at once after a failure."""
     return 0.0
 
@@ -51,7 +52,8 @@ class CacheRequest:
     stale_ttl: seconds after its TTL for which an entry may be served in place of an error, and to
         callers that accept it.
     refresh_from: fraction of its TTL after which a hit starts a refresh.
-    pause: takes the number of consecutive failures; returns seconds until the next try.
+    pause: takes the number of consecutive failures and the last error; returns seconds until the
+        next try.
     needs_slot: whether the fetch counts against the limit on concurrent fetches.
     is_patient: whether `fetch` may raise FetchPostponed; the caller gets it then.
     can_read: takes the body of a stored entry; if it returns false, the entry counts as absent.
@@ -62,7 +64,7 @@ class CacheRequest:
     observe: Callable[[Event, Entry | None], None]
     stale_ttl: float = 0.0
     refresh_from: float = 0.9
-    pause: Callable[[int], float] = no_pause
+    pause: Callable[[int, UpstreamError], float] = no_pause
     needs_slot: bool = True
     is_patient: bool = False
     can_read: Callable[[bytes], bool] = lambda _body: True

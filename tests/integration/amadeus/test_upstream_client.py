@@ -263,6 +263,21 @@ def test_exhausted_quota_stops_the_calls_of_the_whole_fleet(
         assert amadeus.calls("search") == 1
 
 
+def test_time_that_amadeus_names_stops_the_searches_of_the_whole_fleet(
+    amadeus: SandboxServer, redis_server: RedisServer
+) -> None:
+    settings = {"redis_url": redis_server.url, "web_concurrency": 2}
+    with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
+        amadeus.fault("search", "status", "429:38194:5", count=1)
+        assert one.price(date=some_day(next(DAYS))).headers["Retry-After"] == "5"
+        replies = ask_at_once(some_prices(one, 5) + some_prices(other, 5))
+        assert {reply.body["code"] for reply in replies} == {"amadeus-unavailable"}
+        assert amadeus.calls("search") == 1
+        time.sleep(max(int(reply.headers["Retry-After"]) for reply in replies))
+        again = ask_at_once(some_prices(one, 5) + some_prices(other, 5))
+        assert {reply.status for reply in again} == {200}
+
+
 def test_fifty_calls_share_a_handful_of_connections(
     impatient: Service, sandbox: SandboxServer
 ) -> None:

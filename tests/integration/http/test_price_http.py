@@ -115,11 +115,11 @@ def test_keys_in_redis_all_expire(sandbox: SandboxServer, redis: RedisServer, da
         keys = [key.decode() for key in redis.client.scan_iter()]
         lives = {key: redis.client.ttl(key) for key in keys}
         redis.client.delete(
-            *redis.client.scan_iter("*quota|*")
+            *redis.client.scan_iter("*pause|*")
         )  # it is valid for other services too
 
     assert -1 not in lives.values()
-    kinds = ("price|", "token|", "pace|", "quota|", ":mark")
+    kinds = ("price|", "token|", "pace|", "pause|", ":mark")
     assert all(any(kind in key for key in keys) for kind in kinds), keys
     prices = [life for key, life in lives.items() if "price|" in key and key.endswith("}")]
     assert max(prices) <= 600 + 3600

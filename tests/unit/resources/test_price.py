@@ -256,9 +256,9 @@ def test_error_reply_of_amadeus_is_parsed_once(
 ) -> None:
     read, parse_error_document = [], replies.parse_error_document
 
-    def noted(status: int, document: dict[str, Any]) -> replies.ErrorReply:
+    def noted(status: int, *rest: Any) -> replies.ErrorReply:
         read.append(status)
-        return parse_error_document(status, document)
+        return parse_error_document(status, *rest)
 
     monkeypatch.setattr(replies, "parse_error_document", noted)
 

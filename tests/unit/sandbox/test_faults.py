@@ -43,6 +43,7 @@ def test_fault_is_read_from_the_command_line(text: str, fault: Fault) -> None:
         ("search:errors_null=200", "STATUS"),
         ("search:status=429:²", "STATUS:CODE"),
         ("search:status=429:99999999999999999999999", "STATUS:CODE"),
+        ("search:status=429:38194:1:2", "STATUS:CODE:SECONDS"),
         ("search:status=" + "9" * 5000, "STATUS"),
         ("search:redirect=99:/x", "200 to 699"),
         ("search:redirect=100:/x", "200 to 699"),
@@ -254,6 +255,20 @@ def test_fault_with_a_status_has_its_documented_body(
     error = answer.json()["errors"][0]
     assert (answer.status_code, error["status"], error["code"]) == (status, status, code)
     assert error["title"] != "UNKNOWN ERROR"
+
+
+@pytest.mark.parametrize(
+    ("arg", "code", "seconds"),
+    [("429:38194:30", 38194, "30"), ("429::5", 38194, "5"), ("429:38195", 38195, None)],
+)
+@pytest.mark.parametrize("leg", ["search", "token"])
+def test_fault_with_a_status_can_say_when_to_retry(
+    sandbox: InProcess, leg: str, arg: str, code: int, seconds: str | None
+) -> None:
+    sandbox.fault(leg, "status", arg)
+    answer = sandbox.search() if leg == "search" else sandbox.ask_token()
+    assert answer.json()["errors"][0]["code"] == code
+    assert answer.headers.get("Retry-After") == seconds
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_look_for_room_raises_what_a_search_would_end_with() -> None:
     store, breaker = MemoryStore(Metrics()), CircuitBreaker(Metrics())
     upstream = client_of(store, breaker)
     assert upstream.room_in(Deadline(60)) == 0.0
-    pacing(store).pause_for_quota(AmadeusQuota("used up", retry_after=60))
+    pacing(store).pause(AmadeusQuota("used up", retry_after=60))
     with pytest.raises(AmadeusQuota):
         upstream.room_in(Deadline(60))
     for _ in range(10):
