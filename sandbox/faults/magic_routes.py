@@ -47,7 +47,8 @@ MAGIC_ROUTES: dict[str, MagicRoute] = {
     "LTE": MagicRoute("silence for ten minutes", Fault("search", "hang")),
     "RAT": MagicRoute("429, code 38194: too many requests", Fault("search", "status", "429:38194")),
     "NOQ": MagicRoute(
-        "429, code 38195: the quota is used up", Fault("search", "status", "429:38195")
+        "429, code 38195, Retry-After 10: the quota is used up",
+        Fault("search", "status", "429:38195:10"),
     ),
 }
 
