@@ -47,6 +47,7 @@ _MAX_PAGES = 3
 _LISTABLE_SECONDS = 60.0
 _PAUSE_SECONDS = 10.0
 _MAX_REMEMBERED = 1_000
+_MANY = 100  # more checked bags than anybody has
 # After one of these statuses Duffel must not be asked again.
 _BROKEN = {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY}
 _BUSY = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
@@ -359,7 +360,7 @@ def _fare(raw: Any) -> Fare:
     bags = items(at(raw, "baggages"))
     numbers = [at(bag, "quantity") for bag in bags if at(bag, "type") == "checked"]
     # An empty list means that the airline does not say.
-    is_known = bags and all(type(number) is int and number >= 0 for number in numbers)
+    is_known = bags and all(type(number) is int and 0 <= number < _MANY for number in numbers)
     return Fare(
         cabin=_CABINS.get(cabin) if isinstance(cabin, str) else None,
         checked_bags=sum(numbers) if is_known else None,

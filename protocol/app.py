@@ -1,5 +1,6 @@
 """Makes the WSGI application of a server from its operator and its source of offers."""
 
+import traceback
 from typing import Any
 
 import falcon
@@ -39,6 +40,7 @@ def create_app(
     app.add_error_handler(InvalidSearch, _handle_invalid_search)
     app.add_error_handler(TokenError, _handle_token_error)
     app.add_error_handler(falcon.HTTPError, _handle_http_error)
+    app.add_error_handler(Exception, _handle_bug)
     return app
 
 
@@ -75,6 +77,13 @@ def _handle_http_error(
     unknown = status == _NOT_FOUND
     detail = None if unknown else error.title
     _send_errors(req, resp, AmadeusError(38196 if unknown else 477, detail, status=status))
+
+
+def _handle_bug(req: falcon.Request, resp: falcon.Response, error: Exception, _: Any) -> None:
+    """Log where it happened, without the message: it may show what a client or provider sent."""
+    trace = "".join(traceback.format_tb(error.__traceback__))
+    req.log_error(f"{type(error).__name__}\n{trace}")
+    _send_errors(req, resp, AmadeusError(141))
 
 
 def _send_errors(req: falcon.Request, resp: falcon.Response, *errors: AmadeusError) -> None:

@@ -115,7 +115,10 @@ def _token_info(
 def _body(req: falcon.Request) -> bytes:
     """Read the body. The Node SDK sends its bodies chunked, without a length."""
     chunked = req.content_length is None and req.env.get("wsgi.input_terminated")
-    body: bytes = (req.stream if chunked else req.bounded_stream).read(_MAX_BODY)
+    try:
+        body: bytes = (req.stream if chunked else req.bounded_stream).read(_MAX_BODY)
+    except OSError:  # it ends early, or its chunks are malformed
+        raise AmadeusError(477, "the body cannot be read") from None
     return body
 
 

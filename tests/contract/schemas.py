@@ -133,8 +133,12 @@ _OFFER = _object(
     }
 )
 # An offer of the bridge leaves out what its provider does not say.
+_TO_THE_SECOND = _text("[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]")
+_BRIDGED_STOP = _object(
+    {**_STOP["properties"], "arrivalAt": _TO_THE_SECOND, "departureAt": _TO_THE_SECOND}
+)
 _BRIDGED_END = _object(
-    {"iataCode": _PLACE, "terminal": _WORDS, "at": _LOCAL_TIME}, optional=("terminal",)
+    {"iataCode": _PLACE, "terminal": _WORDS, "at": _TO_THE_SECOND}, optional=("terminal",)
 )
 _BRIDGED_SEGMENT = _object(
     {
@@ -147,7 +151,7 @@ _BRIDGED_SEGMENT = _object(
         "duration": _DURATION,
         "id": _NUMBER,
         "numberOfStops": _COUNT,
-        "stops": _list(_STOP, 5),
+        "stops": _list(_BRIDGED_STOP, 5),
     },
     optional=("number", "aircraft", "operating", "duration", "numberOfStops", "stops"),
 )

@@ -1,13 +1,35 @@
 """The bridge speaks the protocol of Amadeus to its clients."""
 
+import io
+
+import falcon.testing
 import httpx2
 import pytest
 
 import bridge.app
 from bridge.duffel import Duffel
+from protocol.request.search import Search
+from protocol.roles import Found
 from tests.support.clients.bridge_client import Bridge
-from tests.support.clients.sandbox_client import AmadeusClient, refusals
+from tests.support.clients.sandbox_client import TOKEN, AmadeusClient, refusals
 from tests.support.providers import duffel
+from tests.support.servers.service import some_day
+
+WORDS = "words of a provider"
+
+
+class Buggy:
+    """A source of offers with a bug, whose message shows what a provider sent."""
+
+    def find(self, _: Search) -> Found:
+        raise KeyError(WORDS)
+
+
+class CutOff(io.BytesIO):
+    """A body that ends before its length, as the server reports it."""
+
+    def read(self, _: int | None = -1) -> bytes:
+        raise OSError
 
 
 def guarded(client_id: str, client_secret: str) -> AmadeusClient:
@@ -39,3 +61,26 @@ def test_search_without_a_token_reaches_no_provider() -> None:
 def test_tokens_of_processes_with_the_same_secret_are_accepted() -> None:
     one, other = Bridge(), Bridge()
     assert other.get({}, token=one.token).status_code == 400
+
+
+def test_bug_is_answered_as_a_system_error_and_logged_without_its_message(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    client = AmadeusClient(bridge.app.create_app(Buggy(), "s"), "http://bridge")
+    answer = client.search(departureDate=some_day())
+    assert (answer.status_code, refusals(answer)) == (500, [(141, "")])
+    logged = capsys.readouterr().err
+    assert "KeyError" in logged
+    assert "in find" in logged
+    assert WORDS not in logged
+
+
+def test_body_that_is_cut_off_is_refused_and_not_logged(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    client = falcon.testing.TestClient(bridge.app.create_app(Buggy(), "s"))
+    answer = client.simulate_post(
+        TOKEN, headers={"Content-Length": "9"}, extras={"wsgi.input": CutOff()}
+    )
+    assert (answer.status_code, answer.json["errors"][0]["code"]) == (400, 477)
+    assert capsys.readouterr().err == ""

@@ -178,7 +178,7 @@ def _raise(error: Exception) -> Callable[[httpx2.Request], httpx2.Response]:
 
 def _padded(request: httpx2.Request) -> httpx2.Response:
     data = b'{"data": []}' if request.method == "GET" else b'{"data": {"id": "orq_1"}}'
-    return httpx2.Response(200, stream=_Raw(data + b" " * 9_000_000))
+    return httpx2.Response(200, stream=_Raw(data + b" " * 17_000_000))
 
 
 class _Raw(httpx2.SyncByteStream):
