@@ -35,7 +35,7 @@ REQUEST_BUCKETS: Final = (
 )
 UPSTREAM_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0)
 WAIT_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST"})
 _STATUSES: Final = frozenset(status.value for status in HTTPStatus)
 
 
