@@ -81,7 +81,7 @@ def test_tools_answer_over_http_and_share_one_search(service: Service) -> None:
     lines = [*service.log("cache.hit", path="/mcp"), *service.log("http.request", path="/mcp")]
     assert {line["tool"] for line in lines} == set(TOOLS)
     assert len(lines) == 3
-    assert 'route="/mcp",status="200"' in service.get("/metrics").text
+    assert 'method="POST",route="/mcp",status="200"' in service.get("/metrics").text
 
 
 def test_errors_of_tools_and_protocol_come_over_http(service: Service) -> None:
@@ -149,6 +149,19 @@ def test_key_and_limits_hold_for_tools_over_http() -> None:
     assert [result["isError"] for result in results][-1] is True
     assert "too-many-requests" in results[-1]["content"][0]["text"]
     assert beyond == [200, 429]
+
+
+def test_days_of_a_calendar_beyond_the_limit_are_missing_over_http() -> None:
+    with Service(client_rate_limit=3, web_concurrency=1) as service:
+        period = {"from": some_day(30), "to": some_day(33)}
+        route = {"origin": "JFK", "destination": "LAX"}
+
+        data = use(service, TOOLS[2], **route, **period)["structuredContent"]["data"]
+        refused = ask(service, "tools/list")
+
+    assert [day["departure_date"] for day in data["days"]] == [some_day(30), some_day(31)]
+    assert {day["code"] for day in data["missing"]} == {"too-many-requests"}
+    assert refused.status_code == 429
 
 
 def test_slow_body_is_cut_off(service: Service) -> None:
