@@ -244,15 +244,23 @@ def test_foreign_value_in_a_price_key_is_replaced_by_a_fetch(
 def test_foreign_value_in_the_token_key_is_replaced_by_a_fetch(
     wrong: str, service: Service, own_redis: RedisServer, sandbox: SandboxServer
 ) -> None:
+    replace_worker(service)  # the new one puts its token into Redis if none is there
     (key,), before = own_redis.keys("*token*"), outages(service)
     write(wrong, own_redis, key)
-    (worker,) = service.workers()
-    os.kill(worker, signal.SIGKILL)  # the new worker has no copy of it
-    day = some_day(next(unasked))
-    eventually(lambda: service.price(date=day).headers["X-Cache"] == "miss")
+    sandbox.clear()
+    replace_worker(service)  # the new one has no copy of it
+    assert service.price(date=some_day(next(unasked))).headers["X-Cache"] == "miss"
     assert own_redis.get(key).startswith(b"1 ")
     assert sandbox.calls("token") == 1
     assert outages(service) == before
+
+
+def replace_worker(service: Service) -> None:
+    """Kill the worker, and wait until the next one has a token."""
+    (worker,) = service.workers()
+    warmed = len(service.log("service.warmed"))
+    os.kill(worker, signal.SIGKILL)
+    eventually(lambda: len(service.log("service.warmed")) > warmed)
 
 
 def write(wrong: str, server: RedisServer, key: bytes) -> None:
