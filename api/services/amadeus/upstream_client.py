@@ -80,21 +80,22 @@ class UpstreamClient:
         Raises FetchPostponed too if the search is patient.
         """
         try:
-            return self._guarded(call, terms)
+            return self._admitted(call, terms, self._admit(terms))
         except UpstreamError as error:
             pause = (error.retry_after or 0.0) + uniform(*RETRY_JITTER_SECONDS)  # noqa: S311
             if not error.may_pass or terms.deadline.remaining() < pause + MIN_RETRY_SECONDS:
                 raise
             if terms.patience is not None and self.room_in(terms.deadline):
                 raise
-            self._metrics.retries.inc()
-            log.warning(Event.AMADEUS_RETRY, reason=error.detail, pause_ms=round(pause * 1000))
             first_error = error
         time.sleep(pause)
         try:
-            return self._guarded(call, terms)
+            admitted = self._admit(terms)
         except FetchPostponed:  # others took the room during the pause
             raise first_error from None
+        self._metrics.retries.inc()
+        log.warning(Event.AMADEUS_RETRY, reason=first_error.detail, pause_ms=round(pause * 1000))
+        return self._admitted(call, terms, admitted)
 
     def fetch_token(self, call: Call, deadline: Deadline) -> Reply:
         """Make a token call, without a retry: the token provider decides when to try again.
@@ -103,26 +104,29 @@ class UpstreamClient:
         """
         return self._attempt("token", call, deadline, Reply.result)
 
-    def _guarded(self, call: Call, terms: Terms) -> Reply:
-        deadline, patience = terms.deadline, terms.patience
+    def _admit(self, terms: Terms) -> int:
+        """Wait for a turn, and return what the circuit breaker needs for its report."""
         try:
             self._breaker.check()
             self._pacing.await_turn(terms, self._timeout)
-            if not deadline.remaining():
+            if not terms.deadline.remaining():
                 raise AmadeusTimeout("The request ran out of time before Amadeus was called.")
-            admitted = self._breaker.admit()
+            return self._breaker.admit()
         except AmadeusQuota:
             self._breaker.record(UpstreamHealth.QUOTA)
             raise
         except ProbeUnderWay:
-            if patience is None:
+            if terms.patience is None:
                 raise
             raise FetchPostponed from None
+
+    def _admitted(self, call: Call, terms: Terms, admitted: int) -> Reply:
+        """Make a call that has its turn, and report its outcome to the circuit breaker."""
         health = UpstreamHealth.FAILING
-        if patience is not None:
-            patience.called()
+        if terms.patience is not None:
+            terms.patience.called()
         try:
-            reply = self._attempt("search", call, deadline, _check_offers)
+            reply = self._attempt("search", call, terms.deadline, _check_offers)
             health = _health_of(reply)
         except AmadeusQuota:
             health = UpstreamHealth.QUOTA

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import structlog
 
 from api.errors import AmadeusQuota, AmadeusUnavailable, UpstreamError
 from api.services.amadeus.circuit_breaker import CircuitBreaker, UpstreamHealth
@@ -195,9 +196,10 @@ def test_retry_without_a_turn_ends_with_the_error_of_the_first_call(
     store, noted = MemoryStore(Metrics()), Noted()
     # Others come after the search has looked for room.
     monkeypatch.setattr(time, "sleep", lambda _: give_out(store, 200))
-    with pytest.raises(UpstreamError):
+    with structlog.testing.capture_logs() as record, pytest.raises(UpstreamError):
         client_of(store, CircuitBreaker(Metrics())).search(
             CALL, Terms(Deadline(60), noted.patience)
         )
 
     assert noted.calls == 1
+    assert "amadeus.retry" not in {line["event"] for line in record}
