@@ -62,7 +62,7 @@ soak: .venv/dev.stamp .venv-runtime/stamp redis-server ## Run the service under 
 
 .PHONY: bench
 bench: .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Measure the service and its peers, and write the tables of bench/README.md
-	@for name in hits calendar hit_budget watching misses worker_classes worker_sizes startup simulate sizing; do \
+	@for name in hits calendar hit_budget watching misses worker_classes crowd worker_sizes startup simulate sizing; do \
 	  .venv-bench/bin/python -m bench.$$name --write || exit; \
 	done
 

@@ -1,10 +1,13 @@
 """A gevent worker that shares connections evenly with the other workers.
 
-Each worker publishes its number of connections in shared memory, and waits before it accepts one
-more than its share. docs/adr/0013-worker-class-and-sizes.md says why.
+Each worker publishes its number of connections in shared memory. It accepts its share of all
+connections at once, those included that still wait to be accepted. Before it accepts one more, it
+waits a millisecond for the others. docs/adr/0013-worker-class-and-sizes.md says why.
 """
 
 import mmap
+import socket
+import sys
 from functools import partial
 from typing import Any, Final
 
@@ -15,6 +18,9 @@ from gunicorn.workers.ggevent import GeventWorker
 PAUSE_SECONDS: Final = 0.001
 SLOTS: Final = 1024  # room for the maximum number of workers during two overlapping reloads
 UNUSED: Final = 2**32 - 1
+# Where Linux's struct tcp_info has tcpi_unacked. For a socket that listens, this is the number of
+# connections that wait to be accepted.
+_WAITING: Final = slice(24, 28)
 
 # Created before the fork, so all workers share it.
 _connections: Final = memoryview(mmap.mmap(-1, 4 * SLOTS)).cast("I")
@@ -32,39 +38,60 @@ class SharingWorker(GeventWorker):
         self.server_class = self._listen  # type: ignore[assignment, misc]
         super().init_process()
 
+    def count_connection(self, change: int) -> None:
+        """Add to the published number of connections."""
+        _connections[self.slot] += change
+
+    def has_its_share(self, waiting: int) -> bool:
+        """Return whether this worker has its share of all connections and those that wait."""
+        counts = _connections.tolist()
+        unused = counts.count(UNUSED)
+        total = sum(counts) - unused * UNUSED + waiting
+        return _connections[self.slot] * (SLOTS - unused) >= total
+
     def release_slot(self) -> None:
-        """Mark the slot as unused. The master calls this after the worker has died."""
+        """Leave the sharing, since this worker accepts no more connections."""
         _connections[self.slot] = UNUSED
-
-    def handle(self, listener: Any, client: Any, addr: Any) -> None:
-        _connections[self.slot] += 1
-        try:
-            super().handle(listener, client, addr)
-        finally:
-            _connections[self.slot] -= 1
-
-    def has_more_than_its_share(self) -> bool:
-        """Return whether another worker has fewer connections, not counting the newest one."""
-        return _connections[self.slot] > min(_connections.tolist()) + 1
 
     def _listen(self, listener: Any, *, spawn: Any, **_: Any) -> StreamServer:
         return _SharingServer(self, listener, partial(self.handle, listener), spawn)
 
 
 class _SharingServer(StreamServer):
-    max_accept = 1
-
     def __init__(self, worker: SharingWorker, listener: Any, handle: Any, spawn: Any) -> None:
         super().__init__(listener, handle=handle, spawn=spawn)
         self._worker = worker
+        self._has_paused = False
 
     def do_read(self) -> Any:
-        accepted: Any = super().do_read()  # None if another worker was faster
-        if accepted is not None and self._worker.has_more_than_its_share():
+        if not self._has_paused and self._worker.has_its_share(self._waiting()):
             self.stop_accepting()
             gevent.spawn_later(PAUSE_SECONDS, self._resume)
+            return None
+        self._has_paused = False
+        accepted: Any = super().do_read()  # None if another worker was faster
+        if accepted is not None:
+            self._worker.count_connection(1)
         return accepted
+
+    def do_close(self, *args: Any) -> None:
+        super().do_close(*args)
+        if self.started:
+            self._worker.count_connection(-1)
+
+    def close(self) -> None:
+        super().close()
+        self._worker.release_slot()
 
     def _resume(self) -> None:
         if self.started:
+            # The others may hang or be busy, so accept one that still waits.
+            self._has_paused = self._waiting() > 0
             self.start_accepting()
+
+    def _waiting(self) -> int:
+        """Return the number of connections that wait to be accepted; 1 if it is unknown."""
+        if sys.platform != "linux" or self.family not in (socket.AF_INET, socket.AF_INET6):
+            return 1
+        info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _WAITING.stop)
+        return int.from_bytes(info[_WAITING], sys.byteorder)

@@ -1,6 +1,7 @@
 """How connections are spread over the workers."""
 
 import os
+import selectors
 import signal
 import socket
 import time
@@ -14,6 +15,7 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.service import Service
 
 CLIENTS = 40
+REQUEST = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +77,27 @@ def test_repeated_bursts_of_connections_are_all_served(service: Service) -> None
         assert first_lines_of_answers(service) == {b"HTTP/1.1 200"}
 
 
+def test_last_of_a_crowd_is_served_before_the_first_has_many_answers(service: Service) -> None:
+    with ExitStack() as stack, selectors.DefaultSelector() as answered:
+        crowd = connect(service, stack, 300)
+        answers = [0] * len(crowd)
+        for number, client in enumerate(crowd):
+            answered.register(client, selectors.EVENT_READ, number)
+            client.sendall(REQUEST)
+        while not all(answers):
+            for key, _ in answered.select():
+                client = crowd[key.data]
+                assert client.recv(65_536).startswith(b"HTTP/1.1 200")
+                answers[key.data] += 1
+                client.sendall(REQUEST)
+        assert max(answers) <= 20
+
+
 def first_lines_of_answers(service: Service) -> set[bytes]:
     """The status lines for clients that all connect before the first request is sent."""
     with ExitStack() as stack:
         clients = connect(service, stack)
         for client in clients:
             client.settimeout(5)
-            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.sendall(REQUEST)
         return {client.recv(12) for client in clients}

@@ -83,6 +83,11 @@ def test_bench_compares_ways_to_serve() -> None:
     assert "| gthread, 64 threads |" in report
 
 
+def test_bench_measures_crowds() -> None:
+    report = measured("crowd", "--seconds", "1", "--rounds", "1", "--clients", "100")
+    assert "| shares (in use) | 100 |" in report
+
+
 def test_bench_compares_sizes() -> None:
     report = measured("worker_sizes", "--seconds", "1", "--only", "backlog")
     assert "| 2048 | 900 |" in report

@@ -1,0 +1,17 @@
+"""A worker that accepts up to sixteen connections in a turn of its loop, whoever has how many."""
+
+from functools import partial
+from typing import Any
+
+from gevent.server import StreamServer
+
+from api.serving.worker import Worker
+
+
+class SixteenATurn(Worker):
+    """The service's worker without its sharing of connections."""
+
+    def _listen(self, listener: Any, *, spawn: Any, **_: Any) -> StreamServer:
+        server = StreamServer(listener, handle=partial(self.handle, listener), spawn=spawn)
+        server.max_accept = 16
+        return server
