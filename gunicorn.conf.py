@@ -77,9 +77,11 @@ timeout = 30
 loglevel = settings.log_level
 logger_class = GunicornLogger
 accesslog = None
-# Trusted for the scheme only; api/access/client_address.py finds the client's address.
-forwarded_allow_ips = str(settings.forwarded_allow_ips)
+# gunicorn believes no forwarding header: nothing needs the scheme, and
+# api/access/client_address.py finds the client's address. So it need not look whom to trust.
+secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
+forwarded_allow_ips = "*"
 # This interface has no authentication, and nothing here uses it.
 control_socket_disable = True
 
