@@ -52,6 +52,7 @@ def test_head_and_body_are_sent_in_one_write() -> None:
 def test_large_body_is_sent_without_a_copy() -> None:
     request, sock = create_autospec(http.Request), create_autospec(socket.socket)
     request.method, request.version = "GET", (1, 1)
+    sock.send.side_effect = len
     body = bytes(1_500_000)
     response = Response(request, sock, Config())
     response.start_response("200 OK", [("Content-Length", str(len(body)))])
