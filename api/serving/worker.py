@@ -9,10 +9,12 @@ import socket
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Final
 
 import gevent
+from gunicorn.config import Config
 from gunicorn.http import errors, wsgi
 from gunicorn.http.body import LengthReader
 from gunicorn.http.parser import RequestParser
@@ -67,9 +69,7 @@ class Worker(SharingWorker):
     wsgi: Any  # an api.app.Application
 
     def run(self) -> None:
-        wsgi.SERVER = SERVER  # type: ignore[attr-defined] # undocumented
-        wsgi.Response = Response  # type: ignore[misc] # undocumented
-        RequestParser.mesg_class = Request
+        replace_in_gunicorn(self.cfg)
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on macOS
             for listener in self.sockets:  # connections inherit it
                 listener.setsockopt(
@@ -121,6 +121,19 @@ class Worker(SharingWorker):
             client.shutdown(socket.SHUT_WR)
             while client.recv(65536):
                 gevent.sleep(0)  # a client that never stops sending would block the worker
+
+
+def replace_in_gunicorn(cfg: Config) -> None:
+    """Replace parts of gunicorn that have no setting.
+
+    docs/adr/0019-replaced-parts-of-gunicorn.md says why.
+    """
+    wsgi.SERVER = SERVER  # type: ignore[attr-defined]
+    wsgi.Response = Response  # type: ignore[misc]
+    RequestParser.mesg_class = Request
+    # gunicorn creates one for each request, and reads its settings about twenty times.
+    wsgi.WSGIErrorsWrapper = cache(wsgi.WSGIErrorsWrapper)  # type: ignore[misc, assignment]
+    vars(cfg).update({name: setting.get() for name, setting in cfg.settings.items()})
 
 
 def _error_response(document: Mapping[str, object]) -> tuple[bytes, bytes]:
