@@ -9,7 +9,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -18,22 +17,36 @@ import orjson
 from cachetools import TTLCache
 
 from bridge.client import Client, Deadline, Reply
-from bridge.errors import CallFailed, ProviderError, system_error
-from bridge.filters import fulfils, quick_enough
+from bridge.errors import Blame, CallFailed, ProviderError, translated
+from bridge.filters import cheapest, fulfils
 from bridge.offers import Fare, Itinerary, Offer, Place, Segment, Stop
-from bridge.reading import amount, at, day, items, local_time, minutes, text
-from bridge.refusals import refusal, refusals
+from bridge.reading import (
+    AIRLINE,
+    CURRENCY,
+    FLIGHT_NUMBER,
+    PLACE,
+    WORDS,
+    all_known,
+    amount,
+    at,
+    cabin,
+    day,
+    items,
+    local_time,
+    minutes,
+    seconds_until,
+    text,
+    whole,
+)
+from bridge.refusals import refusal, refuse
 from bridge.render import render
-from protocol.errors import AmadeusError, InvalidSearch
-from protocol.request.search import Cabin, Direction, Search, TravelerType
+from protocol.errors import AmadeusError
+from protocol.request.search import Direction, Search, TravelerType
 from protocol.roles import Found
 
 BASE_URL = "https://api.duffel.com"
 
 _TOKEN = re.compile(r"duffel_(test|live)_[0-9A-Za-z_-]{1,200}")
-_CODE = re.compile("[A-Z]{3}")
-_AIRLINE = re.compile("[0-9A-Z]{2}")
-_NUMBER = re.compile("0*([0-9]{1,4}[A-Z]?)")
 _AIRCRAFT = re.compile("[0-9A-Z]{3}")
 _COUNTRY = re.compile("[A-Z]{2}")
 _SLICE = re.compile(r"slices/([0-9])\b")
@@ -47,7 +60,6 @@ _MAX_PAGES = 3
 _LISTABLE_SECONDS = 60.0
 _PAUSE_SECONDS = 10.0
 _MAX_REMEMBERED = 1_000
-_MANY = 100  # more checked bags than anybody has
 # After one of these statuses Duffel must not be asked again.
 _BROKEN = {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY}
 _BUSY = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
@@ -60,12 +72,6 @@ _PASSENGERS: dict[TravelerType, dict[str, str | int]] = {
     "STUDENT": {"type": "adult"},
     "CHILD": {"age": 8},
     "HELD_INFANT": {"age": 1},
-}
-_CABINS: dict[str, Cabin] = {
-    "economy": "ECONOMY",
-    "premium_economy": "PREMIUM_ECONOMY",
-    "business": "BUSINESS",
-    "first": "FIRST",
 }
 _STATUSES = {
     "authentication_error": 401,
@@ -112,61 +118,52 @@ class Duffel:
 
         Raises InvalidSearch or AmadeusError.
         """
-        errors = [*refusals(search), *_refusals(search)]
-        if errors:
-            raise InvalidSearch(errors)
-        body = {"data": _request(search)}
-        key = orjson.dumps(body)
-        with self._lock:
-            if key in self._broken:
-                raise system_error()
-        try:
-            offers = self._offers(search, body, key, Deadline(self._seconds))
-        except CallFailed:
-            raise system_error() from None
-        except ProviderError as error:
-            if error.status in _BROKEN:
-                with self._lock:
-                    self._broken[key] = True
-            raise _blamed(error, search) or error.as_amadeus() from None
-        return render(offers, search)
+        refuse(search, _refusals(search))
+        with translated(search):
+            offers = self._offers(search, Deadline(self._seconds))
+        return render(cheapest(offers, search), search)
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
 
-    def _offers(
-        self, search: Search, body: dict[str, Any], key: bytes, deadline: Deadline
-    ) -> list[Offer]:
+    def _offers(self, search: Search, deadline: Deadline) -> list[Offer]:
+        body = {"data": _request(search)}
+        key = orjson.dumps(body)
         with self._lock:
+            if key in self._broken:
+                raise CallFailed("Duffel must not be asked again yet")
             request_id = self._unlisted.get(key)
-        if request_id is None:
-            request_id = self._ask(body, deadline)
-            with self._lock:
-                self._unlisted[key] = request_id
-        found: list[Offer] = []
-        seen = readable = 0
         try:
-            for page in self._pages(request_id, search, deadline):
-                offers = [offer for one in page if (offer := _offer(one, search)) is not None]
-                found += [offer for offer in offers if fulfils(offer, search)]
-                seen, readable = seen + len(page), readable + len(offers)
-                if len(found) >= search.max_offers:
-                    break
+            if request_id is None:
+                request_id = self._ask(body, deadline)
+                with self._lock:
+                    self._unlisted[key] = request_id
+            offers = self._listed(request_id, search, deadline)
         except ProviderError as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                self._forget(key)
+            with self._lock:
+                if error.status in _BROKEN:
+                    self._broken[key] = True
+                if error.status == HTTPStatus.NOT_FOUND:
+                    self._unlisted.pop(key, None)
             raise
-        self._forget(key)
-        if seen and not readable:
-            raise CallFailed("no offer can be read")
-        _check_currency(found, search)
-        cheap = [offer for offer in found if _is_affordable(offer, search)]
-        return sorted(quick_enough(cheap, search), key=lambda one: one.total)[: search.max_offers]
-
-    def _forget(self, key: bytes) -> None:
         with self._lock:
             self._unlisted.pop(key, None)
+        return offers
+
+    def _listed(self, request_id: str, search: Search, deadline: Deadline) -> list[Offer]:
+        """Return offers that fulfil the search: enough, or all of the first pages."""
+        found: list[Offer] = []
+        seen = readable = 0
+        for page in self._pages(request_id, search, deadline):
+            offers = [offer for one in page if (offer := _offer(one, search)) is not None]
+            found += [offer for offer in offers if fulfils(offer, search)]
+            seen, readable = seen + len(page), readable + len(offers)
+            if len(found) >= search.max_offers:
+                break
+        if seen and not readable:
+            raise CallFailed("no offer can be read")
+        return found
 
     def _ask(self, body: dict[str, Any], deadline: Deadline) -> str:
         params = {"return_offers": "false", "supplier_timeout": self._supplier_timeout}
@@ -215,23 +212,22 @@ class Duffel:
         body: object = None,
     ) -> dict[str, Any]:
         reply = self._client.send(method, path, deadline, params=params, body=body)
-        details = reply.content.get("errors")
-        if reply.status < HTTPStatus.BAD_REQUEST and not details:
+        errors = items(reply.content.get("errors"))
+        if reply.status < HTTPStatus.BAD_REQUEST and not errors:
             return reply.content
-        details = [one for one in items(details) if isinstance(one, dict)]
-        raise ProviderError(_status(reply, details), _retry_after(reply.headers), details)
+        raise ProviderError(
+            _status(reply, errors),
+            retry_after=seconds_until(reply.headers, "ratelimit-reset"),
+            blame=next(filter(None, map(_blame, errors)), None),
+        )
 
 
 def _refusals(search: Search) -> list[AmadeusError]:
-    errors = [
+    return [
         refusal(search, "not supported by Duffel", pointer=f"/travelers/{number}/travelerType")
         for number, traveler in enumerate(search.travelers)
         if traveler.type not in _PASSENGERS
     ]
-    if len({direction.cabin for direction in search.directions}) > 1:
-        pointer = "/searchCriteria/flightFilters/cabinRestrictions"
-        errors.append(refusal(search, "not supported for some directions only", pointer=pointer))
-    return errors
 
 
 def _request(search: Search) -> dict[str, Any]:
@@ -266,59 +262,41 @@ def _times(window: tuple[int, int] | None) -> dict[str, str] | None:
     }
 
 
-def _check_currency(offers: list[Offer], search: Search) -> None:
-    """Raise InvalidSearch if a maximum price is in another currency than the offers."""
-    if search.max_price is None or search.currency is None:
-        return
-    others = {offer.currency for offer in offers} - {search.currency.code}
-    if others:
-        detail = f"the offers are in {min(others)}"
-        pointer = "/searchCriteria/maxPrice"
-        raise InvalidSearch([refusal(search, detail, parameter="maxPrice", pointer=pointer)])
-
-
-def _is_affordable(offer: Offer, search: Search) -> bool:
-    limit = search.max_price
-    return limit is None or offer.total <= limit * len(search.travelers)
-
-
 def _offer(raw: Any, search: Search) -> Offer | None:
     """Read an offer; None if it lacks what every offer of Amadeus has."""
-    currency = text(at(raw, "total_currency"), _CODE)
+    currency = text(at(raw, "total_currency"), CURRENCY)
     total = amount(at(raw, "total_amount"), currency or "")
-    fares = _Passengers(raw, search)
-    itineraries = [_itinerary(one, fares) for one in items(at(raw, "slices"))]
-    ways = tuple(one for one in itineraries if one is not None)
+    slices = items(at(raw, "slices"))
+    passengers = _passengers(items(at(raw, "passengers")), search)
+    ways = all_known(_itinerary(one, passengers) for one in slices)
     if not total or currency is None or len(ways) != len(search.directions):
         return None
-    base_currency = at(raw, "base_currency")
-    base = amount(at(raw, "base_amount"), currency) if base_currency == currency else None
-    due, instant = (
-        at(raw, "payment_requirements", name)
-        for name in ("payment_required_by", "requires_instant_payment")
-    )
+    segments = [part for one in slices for part in items(at(one, "segments"))]
     owner = at(raw, "owner")
-    segments = [part for one in items(at(raw, "slices")) for part in items(at(one, "segments"))]
-    airlines = [owner, *(at(one, "marketing_carrier") for one in segments)]
-    airlines += [at(one, "operating_carrier") for one in segments]
-    refund = _conditions(raw, "refund_before_departure")
-    change = _conditions(raw, "change_before_departure")
+    carriers = ("marketing_carrier", "operating_carrier")
+    has_base = at(raw, "base_currency") == currency
+    due = at(raw, "payment_requirements", "payment_required_by")
+    instant = at(raw, "payment_requirements", "requires_instant_payment")
+    refund = _penalty(raw, "refund_before_departure")
+    change = _penalty(raw, "change_before_departure")
     return Offer(
         total=total,
         currency=currency,
         itineraries=ways,
-        base=base,
-        airline=text(at(owner, "iata_code"), _AIRLINE),
+        base=amount(at(raw, "base_amount"), currency) if has_base else None,
+        airline=text(at(owner, "iata_code"), AIRLINE),
         book_by=day(due) or day(at(raw, "expires_at")),
         instant_ticketing=instant if isinstance(instant, bool) else None,
         refundable=refund is not None,
         free_to_change=refund == change == 0,
-        carriers=_names(airlines, _AIRLINE),
+        carriers=_names(
+            [owner, *(at(one, name) for one in segments for name in carriers)], AIRLINE
+        ),
         aircraft=_names([at(one, "aircraft") for one in segments], _AIRCRAFT),
     )
 
 
-def _conditions(raw: Any, name: str) -> float | None:
+def _penalty(raw: Any, name: str) -> float | None:
     """Return the penalty of a refund or change; infinity if unknown, None if it is not allowed."""
     if at(raw, "conditions", name, "allowed") is not True:
         return None
@@ -326,82 +304,61 @@ def _conditions(raw: Any, name: str) -> float | None:
     return math.inf if penalty is None else float(penalty)
 
 
-class _Passengers:
-    """The fares of the travellers of one offer, in their order."""
-
-    def __init__(self, raw: Any, search: Search) -> None:
-        left = items(at(raw, "passengers"))
-        self._ids: list[object] = []
-        for traveler in search.travelers:
-            wanted = _PASSENGERS[traveler.type]
-            found = next((one for one in left if _is_passenger(one, wanted)), None)
-            if found is not None:
-                left = [one for one in left if one is not found]
-            self._ids.append(at(found, "id"))
-
-    def fares(self, segment: Any) -> tuple[Fare, ...]:
-        passengers = {
-            id_: one
-            for one in items(at(segment, "passengers"))
-            if isinstance(id_ := at(one, "passenger_id"), str)
-        }
-        return tuple(
-            _fare(passengers.get(id_)) if isinstance(id_, str) else Fare() for id_ in self._ids
-        )
+def _passengers(left: list[Any], search: Search) -> list[str | None]:
+    """Return the ids of the travellers, in their order."""
+    ids = []
+    for traveler in search.travelers:
+        age = _PASSENGERS[traveler.type].get("age")
+        found = next((one for one in left if at(one, "age") == age), None)
+        left = [one for one in left if one is not found]
+        ids.append(text(at(found, "id"), WORDS))
+    return ids
 
 
-def _is_passenger(raw: Any, wanted: dict[str, str | int]) -> bool:
-    age = at(raw, "age")
-    return age == wanted["age"] if "age" in wanted else age is None
-
-
-def _fare(raw: Any) -> Fare:
-    cabin, basis = at(raw, "cabin_class"), at(raw, "fare_basis_code")
-    bags = items(at(raw, "baggages"))
-    numbers = [at(bag, "quantity") for bag in bags if at(bag, "type") == "checked"]
-    # An empty list means that the airline does not say.
-    is_known = bags and all(type(number) is int and 0 <= number < _MANY for number in numbers)
-    return Fare(
-        cabin=_CABINS.get(cabin) if isinstance(cabin, str) else None,
-        checked_bags=sum(numbers) if is_known else None,
-        basis=basis if isinstance(basis, str) else None,
-    )
-
-
-def _itinerary(raw: Any, passengers: _Passengers) -> Itinerary | None:
-    segments = [_segment(one, passengers) for one in items(at(raw, "segments"))]
-    known = tuple(one for one in segments if one is not None)
-    if not known or len(known) < len(segments):
+def _itinerary(raw: Any, passengers: list[str | None]) -> Itinerary | None:
+    segments = all_known(_segment(one, passengers) for one in items(at(raw, "segments")))
+    if not segments:
         return None
-    brand = at(raw, "fare_brand_name")
     return Itinerary(
-        known, minutes(at(raw, "duration")), brand if brand and isinstance(brand, str) else None
+        segments, minutes(at(raw, "duration")), text(at(raw, "fare_brand_name"), WORDS)
     )
 
 
-def _segment(raw: Any, passengers: _Passengers) -> Segment | None:
+def _segment(raw: Any, passengers: list[str | None]) -> Segment | None:
     origin = _place(at(raw, "origin"), at(raw, "origin_terminal"))
     destination = _place(at(raw, "destination"), at(raw, "destination_terminal"))
     departs, arrives = local_time(at(raw, "departing_at")), local_time(at(raw, "arriving_at"))
-    carrier = text(at(raw, "marketing_carrier", "iata_code"), _AIRLINE)
+    carrier = text(at(raw, "marketing_carrier", "iata_code"), AIRLINE)
     if not (origin and destination and departs and arrives and carrier):
         return None
     raw_stops = at(raw, "stops")
-    stops = [_stop(one) for one in items(raw_stops)]
-    known_stops = tuple(one for one in stops if one is not None)
-    stops_are_known = isinstance(raw_stops, list) and len(known_stops) == len(stops)
+    stops = all_known(map(_stop, items(raw_stops)))
+    fares = {str(at(one, "passenger_id")): _fare(one) for one in items(at(raw, "passengers"))}
     return Segment(
         origin=origin,
         destination=destination,
         departs=departs,
         arrives=arrives,
         carrier=carrier,
-        number=text(at(raw, "marketing_carrier_flight_number"), _NUMBER),
-        operator=text(at(raw, "operating_carrier", "iata_code"), _AIRLINE),
+        number=text(at(raw, "marketing_carrier_flight_number"), FLIGHT_NUMBER),
+        operator=text(at(raw, "operating_carrier", "iata_code"), AIRLINE),
         aircraft=text(at(raw, "aircraft", "iata_code"), _AIRCRAFT),
         minutes=minutes(at(raw, "duration")),
-        stops=known_stops if stops_are_known else None,
-        fares=passengers.fares(raw),
+        stops=stops if stops or raw_stops == [] else None,
+        fares=tuple(fares.get(id_ or "", Fare()) for id_ in passengers),
+    )
+
+
+def _fare(raw: Any) -> Fare:
+    bags = items(at(raw, "baggages"))
+    checked = [whole(at(bag, "quantity")) for bag in bags if at(bag, "type") == "checked"]
+    numbers = all_known(checked)
+    # An empty list means that the airline does not say.
+    is_known = bags and len(numbers) == len(checked)
+    return Fare(
+        cabin=cabin(at(raw, "cabin_class")),
+        checked_bags=sum(numbers) if is_known else None,
+        basis=text(at(raw, "fare_basis_code"), WORDS),
     )
 
 
@@ -414,14 +371,14 @@ def _stop(raw: Any) -> Stop | None:
 
 
 def _place(raw: Any, terminal: Any) -> Place | None:
-    code = text(at(raw, "iata_code"), _CODE)
+    code = text(at(raw, "iata_code"), PLACE)
     if code is None:
         return None
     return Place(
         code,
-        text(at(raw, "iata_city_code"), _CODE),
+        text(at(raw, "iata_city_code"), PLACE),
         text(at(raw, "iata_country_code"), _COUNTRY),
-        terminal if terminal and isinstance(terminal, str) else None,
+        text(terminal, WORDS),
     )
 
 
@@ -429,58 +386,24 @@ def _names(raw: list[Any], pattern: re.Pattern[str]) -> dict[str, str]:
     return {
         code: name
         for one in raw
-        if (code := text(at(one, "iata_code"), pattern))
-        and (name := at(one, "name"))
-        and isinstance(name, str)
+        if (code := text(at(one, "iata_code"), pattern)) and (name := text(at(one, "name"), WORDS))
     }
 
 
-def _status(reply: Reply, details: list[dict[str, Any]]) -> int:
+def _status(reply: Reply, errors: list[Any]) -> int:
     """Return the status of an error, which may come in an answer that says 200."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return reply.status
-    kind = details[0].get("type") if details else None
-    return _STATUSES.get(kind, 500) if isinstance(kind, str) else 500
+    return _STATUSES.get(str(at(errors[0], "type")), 500)
 
 
-def _retry_after(headers: Mapping[str, str]) -> int | None:
-    """Return the seconds until the rate limit's window ends, by Duffel's clock."""
-    try:
-        reset = parsedate_to_datetime(headers["ratelimit-reset"])
-        seconds = (reset - parsedate_to_datetime(headers["date"])).total_seconds()
-    except (KeyError, TypeError, ValueError):
-        return None
-    return max(1, math.ceil(seconds))
-
-
-def _blamed(error: ProviderError, search: Search) -> AmadeusError | None:
-    """Return the error for a place or a date that Duffel refuses; None for other errors."""
-    if error.status not in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
-        return None
-    for detail in error.details:
-        source = detail.get("source")
-        found = _SLICE.search(str(at(source, "pointer")))
-        number = int(found[1]) if found else 0
-        match at(source, "field"):
-            case "origin" | "destination" as end:
-                return _blame_place(search, number, end)
-            case "departure_date":
-                return _blame_date(search, number)
+def _blame(error: Any) -> Blame | None:
+    """Return the place or the date that Duffel refuses."""
+    found = _SLICE.search(str(at(error, "source", "pointer")))
+    number = int(found[1]) if found else 0
+    match at(error, "source", "field"):
+        case "origin" | "destination" as end:
+            return Blame(end, number)
+        case "departure_date":
+            return Blame("date", number)
     return None
-
-
-def _blame_place(search: Search, number: int, end: str) -> AmadeusError:
-    name = f"{end}LocationCode"
-    detail = "unknown city or airport code"
-    if search.posted:
-        return AmadeusError(4926, detail, pointer=f"/originDestinations/{number}/{name}")
-    if number == 1:  # the way back, whose ends are swapped
-        name = "originLocationCode" if end == "destination" else "destinationLocationCode"
-    return AmadeusError(4926, detail, parameter=name)
-
-
-def _blame_date(search: Search, number: int) -> AmadeusError:
-    if search.posted:
-        place = f"/originDestinations/{number}/departureDateTimeRange/date"
-        return AmadeusError(425, pointer=place)
-    return AmadeusError(425, parameter="returnDate" if number == 1 else "departureDate")

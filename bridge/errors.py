@@ -1,15 +1,28 @@
 """What a provider's failures mean to a client of Amadeus. A provider's words never reach it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
+from typing import Literal, NamedTuple
 
 from protocol.errors import AmadeusError
+from protocol.request.search import Search
 
-_CODES = {
+_CODES: dict[int, int] = {
     HTTPStatus.UNAUTHORIZED: 39686,
     HTTPStatus.FORBIDDEN: 39686,
     HTTPStatus.PAYMENT_REQUIRED: 38195,
     HTTPStatus.TOO_MANY_REQUESTS: 38194,
 }
+_REQUEST_REFUSED = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
+
+
+class Blame(NamedTuple):
+    """The part of a search that a provider refuses."""
+
+    part: Literal["origin", "destination", "date", "currency"]
+    direction: int = 0
+    """The number of the direction, from 0."""
 
 
 class CallFailed(Exception):
@@ -26,25 +39,63 @@ class CallFailed(Exception):
 class ProviderError(Exception):
     """A provider answered with an error.
 
-    retry_after: seconds until it may be asked again, or None. details: the provider's own errors.
+    retry_after: seconds until it may be asked again, if they are known. blame: what it refuses, if
+    it says so.
     """
 
-    def __init__(self, status: int, retry_after: int | None, details: list[dict[str, object]]):
+    def __init__(
+        self, status: int, *, retry_after: int | None = None, blame: Blame | None = None
+    ) -> None:
         super().__init__(f"status {status}")
         self.status = status
         self.retry_after = retry_after
-        self.details = details
+        self.blame = blame if status in _REQUEST_REFUSED else None
 
-    def as_amadeus(self) -> AmadeusError:
+    def as_amadeus(self, search: Search) -> AmadeusError:
         """Return the error of Amadeus with the same meaning."""
+        if self.blame is not None:
+            return _blamed(self.blame, search)
         if self.status not in _CODES:
             return system_error()
         # On another error it is the end of a window that has nothing to do with the refusal.
         is_limit = self.status == HTTPStatus.TOO_MANY_REQUESTS
         retry_after = self.retry_after if is_limit else None
-        return AmadeusError(_CODES[HTTPStatus(self.status)], retry_after=retry_after)
+        return AmadeusError(_CODES[self.status], retry_after=retry_after)
+
+
+@contextmanager
+def translated(search: Search) -> Iterator[None]:
+    """Turn a provider's failure into the error of Amadeus with the same meaning."""
+    try:
+        yield
+    except CallFailed:
+        raise system_error() from None
+    except ProviderError as error:
+        raise error.as_amadeus(search) from None
 
 
 def system_error() -> AmadeusError:
     """Return the error for every failure that a client can do nothing about."""
     return AmadeusError(141)
+
+
+def _blamed(blame: Blame, search: Search) -> AmadeusError:
+    code, detail = 4926, "unknown city or airport code"
+    is_return = blame.direction == 1
+    pointer = f"/originDestinations/{blame.direction}"
+    match blame.part:
+        case "currency":
+            detail, parameter, pointer = "no offers in this currency", "currencyCode", ""
+            place = parameter
+        case "date":
+            code, detail = 425, ""
+            parameter = "returnDate" if is_return else "departureDate"
+            place = "departureDateTimeRange/date"
+        case end:
+            place = f"{end}LocationCode"
+            # The ends of the way back are swapped.
+            is_first = (end == "origin") != is_return
+            parameter = "originLocationCode" if is_first else "destinationLocationCode"
+    if search.posted:
+        return AmadeusError(code, detail or None, pointer=f"{pointer}/{place}")
+    return AmadeusError(code, detail or None, parameter=parameter)

@@ -1,11 +1,13 @@
 """Drops offers that do not fulfil conditions which the provider's request cannot express."""
 
 from bridge.offers import Itinerary, Offer
+from bridge.refusals import refusal
+from protocol.errors import InvalidSearch
 from protocol.request.search import CABINS, Cabin, Direction, Search
 
 
 def fulfils(offer: Offer, search: Search) -> bool:
-    """Return whether an offer fulfils all conditions of a search but those below."""
+    """Return whether an offer fulfils all conditions of a search but those of `cheapest`."""
     ways = list(zip(offer.itineraries, search.directions, strict=True))
     return (
         all(_fulfils_direction(itinerary, direction) for itinerary, direction in ways)
@@ -19,7 +21,32 @@ def fulfils(offer: Offer, search: Search) -> bool:
     )
 
 
-def quick_enough(offers: list[Offer], search: Search) -> list[Offer]:
+def cheapest(offers: list[Offer], search: Search) -> list[Offer]:
+    """Return the wanted number of offers, cheapest first, within the limits of price and time.
+
+    Raises InvalidSearch if the maximum price is in another currency than the offers.
+    """
+    _check_currency(offers, search)
+    within = _quick_enough([one for one in offers if _is_affordable(one, search)], search)
+    return sorted(within, key=lambda one: one.total)[: search.max_offers]
+
+
+def _check_currency(offers: list[Offer], search: Search) -> None:
+    if search.max_price is None or search.currency is None:
+        return
+    others = {offer.currency for offer in offers} - {search.currency.code}
+    if others:
+        detail = f"the offers are in {min(others)}"
+        pointer = "/searchCriteria/maxPrice"
+        raise InvalidSearch([refusal(search, detail, parameter="maxPrice", pointer=pointer)])
+
+
+def _is_affordable(offer: Offer, search: Search) -> bool:
+    limit = search.max_price
+    return limit is None or offer.total <= limit * len(search.travelers)
+
+
+def _quick_enough(offers: list[Offer], search: Search) -> list[Offer]:
     """Return the offers that take at most the allowed share of the shortest time."""
     if search.max_time_percent is None:
         return offers

@@ -1,15 +1,30 @@
 """Reads the parts of a provider's answer. What is missing or malformed is None or an empty list."""
 
 import datetime as dt
+import math
 import re
+from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
 
 from protocol.reference.currencies import CURRENCIES
+from protocol.request.search import CABINS, Cabin
 
+PLACE = re.compile("[A-Z]{3}")
+AIRLINE = re.compile("[0-9A-Z]{2}")
+FLIGHT_NUMBER = re.compile("0*([0-9]{1,4}[A-Z]?)")
+CURRENCY = re.compile("[A-Z]{3}")
+WORDS = re.compile(".+", re.DOTALL)
+
+_CABINS: dict[str, Cabin] = {cabin.lower(): cabin for cabin in CABINS}
+_SECONDS = re.compile("[0-9]{1,5}")
 _USUAL_DIGITS = 2
-_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
+_MANY = 10_000  # more bags, and more minutes, than a journey has
+_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,30})?")
 _DURATION = re.compile(r"P(?:(\d{1,2})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,5})M)?(?:\d{1,2}S)?)?")
+
+T = TypeVar("T")
 
 
 def at(document: Any, *path: str) -> Any:
@@ -24,10 +39,26 @@ def items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def all_known(parts: Iterable[T | None]) -> tuple[T, ...]:
+    """Return all parts, or none of them if one is not known."""
+    known = tuple(parts)
+    return () if None in known else known  # type: ignore[return-value]  # it follows from the test
+
+
 def text(value: Any, pattern: re.Pattern[str]) -> str | None:
     """Return what the pattern's last group, or else the whole pattern, matches."""
     match = pattern.fullmatch(value) if isinstance(value, str) else None
     return match[match.lastindex or 0] if match else None
+
+
+def whole(value: Any) -> int | None:
+    """Return a whole number from 0 to a few thousand; None if the value is none."""
+    return value if type(value) is int and 0 <= value < _MANY else None
+
+
+def cabin(value: Any) -> Cabin | None:
+    """Return a cabin, which providers write like `premium_economy`."""
+    return _CABINS.get(value) if isinstance(value, str) else None
 
 
 def day(moment: Any) -> dt.date | None:
@@ -64,3 +95,18 @@ def local_time(text: object) -> dt.datetime | None:
         return dt.datetime.fromisoformat(str(text)).replace(tzinfo=None, microsecond=0)
     except ValueError:
         return None
+
+
+def seconds_until(headers: Mapping[str, str], name: str) -> int | None:
+    """Return the seconds until the moment in a header, which is a number of them or a date.
+
+    A date counts from the date of the answer: the provider's clock may differ from ours.
+    """
+    value = headers.get(name, "")
+    if _SECONDS.fullmatch(value):
+        return max(1, int(value))
+    try:
+        left = parsedate_to_datetime(value) - parsedate_to_datetime(headers["date"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return max(1, math.ceil(left.total_seconds()))

@@ -1,6 +1,8 @@
 """Refuses parts of a search that no provider supports, so that none is silently ignored."""
 
-from protocol.errors import AmadeusError
+from collections.abc import Iterable
+
+from protocol.errors import AmadeusError, InvalidSearch
 from protocol.request.search import Direction, Search
 
 
@@ -14,7 +16,17 @@ def refusal(search: Search, detail: str, *, parameter: str = "", pointer: str) -
     return AmadeusError(2668, detail, parameter=parameter)
 
 
-def refusals(search: Search) -> list[AmadeusError]:
+def refuse(search: Search, more: Iterable[AmadeusError]) -> None:
+    """Raise InvalidSearch for all parts of a search that are not supported.
+
+    more: errors for the parts that this provider does not support.
+    """
+    errors = [*_refusals(search), *more]
+    if errors:
+        raise InvalidSearch(errors)
+
+
+def _refusals(search: Search) -> list[AmadeusError]:
     """Return an error for each part of a search that no provider supports."""
     errors = [
         refusal(search, "not supported by this server", parameter=name, pointer=name)
@@ -22,6 +34,9 @@ def refusals(search: Search) -> list[AmadeusError]:
     ]
     for number, direction in enumerate(search.directions):
         errors += _of_direction(search, direction, f"/originDestinations/{number}")
+    if len({direction.cabin for direction in search.directions}) > 1:
+        pointer = "/searchCriteria/flightFilters/cabinRestrictions"
+        errors.append(refusal(search, "not supported for some directions only", pointer=pointer))
     if search.max_price is not None and len({one.type for one in search.travelers}) > 1:
         # Providers name the price of the whole party only.
         errors.append(
