@@ -10,8 +10,8 @@ import httpx2
 import pytest
 
 from tests.support.providers import duffel
-from tests.support.providers.duffel import errors, offer
-from tests.support.servers.bridge_server import BridgeServer, DuffelServer, run_bridge
+from tests.support.providers.duffel import Duffel, errors, offer
+from tests.support.servers.bridge_server import BridgeServer, ProviderServer, run_bridge
 from tests.support.servers.service import Service
 
 DAY = str(dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30))
@@ -36,14 +36,14 @@ POSTED = {
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[DuffelServer]:
+def provider() -> Iterator[ProviderServer[Duffel]]:
     """A stand-in for Duffel."""
-    with DuffelServer(offer("306.85"), offer("189.40")) as server:
+    with ProviderServer(Duffel(offer("306.85"), offer("189.40"))) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def bridge(provider: DuffelServer) -> Iterator[BridgeServer]:
+def bridge(provider: ProviderServer[Duffel]) -> Iterator[BridgeServer]:
     """A bridge to the stand-in."""
     with BridgeServer(provider) as server:
         yield server
@@ -64,8 +64,10 @@ def test_python_sdk_of_amadeus_gets_offers(sdk: Any) -> None:
     assert posted.data == answer.data
 
 
-def test_python_sdk_of_amadeus_gets_documented_errors(provider: DuffelServer, sdk: Any) -> None:
-    provider.duffel.fail("search", 401, errors(401, "authentication_error"))
+def test_python_sdk_of_amadeus_gets_documented_errors(
+    provider: ProviderServer[Duffel], sdk: Any
+) -> None:
+    provider.stand_in.fail("search", 401, errors(401, "authentication_error"))
     with pytest.raises(amadeus.client.errors.AuthenticationError) as refused:
         sdk.shopping.flight_offers_search.get(**SEARCH)
     assert refused.value.response.result["errors"][0]["code"] == 39686
@@ -104,6 +106,12 @@ def test_token_is_read_from_a_file(tmp_path: Path) -> None:
     ("options", "environment", "reason"),
     [
         ((), {}, "Set DUFFEL_ACCESS_TOKEN or DUFFEL_ACCESS_TOKEN_FILE."),
+        (("--provider", "ignav"), {}, "Set IGNAV_API_KEY or IGNAV_API_KEY_FILE."),
+        (
+            ("--provider", "ignav"),
+            {"IGNAV_API_KEY": "two words"},
+            "An API key of Ignav has only visible ASCII characters.",
+        ),
         ((), {"DUFFEL_ACCESS_TOKEN": "sk_live_1"}, "An access token of Duffel begins with"),
         ((), {"DUFFEL_ACCESS_TOKEN_FILE": "/nowhere"}, "Cannot read the file"),
         (
@@ -130,11 +138,11 @@ def test_bridge_that_cannot_start_says_why_in_one_line(
 
 def test_help_names_the_options_and_the_key() -> None:
     said = run_bridge("--help").stdout
-    for word in ("--provider", "--client-id", "--certfile", "DUFFEL_ACCESS_TOKEN"):
+    for word in ("--provider", "--client-id", "--certfile", "DUFFEL_ACCESS_TOKEN", "IGNAV_API_KEY"):
         assert word in said
 
 
-def test_bridge_ends_at_sigterm_and_never_shows_its_token(provider: DuffelServer) -> None:
+def test_bridge_ends_at_sigterm_and_never_shows_its_token(provider: ProviderServer[Duffel]) -> None:
     with BridgeServer(provider, "--client-id", "me", "--client-secret", "x") as server:
         refused = httpx2.post(
             f"{server.url}/v1/security/oauth2/token",

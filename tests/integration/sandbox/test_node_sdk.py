@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.support.npm import installed
-from tests.support.providers.duffel import offer
-from tests.support.servers.bridge_server import BridgeServer, DuffelServer
+from tests.support.providers.duffel import Duffel, offer
+from tests.support.servers.bridge_server import BridgeServer, ProviderServer
 from tests.support.servers.certificate import Authority
 from tests.support.servers.sandbox_server import SandboxServer
 
@@ -53,7 +53,7 @@ def test_node_sdk_searches_and_gets_an_error(modules: Path, authority: Authority
 def test_node_sdk_searches_through_the_bridge(modules: Path, authority: Authority) -> None:
     certificate = str(authority.certificate())
     with (
-        DuffelServer(offer("306.85"), offer("189.40")) as provider,
+        ProviderServer(Duffel(offer("306.85"), offer("189.40"))) as provider,
         BridgeServer(provider, "--certfile", certificate) as server,
     ):
         answer = search(server, modules, authority)

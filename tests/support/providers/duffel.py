@@ -6,12 +6,12 @@ every property of the types in Duffel's own package, against which `make contrac
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
 import falcon
-import httpx2
+
+from tests.support.providers.stand_in import StandIn
 
 TOKEN = "duffel_test_stand-in"
 
@@ -196,42 +196,27 @@ def offer_request(id_: str, data: dict[str, Any]) -> dict[str, Any]:
     } | ({"cabin_class": data["cabin_class"]} if "cabin_class" in data else {})
 
 
-class Duffel:
-    """The stand-in: a WSGI application.
+class Duffel(StandIn):
+    """The stand-in. Its legs are `search` and `list`.
 
-    offers: what it lists, in the order in which it lists them. failures: for each leg (`search`,
-    `list`) the answers to give first, each made from the response.
+    offers: what it lists, in the order in which it lists them.
     """
 
+    name = "duffel"
+
     def __init__(self, *offers: dict[str, Any]) -> None:
+        super().__init__()
         self.offers = list(offers)
-        self.failures: dict[str, list[Callable[[falcon.Response], None]]] = {
-            "search": [],
-            "list": [],
-        }
         self.searches: list[dict[str, Any]] = []
         self.search_params: list[dict[str, str]] = []
         self.lists: list[dict[str, str]] = []
-        self.app: falcon.App[Any, Any] = falcon.App()
         self.app.req_options.strip_url_path_trailing_slash = True
         self.app.add_route("/air/offer_requests", self, suffix="search")
         self.app.add_route("/air/offers", self, suffix="list")
 
-    @property
-    def connections(self) -> httpx2.BaseTransport:
-        """A transport that reaches it without a socket."""
-        return httpx2.WSGITransport(app=self.app)
-
-    def fail(self, leg: str, status: int, body: object = None, **headers: str) -> None:
-        """Answer the next request of a leg with an error."""
-
-        def answer(resp: falcon.Response) -> None:
-            resp.status = status
-            resp.text = body if isinstance(body, str) else json.dumps(body)
-            for name, value in headers.items():
-                resp.set_header(name.replace("_", "-"), value)
-
-        self.failures[leg].append(answer)
+    def environment(self, url: str) -> dict[str, str]:
+        """The variables that point a bridge at it, if it serves at this URL."""
+        return {"DUFFEL_ACCESS_TOKEN": TOKEN, "DUFFEL_BASE_URL": url}
 
     def on_post_search(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Search."""
@@ -270,8 +255,7 @@ class Duffel:
         resp.media = {"data": self.offers[start:end], "meta": {"limit": limit, "after": after}}
 
     def _failed(self, leg: str, req: falcon.Request, resp: falcon.Response) -> bool:
-        if self.failures[leg]:
-            self.failures[leg].pop(0)(resp)
+        if self.failed(leg, resp):
             return True
         if req.auth != f"Bearer {TOKEN}":
             resp.status = 401

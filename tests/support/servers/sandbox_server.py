@@ -1,75 +1,20 @@
 """Runs a sandbox server for a test, and calls its admin URLs."""
 
 import json
-import signal
-import subprocess
-import sys
 import urllib.request
-from contextlib import ExitStack
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-_ROOT = Path(__file__).resolve().parents[3]
-_PATIENCE = 20.0  # seconds
+from tests.support.servers.command import PATIENCE, CommandServer
 
 
-class SandboxServer:
+class SandboxServer(CommandServer):
     """`python -m sandbox` on a free local port while the `with` lasts.
 
-    `options` are passed on the command line. `url` is the address of the server.
+    `options` are passed on the command line.
     """
 
-    url: str
-    process: "subprocess.Popen[str]"
-
     def __init__(self, *options: str, admin: bool = True) -> None:
-        self._command = [sys.executable, "-m", "sandbox", "--port", "0"]
-        self._command += ["--admin"] if admin else []
-        self._command += options
-
-    def __enter__(self) -> Self:
-        self.process = subprocess.Popen(self._command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
-        assert self.process.stdout is not None
-        with ExitStack() as unless_started:
-            unless_started.push(self)
-            line = self.process.stdout.readline()
-            if not line.startswith("sandbox listening on "):
-                raise RuntimeError(f"the sandbox did not start: {line!r}")
-            unless_started.pop_all()
-        self.url = line.split()[-1]
-        return self
-
-    def __exit__(
-        self,
-        _: type[BaseException] | None,
-        __: BaseException | None,
-        ___: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-    def stop(self) -> int:
-        """Stop the process if it is running. Returns its exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        return self.process.returncode
-
-    @property
-    def host(self) -> str:
-        """The address without the port."""
-        return self.url.split("//")[1].rsplit(":", 1)[0]
-
-    @property
-    def port(self) -> int:
-        """The port."""
-        return int(self.url.rsplit(":", 1)[1])
+        super().__init__("sandbox", *(["--admin"] if admin else []), *options)
 
     def fault(
         self,
@@ -120,6 +65,6 @@ class SandboxServer:
         )
         # Ignore proxies in the environment.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=_PATIENCE) as answer:
+        with opener.open(request, timeout=PATIENCE) as answer:
             content = answer.read()
         return json.loads(content) if content else None
