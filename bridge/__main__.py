@@ -71,7 +71,8 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m bridge",
         description="A server that speaks the protocol of the Amadeus flight search API, with "
         "real offers of another provider. The provider's key is read from the environment: "
-        "DUFFEL_ACCESS_TOKEN, or the file that DUFFEL_ACCESS_TOKEN_FILE names.",
+        "DUFFEL_ACCESS_TOKEN for duffel, IGNAV_API_KEY for ignav, or the file that the same name "
+        "with _FILE at its end names.",
     )
     arguments.add_argument(
         "--provider", required=True, choices=sorted(PROVIDERS), help="where the offers come from"

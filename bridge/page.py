@@ -23,8 +23,8 @@ pre {{ background: #f4f4f4; padding: 1rem; overflow-x: auto }}
 <h1>Flight search bridge</h1>
 <p>This server speaks the protocol of the Amadeus flight search API, and gets its offers from
 another provider: {provider}. It has nothing to do with Amadeus, the company, and books nothing.
-Point any client written for Amadeus at this address. Each search costs the provider's account one
-search. {notice}</p>
+Point any client written for Amadeus at this address. Each search is charged to the provider's
+account. {notice}</p>
 <pre>
 token=$(curl -s {url}/v1/security/oauth2/token \\
   -d grant_type=client_credentials -d client_id=me -d client_secret=secret |

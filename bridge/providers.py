@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import httpx2
 
-from bridge import duffel
+from bridge import duffel, ignav
 from bridge.duffel import Duffel
+from bridge.ignav import Ignav
 from protocol.roles import OfferSource
 
 _INVENTED = "The access token is for tests: flights and prices are invented."
@@ -31,16 +32,34 @@ def duffel_from(
     Raises ValueError with a message for the user.
     """
     token = secret(environment, "DUFFEL_ACCESS_TOKEN")
-    base_url = environment.get("DUFFEL_BASE_URL") or duffel.BASE_URL
-    if not base_url.startswith(("https://", "http://")):
-        raise ValueError("DUFFEL_BASE_URL must begin with https:// or http://.")
+    base_url = _base_url(environment, "DUFFEL_BASE_URL", duffel.BASE_URL)
     offers = Duffel(token, connections, base_url=base_url, seconds=seconds)
     return Provider(offers, _INVENTED if token.startswith("duffel_test_") else "")
 
 
+def ignav_from(
+    environment: Environment, connections: httpx2.BaseTransport, seconds: float
+) -> Provider:
+    """Return Ignav with the key in IGNAV_API_KEY. seconds: what a search may take.
+
+    Raises ValueError with a message for the user.
+    """
+    key = secret(environment, "IGNAV_API_KEY")
+    base_url = _base_url(environment, "IGNAV_BASE_URL", ignav.BASE_URL)
+    return Provider(Ignav(key, connections, base_url=base_url, seconds=seconds))
+
+
 PROVIDERS: dict[str, Callable[[Environment, httpx2.BaseTransport, float], Provider]] = {
     "duffel": duffel_from,
+    "ignav": ignav_from,
 }
+
+
+def _base_url(environment: Environment, name: str, default: str) -> str:
+    url = environment.get(name) or default
+    if not url.startswith(("https://", "http://")):
+        raise ValueError(f"{name} must begin with https:// or http://.")
+    return url
 
 
 def secret(environment: Environment, name: str) -> str:

@@ -28,7 +28,7 @@ from tests.support.providers.duffel import (
     traveler,
     way,
 )
-from tests.support.servers.bridge_server import DuffelServer
+from tests.support.servers.bridge_server import ProviderServer
 
 pytestmark = pytest.mark.contract
 
@@ -114,7 +114,7 @@ def wanted(asked: Duffel) -> dict[str, Any]:
     }
 
 
-def client(server: DuffelServer, wanted: dict[str, Any], token: str = TOKEN) -> dict[str, Any]:
+def client(server: ProviderServer[Duffel], wanted: dict[str, Any], token: str = TOKEN) -> dict[str, Any]:
     """What the official client gets, or the error that it raises."""
     done = subprocess.run(
         ["node", HERE / "duffel_client.js", server.url, token, json.dumps(wanted)],
@@ -149,11 +149,11 @@ def test_official_client_sends_the_requests_of_the_bridge(
     search: Callable[[Bridge], object],
 ) -> None:
     asked = asked_by(search)
-    with DuffelServer(*asked.offers) as server:
+    with ProviderServer(Duffel(*asked.offers)) as server:
         seen = client(server, wanted(asked))
-    assert server.duffel.searches == asked.searches
-    assert server.duffel.search_params == asked.search_params
-    assert server.duffel.lists == asked.lists
+    assert server.stand_in.searches == asked.searches
+    assert server.stand_in.search_params == asked.search_params
+    assert server.stand_in.lists == asked.lists
     assert seen == {"asked": offer_request("orq_1", asked.searches[0]), "offers": asked.offers}
 
 
@@ -162,14 +162,14 @@ def test_official_client_sends_the_requests_of_the_bridge(
     [(401, "authentication_error"), (429, "rate_limit_error"), (500, "api_error")],
 )
 def test_official_client_understands_an_error_of_the_stand_in(status: int, kind: str) -> None:
-    with DuffelServer() as server:
-        server.duffel.fail("search", status, errors(status, kind), content_type="application/json")
+    with ProviderServer(Duffel()) as server:
+        server.stand_in.fail("search", status, errors(status, kind), content_type="application/json")
         seen = client(server, {"search": {}})
     assert seen == errors(status, kind) | {"status": status}
 
 
 def test_official_client_with_a_wrong_token_is_refused() -> None:
-    with DuffelServer() as server:
+    with ProviderServer(Duffel()) as server:
         assert client(server, {"search": {}}, token="duffel_test_wrong")["status"] == 401
 
 
