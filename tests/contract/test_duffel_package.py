@@ -114,7 +114,9 @@ def wanted(asked: Duffel) -> dict[str, Any]:
     }
 
 
-def client(server: ProviderServer[Duffel], wanted: dict[str, Any], token: str = TOKEN) -> dict[str, Any]:
+def client(
+    server: ProviderServer[Duffel], wanted: dict[str, Any], token: str = TOKEN
+) -> dict[str, Any]:
     """What the official client gets, or the error that it raises."""
     done = subprocess.run(
         ["node", HERE / "duffel_client.js", server.url, token, json.dumps(wanted)],
@@ -163,7 +165,9 @@ def test_official_client_sends_the_requests_of_the_bridge(
 )
 def test_official_client_understands_an_error_of_the_stand_in(status: int, kind: str) -> None:
     with ProviderServer(Duffel()) as server:
-        server.stand_in.fail("search", status, errors(status, kind), content_type="application/json")
+        server.stand_in.fail(
+            "search", status, errors(status, kind), content_type="application/json"
+        )
         seen = client(server, {"search": {}})
     assert seen == errors(status, kind) | {"status": status}
 
