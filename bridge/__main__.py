@@ -18,12 +18,18 @@ import httpx2
 from gevent.pywsgi import WSGIServer
 
 from bridge.app import create_app
-from bridge.page import PageResource
 from bridge.providers import PROVIDERS
+from protocol.page import PageResource
 from protocol.server import BACKLOG, Handler, add_server_options, serve, tls_of
 
 _MAX_CONNECTIONS = 128
 _SEARCH_SECONDS = 20.0
+
+_ABOUT = """\
+This server speaks the protocol of the Amadeus flight search API, and gets its offers from
+another provider: {provider}. It has nothing to do with Amadeus, the company, and books nothing.
+Point any client written for Amadeus at this address. Each search is charged to the provider's
+account. {notice}"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,7 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         client_id=options.client_id,
         client_secret=options.client_secret,
     )
-    app.add_route("/", PageResource(options.provider, provider.notice, time.time))
+    about = _ABOUT.format(provider=options.provider, notice=provider.notice)
+    app.add_route("/", PageResource("Flight search bridge", about, time.time))
     if provider.notice:
         print(f"bridge: {provider.notice}", file=sys.stderr)
     secure: dict[str, Any] = {"ssl_context": tls} if tls else {}

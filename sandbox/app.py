@@ -7,7 +7,7 @@ from sandbox.faults.fault_book import FaultBook
 from sandbox.faults.injector import Injector
 from sandbox.faults.magic_routes import MagicRoutes
 from sandbox.http.admin import add_admin_routes
-from sandbox.http.page import PageResource
+from sandbox.http.page import page
 from sandbox.offers.search_results import Offers
 from sandbox.state.controls import Controls
 from sandbox.state.counters import Counters
@@ -25,7 +25,7 @@ def create_app(config: SandboxConfig = SandboxConfig()) -> Injector:  # noqa: B0
     offers = Offers(config.seed, config.clock)
 
     app = create_protocol_app(controls, tokens, offers.airports, offers)
-    app.add_route("/", PageResource(config.clock, admin=config.admin))
+    app.add_route("/", page(config.clock, admin=config.admin))
     if config.admin:
         add_admin_routes(app, controls, counters, faults, tokens)
     magic = MagicRoutes(tokens, config.clock)
