@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.contract.answers import violations
-from tests.support.clients.bridge_client import Bridge
+from tests.support.clients.bridge_client import Bridge, IgnavBridge
+from tests.support.providers import ignav
 from tests.support.providers.duffel import airport, errors, offer, passenger, segment, way
 
 STOPS = [
@@ -55,6 +56,33 @@ def test_search_answer_matches_its_schema(offers: list[dict[str, Any]]) -> None:
     answer = Bridge(*offers).search()
     assert answer.status_code == 200
     assert answer.json()["meta"]["count"] == len(offers)
+    assert violations("bridged search", answer) == []
+
+
+@pytest.mark.parametrize(
+    "itinerary",
+    [
+        ignav.itinerary(),
+        ignav.itinerary(
+            1, ignav.leg(ignav.segment("JFK", "DEN"), ignav.segment("DEN", "LAX"), carrier=None)
+        ),
+        ignav.itinerary(
+            1,
+            ignav.leg(
+                ignav.segment(
+                    "JFK", "QQQ", flight_number=None, operating_carrier_name=None, aircraft=None
+                ),
+                duration_minutes=None,
+            ),
+            cabin_class=None,
+            bags=None,
+        ),
+    ],
+    ids=["one way", "a change", "little known"],
+)
+def test_search_answer_from_ignav_matches_its_schema(itinerary: dict[str, Any]) -> None:
+    answer = IgnavBridge(itinerary).search(children=1, infants=1)
+    assert answer.json()["meta"]["count"] == 1
     assert violations("bridged search", answer) == []
 
 
