@@ -15,8 +15,8 @@ from tests.support.leaks import leaks
 from tests.support.metrics_page import value
 from tests.support.processes import connections_of, eventually
 from tests.support.providers import duffel
-from tests.support.providers.duffel import errors, offer
-from tests.support.servers.bridge_server import BridgeServer, DuffelServer
+from tests.support.providers.duffel import Duffel, errors, offer
+from tests.support.servers.bridge_server import BridgeServer, ProviderServer
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.service import Service, some_day
 
@@ -25,9 +25,9 @@ DAY = {**ROUTE, "date": some_day()}
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[DuffelServer]:
+def provider() -> Iterator[ProviderServer[Duffel]]:
     """A stand-in for Duffel."""
-    with DuffelServer(offer("306.85"), offer("189.40")) as server:
+    with ProviderServer(Duffel(offer("306.85"), offer("189.40"))) as server:
         yield server
 
 
@@ -38,13 +38,13 @@ def in_process(url: str, **settings: object) -> Service:
 
 
 @pytest.fixture(scope="module")
-def inside(provider: DuffelServer) -> Iterator[Service]:
+def inside(provider: ProviderServer[Duffel]) -> Iterator[Service]:
     with in_process(provider.url) as service:
         yield service
 
 
 @pytest.fixture(scope="module")
-def outside(provider: DuffelServer) -> Iterator[Service]:
+def outside(provider: ProviderServer[Duffel]) -> Iterator[Service]:
     """A service whose bridge is a server of its own."""
     with BridgeServer(provider) as server:
         account = {"amadeus_client_id": "me", "amadeus_client_secret": "secret"}
@@ -77,7 +77,7 @@ def test_bridge_in_process_answers_as_the_one_on_a_server(
 
 
 def test_errors_are_the_same_in_process_and_on_a_server(
-    provider: DuffelServer, inside: Service, outside: Service
+    provider: ProviderServer[Duffel], inside: Service, outside: Service
 ) -> None:
     failures: list[tuple[int, object]] = [
         (401, errors(401, "authentication_error")),
@@ -89,9 +89,9 @@ def test_errors_are_the_same_in_process_and_on_a_server(
         answers = []
         for service in (inside, outside):
             for _ in range(2):  # the service may try again
-                provider.duffel.fail("search", status, body)
+                provider.stand_in.fail("search", status, body)
             answers.append(told(service.price(nocache="1")))
-            provider.duffel.failures["search"].clear()
+            provider.stand_in.failures["search"].clear()
 
         assert answers[0] == answers[1]
         assert answers[0][0] >= 400
@@ -109,7 +109,7 @@ def test_search_ends_with_the_time_of_the_service_and_leaves_nothing_behind() ->
 
 
 def test_fleet_shares_a_token_and_hides_the_key(
-    provider: DuffelServer, redis_server: RedisServer, tmp_path: Path
+    provider: ProviderServer[Duffel], redis_server: RedisServer, tmp_path: Path
 ) -> None:
     key = tmp_path / "key"
     key.write_text(duffel.TOKEN)

@@ -10,14 +10,17 @@ import httpx2
 
 
 class StandIn:
-    """A provider as a WSGI application, `app`."""
+    """A provider as a WSGI application, `app`.
+
+    failures: for each leg the answers to give first, each made from the response.
+    """
 
     name: str
 
     def __init__(self) -> None:
         self.app: falcon.App[Any, Any] = falcon.App()
-        self._failures: defaultdict[str, list[Callable[[falcon.Response], None]]]
-        self._failures = defaultdict(list)
+        self.failures: defaultdict[str, list[Callable[[falcon.Response], None]]]
+        self.failures = defaultdict(list)
 
     @property
     def connections(self) -> httpx2.BaseTransport:
@@ -37,11 +40,11 @@ class StandIn:
             for name, value in headers.items():
                 resp.set_header(name.replace("_", "-"), value)
 
-        self._failures[leg].append(answer)
+        self.failures[leg].append(answer)
 
     def failed(self, leg: str, resp: falcon.Response) -> bool:
         """Give the next ordered answer of a leg, if there is one."""
-        if self._failures[leg]:
-            self._failures[leg].pop(0)(resp)
+        if self.failures[leg]:
+            self.failures[leg].pop(0)(resp)
             return True
         return False
