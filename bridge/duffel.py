@@ -26,7 +26,6 @@ from bridge.reading import (
     FLIGHT_NUMBER,
     PLACE,
     WORDS,
-    all_known,
     amount,
     at,
     cabin,
@@ -34,6 +33,8 @@ from bridge.reading import (
     items,
     local_time,
     minutes,
+    needed,
+    readable,
     seconds_until,
     text,
     whole,
@@ -154,14 +155,14 @@ class Duffel:
     def _listed(self, request_id: str, search: Search, deadline: Deadline) -> list[Offer]:
         """Return offers that fulfil the search: enough, or all of the first pages."""
         found: list[Offer] = []
-        seen = readable = 0
+        seen = known = 0
         for page in self._pages(request_id, search, deadline):
-            offers = [offer for one in page if (offer := _offer(one, search)) is not None]
+            offers = readable(lambda raw: _offer(raw, search), page)
             found += [offer for offer in offers if fulfils(offer, search)]
-            seen, readable = seen + len(page), readable + len(offers)
+            seen, known = seen + len(page), known + len(offers)
             if len(found) >= search.max_offers:
                 break
-        if seen and not readable:
+        if seen and not known:
             raise CallFailed("no offer can be read")
         return found
 
@@ -262,36 +263,31 @@ def _times(window: tuple[int, int] | None) -> dict[str, str] | None:
     }
 
 
-def _offer(raw: Any, search: Search) -> Offer | None:
-    """Read an offer; None if it lacks what every offer of Amadeus has."""
-    currency = text(at(raw, "total_currency"), CURRENCY)
-    total = amount(at(raw, "total_amount"), currency or "")
-    slices = items(at(raw, "slices"))
-    passengers = _passengers(items(at(raw, "passengers")), search)
-    ways = all_known(_itinerary(one, passengers) for one in slices)
-    if not total or currency is None or len(ways) != len(search.directions):
-        return None
-    segments = [part for one in slices for part in items(at(one, "segments"))]
-    owner = at(raw, "owner")
-    carriers = ("marketing_carrier", "operating_carrier")
+def _offer(raw: Any, search: Search) -> Offer:
+    """Read an offer. Raises Unreadable if it lacks what every offer of Amadeus has."""
+    currency = needed(text(at(raw, "total_currency"), CURRENCY))
+    slices, owner = items(at(raw, "slices")), at(raw, "owner")
+    needed(len(slices) == len(search.directions))
     has_base = at(raw, "base_currency") == currency
+    segments = [part for one in slices for part in items(at(one, "segments"))]
+    sides = ("marketing_carrier", "operating_carrier")
+    carriers = [owner, *(at(one, side) for one in segments for side in sides)]
+    passengers = _passengers(items(at(raw, "passengers")), search)
     due = at(raw, "payment_requirements", "payment_required_by")
     instant = at(raw, "payment_requirements", "requires_instant_payment")
     refund = _penalty(raw, "refund_before_departure")
     change = _penalty(raw, "change_before_departure")
     return Offer(
-        total=total,
+        total=needed(amount(at(raw, "total_amount"), currency)),
         currency=currency,
-        itineraries=ways,
+        itineraries=tuple(_itinerary(one, passengers) for one in slices),
         base=amount(at(raw, "base_amount"), currency) if has_base else None,
         airline=text(at(owner, "iata_code"), AIRLINE),
         book_by=day(due) or day(at(raw, "expires_at")),
         instant_ticketing=instant if isinstance(instant, bool) else None,
         refundable=refund is not None,
         free_to_change=refund == change == 0,
-        carriers=_names(
-            [owner, *(at(one, name) for one in segments for name in carriers)], AIRLINE
-        ),
+        carriers=_names(carriers, AIRLINE),
         aircraft=_names([at(one, "aircraft") for one in segments], _AIRCRAFT),
     )
 
@@ -315,67 +311,58 @@ def _passengers(left: list[Any], search: Search) -> list[str | None]:
     return ids
 
 
-def _itinerary(raw: Any, passengers: list[str | None]) -> Itinerary | None:
-    segments = all_known(_segment(one, passengers) for one in items(at(raw, "segments")))
-    if not segments:
-        return None
+def _itinerary(raw: Any, passengers: list[str | None]) -> Itinerary:
     return Itinerary(
-        segments, minutes(at(raw, "duration")), text(at(raw, "fare_brand_name"), WORDS)
+        needed(tuple(_segment(one, passengers) for one in items(at(raw, "segments")))),
+        minutes(at(raw, "duration")),
+        text(at(raw, "fare_brand_name"), WORDS),
     )
 
 
-def _segment(raw: Any, passengers: list[str | None]) -> Segment | None:
-    origin = _place(at(raw, "origin"), at(raw, "origin_terminal"))
-    destination = _place(at(raw, "destination"), at(raw, "destination_terminal"))
-    departs, arrives = local_time(at(raw, "departing_at")), local_time(at(raw, "arriving_at"))
-    carrier = text(at(raw, "marketing_carrier", "iata_code"), AIRLINE)
-    if not (origin and destination and departs and arrives and carrier):
-        return None
+def _segment(raw: Any, passengers: list[str | None]) -> Segment:
     raw_stops = at(raw, "stops")
-    stops = all_known(map(_stop, items(raw_stops)))
+    stops = readable(_stop, items(raw_stops))
     fares = {str(at(one, "passenger_id")): _fare(one) for one in items(at(raw, "passengers"))}
     return Segment(
-        origin=origin,
-        destination=destination,
-        departs=departs,
-        arrives=arrives,
-        carrier=carrier,
+        origin=_place(at(raw, "origin"), at(raw, "origin_terminal")),
+        destination=_place(at(raw, "destination"), at(raw, "destination_terminal")),
+        departs=needed(local_time(at(raw, "departing_at"))),
+        arrives=needed(local_time(at(raw, "arriving_at"))),
+        carrier=needed(text(at(raw, "marketing_carrier", "iata_code"), AIRLINE)),
         number=text(at(raw, "marketing_carrier_flight_number"), FLIGHT_NUMBER),
         operator=text(at(raw, "operating_carrier", "iata_code"), AIRLINE),
         aircraft=text(at(raw, "aircraft", "iata_code"), _AIRCRAFT),
         minutes=minutes(at(raw, "duration")),
-        stops=stops if stops or raw_stops == [] else None,
+        stops=tuple(stops)
+        if isinstance(raw_stops, list) and len(stops) == len(raw_stops)
+        else None,
         fares=tuple(fares.get(id_ or "", Fare()) for id_ in passengers),
     )
 
 
 def _fare(raw: Any) -> Fare:
     bags = items(at(raw, "baggages"))
-    checked = [whole(at(bag, "quantity")) for bag in bags if at(bag, "type") == "checked"]
-    numbers = all_known(checked)
+    numbers = [whole(at(bag, "quantity")) for bag in bags if at(bag, "type") == "checked"]
+    known = [number for number in numbers if number is not None]
     # An empty list means that the airline does not say.
-    is_known = bags and len(numbers) == len(checked)
+    is_known = bags and len(known) == len(numbers)
     return Fare(
         cabin=cabin(at(raw, "cabin_class")),
-        checked_bags=sum(numbers) if is_known else None,
+        checked_bags=sum(known) if is_known else None,
         basis=text(at(raw, "fare_basis_code"), WORDS),
     )
 
 
-def _stop(raw: Any) -> Stop | None:
-    place = _place(at(raw, "airport"), None)
-    arrives, departs = local_time(at(raw, "arriving_at")), local_time(at(raw, "departing_at"))
-    if not (place and arrives and departs) or departs < arrives:
-        return None
-    return Stop(place, arrives, departs)
+def _stop(raw: Any) -> Stop:
+    arrives = needed(local_time(at(raw, "arriving_at")))
+    departs = needed(local_time(at(raw, "departing_at")))
+    needed(arrives <= departs)
+    return Stop(_place(at(raw, "airport"), None), arrives, departs)
 
 
-def _place(raw: Any, terminal: Any) -> Place | None:
-    code = text(at(raw, "iata_code"), PLACE)
-    if code is None:
-        return None
+def _place(raw: Any, terminal: Any) -> Place:
     return Place(
-        code,
+        needed(text(at(raw, "iata_code"), PLACE)),
         text(at(raw, "iata_city_code"), PLACE),
         text(at(raw, "iata_country_code"), _COUNTRY),
         text(terminal, WORDS),

@@ -22,12 +22,13 @@ from bridge.reading import (
     FLIGHT_NUMBER,
     PLACE,
     WORDS,
-    all_known,
     amount,
     at,
     cabin,
     items,
     local_time,
+    needed,
+    readable,
     seconds_until,
     text,
     whole,
@@ -157,51 +158,41 @@ class Ignav:
         if not isinstance(itineraries, list):
             raise CallFailed("the answer has no list of itineraries")
         usable = [one for one in itineraries if _is_usable(one)]
-        offers = [offer for one in usable if (offer := self._offer(one, search)) is not None]
+        offers = readable(lambda raw: self._offer(raw, search), usable)
         if usable and not offers:
             raise CallFailed("no offer can be read")
         return [offer for offer in offers if fulfils(offer, search)]
 
-    def _offer(self, raw: Any, search: Search) -> Offer | None:
-        """Read an offer; None if it lacks what every offer of Amadeus has."""
-        currency = text(at(raw, "price", "currency"), CURRENCY)
-        total = amount(at(raw, "price", "amount"), currency or "")
+    def _offer(self, raw: Any, search: Search) -> Offer:
+        """Read an offer. Raises Unreadable if it lacks what every offer of Amadeus has."""
+        currency = needed(text(at(raw, "price", "currency"), CURRENCY))
         legs = items(at(raw, "legs")) or [at(raw, "outbound"), at(raw, "inbound")]
         legs = [leg for leg in legs if leg is not None]
+        needed(len(legs) == len(search.directions))
         names = dict(_names(legs))
         fares = _fares(raw, search)
-        ways = all_known(self._itinerary(leg, names, fares) for leg in legs)
-        if not total or currency is None or len(ways) != len(search.directions):
-            return None
+        ways = tuple(self._itinerary(leg, names, fares) for leg in legs)
         airlines = {segment.carrier for way in ways for segment in way.segments}
         return Offer(
-            total=total,
+            total=needed(amount(at(raw, "price", "amount"), currency)),
             currency=currency,
             itineraries=ways,
             airline=airlines.pop() if len(airlines) == 1 else None,
             carriers=names,
         )
 
-    def _itinerary(
-        self, raw: Any, names: dict[str, str], fares: tuple[Fare, ...]
-    ) -> Itinerary | None:
-        segments = all_known(self._segment(one, names, fares) for one in items(at(raw, "segments")))
-        return Itinerary(segments, whole(at(raw, "duration_minutes")) or None) if segments else None
+    def _itinerary(self, raw: Any, names: dict[str, str], fares: tuple[Fare, ...]) -> Itinerary:
+        segments = [self._segment(one, names, fares) for one in items(at(raw, "segments"))]
+        return Itinerary(needed(tuple(segments)), whole(at(raw, "duration_minutes")) or None)
 
-    def _segment(self, raw: Any, names: dict[str, str], fares: tuple[Fare, ...]) -> Segment | None:
-        origin = self._place(at(raw, "departure_airport"))
-        destination = self._place(at(raw, "arrival_airport"))
-        departs = local_time(at(raw, "departure_time_local"))
-        arrives = local_time(at(raw, "arrival_time_local"))
-        carrier = text(at(raw, "marketing_carrier_code"), AIRLINE)
-        if not (origin and destination and departs and arrives and carrier):
-            return None
+    def _segment(self, raw: Any, names: dict[str, str], fares: tuple[Fare, ...]) -> Segment:
+        carrier = needed(text(at(raw, "marketing_carrier_code"), AIRLINE))
         operator = at(raw, "operating_carrier_name")
         return Segment(
-            origin=origin,
-            destination=destination,
-            departs=departs,
-            arrives=arrives,
+            origin=self._place(at(raw, "departure_airport")),
+            destination=self._place(at(raw, "arrival_airport")),
+            departs=needed(local_time(at(raw, "departure_time_local"))),
+            arrives=needed(local_time(at(raw, "arrival_time_local"))),
             carrier=carrier,
             number=text(at(raw, "flight_number"), FLIGHT_NUMBER),
             operator=carrier if operator and operator == names.get(carrier) else None,
@@ -209,10 +200,8 @@ class Ignav:
             fares=fares,
         )
 
-    def _place(self, raw: Any) -> Place | None:
-        code = text(raw, PLACE)
-        if code is None:
-            return None
+    def _place(self, raw: Any) -> Place:
+        code = needed(text(raw, PLACE))
         try:
             known = self._airports.airport(code)
         except KeyError:

@@ -1,9 +1,13 @@
-"""Reads the parts of a provider's answer. What is missing or malformed is None or an empty list."""
+"""Reads the parts of a provider's answer. What is missing or malformed is None or an empty list.
+
+`needed` refuses a part that is missing although every offer of Amadeus has it.
+"""
 
 import datetime as dt
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from decimal import ROUND_HALF_UP, Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -27,6 +31,26 @@ _DURATION = re.compile(r"P(?:(\d{1,2})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,5})M)?(?:\d
 T = TypeVar("T")
 
 
+class Unreadable(Exception):
+    """A part is missing that every offer of Amadeus has."""
+
+
+def needed(part: T | None) -> T:
+    """Return a part that must not be missing or empty. Raises Unreadable if it is."""
+    if not part:
+        raise Unreadable
+    return part
+
+
+def readable(read: Callable[[Any], T], parts: Iterable[Any]) -> list[T]:
+    """Read the parts that can be read, and leave the others out."""
+    known = []
+    for part in parts:
+        with suppress(Unreadable):
+            known.append(read(part))
+    return known
+
+
 def at(document: Any, *path: str) -> Any:
     """Return the value at a path of names."""
     for name in path:
@@ -37,12 +61,6 @@ def at(document: Any, *path: str) -> Any:
 def items(value: Any) -> list[Any]:
     """Return a list, empty if the value is none."""
     return value if isinstance(value, list) else []
-
-
-def all_known(parts: Iterable[T | None]) -> tuple[T, ...]:
-    """Return all parts, or none of them if one is not known."""
-    known = tuple(parts)
-    return () if None in known else known  # type: ignore[return-value]  # it follows from the test
 
 
 def text(value: Any, pattern: re.Pattern[str]) -> str | None:

@@ -126,6 +126,7 @@ BROKEN: list[Any] = [
     offer("1.00", way(segment(marketing_carrier=airline(None)))),
     offer("1.00", way(segment() | {"origin": None})),
     offer("1.00", way(segment(departing_at="soon"))),
+    offer("1.00", way(segment(), segment(arriving_at=None))),
     {},
     None,
 ]

@@ -116,6 +116,10 @@ def test_answer_that_cannot_be_read_is_a_system_error(body_: str) -> None:
     assert refusals(bridge.search()) == [(141, "")]
 
 
+def test_round_trips_without_a_way_back_are_a_system_error() -> None:
+    assert refusals(IgnavBridge(itinerary()).search(returnDate=BACK)) == [(141, "")]
+
+
 def test_wrong_key_is_refused_without_words_of_ignav() -> None:
     bridge = IgnavBridge(itinerary(), key="wrong-key")
     refused = bridge.search()
