@@ -148,6 +148,16 @@ def test_unknown_parts_stay_out() -> None:
     assert shown["travelerPricings"][0]["fareDetailsBySegment"] == [{"segmentId": "1"}]
 
 
+@pytest.mark.parametrize("odd", [-1, 10**30, 1.5, True, "1"])
+def test_odd_numbers_are_unknown(odd: object) -> None:
+    way = leg(segment(duration_minutes=odd), duration_minutes=odd)
+    bridge = IgnavBridge(itinerary(1, way, bags={"carry_on": odd, "checked": odd}), odd=True)
+    (shown,) = bridge.offers()
+    assert "duration" not in shown["itineraries"][0]
+    assert "duration" not in shown["itineraries"][0]["segments"][0]
+    assert "includedCheckedBags" not in shown["travelerPricings"][0]["fareDetailsBySegment"][0]
+
+
 def test_operator_is_known_only_if_it_has_the_name_of_the_airline() -> None:
     other = segment(operating_carrier_name="SkyWest")
     (shown,) = IgnavBridge(itinerary(1, leg(other))).offers()
