@@ -111,7 +111,7 @@ def test_price_without_a_status_is_taken() -> None:
     assert totals(itinerary(price=bare), odd=True) == ["1.00"]
 
 
-AMOUNTS: list[Any] = [-1, 0, 1e300, None, True, [1], "many", 10**400]
+AMOUNTS: list[Any] = [-1, 0, 1e300, None, True, [1], "many", 10**30]
 BROKEN: list[Any] = [
     *map(itinerary, AMOUNTS),
     itinerary(price=None),

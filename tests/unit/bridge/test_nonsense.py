@@ -7,7 +7,8 @@ import orjson
 import pytest
 
 from tests.contract.answers import violations
-from tests.support.clients.bridge_client import Bridge
+from tests.support.clients.bridge_client import Bridge, IgnavBridge
+from tests.support.providers import ignav
 from tests.support.providers.duffel import airport, offer, passenger, segment, traveler, way
 
 Path = tuple[str | int, ...]
@@ -64,6 +65,19 @@ def test_nonsense_anywhere_in_an_offer_spoils_no_other_offer(nonsense: object) -
     spoiled = [replaced(OFFER, path, nonsense) for path in paths(OFFER)]
     bridge = Bridge()
     bridge.duffel.fail("list", 200, {"data": [*spoiled, nonsense, OFFER]})
+    answer = bridge.search(returnDate="2026-12-17", children=1)
+    assert answer.status_code == 200
+    assert violations("bridged search", answer) == []
+    assert "306.85" in {one["price"]["grandTotal"] for one in answer.json()["data"]}
+
+
+@pytest.mark.parametrize(
+    "nonsense", NONSENSE, ids=[f"{number}: {one!r:.20}" for number, one in enumerate(NONSENSE)]
+)
+def test_nonsense_anywhere_in_an_itinerary_spoils_no_other_offer(nonsense: object) -> None:
+    good = ignav.itinerary(306.85, ignav.leg(), ignav.leg(ignav.segment("LAX", "JFK")))
+    spoiled = [replaced(good, path, nonsense) for path in paths(good)]
+    bridge = IgnavBridge(*spoiled, nonsense, good, odd=True)
     answer = bridge.search(returnDate="2026-12-17", children=1)
     assert answer.status_code == 200
     assert violations("bridged search", answer) == []
