@@ -87,11 +87,15 @@ def parser() -> argparse.ArgumentParser:
     add_server_options(arguments, port=9091)
     arguments.add_argument(
         "--client-id",
-        help="accept only this client id; required unless only this machine can connect",
+        default=os.environ.get("BRIDGE_CLIENT_ID") or None,
+        help="accept only this client id; required unless only this machine can connect; "
+        "or set BRIDGE_CLIENT_ID",
     )
     arguments.add_argument(
         "--client-secret",
-        help="accept only this client secret; required unless only this machine can connect",
+        default=os.environ.get("BRIDGE_CLIENT_SECRET") or None,
+        help="accept only this client secret; required unless only this machine can connect; "
+        "or set BRIDGE_CLIENT_SECRET, which does not show in the list of processes",
     )
     return arguments
 

@@ -11,8 +11,8 @@ answer=$scratch/answer
 touch "$answer"
 
 # Neither .env nor the shell's settings change what is checked.
-unset REDIS_URL REQUEST_DEADLINE SANDBOX_PORT WEB_CONCURRENCY "${!AMADEUS_@}" "${!API_@}" "${!CACHE_@}" \
-  "${!CLIENT_@}" "${!LOG_@}" "${!NOCACHE_@}" "${!OPERATOR_@}"
+unset REDIS_URL REQUEST_DEADLINE SANDBOX_PORT WEB_CONCURRENCY "${!AMADEUS_@}" "${!API_@}" "${!BRIDGE_@}" \
+  "${!CACHE_@}" "${!CLIENT_@}" "${!DUFFEL_@}" "${!IGNAV_@}" "${!LOG_@}" "${!NOCACHE_@}" "${!OPERATOR_@}"
 compose() { docker compose --progress quiet --project-name "$project" --env-file /dev/null "$@"; }
 
 py() { python3 -c "$@"; }
@@ -34,7 +34,7 @@ check() { # what it shows; a command that succeeds if it is so
 
 tear_down() {
   docker rm --force --volumes "$project-alone" >/dev/null 2>&1 || true
-  compose --profile sandbox --profile scale down --volumes --timeout 5 >/dev/null 2>&1 || true
+  compose --profile bridge --profile sandbox --profile scale down --volumes --timeout 5 >/dev/null 2>&1 || true
   docker image rm "$project-caddy" >/dev/null 2>&1 || true
   rm -rf "$scratch"
 }
@@ -169,6 +169,25 @@ sys.exit(not any(not socket.socket().connect_ex((address, 6379)) for address in 
 check 'api reaches Redis' reaches_redis api
 check 'the sandbox cannot reach Redis' fails reaches_redis sandbox
 compose --profile sandbox down --volumes --timeout 5
+
+echo '== docker compose --profile bridge up, with the bridge as a server of its own'
+BRIDGE_PORT=$(free_port)
+export BRIDGE_PORT
+export BRIDGE_CLIENT_ID=id BRIDGE_CLIENT_SECRET=$secret DUFFEL_ACCESS_TOKEN=duffel_test_of-nobody
+check 'the bridge becomes healthy' \
+  compose --profile bridge up --detach --wait --wait-timeout 120 bridge
+unset "${!BRIDGE_CLIENT_@}" "${!DUFFEL_@}"
+grant() { # a client secret
+  PORT=$BRIDGE_PORT ask /v1/security/oauth2/token --data grant_type=client_credentials \
+    --data client_id=id --data "client_secret=$1"
+}
+grant "$secret"
+check 'its client gets a token' answered '"access_token"'
+grant wrong
+check 'others get none' answered '^HTTP/1.1 401'
+check 'its process list shows no secret' fails grep --quiet "$secret" \
+  <(docker top "$project-bridge-1" -eo args)
+compose --profile bridge down --volumes --timeout 5
 
 echo '== docker compose up, with a secret of Docker'
 printf '%s\n' "$secret" >"$scratch/api_keys"

@@ -1,6 +1,7 @@
 """The limits in docker-compose.yml suffice for the maximum number of workers and clients."""
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,12 +16,16 @@ from api.settings import Settings
 from api.settings.startup_summary import MIN_OPEN_FILES
 
 ROOT = Path(__file__).resolve().parents[2]
+OF_PROVIDERS = ("DUFFEL_", "IGNAV_")
+
+
+SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 
 
 @pytest.fixture
 def service() -> Any:
     """The service `api`, with YAML anchors resolved."""
-    return yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["api"]
+    return SERVICES["api"]
 
 
 def test_pid_limit_allows_every_worker_all_its_threads(service: Any) -> None:
@@ -39,3 +44,24 @@ def test_file_limit_allows_a_worker_a_file_for_each_connection(service: Any) -> 
 
     assert service["ulimits"]["nofile"] >= MIN_OPEN_FILES > int(clients) + others
     assert service["ulimits"]["core"] == 0
+
+
+def test_image_has_every_package_that_it_runs() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    dockerfile, sent = ((ROOT / file).read_text() for file in ("Dockerfile", ".dockerignore"))
+
+    for package in contracts["root_packages"]:
+        assert f"\nCOPY {package} {package}\n" in dockerfile
+        assert f"\n!{package}\n" in sent
+
+
+def test_bridge_of_compose_gets_the_keys_of_all_providers() -> None:
+    bridge = SERVICES["bridge"]
+    keys = {name for name in SERVICES["api"]["environment"] if name.startswith(OF_PROVIDERS)}
+
+    assert bridge["profiles"] == ["bridge"]
+    assert bridge["command"][:5] == [
+        "python", "-m", "bridge", "--provider", "${BRIDGE_PROVIDER:-duffel}",
+    ]  # fmt: skip
+    assert set(bridge["environment"]) == keys | {"BRIDGE_CLIENT_ID", "BRIDGE_CLIENT_SECRET"}
+    assert bridge["ports"][0].startswith("127.0.0.1:")

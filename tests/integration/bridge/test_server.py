@@ -136,6 +136,14 @@ def test_bridge_that_cannot_start_says_why_in_one_line(
     assert "Traceback" not in ended.stderr
 
 
+def test_credentials_of_the_environment_suffice_for_any_address() -> None:
+    ended = run_bridge(
+        "--provider", "duffel", "--host", "192.0.2.1",
+        BRIDGE_CLIENT_ID="me", BRIDGE_CLIENT_SECRET="secret", DUFFEL_ACCESS_TOKEN=duffel.TOKEN,
+    )  # fmt: skip
+    assert "cannot listen on 192.0.2.1" in ended.stderr
+
+
 def test_help_names_the_options_and_the_key() -> None:
     said = run_bridge("--help").stdout
     for word in ("--provider", "--client-id", "--certfile", "DUFFEL_ACCESS_TOKEN", "IGNAV_API_KEY"):
