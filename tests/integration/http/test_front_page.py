@@ -17,6 +17,8 @@ from selenium.webdriver.common.keys import Keys
 from api.models import bookable_days
 from tests.support.front_page import FrontPage, coming_month, days_of
 from tests.support.processes import eventually
+from tests.support.providers import duffel
+from tests.support.servers.bridge_server import DuffelServer
 from tests.support.servers.browser import complaints, requested, tab, violations
 from tests.support.servers.service import Service
 
@@ -203,6 +205,21 @@ def test_page_names_the_sandbox_prominently(page: FrontPage) -> None:
     assert page.is_shown("sandbox")
     assert "invented" in page.text("sandbox")
     assert float(page.element("sandbox").value_of_css_property("font-size")[:-2]) > 16
+
+
+def test_page_says_that_prices_for_a_test_token_are_invented(chrome: Chrome) -> None:
+    account = {"amadeus_environment": "duffel", "duffel_access_token": duffel.TOKEN}
+    with (
+        DuffelServer(duffel.offer()) as provider,
+        Service(duffel_base_url=provider.url, **account) as service,
+    ):
+        page = FrontPage(chrome, service.url)
+        page.open_month()
+        page.is_complete()
+
+        assert page.is_shown("duffel-test")
+        assert "invented" in page.text("duffel-test")
+        assert not page.is_shown("sandbox")
 
 
 def test_address_of_the_page_leads_back_to_month_and_flight(page: FrontPage) -> None:
