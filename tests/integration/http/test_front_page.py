@@ -18,7 +18,7 @@ from api.models import bookable_days
 from tests.support.front_page import FrontPage, coming_month, days_of
 from tests.support.processes import eventually
 from tests.support.providers import duffel
-from tests.support.servers.bridge_server import DuffelServer
+from tests.support.servers.bridge_server import ProviderServer
 from tests.support.servers.browser import complaints, requested, tab, violations
 from tests.support.servers.service import Service
 
@@ -210,7 +210,7 @@ def test_page_names_the_sandbox_prominently(page: FrontPage) -> None:
 def test_page_says_that_prices_for_a_test_token_are_invented(chrome: Chrome) -> None:
     account = {"amadeus_environment": "duffel", "duffel_access_token": duffel.TOKEN}
     with (
-        DuffelServer(duffel.offer()) as provider,
+        ProviderServer(duffel.Duffel(duffel.offer())) as provider,
         Service(duffel_base_url=provider.url, **account) as service,
     ):
         page = FrontPage(chrome, service.url)

@@ -1,6 +1,6 @@
 """The service in this process: falcon.testing sends requests.
 
-A sandbox answers searches, or a bridge to a stand-in for Duffel.
+A sandbox answers searches, or a bridge to a stand-in for a provider.
 """
 
 from types import TracebackType
@@ -15,7 +15,7 @@ from api.settings import Settings
 from sandbox import SandboxConfig
 from sandbox import create_app as create_sandbox
 from tests.support.processes import eventually
-from tests.support.providers import duffel
+from tests.support.providers.stand_in import StandIn
 from tests.support.servers.service import some_day
 
 Headers = dict[str, str] | None
@@ -99,15 +99,14 @@ class LocalService(InProcess):
 
 
 class BridgedService(InProcess):
-    """The service with the bridge, to a stand-in for Duffel with these offers."""
+    """The service with the bridge, to a stand-in for its provider.
+
+    settings: replace those that the stand-in accepts.
+    """
 
     def __init__(
-        self,
-        *offers: dict[str, Any],
-        token: str = duffel.TOKEN,
-        store: MemoryStore | None = None,
-        **settings: Any,
+        self, stand_in: StandIn, *, store: MemoryStore | None = None, **settings: Any
     ) -> None:
-        self.duffel = duffel.Duffel(*offers)
-        account = {"amadeus_environment": "duffel", "duffel_access_token": token}
-        super().__init__(self.duffel.connections, store=store, **account, **settings)
+        (variable, key), _ = stand_in.environment("").items()
+        account = {"amadeus_environment": stand_in.name, variable.lower(): key}
+        super().__init__(stand_in.connections, store=store, **{**account, **settings})

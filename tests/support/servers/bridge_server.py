@@ -70,6 +70,6 @@ def _environment(more: dict[str, str]) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("DUFFEL_", "IGNAV_"))
+        if not name.startswith(("BRIDGE_", "DUFFEL_", "IGNAV_"))
     }
     return kept | more

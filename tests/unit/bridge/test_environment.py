@@ -11,15 +11,20 @@ from api.services.cache.memory_store import MemoryStore
 from api.telemetry.metrics import Metrics
 from tests.support.clients.in_process import BridgedService
 from tests.support.metrics_page import value
-from tests.support.providers.duffel import errors, offer
+from tests.support.providers.duffel import Duffel, errors, offer
 from tests.support.servers.service import some_day
 
 WRONG_TOKEN = "duffel_live_wrong"
 
 
 @pytest.fixture
-def service() -> Iterator[BridgedService]:
-    with BridgedService(offer("306.85"), offer("189.40")) as running:
+def duffel() -> Duffel:
+    return Duffel(offer("306.85"), offer("189.40"))
+
+
+@pytest.fixture
+def service(duffel: Duffel) -> Iterator[BridgedService]:
+    with BridgedService(duffel) as running:
         yield running
 
 
@@ -30,13 +35,15 @@ def state_of_amadeus(service: BridgedService) -> tuple[str, str, str]:
     return readiness["status"], state, report["checks"]["amadeus"]
 
 
-def test_price_is_the_cheapest_offer_of_the_provider(service: BridgedService) -> None:
+def test_price_is_the_cheapest_offer_of_the_provider(
+    service: BridgedService, duffel: Duffel
+) -> None:
     answer = service.price()
 
     assert answer.json["data"]["price"] == "189.40 GBP"
     assert answer.headers["X-Amadeus-Environment"] == "duffel-test"
     assert service.price().headers["X-Cache"] == "hit"
-    assert len(service.duffel.searches) == 1
+    assert len(duffel.searches) == 1
 
 
 def test_offer_and_calendar_come_from_the_provider_too(service: BridgedService) -> None:
@@ -57,7 +64,7 @@ def test_status_counts_searches_and_calls_to_the_provider(service: BridgedServic
 
 
 def test_refused_key_shows_once_a_search_was_made() -> None:
-    with BridgedService(token=WRONG_TOKEN) as service:
+    with BridgedService(Duffel(), duffel_access_token=WRONG_TOKEN) as service:
         before = state_of_amadeus(service)
         answer = service.price()
         after = state_of_amadeus(service)
@@ -67,8 +74,8 @@ def test_refused_key_shows_once_a_search_was_made() -> None:
     assert after == ("degraded", "misconfigured", "misconfigured")
 
 
-def test_refused_key_does_not_cost_the_token(service: BridgedService) -> None:
-    service.duffel.fail("search", 401, errors(401, "authentication_error"))
+def test_refused_key_does_not_cost_the_token(service: BridgedService, duffel: Duffel) -> None:
+    duffel.fail("search", 401, errors(401, "authentication_error"))
     with capture_logs() as lines:
         service.price()
         service.price(nocache="1")
@@ -79,9 +86,10 @@ def test_refused_key_does_not_cost_the_token(service: BridgedService) -> None:
 def test_last_known_price_stands_in_for_a_failing_provider() -> None:
     now = [time.time()]
     store = MemoryStore(Metrics(), clock=lambda: now[0])
-    with BridgedService(offer(), store=store, cache_ttl=1) as service:
+    duffel = Duffel(offer())
+    with BridgedService(duffel, store=store, cache_ttl=1) as service:
         service.price()
-        service.duffel.fail("search", 500, errors(500, "api_error"))
+        duffel.fail("search", 500, errors(500, "api_error"))
         now[0] += 2
 
         answer = service.price()
@@ -89,9 +97,9 @@ def test_last_known_price_stands_in_for_a_failing_provider() -> None:
     assert (answer.headers["X-Cache"], answer.json["data"]["price"]) == ("stale", "306.85 GBP")
 
 
-def test_refused_place_is_an_error_of_the_client(service: BridgedService) -> None:
+def test_refused_place_is_an_error_of_the_client(service: BridgedService, duffel: Duffel) -> None:
     body = errors(422, "validation_error", field="destination", pointer="/slices/0/destination")
-    service.duffel.fail("search", 422, body)
+    duffel.fail("search", 422, body)
 
     answer = service.price()
 
@@ -100,7 +108,10 @@ def test_refused_place_is_an_error_of_the_client(service: BridgedService) -> Non
 
 def test_workers_with_the_same_key_share_a_token() -> None:
     store = MemoryStore(Metrics())
-    with BridgedService(offer(), store=store), BridgedService(offer(), store=store) as other:
+    with (
+        BridgedService(Duffel(offer()), store=store),
+        BridgedService(Duffel(offer()), store=store) as other,
+    ):
         assert other.price().status_code == 200
         assert value(other, "token_fetches_total", result="fetched") == 0
 
@@ -108,14 +119,17 @@ def test_workers_with_the_same_key_share_a_token() -> None:
 def test_service_with_another_key_does_not_get_the_token() -> None:
     store = MemoryStore(Metrics())
     with (
-        BridgedService(offer(), store=store),
-        BridgedService(token=WRONG_TOKEN, store=store) as other,
+        BridgedService(Duffel(offer()), store=store),
+        BridgedService(Duffel(), duffel_access_token=WRONG_TOKEN, store=store) as other,
     ):
         assert value(other, "token_fetches_total", result="fetched") == 1
 
 
 def test_answers_and_log_do_not_show_the_key() -> None:
-    with capture_logs() as lines, BridgedService(token=WRONG_TOKEN) as service:
+    with (
+        capture_logs() as lines,
+        BridgedService(Duffel(), duffel_access_token=WRONG_TOKEN) as service,
+    ):
         answers: list[Any] = [service.price(), service.offer(nocache="1")]
         answers += [service.get(path) for path in ("/metrics", "/readyz", "/status.json")]
     said = f"{lines}" + "".join(f"{answer.headers} {answer.text}" for answer in answers)

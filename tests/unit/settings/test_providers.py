@@ -93,7 +93,7 @@ def test_malformed_key_is_refused_without_showing_it(
     assert "hidden" not in said
 
 
-@pytest.mark.parametrize(("given", "variable", "key"), MALFORMED[:3])
+@pytest.mark.parametrize(("given", "variable", "key"), MALFORMED)
 def test_bridge_refuses_the_same_keys(given: dict[str, str], variable: str, key: str) -> None:
     connect = PROVIDERS[given["AMADEUS_ENVIRONMENT"]]
     with httpx2.HTTPTransport() as connections:
