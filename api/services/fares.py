@@ -27,17 +27,26 @@ def cheapest_offer(offers: object, currency: str | None) -> tuple[Fare, object] 
 
     Raises AmadeusBadAnswer if `offers` is not a list, or if no offer has a valid price.
     """
+    cheapest = cheapest_offers(offers)
+    first = next(iter(cheapest.values()), None)
+    return first if currency is None else cheapest.get(currency, first)
+
+
+def cheapest_offers(offers: object) -> dict[str, tuple[Fare, object]]:
+    """Return the cheapest offer of each currency, as `cheapest_offer` does; the first one first."""
     if not isinstance(offers, list):
         raise AmadeusBadAnswer("Amadeus's answer has no list of offers.")
-    if not offers:
-        return None
-    priced = [(fare, offer) for offer in offers if (fare := _fare(offer)) is not None]
-    if not priced:
+    cheapest: dict[str, tuple[Fare, object]] = {}
+    for offer in offers:
+        fare = _fare(offer)
+        if fare is None:
+            continue
+        known = cheapest.get(fare.currency)
+        if known is None or Decimal(fare.amount) < Decimal(known[0].amount):
+            cheapest[fare.currency] = fare, offer
+    if offers and not cheapest:
         raise AmadeusBadAnswer("None of Amadeus's offers has a valid price.")
-    currencies = [fare.currency for fare, _ in priced]
-    common = currency if currency in currencies else currencies[0]
-    comparable = (each for each in priced if each[0].currency == common)
-    return min(comparable, key=lambda each: Decimal(each[0].amount))
+    return cheapest
 
 
 def _fare(offer: object) -> Fare | None:

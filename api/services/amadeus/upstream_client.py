@@ -7,7 +7,10 @@ from dataclasses import replace
 from random import uniform
 from typing import Final
 
+import orjson
+
 from api.errors import (
+    AmadeusBadAnswer,
     AmadeusMisconfigured,
     AmadeusPaused,
     AmadeusQuota,
@@ -20,7 +23,7 @@ from api.services.amadeus.replies import Reply
 from api.services.amadeus.transport import Call, Transport
 from api.services.cache.requests import FetchPostponed
 from api.services.deadline import Deadline, Terms
-from api.services.fares import cheapest_offer
+from api.services.fares import cheapest_offers
 from api.telemetry.events import Event
 from api.telemetry.logs import current_request_id, get_logger
 from api.telemetry.metrics import Metrics
@@ -38,7 +41,8 @@ log = get_logger()
 class UpstreamClient:
     """Makes calls to Amadeus.
 
-    The methods return successful replies and error replies that a retry would not change. They
+    The methods return successful replies and error replies that a retry would not change. A search
+    returns only the cheapest offer of each currency. They
     raise AmadeusTimeout, AmadeusUnavailable, AmadeusBadAnswer and AmadeusQuota.
     """
 
@@ -102,7 +106,7 @@ class UpstreamClient:
 
         It does not wait for a turn: all searches in the queue may need the token.
         """
-        return self._attempt("token", call, deadline, Reply.result)
+        return self._attempt("token", call, deadline, _with_result)
 
     def _admit(self, terms: Terms) -> int:
         """Wait for a turn, and return what the circuit breaker needs for its report."""
@@ -126,7 +130,7 @@ class UpstreamClient:
         if terms.patience is not None:
             terms.patience.called()
         try:
-            reply = self._attempt("search", call, terms.deadline, _check_offers)
+            reply = self._attempt("search", call, terms.deadline, _with_cheapest_offers)
             health = _health_of(reply)
         except AmadeusQuota:
             health = UpstreamHealth.QUOTA
@@ -139,9 +143,12 @@ class UpstreamClient:
         return reply
 
     def _attempt(
-        self, kind: str, call: Call, deadline: Deadline, check: Callable[[Reply], object]
+        self, kind: str, call: Call, deadline: Deadline, accept: Callable[[Reply], Reply]
     ) -> Reply:
-        """Make one call. check: raises AmadeusBadAnswer for an invalid successful reply."""
+        """Make one call.
+
+        accept: takes a successful reply and returns what to pass on. Raises AmadeusBadAnswer.
+        """
         seconds = min(self._timeout, deadline.remaining())
         started = time.monotonic()
         status = None
@@ -151,7 +158,7 @@ class UpstreamClient:
                 status = reply.status
                 spanned.set_attribute("http.response.status_code", status)
             if reply.error_reply is None:
-                check(reply)
+                reply = accept(reply)
         except UpstreamError as error:
             self._metrics.called(kind, error.code, time.monotonic() - started)
             reason = f"{error.code}: {error.__cause__ or error.detail}"
@@ -182,8 +189,22 @@ class UpstreamClient:
         return replace(call, headers=headers)
 
 
-def _check_offers(reply: Reply) -> None:
-    cheapest_offer(reply.result().get("data"), None)
+def _with_result(reply: Reply) -> Reply:
+    reply.result()
+    return reply
+
+
+def _with_cheapest_offers(reply: Reply) -> Reply:
+    """Return the reply with only the cheapest offer of each currency.
+
+    So the SDK, whose parser is slower, and the choice after it read one offer instead of fifty.
+    """
+    document = reply.result()
+    offers = [offer for _, offer in cheapest_offers(document.get("data")).values()]
+    try:
+        return replace(reply, body=orjson.dumps({**document, "data": offers}))
+    except orjson.JSONEncodeError as exc:  # it is nested too deeply
+        raise AmadeusBadAnswer("Amadeus's answer cannot be read.") from exc
 
 
 def _health_of(reply: Reply) -> UpstreamHealth:
