@@ -43,14 +43,14 @@ if files < PREFERRED_OPEN_FILES:
 settings = reload_settings()
 configure_logs(settings.log_level, settings.log_format)
 
-# Import once for all workers: they start sooner and share the memory. httpx2 imports httpcore2 only
-# when it is first needed. Only workers import api.wsgi, which creates the application.
+# Import once for all workers: they start sooner and share the memory. Only workers import api.wsgi,
+# which creates the application.
 if settings.environment is AmadeusEnvironment.SANDBOX:
     upstream = ["sandbox"]
 elif settings.environment in PROVIDERS:
-    upstream = ["bridge.app", "bridge.providers", "httpcore2"]
+    upstream = ["bridge.app", "bridge.providers"]
 else:
-    upstream = ["httpcore2"]
+    upstream = []
 for module in ("api.app", *upstream):
     import_module(module)
 

@@ -26,6 +26,7 @@ from api.resources.static_pages import page_resources
 from api.resources.status import StatusResource
 from api.services.amadeus.circuit_breaker import CircuitBreaker
 from api.services.amadeus.gateway import AmadeusGateway
+from api.services.amadeus.httpx2_connections import Httpx2Connections
 from api.services.amadeus.pacing import Pacing
 from api.services.amadeus.sdk_adapter import SdkHttpAdapter
 from api.services.amadeus.token_provider import (
@@ -34,13 +35,19 @@ from api.services.amadeus.token_provider import (
     RefreshTimes,
     TokenProvider,
 )
-from api.services.amadeus.transport import KEEP_ALIVE_SECONDS, MAX_CONNECTIONS, Transport
+from api.services.amadeus.transport import (
+    KEEP_ALIVE_SECONDS,
+    MAX_CONNECTIONS,
+    Connections,
+    Transport,
+    connections_to,
+)
 from api.services.amadeus.upstream_client import UpstreamClient
 from api.services.bodies import offer_of, price_of
 from api.services.cache.layered_store import LayeredStore
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
-from api.services.cache.redis.connections import connections_to
+from api.services.cache.redis.connections import connections_to as redis_at
 from api.services.cache.redis.redis_store import RedisStore
 from api.services.cache.store import CheckedStore
 from api.services.calendar import Calendars
@@ -227,27 +234,27 @@ def _rules(settings: Settings, store: CheckedStore) -> Rules:
 def _store(settings: Settings, metrics: Metrics) -> CheckedStore:
     if settings.in_memory:
         return MemoryStore(metrics)
-    shared = RedisStore(connections_to(settings.redis_url.get_secret_value()), metrics)
+    shared = RedisStore(redis_at(settings.redis_url.get_secret_value()), metrics)
     return LayeredStore(shared, float(settings.cache_stale_ttl), metrics)
 
 
 def _upstream(
     settings: Settings, connections: httpx2.BaseTransport | None, metrics: Metrics
-) -> httpx2.BaseTransport:
-    """Return the transport to Amadeus, or to what stands in for it in this process.
+) -> Connections:
+    """Return the connections to Amadeus, or to what stands in for it in this process.
 
     connections: replace those of the settings.
     """
     if settings.environment in PROVIDERS:
         url = settings.provider_base_url or "https:"
-        return _bridge(settings, connections or _connections(url), metrics)
+        return Httpx2Connections(_bridge(settings, connections or _connections(url), metrics))
     if connections is not None:
-        return connections
+        return Httpx2Connections(connections)
     if settings.environment is AmadeusEnvironment.SANDBOX:
         import sandbox  # noqa: PLC0415 - only imported if it is used
 
-        return httpx2.WSGITransport(app=sandbox.create_app())
-    return _connections(settings.base_url)
+        return Httpx2Connections(httpx2.WSGITransport(app=sandbox.create_app()))
+    return connections_to(settings.base_url)
 
 
 def _connections(url: str) -> httpx2.BaseTransport:

@@ -86,6 +86,7 @@ def base_url(value: str) -> str:
     try:
         parts = urlsplit(value)
         _ = parts.port
+        netloc = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
     except ValueError:
         raise ValueError(takes) from None  # urllib's message quotes the URL
     if (
@@ -97,7 +98,7 @@ def base_url(value: str) -> str:
         or parts.username is not None
     ):
         raise ValueError(takes)
-    return f"{parts.scheme}://{parts.netloc}"
+    return f"{parts.scheme}://{netloc}"
 
 
 def origins(value: str) -> str:

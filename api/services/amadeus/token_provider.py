@@ -17,6 +17,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from api import __version__
 from api.errors import (
     AmadeusBadAnswer,
     AmadeusMisconfigured,
@@ -257,7 +258,11 @@ class TokenProvider:
         call = Call(
             "POST",
             self._url,
-            {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
+            {
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Accept": "application/json",
+                "User-Agent": f"flight-price-api/{__version__}",
+            },
             self._credentials.form(),
         )
         try:

@@ -6,6 +6,7 @@ import httpx2
 import structlog
 
 from api.services.amadeus.circuit_breaker import CircuitBreaker
+from api.services.amadeus.httpx2_connections import Httpx2Connections
 from api.services.amadeus.replies import Reply
 from api.services.amadeus.token_provider import Credentials, TokenProvider
 from api.services.amadeus.transport import Call, Transport
@@ -49,7 +50,7 @@ def test_token_is_fetched_even_after_an_unexpected_warm_up_error() -> None:
 def test_stop_during_the_warm_up_logs_no_error() -> None:
     store = MemoryStore(Metrics())
     reader, history = ReadThrough(store, fetch_timeout=5), History(None, Totals)
-    transport = Transport(httpx2.MockTransport(lambda _: httpx2.Response(200)))
+    transport = Transport(Httpx2Connections(httpx2.MockTransport(lambda _: httpx2.Response(200))))
     asked, goes_on = threading.Event(), threading.Event()
 
     def fetch(call: Call, _deadline: Deadline) -> Reply:

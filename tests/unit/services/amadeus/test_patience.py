@@ -10,6 +10,7 @@ import structlog
 
 from api.errors import AmadeusQuota, AmadeusUnavailable, UpstreamError
 from api.services.amadeus.circuit_breaker import CircuitBreaker, UpstreamHealth
+from api.services.amadeus.httpx2_connections import Httpx2Connections
 from api.services.amadeus.pacing import Pacing, interval
 from api.services.amadeus.transport import Call, Transport
 from api.services.amadeus.upstream_client import UpstreamClient
@@ -117,7 +118,7 @@ def failing(_environ: Any, start_response: Any) -> list[bytes]:
 
 
 def client_of(store: MemoryStore, breaker: CircuitBreaker) -> UpstreamClient:
-    transport = Transport(httpx2.WSGITransport(app=failing))
+    transport = Transport(Httpx2Connections(httpx2.WSGITransport(app=failing)))
     return UpstreamClient(transport, pacing(store), breaker, 5, Metrics())
 
 
