@@ -20,8 +20,8 @@ answers the callers that were waiting. Until the marker expires, a stale entry i
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from contextvars import copy_context
 from functools import partial
 from random import uniform
@@ -46,6 +46,7 @@ from api.services.cache.entries import (
     LockAcquired,
     LockHeld,
 )
+from api.services.cache.lock_keeper import RENEWAL_SECONDS, LockKeeper
 from api.services.cache.requests import CacheRequest, CacheResult, FetchPostponed, Outcome
 from api.services.cache.single_flight import FetchOutcome, PendingFetch
 from api.services.cache.store import Store
@@ -56,7 +57,6 @@ from api.telemetry.logs import get_logger
 from api.telemetry.tracing import span
 
 POLL_SECONDS: Final = (0.055, 0.070)
-LOCK_RENEWAL_SECONDS: Final = 1.0
 REFRESH_PAUSE_SECONDS: Final = 1.0
 MAX_REFRESHES: Final = 32
 # Measured; see docs/adr/0015-a-busy-worker.md.
@@ -80,12 +80,12 @@ class ReadThrough:
         max_fetches: int = MAX_FETCHES,
         *,
         poll_seconds: tuple[float, float] = POLL_SECONDS,
-        lock_renewal_seconds: float = LOCK_RENEWAL_SECONDS,
+        lock_renewal_seconds: float = RENEWAL_SECONDS,
     ) -> None:
         self._store = store
         self.fetch_timeout = fetch_timeout
         self._poll_seconds = poll_seconds
-        self._lock_renewal_seconds = lock_renewal_seconds
+        self._locks = LockKeeper(store, lock_renewal_seconds)
         self._lock = threading.Lock()
         self._pending: dict[str, PendingFetch] = {}
         self._refreshed_lately: TTLCache[str, bool] = TTLCache(10_000, REFRESH_PAUSE_SECONDS)
@@ -93,13 +93,7 @@ class ReadThrough:
         # Patient fetches leave three quarters of the slots to other callers.
         self._patient_slots = Slots(max(1, max_fetches // 4))
         self._refreshes = threading.BoundedSemaphore(MAX_REFRESHES)
-        # Maps the owner of each lock that this process holds to the lock's key.
-        self._held: dict[str, str] = {}
-
-    def release_locks(self) -> None:
-        """Release the locks of unfinished fetches when the process stops."""
-        for owner, key in list(self._held.items()):
-            self._store.release(key, owner)
+        self.release_locks = self._locks.release_all
 
     def read(
         self,
@@ -353,7 +347,7 @@ class ReadThrough:
     ) -> Entry | FailureMarker | None:
         """Return the outcome; None if the fetch was postponed, which leaves no trace."""
         key = request.key
-        with self._lock_kept(key, owner):
+        with self._locks.keep(key, owner):
             try:
                 fetched = request.fetch(Deadline(self.fetch_timeout))
             except FetchPostponed:
@@ -379,23 +373,6 @@ class ReadThrough:
         tries = lock.tries + 1
         body = dump_upstream_error(error)
         return self._store.fail(request.key, owner, body, request.pause(tries, error), tries)
-
-    @contextmanager
-    def _lock_kept(self, key: str, owner: str) -> Iterator[None]:
-        """Renew the lock until the block ends."""
-        done = threading.Event()
-        self._held[owner] = key
-
-        def renew() -> None:
-            while not done.wait(self._lock_renewal_seconds):
-                self._store.renew(key, owner)
-
-        threading.Thread(target=renew, name="lock-keeper", daemon=True).start()
-        try:
-            yield
-        finally:
-            done.set()
-            del self._held[owner]
 
     def _refresh_in_background(self, request: CacheRequest, entry: Entry) -> None:
         with self._lock:
