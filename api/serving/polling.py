@@ -10,6 +10,8 @@ import gevent.select
 from gevent import monkey
 
 BOTH = select.POLLIN | select.POLLOUT
+# Looked up once: redis-py polls before each command.
+_NATIVE_POLL = monkey.get_original("select", "poll")
 
 
 class Poll(gevent.select.poll):
@@ -17,7 +19,7 @@ class Poll(gevent.select.poll):
 
     def __init__(self) -> None:
         super().__init__()
-        self._nonblocking = monkey.get_original("select", "poll")()
+        self._nonblocking = _NATIVE_POLL()
 
     def register(self, fd: Any, eventmask: int = BOTH) -> None:
         super().register(fd, eventmask)
