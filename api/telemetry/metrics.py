@@ -76,7 +76,8 @@ class Metrics:
         )
         self.reads = Counter(
             "flight_price_cache_reads_total",
-            "Reads of each cache layer, by kind (price or token) and result (found or absent).",
+            "Reads of each cache layer, by kind (price, token or pause)"
+            " and result (found or absent).",
             ["layer", "kind", "result"],
             registry=registry,
         )

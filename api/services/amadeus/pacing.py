@@ -3,7 +3,13 @@
 import time
 from typing import Final
 
-from api.errors import AmadeusUnavailable, UpstreamError, dump_upstream_error
+from api.errors import (
+    AmadeusUnavailable,
+    UpstreamError,
+    dump_upstream_error,
+    load_upstream_error,
+)
+from api.services.cache.entries import Entry
 from api.services.cache.requests import FetchPostponed
 from api.services.cache.store import Store
 from api.services.deadline import Deadline, Terms
@@ -17,6 +23,8 @@ MAX_SPACED_RATE: Final = 10.0
 # A patient search takes a turn only while fewer than this are given out ahead, to all workers.
 MAX_AHEAD: Final = 8
 NO_TURN: Final = -1.0  # no turn comes within this wait
+# How often a worker asks Redis whether there is a pause; it hears of a new one at once anyway.
+PAUSE_CHECK_SECONDS: Final = 60.0
 # How late a busy worker may send a call.
 LATENESS_SECONDS: Final = 0.02
 
@@ -103,16 +111,28 @@ class Pacing:
 
         A pause that ends later stays, as that for the quota does.
         """
-        seconds = error.retry_after or 0.0
-        present = self._store.failure_marker(self._pause_key)
-        if present is None or not present.answers(self._store.now() + seconds):
-            self._store.fail(self._pause_key, "", dump_upstream_error(error), seconds, 1)
+        now, seconds = self._store.now(), error.retry_after or 0.0
+        present = self._store.get(self._pause_key)
+        if present is None or not present.body or present.fetched_at + present.ttl < now + seconds:
+            self._put_pause(dump_upstream_error(error), now, seconds)
 
     def _raise_if_paused(self) -> None:
-        marker = self._store.failure_marker(self._pause_key)
+        """Raise the error of a pause while it lasts.
+
+        The entry is the error, or empty without a pause. Stores announce it to all workers, so a
+        look finds it in the worker's copy.
+        """
         now = self._store.now()
-        if marker is not None and marker.answers(now):
-            raise marker.error(now)
+        entry = self._store.get(self._pause_key)
+        if entry is None or not entry.is_fresh(now):
+            entry = self._put_pause(b"", now, PAUSE_CHECK_SECONDS)
+        if entry.body:
+            error = load_upstream_error(entry.body)
+            error.retry_after = entry.fetched_at + entry.ttl - now
+            raise error
+
+    def _put_pause(self, body: bytes, now: float, ttl: float) -> Entry:
+        return self._store.put(self._pause_key, "", body, now, ttl, stale_ttl=0.0)
 
 
 def _longest_wait(deadline: Deadline, call_seconds: float, interval: float | None) -> float:
