@@ -71,7 +71,7 @@ class Pacing:
         self._raise_if_paused()
         if self.interval is None:
             return 0.0
-        wait, _ = self._store.take_turn(self._turn_key, self.interval, NO_TURN, self._workers)
+        wait, _, _ = self._store.take_turns(self._turn_key, self.interval, NO_TURN, self._workers)
         return max(0.0, wait - _longest_wait(deadline, call_seconds, self.interval))
 
     def await_turn(self, terms: Terms, call_seconds: float) -> None:
@@ -91,7 +91,7 @@ class Pacing:
             return
         patient_interval = self.interval if patience else None
         max_wait = _longest_wait(terms.deadline, call_seconds, patient_interval)
-        wait, _ = self._store.take_turn(self._turn_key, self.interval, max_wait, self._workers)
+        wait, _, _ = self._store.take_turns(self._turn_key, self.interval, max_wait, self._workers)
         if wait > max_wait:
             if patience is not None:
                 raise FetchPostponed

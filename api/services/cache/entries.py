@@ -1,10 +1,10 @@
-"""What a store holds: entries and failure markers.
+"""What a store holds: entries, failure markers and turns.
 
 All times are on the store's clock, in seconds since the epoch.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from api.errors import UpstreamError, load_upstream_error
 
@@ -100,6 +100,19 @@ class LockAcquired:
 @dataclass(frozen=True, slots=True)
 class LockHeld:
     """Another caller is fetching, or the pause after a failure is not over."""
+
+
+class Turns(NamedTuple):
+    """Turns that a caller was given.
+
+    wait: seconds until the first of them, or until the next one if none was given.
+    spacing: seconds from one turn of this caller's store to the next.
+    taken: how many were given.
+    """
+
+    wait: float
+    spacing: float
+    taken: int
 
 
 Claim = Entry | FailureMarker | LockAcquired | LockHeld

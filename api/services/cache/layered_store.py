@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from cachetools import LRUCache
 
-from api.services.cache.entries import Caller, Claim, Entry, FailureMarker
+from api.services.cache.entries import Caller, Claim, Entry, FailureMarker, Turns
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable, UnexpectedReply
 from api.services.cache.store import Store
@@ -142,10 +142,18 @@ class LayeredStore:
         self._copy.drop(key, fetched_at)
         self._try(lambda: self._shared.drop(key, fetched_at), lambda: None)
 
-    def take_turn(
-        self, key: str, interval: float, max_wait: float, worker_count: int
-    ) -> tuple[float, float]:
-        return self._either(lambda store: store.take_turn(key, interval, max_wait, worker_count))
+    def take_turns(
+        self,
+        key: str,
+        interval: float,
+        max_wait: float,
+        worker_count: int,
+        count: int = 1,
+        returned: int = 0,
+    ) -> Turns:
+        return self._either(
+            lambda store: store.take_turns(key, interval, max_wait, worker_count, count, returned)
+        )
 
     def _get_shared(self, key: str) -> Entry | None:
         generation = self._generation

@@ -16,6 +16,7 @@ from api.services.cache.entries import (
     Entry,
     FailureMarker,
     LockAcquired,
+    Turns,
 )
 from api.services.cache.lifetimes import BACKGROUND_PAUSE_SECONDS, DEFAULT_LIFETIMES, Lifetimes
 from api.telemetry.metrics import Metrics
@@ -152,20 +153,28 @@ class MemoryStore:
             if entry is not None and entry.fetched_at == fetched_at:
                 del self._entries[key]
 
-    def take_turn(
-        self, key: str, interval: float, max_wait: float, worker_count: int
-    ) -> tuple[float, float]:
-        """Take a turn as `Store` says; each worker's turns are `worker_count` intervals apart."""
+    def take_turns(
+        self,
+        key: str,
+        interval: float,
+        max_wait: float,
+        worker_count: int,
+        count: int = 1,
+        returned: int = 0,
+    ) -> Turns:
+        """Take turns as `Store` says; each worker's turns are `worker_count` intervals apart."""
         spacing = interval * worker_count
         with self._lock:
             now = self._clock()
             next_turn, taken_at = self._turns.get(key, (0.0, 0.0))
             # Ignore a turn that was taken before the clock was set back.
             is_valid = taken_at <= now + CLOCK_TOLERANCE_SECONDS
-            turn = max(now, next_turn) if is_valid else now
-            if turn - now <= max_wait:
-                self._turns[key] = (turn + spacing, now)
-            return turn - now, spacing
+            turn = max(now, next_turn - returned * spacing) if is_valid else now
+            in_time = 1 + int((max_wait - (turn - now)) / spacing) if turn - now <= max_wait else 0
+            taken = min(count, in_time)
+            if taken or returned:
+                self._turns[key] = (turn + taken * spacing, now)
+            return Turns(turn - now, spacing, taken)
 
     def _entry(self, key: str, now: float, *, touch: bool = True) -> Entry | None:
         if touch or key not in self._entries:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from api.services.cache.entries import Caller, Claim, Entry, FailureMarker
+from api.services.cache.entries import Caller, Claim, Entry, FailureMarker, Turns
 
 
 class Store(Protocol):
@@ -48,16 +48,22 @@ class Store(Protocol):
     def drop(self, key: str, fetched_at: float) -> None:
         """Delete the entry if it was fetched at that time."""
 
-    def take_turn(
-        self, key: str, interval: float, max_wait: float, worker_count: int
-    ) -> tuple[float, float]:
-        """Take the next turn if it comes within `max_wait` seconds.
+    def take_turns(
+        self,
+        key: str,
+        interval: float,
+        max_wait: float,
+        worker_count: int,
+        count: int = 1,
+        returned: int = 0,
+    ) -> Turns:
+        """Take the next `count` turns, or as many of them as come within `max_wait` seconds.
 
         Turns are `interval` seconds apart for all workers together. A store that its workers do
         not share gives each of `worker_count` workers its part. No turn comes within a `max_wait`
         below zero, so such a call only looks.
 
-        Return the seconds until that turn, and from it to the one after it.
+        returned: number of turns taken before and not used; others can have them.
         """
 
 

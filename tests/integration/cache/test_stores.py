@@ -244,7 +244,7 @@ def assert_turns_apart(store: MemoryStore, seconds: list[float], worker_count: i
     earliest, latest = [], []
     for _ in seconds:
         asked = time.monotonic()
-        wait, _ = store.take_turn("pace", 1.0, 10, worker_count)
+        wait, _, _ = store.take_turns("pace", 1.0, 10, worker_count)
         earliest.append(asked + wait)
         latest.append(time.monotonic() + wait)
     # The calls themselves took some of this time; clocks have a resolution of microseconds.
@@ -260,20 +260,20 @@ def test_pacing_turns_are_one_interval_apart(store: MemoryStore) -> None:
 
 def test_pacing_turn_that_comes_too_late_is_not_taken(store: MemoryStore) -> None:
     asked = time.monotonic()
-    store.take_turn("pace", 9.0, 10, 1)
+    store.take_turns("pace", 9.0, 10, 1)
     taken = time.monotonic()
     for _ in range(2):
         before = time.monotonic()
-        wait, _ = store.take_turn("pace", 9.0, 1.0, 1)
+        wait, _, _ = store.take_turns("pace", 9.0, 1.0, 1)
         assert 9 - (time.monotonic() - asked) - 0.001 < wait < 9 - (before - taken) + 0.001
 
 
 def test_pacing_turns_from_the_future_delay_no_call() -> None:
     times = [1_800_000_000.0]
     store = MemoryStore(Metrics(), clock=lambda: times[-1])
-    assert store.take_turn("pace", 1.0, 10, 1) == (0, 1)
+    assert store.take_turns("pace", 1.0, 10, 1) == (0, 1, 1)
     times.append(times[0] - 3600)
-    assert [store.take_turn("pace", 1.0, 10, 1)[0] for _ in range(3)] == [0, 1, 2]
+    assert [store.take_turns("pace", 1.0, 10, 1)[0] for _ in range(3)] == [0, 1, 2]
 
 
 def test_worker_without_redis_takes_its_share_of_the_pacing_turns() -> None:
@@ -352,7 +352,7 @@ def test_foreign_value_in_the_pacing_key_delays_no_call(
 ) -> None:
     redis_server.client.set(turn_key("pace"), wrong)
     with closing(RedisStore(connections_to(redis_server.url), Metrics())) as store:
-        assert store.take_turn("pace", 1.0, 10, 1) == (0, 1)
+        assert store.take_turns("pace", 1.0, 10, 1) == (0, 1, 1)
 
 
 def test_foreign_value_in_the_failure_marker_key_is_deleted(redis_server: RedisServer) -> None:

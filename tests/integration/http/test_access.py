@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
 
@@ -100,6 +101,29 @@ def test_rate_limit_holds_for_all_workers_of_all_replicas(redis_server: RedisSer
         turns_back = int((time.monotonic() - began) / 3) + 1
     assert 20 <= statuses.count(400) <= 20 + turns_back
     assert statuses.count(429) == 40 - statuses.count(400)
+
+
+def test_large_rate_limit_holds_over_two_workers_that_seldom_ask_redis(
+    redis_server: RedisServer,
+) -> None:
+    limit, redis = 2_400, redis_server.client
+    with Service(client_rate_limit=limit, redis_url=redis_server.url, web_concurrency=2) as service:
+
+        def ask_often(_: int) -> int:
+            with plain_http.client() as http:
+                answers = [http.get(f"{service.url}/flights/price") for _ in range(limit // 6)]
+            return [answer.status_code for answer in answers].count(400)
+
+        scripts = redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+        began = time.monotonic()
+        with ThreadPoolExecutor(8) as clients:  # so that both workers have some of them
+            accepted = sum(clients.map(ask_often, range(8)))
+        turns_back = (time.monotonic() - began) * limit / 60
+        scripts = redis.info("commandstats")["cmdstat_evalsha"]["calls"] - scripts
+
+    assert 0.97 * limit <= accepted <= limit + turns_back + 1
+    refused = 8 * (limit // 6) - accepted
+    assert scripts - refused < accepted / 3
 
 
 def test_rate_limit_keys_in_redis_expire(redis_server: RedisServer, client: httpx2.Client) -> None:

@@ -11,7 +11,7 @@ import pytest
 from falcon.testing import Result
 from structlog.testing import capture_logs
 
-from api.services.cache.entries import Entry
+from api.services.cache.entries import Entry, Turns
 from api.services.cache.memory_store import MemoryStore
 from api.telemetry.metrics import Metrics
 from tests.support.clients.in_process import LocalService
@@ -50,9 +50,9 @@ class SlowStore(MemoryStore):
         self._wait_in("get")
         return super().get(key, touch=touch)
 
-    def take_turn(self, *arguments: Any) -> tuple[float, float]:
-        self._wait_in("take_turn")
-        return super().take_turn(*arguments)
+    def take_turns(self, *arguments: Any) -> Turns:
+        self._wait_in("take_turns")
+        return super().take_turns(*arguments)
 
     def _wait_in(self, method: str) -> None:
         if method == self.slow_method:
@@ -504,7 +504,7 @@ def test_head_of_a_calendar_has_the_headers_of_its_get(
 
 
 @pytest.mark.parametrize(
-    ("method", "option"), [("get", {}), ("get", {"known": "1"}), ("take_turn", {})], ids=str
+    ("method", "option"), [("get", {}), ("get", {"known": "1"}), ("take_turns", {})], ids=str
 )
 def test_calendar_of_a_slow_store_answers_in_time(method: str, option: dict[str, str]) -> None:
     store = SlowStore(Metrics())

@@ -25,6 +25,7 @@ from api.services.cache.entries import (
     Entry,
     FailureMarker,
     LockAcquired,
+    Turns,
 )
 from api.services.cache.lifetimes import BACKGROUND_PAUSE_SECONDS, DEFAULT_LIFETIMES, Lifetimes
 from api.services.cache.memory_store import steady_time
@@ -34,7 +35,7 @@ from api.services.deadline import within
 from api.services.slots import Slots
 from api.telemetry.metrics import Metrics
 
-SCRIPTS: Final = ("claim", "put", "fail", "renew", "release", "drop", "take_turn")
+SCRIPTS: Final = ("claim", "put", "fail", "renew", "release", "drop", "take_turns")
 # Time limit of a call, including a new connection if there is none.
 CALL_SECONDS: Final = 0.35
 # How long a request waits until it may call.
@@ -236,20 +237,28 @@ class RedisStore:
     def drop(self, key: str, fetched_at: float) -> None:
         self._run("drop", [encoding.entry_key(key)], f"{fetched_at:.6f}", encoding.CHANNEL, key)
 
-    def take_turn(
-        self, key: str, interval: float, max_wait: float, worker_count: int
-    ) -> tuple[float, float]:
-        """Take a turn as `Store` says; all workers share the turns, so they need no division."""
+    def take_turns(
+        self,
+        key: str,
+        interval: float,
+        max_wait: float,
+        worker_count: int,
+        count: int = 1,
+        returned: int = 0,
+    ) -> Turns:
+        """Take turns as `Store` says; all workers share them, so they need no division."""
         del worker_count
-        _, _, value = self._run(
-            "take_turn",
+        _, wait, taken = self._run(
+            "take_turns",
             [encoding.turn_key(key)],
-            f"{interval:.6f}",
+            f"{interval:.9f}",
             f"{max_wait:.6f}",
             CLOCK_TOLERANCE_SECONDS,
+            count,
+            returned,
             send=self._as_request,
         )
-        return float(value), interval
+        return Turns(float(wait), interval, int(taken))
 
     def _time(self, send: Send) -> float:
         return self._timed(lambda: (*self._connections.home().time(), b"", b""), send)[0]

@@ -45,7 +45,7 @@ def pacing(store: MemoryStore, rate: float | None = RATE) -> Pacing:
 def give_out(store: MemoryStore, turns: int, rate: float = RATE) -> None:
     """Give out turns as other searches would take them."""
     for _ in range(turns):
-        store.take_turn("pace|account", interval(rate), 1000, 1)
+        store.take_turns("pace|account", interval(rate), 1000, 1)
 
 
 @pytest.mark.parametrize(("ahead", "is_room"), [(0, True), (7, True), (8, False)])

@@ -60,7 +60,7 @@ CALLS: list[Callable[[RedisStore], object]] = [
     lambda store: store.get("key"),
     lambda store: store.failure_marker("key"),
     lambda store: store.claim("key", "me", Caller(0), background=False),
-    lambda store: store.take_turn("key", 1, 1, 1),
+    lambda store: store.take_turns("key", 1, 1, 1),
 ]
 NAMES = ["time", "get", "failure", "claim", "take-turn"]
 
