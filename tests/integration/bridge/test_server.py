@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.providers import duffel
 from tests.support.providers.duffel import Duffel, errors, offer
+from tests.support.providers.ignav import Ignav, itinerary
 from tests.support.servers.bridge_server import BridgeServer, ProviderServer, run_bridge
 from tests.support.servers.service import Service
 
@@ -84,6 +85,17 @@ def test_service_gets_its_prices_from_the_bridge(bridge: BridgeServer) -> None:
         answer = service.http.get("/flights/price", params=query)
     assert answer.json()["data"]["price"] == "189.40 GBP"
     assert answer.headers["X-Amadeus-Environment"] == "custom"
+
+
+def test_city_is_searched_through_ignav() -> None:
+    with ProviderServer(Ignav(itinerary(189.4))) as provider, BridgeServer(provider) as server:
+        client = amadeus.Client(
+            client_id="me", client_secret="secret", host="127.0.0.1", port=server.port, ssl=False
+        )
+        cities = {"originLocationCode": "NYC", "destinationLocationCode": "LON"}
+        answer = client.shopping.flight_offers_search.get(**SEARCH | cities)
+    assert len(provider.stand_in.searches) == 6
+    assert {one["price"]["grandTotal"] for one in answer.data} == {"189.40"}
 
 
 def test_page_shows_commands_to_try(bridge: BridgeServer) -> None:
