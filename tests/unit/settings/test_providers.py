@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from api.settings import Settings
+from api.settings import Settings, environments
 from api.settings.startup_summary import summary
 from bridge.providers import PROVIDERS
 
@@ -15,6 +15,10 @@ DUFFEL = {"AMADEUS_ENVIRONMENT": "duffel", "DUFFEL_ACCESS_TOKEN": TEST_TOKEN}
 LIVE = DUFFEL | {"DUFFEL_ACCESS_TOKEN": LIVE_TOKEN}
 IGNAV = {"AMADEUS_ENVIRONMENT": "ignav", "IGNAV_API_KEY": "hidden"}
 AMADEUS = {"AMADEUS_CLIENT_ID": "some-id", "AMADEUS_CLIENT_SECRET": "some-secret"}
+
+
+def test_every_provider_of_the_bridge_is_an_environment() -> None:
+    assert {str(environment) for environment in environments.PROVIDERS} == set(PROVIDERS)
 
 
 def cache_times(settings: Settings) -> tuple[int, int, int]:
