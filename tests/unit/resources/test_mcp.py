@@ -483,7 +483,7 @@ def test_metrics_count_messages_and_errors_of_tools() -> None:
         metrics = service.get("/metrics").text
 
     for status, number in (("200", 2), ("404", 1)):
-        labels = f'{{method="other",route="/mcp",status="{status}"}}'
+        labels = f'{{method="POST",route="/mcp",status="{status}"}}'
         assert f"flight_price_http_request_duration_seconds_count{labels} {number}.0" in metrics
     assert 'flight_price_cache_lookups_total{outcome="miss"} 1.0' in metrics
     assert 'flight_price_problems_total{code="invalid-request"} 2.0' in metrics
