@@ -116,10 +116,9 @@ def test_ten_failed_calls_in_a_row_pause_all_calls() -> None:
         assert service.price(adults="3").json["code"] == "amadeus-unavailable"
 
 
-@pytest.mark.parametrize("destination", MAGIC_ROUTES)
-def test_magic_places_do_not_exist(destination: str) -> None:
-    assert {ORIGIN, destination}.isdisjoint(airportsdata.load("IATA"))
-    assert {ORIGIN, destination}.isdisjoint(airportsdata.load_iata_macs())
+def test_magic_places_do_not_exist() -> None:
+    assert {ORIGIN, *MAGIC_ROUTES}.isdisjoint(airportsdata.load("IATA"))
+    assert {ORIGIN, *MAGIC_ROUTES}.isdisjoint(airportsdata.load_iata_macs())
 
 
 @pytest.mark.parametrize(
