@@ -42,7 +42,7 @@ class Offers:
         self, query: PriceQuery, deadline: Deadline, patience: Patience | None
     ) -> FlightOffer | None:
         self.are_patient.append(patience is not None)
-        if patience is not None and self.postponed:
+        if patience is not None and self.postponed > 0:
             self.postponed -= 1
             raise FetchPostponed
         self.asked.append(query)
@@ -78,13 +78,19 @@ class Upstream:
 
 
 class Stage:
-    """The fetches of one process, with a source and an upstream that the test controls."""
+    """The fetches of one process, with a source and an upstream that the test controls.
 
-    def __init__(self, interval: float | None = None, max_fetches: int = 128) -> None:
-        self.offers, self.upstream = Offers(), Upstream()
+    beside: a process that shares its store and its source.
+    """
+
+    def __init__(
+        self, interval: float | None = None, max_fetches: int = 128, beside: "Stage | None" = None
+    ) -> None:
+        self.offers: Offers = beside.offers if beside else Offers()
+        self.upstream = Upstream()
         self.upstream.interval = interval
         metrics = Metrics()
-        self.store = MemoryStore(metrics)
+        self.store: MemoryStore = beside.store if beside else MemoryStore(metrics)
         self.reader = ReadThrough(self.store, 5, max_fetches)
         times = CacheTimes(600, 600, 60)
         self.prices = Prices(self.reader, self.offers, "test", times, metrics)
@@ -127,6 +133,20 @@ def outcomes_of(fetches: PatientFetches) -> list[CacheResult | FlightPriceError]
 
 def types(outcomes: list[CacheResult | FlightPriceError]) -> list[type]:
     return [type(outcome) for outcome in outcomes]
+
+
+def test_calendars_of_two_processes_cost_the_calls_of_one(paced: Stage) -> None:
+    other, offers = Stage(interval=0.01, beside=paced), paced.offers
+    offers.postponed = 10
+    with ThreadPoolExecutor(6) as threads:
+        calendars = [stage.fetches(8, 10) for stage in (paced, other) * 3]
+        iterated = [threads.submit(outcomes_of, calendar) for calendar in calendars]
+        eventually(lambda: offers.under_way == 8)
+        offers.go_on.set()
+        assert [types(each.result()) for each in iterated] == [[CacheResult] * 8] * 6
+
+    assert len(offers.asked) == 8
+    assert sum(calendar.calls for calendar in calendars) == 8
 
 
 def test_without_a_rate_limit_eight_days_are_under_way_at_a_time(stage: Stage) -> None:
