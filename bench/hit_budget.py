@@ -1,7 +1,7 @@
-"""Measures how the time of a hit is spent, by calling the application without a server.
+"""Measures how the time of a hit is spent, by serving requests in one worker without sockets.
 
-Everything else is real: the entries come from Redis, the log is written to a file, and gevent has
-patched the standard library as it does under gunicorn.
+Everything else is real: the entries come from Redis, the log and the metrics are written to files,
+and gevent has patched the standard library as it does under gunicorn.
 """
 
 from gevent import monkey
@@ -17,16 +17,17 @@ import sys  # noqa: E402
 import tempfile  # noqa: E402
 import time  # noqa: E402
 from collections import Counter  # noqa: E402
-from collections.abc import Iterator  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
-from statistics import median  # noqa: E402
 from types import FrameType  # noqa: E402
 from typing import TYPE_CHECKING  # noqa: E402
 from urllib.parse import urlsplit  # noqa: E402
 
 from api.app import create_app  # noqa: E402
+from api.serving.metrics_folder import create_folder, remove_folder, take_slot  # noqa: E402
 from api.settings import Settings  # noqa: E402
 from api.telemetry.logs import configure_logs  # noqa: E402
+from bench.one_worker import connection, settings  # noqa: E402
 from bench.peers import bare_falcon  # noqa: E402
 from bench.report import circumstances, options, publish, table  # noqa: E402
 from bench.stage import PATHS  # noqa: E402
@@ -50,6 +51,12 @@ STEPS = {
     "/cachetools/": "the copy in the process",
     "/api/services/": "read-through and deadline",
     "/falcon/": "Falcon",
+    "/api/serving/gunicorn_response.py": "gunicorn, the response",
+    "/gunicorn/http/wsgi.py": "gunicorn, the response",
+    "/api/serving/gunicorn_request.py": "gunicorn, the request",
+    "/gunicorn/http/": "gunicorn, the request",
+    "/gunicorn/": "gunicorn, the rest",
+    "/gevent/": "gevent, without the kernel",
     "/api/": "everything else",
 }
 
@@ -86,12 +93,15 @@ def application() -> Iterator["WSGIApplication"]:
     """Create the service with every route in its cache and its log in a file."""
     with RedisServer() as redis, tempfile.TemporaryFile("w") as log:
         configure_logs("info", "json", log)
+        create_folder()
+        take_slot(0)
         app = create_app(Settings(redis_url=redis.url, amadeus_environment="sandbox"))
         app.warm_up()
         for path in PATHS:
             call(app, path)
         yield app
         app.stop()
+        remove_folder()
 
 
 def call(app: "WSGIApplication", path: str) -> dict[str, str]:
@@ -112,24 +122,21 @@ def call(app: "WSGIApplication", path: str) -> dict[str, str]:
     return {name.lower(): value for name, value in headers}
 
 
-def microseconds(app: "WSGIApplication", seconds: float) -> float:
-    """Return the CPU time of one call: the median over many passes over the paths."""
-    environs = [environ(path) for path in PATHS]
+def microseconds(ask: Callable[[], None], seconds: float) -> float:
+    """Return the CPU time of a hit: the least of many connections that request all paths."""
     spent: list[float] = []
     until = time.perf_counter() + seconds
     while not spent or time.perf_counter() < until:
         # Only the CPU time of this thread, so the thread that writes the log is left out.
         before = time.thread_time()
-        for each in environs:
-            app(dict(each), _ignore)  # type: ignore[arg-type]
-        spent.append((time.thread_time() - before) / len(environs))
-    return median(spent) * 1e6
+        ask()
+        spent.append((time.thread_time() - before) / len(PATHS))
+    return min(spent) * 1e6
 
 
-def samples(app: "WSGIApplication", seconds: float) -> Counter[str]:
+def samples(ask: Callable[[], None], seconds: float) -> Counter[str]:
     """Return the number of samples in each step, at a thousand samples a second."""
     found: Counter[str] = Counter()
-    environs = [environ(path) for path in PATHS]
 
     def sample(_: int, frame: FrameType | None) -> None:
         found[step_of(frame)] += 1
@@ -138,8 +145,7 @@ def samples(app: "WSGIApplication", seconds: float) -> Counter[str]:
     signal.setitimer(signal.ITIMER_PROF, 0.001, 0.001)
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
-        for each in environs:
-            app(dict(each), _ignore)  # type: ignore[arg-type]
+        ask()
     signal.setitimer(signal.ITIMER_PROF, 0)
     return found
 
@@ -155,19 +161,17 @@ def step_of(frame: FrameType | None) -> str:
     return MEASURING
 
 
-def _ignore(_status: str, _headers: list[tuple[str, str]], _: object = None) -> None:
-    pass
-
-
 def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--seconds", type=float, default=5)
     wanted = parser.parse_args()
     conditions = circumstances()
+    cfg = settings()
     with application() as app:
-        bare = microseconds(bare_falcon.application, wanted.seconds)
-        whole = microseconds(app, wanted.seconds)
-        found = samples(app, wanted.seconds)
+        bare = microseconds(connection(cfg, bare_falcon.application, PATHS), wanted.seconds)
+        hit = connection(cfg, app, PATHS)
+        whole = microseconds(hit, wanted.seconds)
+        found = samples(hit, wanted.seconds)
     del found[MEASURING]
     rows = [[step, f"{whole * count / found.total():.1f}"] for step, count in found.most_common()]
     rows.append(["a hit in all", f"{whole:.1f}"])

@@ -45,6 +45,7 @@ def test_bench_measures_the_cost_of_observability() -> None:
 def test_bench_measures_the_budget_of_a_hit() -> None:
     report = measured("hit_budget", "--seconds", "1")
     assert "| log |" in report
+    assert "| gunicorn, the request |" in report
 
 
 def test_bench_compares_the_hits_of_two_checkouts() -> None:
