@@ -35,6 +35,8 @@ REQUEST_BUCKETS: Final = (
 )
 UPSTREAM_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0, 7.5, 10.0)
 WAIT_BUCKETS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# Kinds of cache entries whose reads are counted.
+READ_KINDS: Final = frozenset({"price", "token"})
 _METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST"})
 _STATUSES: Final = frozenset(status.value for status in HTTPStatus)
 
@@ -76,8 +78,7 @@ class Metrics:
         )
         self.reads = Counter(
             "flight_price_cache_reads_total",
-            "Reads of each cache layer, by kind (price, token or pause)"
-            " and result (found or absent).",
+            "Reads of each cache layer, by kind (price or token) and result (found or absent).",
             ["layer", "kind", "result"],
             registry=registry,
         )

@@ -125,8 +125,9 @@ class Pacing:
         now = self._store.now()
         entry = self._store.get(self._pause_key)
         if entry is None or not entry.is_fresh(now):
-            entry = self._put_pause(b"", now, PAUSE_CHECK_SECONDS)
-        if entry.body:
+            # Dated back, so that a pause is newer even by a clock that is behind this one.
+            entry = self._put_pause(b"", now - PAUSE_CHECK_SECONDS, 2 * PAUSE_CHECK_SECONDS)
+        if entry.body and entry.is_fresh(now):
             error = load_upstream_error(entry.body)
             error.retry_after = entry.fetched_at + entry.ttl - now
             raise error

@@ -19,7 +19,7 @@ from api.services.cache.entries import (
     Turns,
 )
 from api.services.cache.lifetimes import BACKGROUND_PAUSE_SECONDS, DEFAULT_LIFETIMES, Lifetimes
-from api.telemetry.metrics import Metrics
+from api.telemetry.metrics import READ_KINDS, Metrics
 
 # Memory that a price entry and its key take in addition to the body.
 _OVERHEAD_BYTES: Final = 600
@@ -78,8 +78,9 @@ class MemoryStore:
     def get(self, key: str, *, touch: bool = True) -> Entry | None:
         with self._lock:
             entry = self._entry(key, self._clock(), touch=touch)
-        result = "absent" if entry is None else "found"
-        self._reads("process", key.partition("|")[0], result).inc()
+        kind = key.partition("|")[0]
+        if kind in READ_KINDS:
+            self._reads("process", kind, "absent" if entry is None else "found").inc()
         return entry
 
     def failure_marker(self, key: str) -> FailureMarker | None:

@@ -33,7 +33,7 @@ from api.services.cache.redis import encoding
 from api.services.cache.redis.connections import MAX_CALLS, Connections
 from api.services.deadline import within
 from api.services.slots import Slots
-from api.telemetry.metrics import Metrics
+from api.telemetry.metrics import READ_KINDS, Metrics
 
 SCRIPTS: Final = ("claim", "put", "fail", "renew", "release", "drop", "take_turns")
 # Time limit of a call, including a new connection if there is none.
@@ -156,8 +156,9 @@ class RedisStore:
         if self._clock.is_due():
             self.time()
         entry = self._read(encoding.entry_key(key), encoding.unpack_entry)
-        result = "absent" if entry is None else "found"
-        self._reads("redis", key.partition("|")[0], result).inc()
+        kind = key.partition("|")[0]
+        if kind in READ_KINDS:
+            self._reads("redis", kind, "absent" if entry is None else "found").inc()
         if entry is not None and entry.fetched_at > self.now() + CLOCK_TOLERANCE_SECONDS:
             return None
         return entry

@@ -86,3 +86,22 @@ def test_pause_stops_calls_until_it_is_over() -> None:
 
     store.time_now += 3001
     ask(store)
+
+
+def test_pause_begins_although_the_clock_of_another_worker_is_ahead() -> None:
+    store = Counted()
+    store.time_now += 0.9
+    ask(store)
+    store.time_now -= 0.9
+    Pacing(store, "account", None, 1, Metrics()).pause(AmadeusQuota("used up", retry_after=60))
+
+    with pytest.raises(AmadeusQuota):
+        ask(store)
+
+
+def test_short_pause_ends_in_time() -> None:
+    store = Counted()
+    Pacing(store, "account", None, 1, Metrics()).pause(AmadeusQuota("used up", retry_after=1))
+    store.time_now += 1.1
+
+    ask(store)
