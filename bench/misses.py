@@ -19,6 +19,7 @@ import amadeus
 from api.services.amadeus.gateway import MAX_OFFERS
 from bench.processes import cpu_seconds
 from bench.report import circumstances, options, publish, table
+from bench.rounds import paired_ratio
 from bench.stage import CITIES
 from tests.support.servers.certificate import Authority
 from tests.support.servers.quick_amadeus import QuickAmadeus
@@ -113,34 +114,33 @@ class Pair:
     through_ms: list[float] = field(default_factory=list)
     cpu: float = 0.0
 
-    def begin(self) -> None:
-        """Forget what was measured."""
+    def measure(self, each: Iterator[Query], seconds: float) -> None:
+        """Search in rounds, directly and through the service, after a warm-up."""
+        for number in range(WARM_UP_ROUNDS):
+            self._round(each, number)
         self.directly_ms.clear()
         self.through_ms.clear()
         self.cpu = -cpu_seconds(self.service.process.pid)
-
-    def end(self) -> None:
-        """Take the processor time since the beginning."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until or len(self.through_ms) < MIN_ROUNDS:
+            self._round(each, len(self.through_ms))
         self.cpu += cpu_seconds(self.service.process.pid)
 
-    def measure(self, each: Iterator[Query], *, service_first: bool) -> None:
-        """Search directly and through the service once."""
+    def _round(self, each: Iterator[Query], number: int) -> None:
         both = [(self.directly, self.directly_ms), (self.through, self.through_ms)]
-        for search, times in reversed(both) if service_first else both:
+        for search, times in reversed(both) if number % 2 else both:
             query = next(each)
             began = time.perf_counter()
             search(query)
             times.append((time.perf_counter() - began) * 1000)
 
     def row(self) -> list[str]:
-        ratios = [
-            ours / theirs for ours, theirs in zip(self.through_ms, self.directly_ms, strict=True)
-        ]
         return [
             self.name,
+            f"{len(self.through_ms):,}",
             f"{median(self.directly_ms):.2f}",
             f"{median(self.through_ms):.2f}",
-            f"{median(ratios):.2f}",
+            f"{paired_ratio(self.through_ms, self.directly_ms):.2f}",
             f"{quantiles(self.directly_ms, n=10)[-1]:.2f}",
             f"{quantiles(self.through_ms, n=10)[-1]:.2f}",
             f"{1000 * self.cpu / len(self.through_ms):.2f}",
@@ -179,27 +179,16 @@ def pairs() -> Iterator[list[Pair]]:
 
 def main() -> None:
     parser = options(__doc__)
-    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--seconds", type=float, default=10, help="for each relation")
     wanted = parser.parse_args()
     conditions = circumstances()
     with pairs() as all_pairs:
-        each = queries()
-        for _ in range(WARM_UP_ROUNDS):
-            for pair in all_pairs:
-                pair.measure(each, service_first=False)
         for pair in all_pairs:
-            pair.begin()
-        rounds, until = 0, time.monotonic() + wanted.seconds
-        while time.monotonic() < until or rounds < MIN_ROUNDS:
-            rounds += 1
-            for pair in all_pairs:
-                pair.measure(each, service_first=rounds % 2 == 0)
-        for pair in all_pairs:
-            pair.end()
-    head = ["", "SDK p50 ms", "service p50 ms", "ratio", "SDK p90 ms", "service p90 ms"]
+            pair.measure(queries(), wanted.seconds)
+    head = ["", "rounds", "SDK p50 ms", "service p50 ms", "ratio", "SDK p90 ms", "service p90 ms"]
     text = [
         conditions,
-        f"{rounds:,} rounds; the ratio is the median of the rounds' own.",
+        "The ratio is the median of the rounds' own.",
         table([*head, "worker CPU ms a miss"], [pair.row() for pair in all_pairs]),
     ]
     publish("misses", "\n\n".join(text), write=wanted.write)
