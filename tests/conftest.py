@@ -1,7 +1,5 @@
 """The order of the tests, readable ids of parametrized ones, and threads that end quickly."""
 
-import gc
-
 import pytest
 from greenlet._greenlet import enable_optional_cleanup
 
@@ -15,12 +13,6 @@ MAX_ID_LENGTH = 80
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the longest modules first, so that none is left to run at the end on its own."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
-
-
-def pytest_collection_finish() -> None:
-    """Keep the garbage collector from searching modules and collected tests again and again."""
-    gc.collect()
-    gc.freeze()
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
