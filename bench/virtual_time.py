@@ -18,7 +18,7 @@ from cachetools import TTLCache
 from greenlet import getcurrent, greenlet
 
 from api.services import deadline
-from api.services.cache import read_through, single_flight
+from api.services.cache import demand, read_through, single_flight
 
 
 class VirtualTime:
@@ -123,7 +123,7 @@ def virtual_time() -> Iterator[VirtualTime]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(deadline, "time", timing))
         stack.enter_context(patch.object(read_through, "time", timing))
-        for module in (single_flight, read_through):
+        for module in (single_flight, read_through, demand):
             stack.enter_context(patch.object(module, "threading", threads))
         stack.enter_context(
             patch.object(read_through, "TTLCache", partial(TTLCache, timer=clock.now))

@@ -30,7 +30,8 @@ class Slots:
         # Maps each holder to the start of its use; the oldest comes first.
         self._holders: dict[threading.Event, float] = {}
         self._queue: deque[threading.Event] = deque()
-        self._average_hold = 0.0
+        # Seconds that a typical use took; 0.0 before the first.
+        self.average_hold = 0.0
 
     @property
     def has_free(self) -> bool:
@@ -52,8 +53,8 @@ class Slots:
 
     def record(self, seconds: float) -> None:
         """Record how long a typical use took."""
-        weight = WEIGHT if self._average_hold else 1
-        self._average_hold += (seconds - self._average_hold) * weight
+        weight = WEIGHT if self.average_hold else 1
+        self.average_hold += (seconds - self.average_hold) * weight
 
     def _acquire(self, turn: threading.Event, max_wait: float | None) -> None:
         give_up = None if max_wait is None else time.monotonic() + max_wait
@@ -81,7 +82,7 @@ class Slots:
         The longest present use is no measure: one stuck call would make all waiters give up.
         """
         median = list(self._holders.values())[len(self._holders) // 2]
-        return max(self._average_hold, time.monotonic() - median)
+        return max(self.average_hold, time.monotonic() - median)
 
     def _expected_wait(self, position: int) -> float:
         """Return the seconds until a caller at this position of the queue gets a slot."""

@@ -103,8 +103,8 @@ class Process:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:
-            if name == "renew" and self.is_dead:
-                return None  # called by a separate thread, where Died would be lost
+            if name in ("renew", "share_reads") and self.is_dead:
+                return 0  # called by a separate thread, where Died would be lost
             if name in ("put", "fail"):
                 self._may_die(holding=args[0])
             if self.is_dead and name != "now":  # reading the time does not use the store

@@ -248,7 +248,6 @@ class TokenProvider:
             self._key,
             self._fetch,
             observe=lambda _event, _entry: None,
-            refresh_from=self._refresh_times.refresh_from,
             pause=_pause,
             needs_slot=False,  # fetches of prices that hold a slot wait for it
         )

@@ -155,6 +155,9 @@ class LayeredStore:
             lambda store: store.take_turns(key, interval, max_wait, worker_count, count, returned)
         )
 
+    def share_reads(self, key: str, fetched_at: float, parts: int) -> int:
+        return self._either(lambda store: store.share_reads(key, fetched_at, parts))
+
     def _get_shared(self, key: str) -> Entry | None:
         generation = self._generation
         entry = self._shared.get(key)

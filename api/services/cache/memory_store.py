@@ -52,6 +52,8 @@ class MemoryStore:
         self._locks: dict[str, tuple[str, float]] = {}
         # Times of the next turn and of the last call that took one.
         self._turns: LRUCache[str, tuple[float, float]] = LRUCache(10_000)
+        # Of each entry, when it was fetched and the parts of its TTL in which it was read.
+        self._shared_reads: LRUCache[str, tuple[float, int]] = LRUCache(10_000)
 
     @property
     def is_up(self) -> bool:
@@ -176,6 +178,13 @@ class MemoryStore:
             if taken or returned:
                 self._turns[key] = (turn + taken * spacing, now)
             return Turns(turn - now, spacing, taken)
+
+    def share_reads(self, key: str, fetched_at: float, parts: int) -> int:
+        with self._lock:
+            of, others = self._shared_reads.get(key, (fetched_at, 0))
+            all_parts = parts | others if of == fetched_at else parts
+            self._shared_reads[key] = (fetched_at, all_parts)
+            return all_parts
 
     def _entry(self, key: str, now: float, *, touch: bool = True) -> Entry | None:
         if touch or key not in self._entries:

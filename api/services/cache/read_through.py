@@ -36,6 +36,7 @@ from api.errors import (
     UpstreamError,
     dump_upstream_error,
 )
+from api.services.cache.demand import Demand
 from api.services.cache.entries import (
     CLOCK_RESOLUTION_SECONDS,
     LOCK_HELD,
@@ -93,6 +94,7 @@ class ReadThrough:
         # Patient fetches leave three quarters of the slots to other callers.
         self._patient_slots = Slots(max(1, max_fetches // 4))
         self._refreshes = threading.BoundedSemaphore(MAX_REFRESHES)
+        self._demand = Demand(store, lambda: self._slots.average_hold, self._refresh_in_background)
         self.release_locks = self._locks.release_all
 
     def read(
@@ -108,7 +110,8 @@ class ReadThrough:
 
         max_age: accept only an entry at most this many seconds old, whatever its TTL; with 0, only
             one whose fetch starts after this call. Nothing older stands in for a failure.
-        refresh_ahead: whether this call may start a fetch in the background.
+        refresh_ahead: whether this call counts as a read for which an entry is refreshed before
+            it expires, and may start a fetch in the background.
         before_bypass: called before a fetch for which only `max_age` is the reason; may raise.
 
         Raises UpstreamError: that of the fetch, or AmadeusTimeout if the deadline passes first.
@@ -211,8 +214,8 @@ class ReadThrough:
     def _hit(
         self, request: CacheRequest, entry: Entry, arrived: float, refresh_ahead: bool
     ) -> CacheResult:
-        if refresh_ahead and arrived >= entry.fetched_at + entry.ttl * request.refresh_from:
-            self._refresh_in_background(request, entry)
+        if refresh_ahead:
+            self._demand.note(request, entry, arrived)
         return CacheResult(entry, Outcome.HIT, age=max(0.0, arrived - entry.fetched_at))
 
     def _stale(self, request: CacheRequest, entry: Entry, now: float) -> CacheResult:

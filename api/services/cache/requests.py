@@ -51,7 +51,6 @@ class CacheRequest:
     observe: called with each cache event as it happens, and with its entry if it has one.
     stale_ttl: seconds after its TTL for which an entry may be served in place of an error, and to
         callers that accept it.
-    refresh_from: fraction of its TTL after which a hit starts a refresh.
     pause: takes the number of consecutive failures and the last error; returns seconds until the
         next try.
     needs_slot: whether the fetch counts against the limit on concurrent fetches.
@@ -63,7 +62,6 @@ class CacheRequest:
     fetch: Callable[[Deadline], FetchedValue]
     observe: Callable[[Event, Entry | None], None]
     stale_ttl: float = 0.0
-    refresh_from: float = 0.9
     pause: Callable[[int, UpstreamError], float] = no_pause
     needs_slot: bool = True
     is_patient: bool = False

@@ -66,6 +66,12 @@ class Store(Protocol):
         returned: number of turns taken before and not used; others can have them.
         """
 
+    def share_reads(self, key: str, fetched_at: float, parts: int) -> int:
+        """Add to what all workers know of the reads of an entry; return all of it.
+
+        parts: a bit for each part of the entry's TTL in which this worker read it, less than 2**31.
+        """
+
 
 class CheckedStore(Store, Protocol):
     """A store that is started, checked and closed."""

@@ -87,7 +87,7 @@ def test_busy_route_stays_a_hit_at_one_call_per_ttl(
             time.sleep(0.05)
     assert {each.cache for each in seen} == {(200, "hit")}
     assert max(each.age for each in seen) < 6
-    # The first call, and a refresh in the last tenth of each of two TTLs.
+    # The first call, and a refresh shortly before the end of each of two TTLs.
     assert set(sandbox.counters()["search"]["by_search"].values()) == {3}
 
 

@@ -239,6 +239,13 @@ def test_dropped_entry_is_the_only_one_deleted(store: Store) -> None:
     eventually(lambda: store.get("key") is None, within=1)
 
 
+def test_workers_put_together_in_which_parts_of_its_ttl_they_read_an_entry(store: Store) -> None:
+    assert store.share_reads("key", 1_800_000_000.5, 0b0001) == 0b0001
+    assert store.share_reads("key", 1_800_000_000.5, 1 << 30) == 1 << 30 | 0b0001
+    assert store.share_reads("other", 1_800_000_000.5, 0b0100) == 0b0100
+    assert store.share_reads("key", 1_800_000_600.5, 0b1000) == 0b1000  # of the next entry
+
+
 def assert_turns_apart(store: MemoryStore, seconds: list[float], worker_count: int = 1) -> None:
     """Assert the distances of turns from the first, for callers that wait at most 10 s."""
     earliest, latest = [], []

@@ -113,7 +113,7 @@ def test_simulation_makes_one_call_per_window_for_routes_that_stay_warm() -> Non
     requests = 95 * 100
     read_through, least = (float(cell) * requests / 1000 for cell in cells(report, "1")[:2])
     assert round(least) == 10
-    # Refreshes come before the TTL ends: a tenth more calls, however many processes there are.
+    # Refreshes of so short a TTL come a tenth before its end, however many processes there are.
     assert 10 <= round(read_through) <= 12
 
 

@@ -35,6 +35,10 @@ def marker_key(key: str) -> str:
     return f"{_PREFIX}{{{key}}}:mark"
 
 
+def reads_key(key: str) -> str:
+    return f"{_PREFIX}{{{key}}}:reads"
+
+
 def turn_key(key: str) -> str:
     return f"{_PREFIX}turn:{{{key}}}"
 

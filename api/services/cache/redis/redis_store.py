@@ -35,12 +35,14 @@ from api.services.deadline import within
 from api.services.slots import Slots
 from api.telemetry.metrics import READ_KINDS, Metrics
 
-SCRIPTS: Final = ("claim", "put", "fail", "renew", "release", "drop", "take_turns")
+SCRIPTS: Final = ("claim", "put", "fail", "renew", "release", "drop", "take_turns", "share_reads")
 # Time limit of a call, including a new connection if there is none.
 CALL_SECONDS: Final = 0.35
 # How long a request waits until it may call.
 MAX_WAIT_SECONDS: Final = 1.0
 CLOCK_CHECK_SECONDS: Final = 30.0
+# How far apart workers may share their reads of an entry.
+SHARED_READS_SECONDS: Final = 60.0
 HEARTBEAT_SECONDS: Final = 1.0
 # Enough that every node of a cluster holds one of them.
 CHECK_KEYS: Final = 256
@@ -260,6 +262,16 @@ class RedisStore:
             send=self._as_request,
         )
         return Turns(float(wait), interval, int(taken))
+
+    def share_reads(self, key: str, fetched_at: float, parts: int) -> int:
+        _, _, value = self._run(
+            "share_reads",
+            [encoding.reads_key(key)],
+            f"{fetched_at:.6f}",
+            parts,
+            _ms(SHARED_READS_SECONDS),
+        )
+        return int(value)
 
     def _time(self, send: Send) -> float:
         return self._timed(lambda: (*self._connections.home().time(), b"", b""), send)[0]

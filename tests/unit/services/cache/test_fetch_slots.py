@@ -33,9 +33,7 @@ def hasty_reader() -> ReadThrough:
 
 
 def request(key: str, fetch: Fetch, *, needs_slot: bool = True) -> CacheRequest:
-    return CacheRequest(
-        key, fetch, lambda *_: None, stale_ttl=60, refresh_from=9, needs_slot=needs_slot
-    )
+    return CacheRequest(key, fetch, lambda *_: None, stale_ttl=60, needs_slot=needs_slot)
 
 
 def at_once(_: Deadline) -> FetchedValue:
