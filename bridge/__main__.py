@@ -32,8 +32,11 @@ Point any client written for Amadeus at this address. Each search is charged to 
 account. {notice}"""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT. Return the exit code: 0, or 2 if it cannot start."""
+def main(arguments: list[str] | None = None, *, seconds: float = _SEARCH_SECONDS) -> int:
+    """Serve until SIGTERM or SIGINT. Return the exit code: 0, or 2 if it cannot start.
+
+    seconds: what a search may take.
+    """
     options = parser().parse_args(arguments)
     tls = tls_of(parser(), options)
     if not _is_loopback(options.host) and not (options.client_id and options.client_secret):
@@ -46,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
         limits=httpx2.Limits(max_connections=_MAX_CONNECTIONS),
     )
     try:
-        provider = PROVIDERS[options.provider](os.environ, connections, _SEARCH_SECONDS)
+        provider = PROVIDERS[options.provider](os.environ, connections, seconds)
     except ValueError as error:
         print(f"bridge: {error}", file=sys.stderr)
         return 2

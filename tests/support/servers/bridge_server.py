@@ -1,6 +1,7 @@
 """Runs a bridge server for a test, with a stand-in for its provider."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -64,6 +65,22 @@ class BridgeServer(CommandServer):
         environment = _environment(provider.environment)
         name = provider.stand_in.name
         super().__init__("bridge", "--provider", name, *options, environment=environment)
+
+
+class QuickBridge(CommandServer):
+    """A bridge with so many seconds for a search, on a free local port while the `with` lasts."""
+
+    def __init__(self, seconds: float, provider: str, environment: dict[str, str]) -> None:
+        super().__init__(
+            "bridge", "--provider", provider, str(seconds),
+            environment=_environment(environment), module="tests.support.servers.quick_bridge",
+        )  # fmt: skip
+
+    def greenlets(self) -> int:
+        """The number of its greenlets that have work to do."""
+        assert self.process.stdout is not None
+        self.process.send_signal(signal.SIGUSR1)
+        return int(self.process.stdout.readline())
 
 
 def _environment(more: dict[str, str]) -> dict[str, str]:

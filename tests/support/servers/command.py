@@ -17,17 +17,22 @@ PATIENCE = 20.0  # seconds
 class CommandServer:
     """`python -m NAME` on a free local port while the `with` lasts.
 
-    `options` are passed on the command line. `url` is the address of the server.
+    `options` are passed on the command line. `url` is the address of the server. `module` is what
+    Python runs, if that is not called `name`.
     """
 
     url: str
     process: "subprocess.Popen[str]"
 
     def __init__(
-        self, name: str, *options: str, environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        *options: str,
+        environment: Mapping[str, str] | None = None,
+        module: str | None = None,
     ) -> None:
         self._name = name
-        self._command = [sys.executable, "-m", name, "--port", "0", *options]
+        self._command = [sys.executable, "-m", module or name, "--port", "0", *options]
         self._environment = dict(os.environ if environment is None else environment)
 
     def __enter__(self) -> Self:

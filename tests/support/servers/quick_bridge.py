@@ -1,0 +1,25 @@
+"""The command `python -m bridge` with less time for a search: its last argument, in seconds.
+
+It prints the number of its greenlets at each SIGUSR1.
+"""
+
+import gc
+import signal
+import sys
+
+import gevent
+
+from bridge.__main__ import main
+
+
+def print_greenlets() -> None:
+    """Print how many greenlets have work to do."""
+    gc.collect()
+    alive = [one for one in gc.get_objects() if isinstance(one, gevent.Greenlet) and not one.dead]
+    sys.stdout.write(f"{len(alive)}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    gevent.signal_handler(signal.SIGUSR1, print_greenlets)
+    sys.exit(main(sys.argv[1:-1], seconds=float(sys.argv[-1])))
