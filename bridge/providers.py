@@ -57,8 +57,12 @@ PROVIDERS: dict[str, Callable[[Environment, httpx2.BaseTransport, float], Provid
 
 def _base_url(environment: Environment, name: str, default: str) -> str:
     url = environment.get(name) or default
-    if not url.startswith(("https://", "http://")):
-        raise ValueError(f"{name} must begin with https:// or http://.")
+    try:
+        known = httpx2.URL(url)
+    except httpx2.InvalidURL:
+        known = httpx2.URL()
+    if known.scheme not in {"https", "http"} or not known.host:
+        raise ValueError(f"{name} must begin with https:// or http://, and name a server.")
     return url
 
 

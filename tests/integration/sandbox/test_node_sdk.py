@@ -8,13 +8,14 @@ import datetime as dt
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.npm import installed
-from tests.support.providers.duffel import Duffel, offer
+from tests.support.providers.two_offers import TWO_OFFERS
 from tests.support.servers.bridge_server import BridgeServer, ProviderServer
 from tests.support.servers.certificate import Authority
 from tests.support.servers.sandbox_server import SandboxServer
@@ -50,10 +51,13 @@ def test_node_sdk_searches_and_gets_an_error(modules: Path, authority: Authority
     assert [error["code"] for error in answer["refused"]["errors"]] == [477]
 
 
-def test_node_sdk_searches_through_the_bridge(modules: Path, authority: Authority) -> None:
+@pytest.mark.parametrize("stand_in", TWO_OFFERS.values(), ids=TWO_OFFERS.keys())
+def test_node_sdk_searches_through_the_bridge(
+    modules: Path, authority: Authority, stand_in: Callable[[], Any]
+) -> None:
     certificate = str(authority.certificate())
     with (
-        ProviderServer(Duffel(offer("306.85"), offer("189.40"))) as provider,
+        ProviderServer(stand_in()) as provider,
         BridgeServer(provider, "--certfile", certificate) as server,
     ):
         answer = search(server, modules, authority)
