@@ -18,6 +18,7 @@ _TOKEN = "Authorizaton_v1_swagger_specification.json"  # Amadeus's spelling
 _OPERATIONS: dict[Operation, tuple[str, str, str]] = {
     "search": (_SEARCH, "/shopping/flight-offers", "get"),
     "bridged search": (_SEARCH, "/shopping/flight-offers", "get"),
+    "bridged posted search": (_SEARCH, "/shopping/flight-offers", "post"),
     "posted search": (_SEARCH, "/shopping/flight-offers", "post"),
     "token": (_TOKEN, "/security/oauth2/token", "post"),
     "token description": (_TOKEN, "/security/oauth2/token/{access_token}", "get"),

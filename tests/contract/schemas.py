@@ -5,16 +5,21 @@ text has a pattern. Each schema has examples, which show every property at least
 """
 
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jsonschema_rs
 
-Operation = Literal["search", "posted search", "bridged search", "token", "token description"]
+Operation = Literal[
+    "search",
+    "posted search",
+    "bridged search",
+    "bridged posted search",
+    "token",
+    "token description",
+]
 Json = Any
 
-OPERATIONS: tuple[Operation, ...] = (
-    "search", "posted search", "bridged search", "token", "token description",
-)  # fmt: skip
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 
 
 def _object(properties: dict[str, Json], *, optional: tuple[str, ...] = ()) -> Json:
@@ -452,6 +457,9 @@ _BRIDGED_SEARCH = _offers(
     _BRIDGED_OFFER_EXAMPLE,
     _BRIDGED_DICTIONARIES,
 )
+_BRIDGED_POSTED_SEARCH = _offers(
+    {}, {}, _BRIDGED_OFFER, _BRIDGED_OFFER_EXAMPLE, _BRIDGED_DICTIONARIES
+)
 # The statuses for which the token endpoint has its flat error; the gateway in front of it has the
 # list for all others.
 _FLAT = {"token": {400, 401, 500}, "token description": {404}}
@@ -464,6 +472,7 @@ def schema(operation: Operation, status: int) -> Json:
             "search": _SEARCH,
             "posted search": _POSTED_SEARCH,
             "bridged search": _BRIDGED_SEARCH,
+            "bridged posted search": _BRIDGED_POSTED_SEARCH,
         }
         return offers.get(operation, _TOKEN)
     return _TOKEN_ERROR if status in _FLAT.get(operation, ()) else _errors(status)

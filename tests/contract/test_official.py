@@ -15,6 +15,7 @@ pytestmark = pytest.mark.contract
 STATUSES = {
     "search": (200, 400, 401, 403, 404, 429, 500, 503),
     "bridged search": (200, 400, 401, 403, 404, 429, 500, 503),
+    "bridged posted search": (200, 400, 401, 403, 404, 429, 500, 503),
     "posted search": (200, 400, 401, 403, 404, 429, 500, 503),
     "token": (200, 401, 500),
     "token description": (200, 404),
