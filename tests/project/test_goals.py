@@ -35,6 +35,16 @@ def test_goal_of_at_most_is_missed_by_more() -> None:
     assert goal.cells(PAGE) == ["latency", "at most 60", "1018", "**no**"]
 
 
+def test_goal_can_be_a_ratio_of_two_columns() -> None:
+    goal = Goal("ratio", "hits", "bare Falcon", "p99 ms", 3, over="over it")
+    assert goal.measured(PAGE) == pytest.approx(2.5 / 0.81)
+
+
+def test_goal_of_several_rows_is_about_the_worst() -> None:
+    page = PAGE.replace("| this service | 1,018.0", "| bare Falcon | stuck")
+    assert Goal("p99", "hits", "bare Falcon", "p99 ms", 9).measured(page) == float("inf")
+
+
 def test_goal_without_its_row_is_not_measured() -> None:
     goal = Goal("rate", "hits", "Flask", "over it", 2.5)
     assert goal.cells(PAGE) == ["rate", "at most 2.5", "not measured", ""]
