@@ -117,7 +117,7 @@ def nginx(stage: Stage) -> Iterator[Running]:
 
 
 def under_gunicorn(module: str) -> Start:
-    """Return a function that runs a WSGI peer with the service's worker."""
+    """Return a function that runs a WSGI peer with gunicorn's own gevent worker."""
 
     @contextmanager
     def start(stage: Stage) -> Iterator[Running]:
