@@ -149,7 +149,8 @@ def _readiness() -> dict[str, Any]:
 
 
 def _report() -> dict[str, Any]:
-    rates = dict.fromkeys(("lookups", "calls", "needed", "unmet", "calls_saved"), NUMBER)
+    counts = ("lookups", "calls", "provider_calls", "needed", "unmet", "calls_saved")
+    rates = dict.fromkeys(counts, NUMBER)
     rates |= dict.fromkeys(("hit_ratio", "latency", "error_rate"), NUMBER_IF_ANY)
     step = {name: rates[name] for name in ("lookups", "calls", "latency", "error_rate")}
     token = dict.fromkeys(("age", "life", "refresh_at", "refresh_in"), NUMBER)
