@@ -105,7 +105,7 @@ class Lifecycle:
         self.prepare_to_stop()
         self._history.stop()
         self._token_provider.stop()
-        self._read_through.release_locks()
+        self._read_through.close()
         # Before the store: a fetch that ends with its connection then stores no failure.
         self._close_connections()
         self._store.close()

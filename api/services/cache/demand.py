@@ -85,6 +85,13 @@ class Demand:
         elif len(self._watched) < MAX_WATCHED:
             self._watch(request, entry, now)
 
+    def close(self) -> None:
+        """Forget all entries, which ends the thread."""
+        with self._lock:
+            self._watched.clear()
+            self._due.clear()
+            self._earlier.set()
+
     def _watch(self, request: CacheRequest, entry: Entry, now: float) -> None:
         watched = _Watched(request, entry)
         watched.note(now)

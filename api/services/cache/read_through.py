@@ -95,7 +95,11 @@ class ReadThrough:
         self._patient_slots = Slots(max(1, max_fetches // 4))
         self._refreshes = threading.BoundedSemaphore(MAX_REFRESHES)
         self._demand = Demand(store, lambda: self._slots.average_hold, self._refresh_in_background)
-        self.release_locks = self._locks.release_all
+
+    def close(self) -> None:
+        """Release the locks of unfinished fetches, and forget the planned refreshes."""
+        self._locks.release_all()
+        self._demand.close()
 
     def read(
         self,

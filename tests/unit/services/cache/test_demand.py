@@ -1,5 +1,6 @@
 """An entry is refreshed before it expires if, and only if, its readers come back to it."""
 
+import threading
 from collections.abc import Sequence
 from random import Random
 
@@ -11,6 +12,7 @@ from api.services.cache.requests import CacheRequest, FetchedValue, Outcome
 from api.services.deadline import Deadline
 from api.telemetry.metrics import Metrics
 from bench.virtual_time import virtual_time
+from tests.support.processes import eventually
 
 TTL, FETCH_SECONDS, TTLS = 600.0, 1.0, 20
 
@@ -80,3 +82,17 @@ def test_reads_that_do_not_count_cause_no_refresh() -> None:
     found, calls = outcomes(evenly(5), counts=False)
 
     assert calls == found.count(Outcome.MISS) > 1
+
+
+def test_closed_read_through_plans_no_refresh() -> None:
+    before = threading.enumerate()
+    cache = ReadThrough(MemoryStore(Metrics()), fetch_timeout=15)
+    fetch = FetchedValue(b"new", TTL)
+    request = CacheRequest("route", lambda _: fetch, observe=lambda _event, _entry: None)
+    for _ in range(2):
+        cache.read(request, Deadline(15))
+    (thread,) = [it for it in threading.enumerate() if it not in before and it.name == "refresh"]
+
+    cache.close()
+
+    eventually(lambda: not thread.is_alive())
