@@ -1,7 +1,6 @@
 """The composition root: creates all objects and connects them."""
 
-import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import falcon
@@ -26,7 +25,6 @@ from api.resources.static_pages import page_resources
 from api.resources.status import StatusResource
 from api.services.amadeus.circuit_breaker import CircuitBreaker
 from api.services.amadeus.gateway import AmadeusGateway
-from api.services.amadeus.httpx2_connections import Httpx2Connections
 from api.services.amadeus.pacing import Pacing
 from api.services.amadeus.sdk_adapter import SdkHttpAdapter
 from api.services.amadeus.token_provider import (
@@ -36,11 +34,7 @@ from api.services.amadeus.token_provider import (
     TokenProvider,
 )
 from api.services.amadeus.transport import (
-    KEEP_ALIVE_SECONDS,
-    MAX_CONNECTIONS,
-    Connections,
     Transport,
-    connections_to,
 )
 from api.services.amadeus.upstream_client import UpstreamClient
 from api.services.bodies import offer_of, price_of
@@ -56,9 +50,9 @@ from api.services.prices import CacheTimes, Prices
 from api.services.status_history import History
 from api.services.status_report import MetricSnapshot, Status
 from api.settings import Settings
-from api.settings.environments import PROVIDERS, AmadeusEnvironment
 from api.telemetry import tracing
 from api.telemetry.metrics import Metrics
+from api.upstream import upstream_connections
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -66,8 +60,6 @@ if TYPE_CHECKING:
 # Falcon reserves this method and rejects it before any middleware runs. In lower case Falcon
 # handles it like any other unknown method.
 RESERVED_METHOD: Final = "WEBSOCKET"
-# The bridge gives up so much later than the client that calls it, which then says why.
-BRIDGE_MARGIN_SECONDS: Final = 1.0
 
 
 class Application:
@@ -122,7 +114,7 @@ def create_app(
     store = store or _store(settings, metrics)
     read_through = ReadThrough(store, settings.request_deadline)
     client_id, client_secret = settings.credentials
-    upstream_transport = Transport(_upstream(settings, transport, metrics))
+    upstream_transport = Transport(upstream_connections(settings, transport, metrics))
     pacing = Pacing(
         store,
         f"{settings.base_url}|{client_id}",
@@ -236,76 +228,3 @@ def _store(settings: Settings, metrics: Metrics) -> CheckedStore:
         return MemoryStore(metrics)
     shared = RedisStore(redis_at(settings.redis_url.get_secret_value()), metrics)
     return LayeredStore(shared, float(settings.cache_stale_ttl), metrics)
-
-
-def _upstream(
-    settings: Settings, connections: httpx2.BaseTransport | None, metrics: Metrics
-) -> Connections:
-    """Return the connections to Amadeus, or to what stands in for it in this process.
-
-    connections: replace those of the settings.
-    """
-    if settings.environment in PROVIDERS:
-        url = settings.provider_base_url or "https:"
-        return Httpx2Connections(_bridge(settings, connections or _connections(url), metrics))
-    if connections is not None:
-        return Httpx2Connections(connections)
-    if settings.environment is AmadeusEnvironment.SANDBOX:
-        import sandbox  # noqa: PLC0415 - only imported if it is used
-
-        return Httpx2Connections(httpx2.WSGITransport(app=sandbox.create_app()))
-    return connections_to(settings.base_url)
-
-
-def _connections(url: str) -> httpx2.BaseTransport:
-    """Return a pool of connections for the fetches of a worker. url: of the server."""
-    return httpx2.HTTPTransport(
-        # Loading the certificate authorities takes 45 ms, so plain HTTP skips it.
-        verify=ssl.create_default_context() if url.startswith("https:") else False,
-        limits=httpx2.Limits(
-            max_connections=MAX_CONNECTIONS,
-            max_keepalive_connections=MAX_CONNECTIONS,
-            keepalive_expiry=KEEP_ALIVE_SECONDS,
-        ),
-    )
-
-
-def _bridge(
-    settings: Settings, connections: httpx2.BaseTransport, metrics: Metrics
-) -> httpx2.BaseTransport:
-    """Return the transport to a bridge in this process. connections: to its provider."""
-    import bridge.app  # noqa: PLC0415 - as the sandbox
-    import bridge.providers  # noqa: PLC0415
-
-    counted = _Counted(connections, metrics.provider_calls.inc)
-    seconds = settings.amadeus_timeout + BRIDGE_MARGIN_SECONDS
-    connect = bridge.providers.PROVIDERS[settings.environment]
-    provider = connect(settings.provider_variables, counted, seconds)
-    _, token_secret = settings.credentials
-    return _InProcess(bridge.app.create_app(provider.offers, token_secret), counted)
-
-
-class _Counted(httpx2.BaseTransport):
-    """Connections whose calls are counted."""
-
-    def __init__(self, connections: httpx2.BaseTransport, count: Callable[[], None]) -> None:
-        self._connections = connections
-        self._count = count
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        self._count()
-        return self._connections.handle_request(request)
-
-    def close(self) -> None:
-        self._connections.close()
-
-
-class _InProcess(httpx2.WSGITransport):
-    """A server in this process. Its own connections close with those to it."""
-
-    def __init__(self, app: falcon.App[Any, Any], connections: httpx2.BaseTransport) -> None:
-        super().__init__(app=app)
-        self._connections = connections
-
-    def close(self) -> None:
-        self._connections.close()
