@@ -50,6 +50,7 @@ from api.services.prices import CacheTimes, Prices
 from api.services.status_history import History
 from api.services.status_report import MetricSnapshot, Status
 from api.settings import Settings
+from api.settings.environments import PROVIDERS
 from api.telemetry import tracing
 from api.telemetry.metrics import Metrics
 from api.upstream import upstream_connections
@@ -124,7 +125,13 @@ def create_app(
     )
     breaker = CircuitBreaker(metrics)
     upstream_client = UpstreamClient(
-        upstream_transport, pacing, breaker, settings.amadeus_timeout, metrics
+        upstream_transport,
+        pacing,
+        breaker,
+        settings.amadeus_timeout,
+        metrics,
+        # Each search at a provider is billed, and only the bridge knows what can be repeated free.
+        retries=settings.environment not in PROVIDERS,
     )
     credentials = Credentials(client_id, client_secret, settings.amadeus_guest_office_id)
     token_provider = TokenProvider(

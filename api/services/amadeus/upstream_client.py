@@ -53,12 +53,19 @@ class UpstreamClient:
         breaker: CircuitBreaker,
         timeout: float,
         metrics: Metrics,
+        *,
+        retries: bool = True,
     ) -> None:
-        """Create the client. timeout: seconds that one attempt may take."""
+        """Create the client.
+
+        timeout: seconds that one attempt may take. retries: whether a search that failed is sent
+        again.
+        """
         self._transport = transport
         self._pacing = pacing
         self._breaker = breaker
         self._timeout = timeout
+        self._retries = retries
         self._metrics = metrics
         self._session = str(uuid.uuid4())
 
@@ -79,13 +86,15 @@ class UpstreamClient:
         return self._pacing.room_in(deadline, self._timeout)
 
     def search(self, call: Call, terms: Terms) -> Reply:
-        """Make a search call. Retry once after an error that may pass.
+        """Make a search call. Retry once after an error that may pass, unless retries are off.
 
         Raises FetchPostponed too if the search is patient.
         """
         try:
             return self._admitted(call, terms, self._admit(terms))
         except UpstreamError as error:
+            if not self._retries:
+                raise
             pause = (error.retry_after or 0.0) + uniform(*RETRY_JITTER_SECONDS)  # noqa: S311
             if not error.may_pass or terms.deadline.remaining() < pause + MIN_RETRY_SECONDS:
                 raise

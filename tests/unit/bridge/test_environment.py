@@ -97,6 +97,25 @@ def test_last_known_price_stands_in_for_a_failing_provider() -> None:
     assert (answer.headers["X-Cache"], answer.json["data"]["price"]) == ("stale", "306.85 GBP")
 
 
+@pytest.mark.parametrize("status", [404, 429, 503, 504])
+def test_failed_search_is_not_repeated_because_each_is_billed(
+    service: BridgedService, duffel: Duffel, status: int
+) -> None:
+    duffel.fail("search", status, errors(status, "api_error"))
+
+    assert service.price().status_code == 503
+    assert len(duffel.searches) == 1
+
+
+def test_failed_list_is_repeated_without_another_search(
+    service: BridgedService, duffel: Duffel
+) -> None:
+    duffel.fail("list", 503, errors(503, "api_error"))
+
+    assert service.price().status_code == 200
+    assert len(duffel.searches) == 1
+
+
 def test_refused_place_is_an_error_of_the_client(service: BridgedService, duffel: Duffel) -> None:
     body = errors(422, "validation_error", field="destination", pointer="/slices/0/destination")
     duffel.fail("search", 422, body)
