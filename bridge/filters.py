@@ -1,5 +1,7 @@
 """Drops offers that do not fulfil conditions which the provider's request cannot express."""
 
+import datetime as dt
+
 from bridge.offers import Itinerary, Offer
 from bridge.refusals import refusal
 from protocol.errors import InvalidSearch
@@ -24,11 +26,28 @@ def fulfils(offer: Offer, search: Search) -> bool:
 def cheapest(offers: list[Offer], search: Search) -> list[Offer]:
     """Return the wanted number of offers, cheapest first, within the limits of price and time.
 
+    Of offers at the same price, those nearest to the preferred times come first.
     Raises InvalidSearch if the maximum price is in another currency than the offers.
     """
     _check_currency(offers, search)
     within = _quick_enough([one for one in offers if _is_affordable(one, search)], search)
-    return sorted(within, key=lambda one: one.total)[: search.max_offers]
+    return sorted(within, key=lambda one: (one.total, _minutes_off(one, search)))[
+        : search.max_offers
+    ]
+
+
+def _minutes_off(offer: Offer, search: Search) -> int:
+    """Return how far an offer is from the preferred times of a search."""
+    off = 0
+    for itinerary, direction in zip(offer.itineraries, search.directions, strict=True):
+        off += _distance(itinerary.segments[0].departs, direction.near)
+        if direction.arrival is not None:
+            off += _distance(itinerary.segments[-1].arrives, direction.arrival.near)
+    return off
+
+
+def _distance(at: dt.datetime, near: int | None) -> int:
+    return 0 if near is None else abs(at.hour * 60 + at.minute - near)
 
 
 def _check_currency(offers: list[Offer], search: Search) -> None:

@@ -134,13 +134,20 @@ class FlightOffersQuery(_Model):
     search_criteria: SearchCriteria = SearchCriteria()
 
 
-# Flags that ask for nothing if they are false. Any other unknown field may ask for something.
-_OPT_IN = frozenset(
-    {
-        "addOneWayOffers", "allowAlternativeFareOptions", "blacklistedInEUAllowed",
-        "chargeableCheckedBags", "crossBorderAllowed", "excludeAllotments", "moreOvernightsAllowed",
-    }
-)  # fmt: skip
+# Values that ask for nothing, or for what every offer is: published, in the standard fare option.
+# The last two come from samples that are older than the OpenAPI file. Any other unknown field may
+# ask for something.
+_USUAL: dict[str, object] = {
+    "addOneWayOffers": False,
+    "allowAlternativeFareOptions": False,
+    "blacklistedInEUAllowed": False,
+    "chargeableCheckedBags": False,
+    "crossBorderAllowed": False,
+    "excludeAllotments": False,
+    "moreOvernightsAllowed": False,
+    "fareOptions": ["STANDARD"],
+    "fareType": ["PUBLISHED"],
+}
 
 
 def ignored(query: FlightOffersQuery) -> Iterator[str]:
@@ -151,9 +158,8 @@ def ignored(query: FlightOffersQuery) -> Iterator[str]:
             ("departureDateTimeRange", direction.departure_date_time_range),
             ("arrivalDateTimeRange", direction.arrival_date_time_range),
         ):
-            if range_ is not None and (range_.time is None) != (range_.time_window is None):
-                lonely = "time" if range_.time is not None else "timeWindow"
-                yield f"/originDestinations/{number}/{name}/{lonely}"
+            if range_ is not None and range_.time is None and range_.time_window is not None:
+                yield f"/originDestinations/{number}/{name}/timeWindow"
     filters, pointer = query.search_criteria.flight_filters, "/searchCriteria/flightFilters"
     for number, restriction in enumerate(filters.cabin_restrictions):
         if restriction.coverage not in {None, "MOST_SEGMENTS"}:
@@ -168,7 +174,7 @@ def _unknown(part: Any, pointer: str) -> Iterator[str]:
             yield from _unknown(item, f"{pointer}/{number}")
     elif isinstance(part, BaseModel):
         for name, value in (part.model_extra or {}).items():
-            if not (name in _OPT_IN and value is False):
+            if name not in _USUAL or value != _USUAL[name]:
                 yield f"{pointer}/{name}"
         for name in type(part).model_fields:
             yield from _unknown(getattr(part, name), f"{pointer}/{to_camel(name)}")

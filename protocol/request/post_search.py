@@ -113,6 +113,7 @@ class _PostSearch:
                 if self._first <= date + dt.timedelta(days=day) <= self._last
             ),
             minutes=_minutes(departure.time, departure.time_window),
+            near=_near(departure.time, departure.time_window),
             arrival=self._window(arrival, f"{pointer}/arrivalDateTimeRange/date")
             if arrival
             else None,
@@ -123,7 +124,11 @@ class _PostSearch:
     def _window(self, wanted: DateTimeRange, pointer: str) -> Window:
         date = self._date(wanted.date, pointer)
         dates = [date + dt.timedelta(days=day) for day in _days(wanted.date_window)]
-        return Window(frozenset(dates), _minutes(wanted.time, wanted.time_window))
+        return Window(
+            frozenset(dates),
+            _minutes(wanted.time, wanted.time_window),
+            _near(wanted.time, wanted.time_window),
+        )
 
     def _check_radius(self, wanted: OriginDestination, pointer: str) -> None:
         ranges = wanted.departure_date_time_range, wanted.arrival_date_time_range
@@ -214,6 +219,15 @@ def _days(window: str | None) -> range:
 def _minutes(time: str | None, window: str | None) -> tuple[int, int] | None:
     if time is None or window is None:
         return None
-    at = int(time[:2]) * 60 + int(time[3:5])
+    at = _minute(time)
     width = int(window[:-1]) * 60
     return max(0, at - width), min(MINUTES_OF_DAY, at + width)
+
+
+def _near(time: str | None, window: str | None) -> int | None:
+    """Return the minute of a time without a window, which is only approximate."""
+    return _minute(time) if time is not None and window is None else None
+
+
+def _minute(time: str) -> int:
+    return int(time[:2]) * 60 + int(time[3:5])

@@ -36,6 +36,8 @@ class Window:
     dates: frozenset[dt.date]
     minutes: tuple[int, int] | None
     """First and last minute of the day; None for the whole day."""
+    near: int | None = None
+    """The minute of the day that is preferred; it limits nothing."""
 
     def contains(self, at: dt.datetime) -> bool:
         """Return whether a local time is within the window."""
@@ -57,6 +59,8 @@ class Direction:
     """The valid days of departure, relative to `date`."""
     minutes: tuple[int, int] | None = None
     """First and last minute of the day for the departure; None for the whole day."""
+    near: int | None = None
+    """The minute of the day that is preferred for the departure; it limits nothing."""
     arrival: Window | None = None
     via: frozenset[str] = frozenset()
     """The journey must change at one of these airports at least."""

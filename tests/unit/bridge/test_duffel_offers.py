@@ -309,3 +309,46 @@ def test_no_offers_are_an_empty_answer() -> None:
     assert answer["data"] == []
     assert answer["meta"]["count"] == 0
     assert "dictionaries" not in answer
+
+
+@pytest.mark.parametrize(
+    ("when", "first"),
+    [
+        ({"departureDateTimeRange": {"date": AHEAD, "time": "09:00:00"}}, "09:30"),
+        ({"departureDateTimeRange": {"date": AHEAD, "time": "20:00:00"}}, "18:00"),
+        ({"arrivalDateTimeRange": {"date": AHEAD, "time": "21:00:00"}}, "18:00"),
+    ],
+)
+def test_time_without_a_window_prefers_and_limits_nothing(when: dict[str, Any], first: str) -> None:
+    offers = [
+        offer(
+            total, way(segment(departing_at=f"{AHEAD}T{out}:00", arriving_at=f"{AHEAD}T{in_}:00"))
+        )
+        for total, out, in_ in [
+            ("9.00", "07:30", "10:42"),
+            ("2.00", "18:00", "21:12"),
+            ("2.00", "09:30", "12:42"),
+        ]
+    ]
+    search = body()
+    search["originDestinations"][0] |= when
+    found = Bridge(*offers).post(search).json()["data"]
+    departures = [one["itineraries"][0]["segments"][0]["departure"]["at"] for one in found]
+    assert len(departures) == 3
+    assert departures[0] == f"{AHEAD}T{first}:00"
+    assert departures[2] == f"{AHEAD}T07:30:00"
+
+
+def test_sample_of_amadeus_is_answered() -> None:
+    """It asks for what the example in the OpenAPI file does: a time alone, and a cabin."""
+    criteria = {
+        "maxFlightOffers": 2,
+        "flightFilters": {
+            "cabinRestrictions": [
+                {"cabin": "ECONOMY", "coverage": "MOST_SEGMENTS", "originDestinationIds": ["1"]}
+            ]
+        },
+    }
+    search = body(("JFK", "LAX", AHEAD), currencyCode="USD", searchCriteria=criteria)
+    search["originDestinations"][0]["departureDateTimeRange"]["time"] = "10:00:00"
+    assert Bridge(offer()).post(search).json()["meta"]["count"] == 1

@@ -71,7 +71,10 @@ def test_search_names_the_usual_cabin_and_currency_if_asked_for(search: Search) 
             posted(travelers=[{"id": "1", "travelerType": "ADULT", "name": "Jo"}]),
             "/travelers/0/name",
         ),
-        (leaving(time="12:00"), f"{RANGE}/time"),
+        (
+            posted(searchCriteria={"pricingOptions": {"fareType": ["NEGOTIATED"]}}),
+            "/searchCriteria/pricingOptions/fareType",
+        ),
         (leaving(timeWindow="3H"), f"{RANGE}/timeWindow"),
         (
             filtered(cabinRestrictions=[{"cabin": "FIRST", "coverage": "ALL_SEGMENTS"}]),
@@ -98,6 +101,9 @@ def test_field_that_is_not_read_is_reported(search: Search, ignored: str) -> Non
         queried("&nonStop=true"),
         posted(searchCriteria={"addOneWayOffers": False, "oneFlightOfferPerDay": True}),
         posted(searchCriteria={"additionalInformation": {"brandedFares": True}}),
+        posted(searchCriteria={"pricingOptions": {"fareType": ["PUBLISHED"]}}),
+        posted(travelers=[{"id": "1", "travelerType": "ADULT", "fareOptions": ["STANDARD"]}]),
+        leaving(time="12:00"),
         leaving(time="12:00", timeWindow="3H"),
         filtered(cabinRestrictions=[{"cabin": "FIRST", "coverage": "MOST_SEGMENTS"}]),
     ],
