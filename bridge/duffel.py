@@ -153,10 +153,15 @@ class Duffel:
         return offers
 
     def _listed(self, request_id: str, search: Search, deadline: Deadline) -> list[Offer]:
-        """Return offers that fulfil the search: enough, or all of the first pages."""
+        """Return offers that fulfil the search: enough, or all of the first pages.
+
+        Raises CallFailed if these have none and there are more pages.
+        """
         found: list[Offer] = []
         seen = known = 0
-        for page in self._pages(request_id, search, deadline):
+        is_more = False
+        for page, has_next in self._pages(request_id, search, deadline):
+            is_more = has_next
             offers = readable(lambda raw: _offer(raw, search), page)
             found += [offer for offer in offers if fulfils(offer, search)]
             seen, known = seen + len(page), known + len(offers)
@@ -164,6 +169,8 @@ class Duffel:
                 break
         if seen and not known:
             raise CallFailed("no offer can be read")
+        if not found and is_more:
+            raise CallFailed("none of the cheapest offers fulfils the search")
         return found
 
     def _ask(self, body: dict[str, Any], deadline: Deadline) -> str:
@@ -174,7 +181,10 @@ class Duffel:
             raise CallFailed("the answer has no id")
         return request_id
 
-    def _pages(self, request_id: str, search: Search, deadline: Deadline) -> Iterator[list[Any]]:
+    def _pages(
+        self, request_id: str, search: Search, deadline: Deadline
+    ) -> Iterator[tuple[list[Any], bool]]:
+        """Yield the first pages, each with whether there is another."""
         limit = min(max(search.max_offers, _PAGE), _MAX_PAGE)
         params = {
             "offer_request_id": request_id,
@@ -186,11 +196,13 @@ class Duffel:
             data, meta = content.get("data"), content.get("meta")
             if not isinstance(data, list):
                 raise CallFailed("the answer has no list of offers")
-            yield data
             after = meta.get("after") if isinstance(meta, dict) else None
             if not isinstance(after, str):
+                yield data, False
                 return
-            params["after"] = after
+            yield data, True
+            # The search leaves so many offers out that a large page is worth its time.
+            params |= {"after": after, "limit": str(_MAX_PAGE)}
 
     def _list(self, params: Mapping[str, str], deadline: Deadline) -> dict[str, Any]:
         """List offers. A failure is repeated once, because the search has been paid for."""

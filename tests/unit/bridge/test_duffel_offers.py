@@ -5,8 +5,16 @@ from typing import Any
 import pytest
 
 from tests.support.clients.bridge_client import Bridge
-from tests.support.clients.sandbox_client import AHEAD, body
-from tests.support.providers.duffel import airline, airport, offer, passenger, segment, way
+from tests.support.clients.sandbox_client import AHEAD, body, refusals
+from tests.support.providers.duffel import (
+    airline,
+    airport,
+    offer,
+    passenger,
+    segment,
+    traveler,
+    way,
+)
 
 STOP = {
     "id": "stp_1",
@@ -114,6 +122,20 @@ def test_offers_are_sorted_by_price_as_decimal_and_limited() -> None:
 )
 def test_amount_has_the_digits_of_its_currency(total: object, currency: str, shown: str) -> None:
     assert totals(offer(total, total_currency=currency)) == [shown]
+
+
+def test_amounts_in_several_currencies_are_not_compared() -> None:
+    pounds, dollars = offer("200.00"), offer("250.00", total_currency="USD")
+    offers = [pounds, offer("9000", total_currency="JPY"), dollars, offer("100.00")]
+    assert totals(*offers) == ["100.00", "200.00", "9000", "250.00"]
+    assert totals(*offers, currencyCode="USD", max=1) == ["250.00"]
+
+
+@pytest.mark.parametrize("currency", [{}, {"currencyCode": "GBP"}])
+def test_maximum_price_in_several_currencies_is_refused(currency: dict[str, str]) -> None:
+    offers = [offer("200.00"), offer("9000", total_currency="JPY")]
+    answer = Bridge(*offers).search(maxPrice=400, **currency)
+    assert refusals(answer) == [(2668, "maxPrice")]
 
 
 AMOUNTS: list[Any] = ["-1.00", "0.00", "NaN", "1e5", "1_000", "", None, True, [1], "9" * 400]
@@ -294,14 +316,29 @@ def test_conditions_of_a_direction_hold(wanted: dict[str, Any], kept: list[str])
     assert [one["price"]["grandTotal"] for one in answer["data"]] == kept
 
 
-def test_pages_are_read_until_enough_offers_are_found_and_at_most_three() -> None:
-    others = [offer("1.00", way(segment(marketing_carrier=airline("QF"))))] * 120
-    bridge = Bridge(*others, offer("2.00"))
+def test_held_infant_needs_no_place_in_the_cabin() -> None:
+    people = [traveler(), traveler("pas_2", "infant_without_seat", 1)]
+    found = offer("1.00", passengers=people)
+    assert totals(found, infants=1, travelClass="ECONOMY") == ["1.00"]
+
+
+QANTAS = [offer("1.00", way(segment(marketing_carrier=airline("QF"))))]
+
+
+def test_pages_are_read_until_enough_offers_are_found() -> None:
+    bridge = Bridge(*QANTAS * 300, offer("2.00"))
     assert len(bridge.offers(max=50, includedAirlineCodes="ZZ")) == 1
-    assert [one.get("after") for one in bridge.duffel.lists] == [None, "50", "100"]
-    bridge = Bridge(*others, *others, offer("2.00"))
-    assert bridge.offers(max=50, includedAirlineCodes="ZZ") == []
+    assert [(one.get("after"), one["limit"]) for one in bridge.duffel.lists] == [
+        (None, "50"), ("50", "200"), ("250", "200"),
+    ]  # fmt: skip
+
+
+def test_pages_that_are_not_read_are_not_taken_for_no_offers() -> None:
+    bridge = Bridge(*QANTAS * 450, offer("2.00"))
+    answer = bridge.search(max=50, includedAirlineCodes="ZZ")
+    assert (answer.status_code, refusals(answer)) == (500, [(141, "")])
     assert len(bridge.duffel.lists) == 3
+    assert Bridge(*QANTAS * 450).offers(max=50, includedAirlineCodes="ZZ") == []
 
 
 def test_no_offers_are_an_empty_answer() -> None:

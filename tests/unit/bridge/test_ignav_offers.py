@@ -185,7 +185,6 @@ CHEAP_AND_WRONG: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (itinerary(1, leg(segment(marketing_carrier_code="UA"))), {"includedAirlineCodes": "DL"}),
     (itinerary(1, leg(segment(marketing_carrier_code="UA"))), {"excludedAirlineCodes": "UA"}),
     (itinerary(400.01), {"maxPrice": 400}),
-    (itinerary(1, cabin_class=None), {"travelClass": "ECONOMY"}),
 ]
 
 
@@ -194,6 +193,10 @@ def test_itinerary_that_does_not_fulfil_the_search_is_left_out(
     wrong: dict[str, Any], changes: dict[str, Any]
 ) -> None:
     assert totals(wrong, itinerary(), **changes) == ["306.85"]
+
+
+def test_itinerary_without_a_cabin_has_the_one_that_ignav_was_asked_for() -> None:
+    assert totals(itinerary(1, cabin_class=None), travelClass="BUSINESS") == ["1.00"]
 
 
 def test_higher_cabin_than_the_asked_one_is_kept() -> None:
@@ -205,7 +208,9 @@ def test_higher_cabin_than_the_asked_one_is_kept() -> None:
     ("wanted", "kept"),
     [
         ({"includedConnectionPoints": ["DEN"]}, ["1.00"]),
-        ({"excludedConnectionPoints": ["DEN"]}, ["2.00"]),
+        ({"includedConnectionPoints": ["PAR"]}, ["3.00"]),
+        ({"excludedConnectionPoints": ["DEN", "PAR"]}, ["2.00"]),
+        ({"excludedConnectionPoints": ["DEN"]}, ["2.00", "3.00"]),
         ({"arrivalDateTimeRange": {"date": "2026-12-11"}}, []),
         ({"departureDateTimeRange": {"date": AHEAD, "time": "09:00", "timeWindow": "1H"}}, []),
     ],
@@ -213,8 +218,17 @@ def test_higher_cabin_than_the_asked_one_is_kept() -> None:
 def test_conditions_of_a_direction_hold(wanted: dict[str, Any], kept: list[str]) -> None:
     search = body()
     search["originDestinations"][0] |= wanted
-    answer = IgnavBridge(changing(1), itinerary(2)).post(search).json()
+    paris = itinerary(3, leg(segment("JFK", "ORY"), segment("ORY", "LAX")))
+    answer = IgnavBridge(changing(1), itinerary(2), paris).post(search).json()
     assert [one["price"]["grandTotal"] for one in answer["data"]] == kept
+
+
+def test_time_that_no_itinerary_names_cannot_be_limited() -> None:
+    silent = itinerary(1, leg(duration_minutes=None))
+    search = body(searchCriteria={"flightFilters": {"maxFlightTime": 110}})
+    assert IgnavBridge(silent).post(search).status_code == 500
+    found = IgnavBridge(silent, itinerary(2)).post(search).json()["data"]
+    assert [one["price"]["grandTotal"] for one in found] == ["2.00"]
 
 
 def test_offers_of_all_airports_are_one_list() -> None:
