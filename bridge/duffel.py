@@ -35,7 +35,7 @@ from bridge.reading import (
     minutes,
     needed,
     readable,
-    seconds_until,
+    seconds_to_wait,
     text,
     whole,
 )
@@ -58,11 +58,14 @@ _SUPPLIER_TIMEOUTS = (2_000, 20_000)  # milliseconds
 _PAGE = 50
 _MAX_PAGE = 200
 _MAX_PAGES = 3
-_LISTABLE_SECONDS = 60.0
+# Longer than the window of Duffel's rate limit, which is a minute.
+_LISTABLE_SECONDS = 120.0
 _PAUSE_SECONDS = 10.0
 _MAX_REMEMBERED = 1_000
 # After one of these statuses Duffel must not be asked again.
 _BROKEN = {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY}
+# The request whose offers are to be listed is of no use any more.
+_LOST = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}
 _BUSY = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
 # Ages on the day of the last slice.
@@ -145,8 +148,11 @@ class Duffel:
             with self._lock:
                 if error.status in _BROKEN:
                     self._broken[key] = True
-                if error.status == HTTPStatus.NOT_FOUND:
+                is_lost = request_id is not None and error.status in _LOST
+                if is_lost:
                     self._unlisted.pop(key, None)
+            if is_lost:  # not the search is refused, but the list
+                raise CallFailed("the list of offers is refused") from None
             raise
         with self._lock:
             self._unlisted.pop(key, None)
@@ -228,9 +234,10 @@ class Duffel:
         errors = items(reply.content.get("errors"))
         if reply.status < HTTPStatus.BAD_REQUEST and not errors:
             return reply.content
+        status = _status(reply, errors)
         raise ProviderError(
-            _status(reply, errors),
-            retry_after=seconds_until(reply.headers, "ratelimit-reset"),
+            status,
+            retry_after=seconds_to_wait(status, reply.headers, "ratelimit-reset", "retry-after"),
             blame=next(filter(None, map(_blame, errors)), None),
         )
 

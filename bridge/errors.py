@@ -8,7 +8,11 @@ from typing import Literal, NamedTuple
 from protocol.errors import AmadeusError
 from protocol.request.search import Search
 
+_INVALID = 477
 _CODES: dict[int, int] = {
+    # Only this search is refused, so it must not count as a failure of the upstream.
+    HTTPStatus.BAD_REQUEST: _INVALID,
+    HTTPStatus.UNPROCESSABLE_ENTITY: _INVALID,
     HTTPStatus.UNAUTHORIZED: 39686,
     HTTPStatus.FORBIDDEN: 39686,
     HTTPStatus.PAYMENT_REQUIRED: 38195,
@@ -57,10 +61,9 @@ class ProviderError(Exception):
             return _blamed(self.blame, search)
         if self.status not in _CODES:
             return system_error()
-        # On another error it is the end of a window that has nothing to do with the refusal.
-        is_limit = self.status == HTTPStatus.TOO_MANY_REQUESTS
-        retry_after = self.retry_after if is_limit else None
-        return AmadeusError(_CODES[self.status], retry_after=retry_after)
+        code = _CODES[self.status]
+        detail = "the provider refuses this search" if code == _INVALID else None
+        return AmadeusError(code, detail, retry_after=self.retry_after)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from bridge.reading import (
     local_time,
     needed,
     readable,
-    seconds_until,
+    seconds_to_wait,
     text,
     whole,
 )
@@ -151,7 +151,7 @@ class Ignav:
         if reply.status >= HTTPStatus.BAD_REQUEST:
             raise ProviderError(
                 reply.status,
-                retry_after=seconds_until(reply.headers, "retry-after"),
+                retry_after=seconds_to_wait(reply.status, reply.headers, "retry-after"),
                 blame=_blame(reply.content.get("error")),
             )
         itineraries = reply.content.get("itineraries")

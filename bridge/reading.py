@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from decimal import ROUND_HALF_UP, Decimal
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from protocol.reference.currencies import CURRENCIES
@@ -22,7 +23,8 @@ CURRENCY = re.compile("[A-Z]{3}")
 WORDS = re.compile(".+", re.DOTALL)
 
 _CABINS: dict[str, Cabin] = {cabin.lower(): cabin for cabin in CABINS}
-_SECONDS = re.compile("[0-9]{1,5}")
+_SECONDS = re.compile("[0-9]{1,9}")
+_MAX_WAIT = 3600  # seconds; after them a search shows whether the limit still holds
 _USUAL_DIGITS = 2
 _MANY = 10_000  # more bags, and more minutes, than a journey has
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,30})?")
@@ -115,16 +117,24 @@ def local_time(text: object) -> dt.datetime | None:
         return None
 
 
-def seconds_until(headers: Mapping[str, str], name: str) -> int | None:
-    """Return the seconds until the moment in a header, which is a number of them or a date.
+def seconds_to_wait(status: int, headers: Mapping[str, str], *names: str) -> int | None:
+    """Return what the first of these headers that can be read says of a 429, at most an hour.
 
-    A date counts from the date of the answer: the provider's clock may differ from ours.
+    A header is a number of seconds or a date. A date counts from the date of the answer: the
+    provider's clock may differ from ours.
     """
-    value = headers.get(name, "")
-    if _SECONDS.fullmatch(value):
-        return max(1, int(value))
-    try:
-        left = parsedate_to_datetime(value) - parsedate_to_datetime(headers["date"])
-    except (KeyError, TypeError, ValueError):
+    # On another error it is the end of a window that has nothing to do with the refusal.
+    if status != HTTPStatus.TOO_MANY_REQUESTS:
         return None
-    return max(1, math.ceil(left.total_seconds()))
+    known = (_seconds(headers.get(name, ""), headers.get("date", "")) for name in names)
+    return next((min(max(1, seconds), _MAX_WAIT) for seconds in known if seconds is not None), None)
+
+
+def _seconds(value: str, now: str) -> int | None:
+    if _SECONDS.fullmatch(value):
+        return int(value)
+    try:
+        left = parsedate_to_datetime(value) - parsedate_to_datetime(now)
+    except (OverflowError, TypeError, ValueError):
+        return None
+    return math.ceil(left.total_seconds())

@@ -16,10 +16,8 @@ from tests.support.providers.duffel import errors, offer
         (403, "authentication_error", 401, 39686),
         (402, "invalid_request_error", 429, 38195),
         (429, "rate_limit_error", 429, 38194),
-        (400, "invalid_request_error", 500, 141),
         (404, "invalid_request_error", 500, 141),
         (406, "invalid_request_error", 500, 141),
-        (422, "validation_error", 500, 141),
         (500, "api_error", 500, 141),
         (502, "airline_error", 500, 141),
         (200, "authentication_error", 401, 39686),
@@ -34,6 +32,24 @@ def test_error_of_duffel_becomes_the_one_with_the_same_meaning(
     refused = bridge.search()
     assert (refused.status_code, refusals(refused)) == (answer, [(code, "")])
     assert "Duffel" not in refused.text
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_refused_search_is_rejected_also_if_duffel_blames_no_part_of_it(status: int) -> None:
+    bridge = Bridge(offer())
+    bridge.duffel.fail("search", status, errors(status, "validation_error"))
+    refused = bridge.search()
+    assert (refused.status_code, refusals(refused)) == (400, [(477, "")])
+    assert "Duffel" not in refused.text
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_refused_list_is_a_system_error_and_the_next_search_is_new(status: int) -> None:
+    bridge = Bridge(offer())
+    bridge.duffel.fail("list", status, errors(status, "invalid_request_error"))
+    assert refusals(bridge.search()) == [(141, "")]
+    assert len(bridge.offers()) == 1
+    assert len(bridge.duffel.searches) == 2
 
 
 @pytest.mark.parametrize("status", [403, 500])
@@ -90,6 +106,25 @@ def test_retry_after_is_the_rest_of_the_window_by_the_clock_of_duffel() -> None:
 
 
 @pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry_After": "30"}, "30"),
+        ({"Retry_After": "30", "ratelimit_reset": "soon"}, "30"),
+        ({"Retry_After": "100000"}, "3600"),
+        ({"ratelimit_reset": "Mon, 30 Nov 9000 12:01:00 GMT"}, "3600"),
+        ({"ratelimit_reset": "Mon, 30 Nov 99999999999 12:01:00 GMT"}, None),
+    ],
+)
+def test_retry_after_is_at_most_an_hour(headers: dict[str, str], seconds: str | None) -> None:
+    bridge = Bridge(offer())
+    date = "Sat, 28 Nov 2026 10:00:10 GMT"
+    bridge.duffel.fail("search", 429, errors(429, "rate_limit_error"), date=date, **headers)
+    refused = bridge.search()
+    assert refusals(refused) == [(38194, "")]
+    assert refused.headers.get("Retry-After") == seconds
+
+
+@pytest.mark.parametrize(
     ("status", "kind", "reset"),
     [
         (429, "rate_limit_error", "soon"),
@@ -130,12 +165,11 @@ def test_failed_list_is_repeated_alone(status: int) -> None:
     assert len(bridge.duffel.lists) == 2
 
 
-def test_list_can_be_asked_for_a_minute_without_another_billed_search() -> None:
+def test_list_can_be_asked_after_a_rate_limit_without_another_billed_search() -> None:
     bridge = Bridge(offer())
-    for _ in range(2):
-        bridge.duffel.fail("list", 503, errors(503, "api_error"))
-    assert refusals(bridge.search()) == [(141, "")]
-    bridge.clock.now += 59
+    bridge.duffel.fail("list", 429, errors(429, "rate_limit_error"), retry_after="60")
+    refused = bridge.search()
+    bridge.clock.now += int(refused.headers["Retry-After"]) + 30
     assert len(bridge.offers()) == 1
     assert len(bridge.duffel.searches) == 1
 

@@ -125,6 +125,15 @@ def test_refused_place_is_an_error_of_the_client(service: BridgedService, duffel
     assert (answer.status_code, answer.json["code"]) == (400, "rejected-by-amadeus")
 
 
+def test_refused_searches_do_not_stop_others(service: BridgedService, duffel: Duffel) -> None:
+    for days in range(6):
+        duffel.fail("search", 422, errors(422, "validation_error"))
+        answer = service.price(date=some_day(days + 1))
+
+    assert (answer.status_code, answer.json["code"]) == (400, "rejected-by-amadeus")
+    assert service.price().status_code == 200
+
+
 def test_workers_with_the_same_key_share_a_token() -> None:
     store = MemoryStore(Metrics())
     with (

@@ -13,7 +13,7 @@ BACK = "2026-12-17"
 @pytest.mark.parametrize(
     ("status", "kind", "answer", "code"),
     [
-        (400, "invalid_request", 500, 141),
+        (400, "invalid_request", 400, 477),
         (401, "auth_error", 401, 39686),
         (402, "billing_error", 429, 38195),
         (403, "auth_error", 401, 39686),
