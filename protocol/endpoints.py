@@ -17,8 +17,8 @@ TOKEN_PATH = "/v1/security/oauth2/token"  # noqa: S105 - a path
 SEARCH_PATH = "/v2/shopping/flight-offers"
 
 _MAX_CLIENT_ID = 200
-# A longer body is cut off, so it is no longer valid JSON.
-_MAX_BODY = 1_000_000
+# Twice what the longest search takes. A longer body is cut off, so it is no longer valid JSON.
+MAX_BODY = 65_536
 
 
 class TokenResource:
@@ -116,7 +116,7 @@ def _body(req: falcon.Request) -> bytes:
     """Read the body. The Node SDK sends its bodies chunked, without a length."""
     chunked = req.content_length is None and req.env.get("wsgi.input_terminated")
     try:
-        body: bytes = (req.stream if chunked else req.bounded_stream).read(_MAX_BODY)
+        body: bytes = (req.stream if chunked else req.bounded_stream).read(MAX_BODY)
     except OSError:  # it ends early, or its chunks are malformed
         raise AmadeusError(477, "the body cannot be read") from None
     return body

@@ -11,6 +11,7 @@ import orjson
 
 SEARCH_TYPE = "application/vnd.amadeus+json"
 TOKEN_TYPE = "application/json"  # noqa: S105 - a media type
+MAX_ERRORS = 10
 
 
 class _Known(NamedTuple):
@@ -106,11 +107,11 @@ class AmadeusError(Exception):
 
 
 class InvalidSearch(Exception):
-    """All errors of one search. Amadeus reports them in one answer."""
+    """The first errors of one search, MAX_ERRORS at most. Amadeus reports them in one answer."""
 
     def __init__(self, errors: list[AmadeusError]) -> None:
-        super().__init__("; ".join(map(str, errors)))
-        self.errors = errors
+        self.errors = errors[:MAX_ERRORS]
+        super().__init__("; ".join(map(str, self.errors)))
 
 
 class TokenError(Exception):

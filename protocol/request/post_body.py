@@ -4,12 +4,13 @@ Its format is `GetFlightOffersQuery` in the official OpenAPI file. `ignored` nam
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.alias_generators import to_camel
 
-from protocol.errors import AmadeusError, InvalidSearch
+from protocol.errors import MAX_ERRORS, AmadeusError, InvalidSearch
 from protocol.request.search import MAX_OFFERS, Cabin, TravelerType
 
 _SEARCH_CODES = {
@@ -77,7 +78,7 @@ class CabinRestriction(_Model):
     coverage: (
         Annotated[str, Field(pattern="^(MOST_SEGMENTS|AT_LEAST_ONE_SEGMENT|ALL_SEGMENTS)$")] | None
     ) = None
-    origin_destination_ids: list[str] | None = None
+    origin_destination_ids: Annotated[list[str], Field(fail_fast=True)] | None = None
 
 
 class ConnectionRestriction(_Model):
@@ -130,7 +131,9 @@ class FlightOffersQuery(_Model):
     currency_code: Code | None = None
     origin_destinations: Annotated[list[OriginDestination], Field(min_length=1, max_length=6)]
     travelers: Annotated[list[TravelerInfo], Field(min_length=1, max_length=18)]
-    sources: Annotated[list[Annotated[str, Field(pattern="^GDS$")]], Field(min_length=1)]
+    sources: Annotated[
+        list[Annotated[str, Field(pattern="^GDS$")]], Field(min_length=1, fail_fast=True)
+    ]
     search_criteria: SearchCriteria = SearchCriteria()
 
 
@@ -151,7 +154,11 @@ _USUAL: dict[str, object] = {
 
 
 def ignored(query: FlightOffersQuery) -> Iterator[str]:
-    """Yield a pointer to each field of the body that has no effect on the search."""
+    """Yield a pointer to each field of the body that has no effect, MAX_ERRORS at most."""
+    yield from islice(_ignored(query), MAX_ERRORS)
+
+
+def _ignored(query: FlightOffersQuery) -> Iterator[str]:
     yield from _unknown(query, "")
     for number, direction in enumerate(query.origin_destinations):
         for name, range_ in (

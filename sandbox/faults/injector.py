@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from protocol.endpoints import SEARCH_PATH, TOKEN_PATH
+from protocol.endpoints import MAX_BODY, SEARCH_PATH, TOKEN_PATH
 from sandbox.answer import Answer, Application, Environ, StartResponse
 from sandbox.config import Latency
 from sandbox.documented import Leg
@@ -23,8 +23,6 @@ from sandbox.faults.wire import CUT_FAULTS, WIRE_FAULTS, WIRE_KEY, NoWire, Wire
 from sandbox.state.counters import Counters
 
 _CONTENT_FAULTS = {**BODY_FAULTS, **OFFER_FAULTS, **TOKEN_FAULTS}
-# A longer body is cut off, so it is no longer valid JSON.
-_MAX_BODY = 1_000_000
 _ERRORS_FROM = 400
 
 
@@ -132,9 +130,9 @@ def keep_body(environ: Environ) -> None:
     """
     stated = environ.get("CONTENT_LENGTH")
     if stated:
-        length = min(int(stated), _MAX_BODY) if stated.isdigit() else 0
+        length = min(int(stated), MAX_BODY) if stated.isdigit() else 0
     else:
-        length = _MAX_BODY if environ.get("wsgi.input_terminated") else 0
+        length = MAX_BODY if environ.get("wsgi.input_terminated") else 0
     body = environ["wsgi.input"].read(length) if length else b""
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))

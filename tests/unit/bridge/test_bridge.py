@@ -4,14 +4,16 @@ import io
 
 import falcon.testing
 import httpx2
+import orjson
 import pytest
 
 import bridge.app
 from bridge.duffel import Duffel
+from bridge.ignav import Ignav
 from protocol.request.search import Search
 from protocol.roles import Found
 from tests.support.clients.bridge_client import Bridge
-from tests.support.clients.sandbox_client import TOKEN, AmadeusClient, refusals
+from tests.support.clients.sandbox_client import TOKEN, AmadeusClient, body, refusals
 from tests.support.providers import duffel
 from tests.support.servers.service import some_day
 
@@ -73,6 +75,28 @@ def test_bug_is_answered_as_a_system_error_and_logged_without_its_message(
     assert "KeyError" in logged
     assert "in find" in logged
     assert WORDS not in logged
+
+
+def test_body_that_is_longer_than_any_search_is_refused() -> None:
+    bridge_ = Bridge(duffel.offer())
+    text = orjson.dumps(body()).decode()
+    assert bridge_.post(text + " " * (65_536 - len(text))).status_code == 200
+    assert refusals(bridge_.post(" " * (65_537 - len(text)) + text)) == [(477, "")]
+
+
+@pytest.mark.parametrize("source", [Duffel, Ignav])
+def test_bug_during_a_call_is_logged_without_the_key(
+    source: type[Duffel | Ignav], capfd: pytest.CaptureFixture[str]
+) -> None:
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        raise RuntimeError(str(request.headers.raw))
+
+    app = bridge.app.create_app(source(duffel.TOKEN, httpx2.MockTransport(handle)), "s")
+    answer = AmadeusClient(app, "http://bridge").search(departureDate=some_day())
+    assert refusals(answer) == [(141, "")]
+    logged = capfd.readouterr().err
+    assert "RuntimeError" in logged
+    assert duffel.TOKEN not in logged
 
 
 def test_body_that_is_cut_off_is_refused_and_not_logged(

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from protocol.errors import InvalidSearch
 from protocol.reference.airports import Airports
 from protocol.request.get_query import search_from_query
 from protocol.request.post_search import search_from_body
@@ -110,3 +111,23 @@ def test_field_that_is_not_read_is_reported(search: Search, ignored: str) -> Non
 )
 def test_field_that_has_its_effect_or_asks_for_nothing_is_not_reported(search: Search) -> None:
     assert search.ignored == ()
+
+
+def test_at_most_ten_fields_that_are_not_read_are_named() -> None:
+    assert len(posted(**{f"x{number}": 1 for number in range(1000)}).ignored) == 10
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"travelers": [{}] * 18},
+        {"travelers": [{"id": "1", "travelerType": "HELD_INFANT"}] * 18},
+        {"sources": ["NDC"] * 1000},
+    ],
+    ids=["format", "meaning", "list without a limit"],
+)
+def test_at_most_ten_errors_are_reported(changes: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSearch) as refused:
+        posted(**changes)
+    assert 1 <= len(refused.value.errors) <= 10
+    assert len(str(refused.value)) < 2000
