@@ -10,10 +10,10 @@ import httpx2
 from api.services.amadeus.httpx2_connections import Httpx2Connections
 from api.services.amadeus.transport import (
     KEEP_ALIVE_SECONDS,
-    MAX_CONNECTIONS,
     Connections,
     connections_to,
 )
+from api.services.cache.read_through import MAX_FETCHES
 from api.settings import Settings
 from api.settings.environments import PROVIDERS, AmadeusEnvironment
 from api.telemetry.metrics import Metrics
@@ -30,8 +30,8 @@ def upstream_connections(
     connections: replace those of the settings.
     """
     if settings.environment in PROVIDERS:
-        url = settings.provider_base_url or "https:"
-        return Httpx2Connections(_bridge(settings, connections or _connections(url), metrics))
+        connections = connections or provider_connections(settings)
+        return Httpx2Connections(_bridge(settings, connections, metrics))
     if connections is not None:
         return Httpx2Connections(connections)
     if settings.environment is AmadeusEnvironment.SANDBOX:
@@ -41,14 +41,18 @@ def upstream_connections(
     return connections_to(settings.base_url)
 
 
-def _connections(url: str) -> httpx2.BaseTransport:
-    """Return a pool of connections for the fetches of a worker. url: of the server."""
+def provider_connections(settings: Settings) -> httpx2.HTTPTransport:
+    """Return a pool of connections to a provider, for the calls of a worker's fetches."""
+    from bridge.providers import CALLS_AT_ONCE  # noqa: PLC0415 - as the sandbox
+
+    url = settings.provider_base_url or "https:"
+    most = MAX_FETCHES * CALLS_AT_ONCE[settings.environment]
     return httpx2.HTTPTransport(
         # Loading the certificate authorities takes 45 ms, so plain HTTP skips it.
         verify=ssl.create_default_context() if url.startswith("https:") else False,
         limits=httpx2.Limits(
-            max_connections=MAX_CONNECTIONS,
-            max_keepalive_connections=MAX_CONNECTIONS,
+            max_connections=most,
+            max_keepalive_connections=most,
             keepalive_expiry=KEEP_ALIVE_SECONDS,
         ),
     )

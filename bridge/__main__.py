@@ -18,11 +18,11 @@ import httpx2
 from gevent.pywsgi import WSGIServer
 
 from bridge.app import create_app
-from bridge.providers import PROVIDERS
+from bridge.providers import CALLS_AT_ONCE, PROVIDERS
 from protocol.page import PageResource
 from protocol.server import BACKLOG, Handler, add_server_options, serve, tls_of
 
-_MAX_CONNECTIONS = 128
+_MAX_SEARCHES = 128
 _SEARCH_SECONDS = 20.0
 
 _ABOUT = """\
@@ -40,13 +40,15 @@ def main(arguments: list[str] | None = None, *, seconds: float = _SEARCH_SECONDS
     options = parser().parse_args(arguments)
     tls = tls_of(parser(), options)
     if not _is_loopback(options.host) and not (options.client_id and options.client_secret):
-        parser().error(
-            f"{options.host} can be reached from other machines, and each search costs money: "
-            "--client-id and --client-secret are required"
+        print(
+            f"bridge: {options.host} can be reached from other machines, and each search costs "
+            "money: --client-id and --client-secret are required",
+            file=sys.stderr,
         )
+        return 2
     connections = httpx2.HTTPTransport(
         verify=ssl.create_default_context(),
-        limits=httpx2.Limits(max_connections=_MAX_CONNECTIONS),
+        limits=httpx2.Limits(max_connections=_MAX_SEARCHES * CALLS_AT_ONCE[options.provider]),
     )
     try:
         provider = PROVIDERS[options.provider](os.environ, connections, seconds)

@@ -42,11 +42,11 @@ from protocol.request.search import Direction, Search, TravelerType
 from protocol.roles import Found
 
 BASE_URL = "https://ignav.com"
+MAX_CALLS = 6
 
 _KEY = re.compile("[!-~]+")
 _FIELD = re.compile(r"(?:legs\W*([0-3])\W+)?(origin|destination|departure_date|return_date|market)")
 
-_MAX_CALLS = 6
 _MAX_DIRECTIONS = 4
 _MAX_TRAVELERS = 9
 _LAST_HOUR = 23
@@ -60,8 +60,6 @@ _COUNTS: dict[TravelerType, str] = {
     "SEATED_INFANT": "infants_in_seat",
     "HELD_INFANT": "infants_on_lap",
 }
-
-Failure = CallFailed | ProviderError
 
 
 class Ignav:
@@ -109,25 +107,25 @@ class Ignav:
                 outcome = call.get()
                 # Without the offers of one airport, the cheapest of the others may not be the
                 # cheapest of the city.
-                if isinstance(outcome, Failure) and not _is_place_refused(outcome):
+                if isinstance(outcome, Exception) and not _is_place_refused(outcome):
                     raise outcome
         finally:
             gevent.killall(calls)
-        outcomes: list[list[Offer] | Failure] = [call.get() for call in calls]
+        outcomes: list[list[Offer] | Exception] = [call.get() for call in calls]
         answers = [one for one in outcomes if isinstance(one, list)]
-        refused = [one for one in outcomes if isinstance(one, Failure)]
+        refused = [one for one in outcomes if isinstance(one, Exception)]
         if refused and not answers:
             raise refused[0]
         return [offer for answer in answers for offer in answer]
 
     def _outcome(
         self, search: Search, airports: dict[str, str], deadline: Deadline
-    ) -> list[Offer] | Failure:
-        # gevent would print an exception that ends a greenlet.
-        path, body = _request(search, airports)
+    ) -> list[Offer] | Exception:
         try:
+            path, body = _request(search, airports)
             return self._read(self._client.send("POST", path, deadline, body=body), search)
-        except (CallFailed, ProviderError) as error:
+        # gevent would print an exception that ends a greenlet, and so perhaps the key.
+        except Exception as error:  # noqa: BLE001 - the search raises it
             return error
 
     def _journeys(self, search: Search) -> list[dict[str, str]]:
@@ -140,7 +138,7 @@ class Ignav:
                 for rank, chosen in journeys
                 for airport in self._airports.airports_of(code)
             ]
-            journeys = sorted(wider, key=lambda one: -one[0])[:_MAX_CALLS]
+            journeys = sorted(wider, key=lambda one: -one[0])[:MAX_CALLS]
         return [
             chosen
             for _, chosen in journeys
@@ -213,7 +211,7 @@ def _ends(direction: Direction) -> tuple[str, str]:
     return direction.origins[0], direction.destinations[0]
 
 
-def _is_place_refused(failure: Failure) -> bool:
+def _is_place_refused(failure: Exception) -> bool:
     blame = failure.blame if isinstance(failure, ProviderError) else None
     return blame is not None and blame.part in {"origin", "destination"}
 

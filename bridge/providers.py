@@ -53,6 +53,8 @@ PROVIDERS: dict[str, Callable[[Environment, httpx2.BaseTransport, float], Provid
     "duffel": duffel_from,
     "ignav": ignav_from,
 }
+# How many calls one search makes side by side.
+CALLS_AT_ONCE = {"duffel": 1, "ignav": ignav.MAX_CALLS}
 
 
 def _base_url(environment: Environment, name: str, default: str) -> str:

@@ -13,9 +13,9 @@ from api.settings.validation import unknown_settings
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 
-# A worker has 1000 clients, 129 connections to Amadeus, 67 to each Redis server (a cluster may have
-# ten), and other open files.
-MIN_OPEN_FILES: Final = 2048
+# A worker has 1000 clients, 129 connections to Amadeus or 768 to Ignav, 67 to each Redis server (a
+# cluster may have ten), and other open files.
+MIN_OPEN_FILES: Final = 3072
 PREFERRED_OPEN_FILES: Final = 8192
 
 log = get_logger()

@@ -11,9 +11,11 @@ import yaml
 from annotated_types import Le
 
 from api.services.amadeus import transport
+from api.services.cache.read_through import MAX_FETCHES
 from api.services.cache.redis import connections as redis_connections
 from api.settings import Settings
 from api.settings.startup_summary import MIN_OPEN_FILES
+from bridge.providers import CALLS_AT_ONCE
 
 ROOT = Path(__file__).resolve().parents[2]
 OF_PROVIDERS = ("DUFFEL_", "IGNAV_")
@@ -40,7 +42,8 @@ def test_pid_limit_allows_every_worker_all_its_threads(service: Any) -> None:
 def test_file_limit_allows_a_worker_a_file_for_each_connection(service: Any) -> None:
     configuration = (ROOT / "gunicorn.conf.py").read_text()
     (clients,) = re.findall(r"^worker_connections = (\d+)$", configuration, re.MULTILINE)
-    others = 10 * redis_connections.MAX_CONNECTIONS + transport.MAX_CONNECTIONS
+    upstream = max(transport.MAX_CONNECTIONS, MAX_FETCHES * max(CALLS_AT_ONCE.values()))
+    others = 10 * redis_connections.MAX_CONNECTIONS + upstream
 
     assert service["ulimits"]["nofile"] >= MIN_OPEN_FILES > int(clients) + others
     assert service["ulimits"]["core"] == 0

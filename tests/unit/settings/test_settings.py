@@ -389,7 +389,7 @@ def test_several_workers_without_redis_are_reported(loaded: Any) -> None:
     assert not any("without Redis" in str(told["notice"]) for told in (alone, together))
 
 
-@pytest.mark.parametrize(("files", "is_told"), [(1024, True), (2048, False), (8192, False)])
+@pytest.mark.parametrize(("files", "is_told"), [(1024, True), (3072, False), (8192, False)])
 def test_low_limit_of_open_files_is_reported_at_start(
     loaded: Any, monkeypatch: pytest.MonkeyPatch, files: int, is_told: bool
 ) -> None:
