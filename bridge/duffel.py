@@ -62,7 +62,7 @@ _MAX_PAGES = 3
 _LISTABLE_SECONDS = 120.0
 _PAUSE_SECONDS = 10.0
 _MAX_REMEMBERED = 1_000
-# After one of these statuses Duffel must not be asked again.
+# After one of these statuses Duffel must not be asked again at once.
 _BROKEN = {HTTPStatus.INTERNAL_SERVER_ERROR, HTTPStatus.BAD_GATEWAY}
 # The request whose offers are to be listed is of no use any more.
 _LOST = {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY}
@@ -144,6 +144,12 @@ class Duffel:
                 with self._lock:
                     self._unlisted[key] = request_id
             offers = self._listed(request_id, search, deadline)
+        except CallFailed as error:
+            # Duffel may have charged for a search whose answer was lost.
+            if request_id is None and not error.may_repeat:
+                with self._lock:
+                    self._broken[key] = True
+            raise
         except ProviderError as error:
             with self._lock:
                 if error.status in _BROKEN:

@@ -5,12 +5,15 @@ airports. The market, a country, decides the currency of the offers.
 """
 
 import re
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator
 from http import HTTPStatus
 from typing import Any
 
 import gevent
 import httpx2
+from cachetools import TTLCache
 
 from bridge.client import Client, Deadline, Reply
 from bridge.errors import Blame, CallFailed, ProviderError, translated
@@ -50,6 +53,9 @@ _FIELD = re.compile(r"(?:legs\W*([0-3])\W+)?(origin|destination|departure_date|r
 _MAX_DIRECTIONS = 4
 _MAX_TRAVELERS = 9
 _LAST_HOUR = 23
+# Enough for a client to repeat a failed search, and too short for a price to change.
+_KEPT_SECONDS = 10.0
+_MAX_KEPT = 100
 
 _COUNTS: dict[TravelerType, str] = {
     "ADULT": "adults",
@@ -75,12 +81,18 @@ class Ignav:
         *,
         base_url: str = BASE_URL,
         seconds: float = 20.0,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if not _KEY.fullmatch(api_key):
             raise ValueError("An API key of Ignav has only visible ASCII characters.")
         self._client = Client(base_url, {"X-Api-Key": api_key}, connections)
         self._seconds = seconds
         self._airports = Airports()
+        self._lock = threading.Lock()
+        # By search and airports: offers that are paid for, until the whole search has succeeded.
+        self._kept: TTLCache[Hashable, list[Offer]] = TTLCache(
+            _MAX_KEPT, _KEPT_SECONDS, timer=monotonic
+        )
 
     def find(self, search: Search) -> Found:
         """Return the cheapest offers for a search.
@@ -98,10 +110,8 @@ class Ignav:
 
     def _offers(self, search: Search, deadline: Deadline) -> list[Offer]:
         """Ask for all pairs of airports side by side, until the deadline at the latest."""
-        calls = [
-            gevent.spawn(self._outcome, search, airports, deadline)
-            for airports in self._journeys(search)
-        ]
+        journeys = self._journeys(search)
+        calls = [gevent.spawn(self._outcome, search, one, deadline) for one in journeys]
         try:
             for call in gevent.iwait(calls):
                 outcome = call.get()
@@ -116,17 +126,28 @@ class Ignav:
         refused = [one for one in outcomes if isinstance(one, Exception)]
         if refused and not answers:
             raise refused[0]
+        with self._lock:
+            for one in journeys:
+                self._kept.pop(_key(search, one), None)
         return [offer for answer in answers for offer in answer]
 
     def _outcome(
         self, search: Search, airports: dict[str, str], deadline: Deadline
     ) -> list[Offer] | Exception:
+        key = _key(search, airports)
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is not None:
+            return kept
         try:
             path, body = _request(search, airports)
-            return self._read(self._client.send("POST", path, deadline, body=body), search)
+            offers = self._read(self._client.send("POST", path, deadline, body=body), search)
         # gevent would print an exception that ends a greenlet, and so perhaps the key.
         except Exception as error:  # noqa: BLE001 - the search raises it
             return error
+        with self._lock:
+            self._kept[key] = offers
+        return offers
 
     def _journeys(self, search: Search) -> list[dict[str, str]]:
         """Return which airports to ask for in place of the codes of the search, busiest first."""
@@ -205,6 +226,10 @@ class Ignav:
         except KeyError:
             return Place(code, None, None)
         return Place(code, known.city, known.country)
+
+
+def _key(search: Search, airports: dict[str, str]) -> Hashable:
+    return search, tuple(airports.items())
 
 
 def _ends(direction: Direction) -> tuple[str, str]:

@@ -49,5 +49,6 @@ class IgnavBridge(_CheckedClient):
 
     def __init__(self, *itineraries: Any, key: str = ignav.KEY, **options: Any) -> None:
         self.ignav = ignav.Ignav(*itineraries, **options)
-        source = Ignav(key, self.ignav.connections)
-        super().__init__(create_app(source, "secret", clock=Clock()))
+        self.clock = Clock()
+        source = Ignav(key, self.ignav.connections, monotonic=self.clock)
+        super().__init__(create_app(source, "secret", clock=self.clock))

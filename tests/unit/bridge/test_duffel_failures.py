@@ -192,6 +192,16 @@ def test_answer_that_cannot_be_read_is_a_system_error(leg: str, body_: str) -> N
     assert refusals(bridge.search()) == [(141, "")]
 
 
+def test_search_whose_answer_cannot_be_read_is_not_sent_again_for_ten_seconds() -> None:
+    bridge = Bridge(offer())
+    bridge.duffel.fail("search", 200, "<html>")
+    for _ in range(2):
+        assert refusals(bridge.search()) == [(141, "")]
+    assert len(bridge.duffel.searches) == 1
+    bridge.clock.now += 10.1
+    assert len(bridge.offers()) == 1
+
+
 def test_list_without_any_readable_offer_is_a_system_error() -> None:
     assert refusals(Bridge({"id": "off_1"}).search()) == [(141, "")]
 

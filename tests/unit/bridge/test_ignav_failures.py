@@ -97,6 +97,27 @@ def test_search_fails_if_one_airport_of_a_city_cannot_be_searched(call: int) -> 
     assert refusals(bridge.search(destinationLocationCode="PAR")) == [(141, "")]
 
 
+@pytest.mark.parametrize(("seconds", "calls"), [(9, 1), (11, 2)])
+def test_repeated_search_asks_again_only_for_the_airports_that_failed(
+    seconds: int, calls: int
+) -> None:
+    bridge = IgnavBridge(itinerary())
+    bridge.ignav.fail("search", 200, {"itineraries": []})
+    bridge.ignav.fail("search", 424, error("upstream_error"))
+    assert refusals(bridge.search(destinationLocationCode="PAR")) == [(141, "")]
+    before = len(bridge.ignav.searches)
+    bridge.clock.now += seconds
+    bridge.offers(destinationLocationCode="PAR")
+    assert len(bridge.ignav.searches) - before == calls
+
+
+def test_answered_search_for_a_city_is_searched_anew() -> None:
+    bridge = IgnavBridge(itinerary())
+    for calls in (2, 4):
+        bridge.offers(destinationLocationCode="PAR")
+        assert len(bridge.ignav.searches) == calls
+
+
 def test_retry_after_is_passed_on() -> None:
     bridge = IgnavBridge(itinerary())
     bridge.ignav.fail("search", 429, error(), retry_after="37")
