@@ -37,18 +37,24 @@ class Provider(NamedTuple):
     """A provider of offers that the bundled bridge calls in place of Amadeus.
 
     key, base_url: names of its settings. test_prefix: how a key for invented prices begins.
-    cache_times: defaults of settings, where its terms allow less than ours.
+    cache_times: defaults of settings, where its terms allow less than ours. least_seconds: with
+    less time, a search may end before its answer, and is billed all the same.
     """
 
     key: str
     base_url: str
     test_prefix: str | None = None
     cache_times: Mapping[str, int] = {}
+    least_seconds: float = 0.0
 
 
 PROVIDERS: Final = {
     AmadeusEnvironment.DUFFEL: Provider(
-        "duffel_access_token", "duffel_base_url", test_prefix="duffel_test_"
+        "duffel_access_token",
+        "duffel_base_url",
+        test_prefix="duffel_test_",
+        # Duffel searches for at least two seconds, and listing the offers may take three.
+        least_seconds=5.0,
     ),
     AmadeusEnvironment.IGNAV: Provider(
         "ignav_api_key", "ignav_base_url", cache_times={"cache_ttl": 300, "cache_stale_ttl": 0}

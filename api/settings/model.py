@@ -163,6 +163,19 @@ class Settings(UpstreamSettings):
             raise SettingError("OPERATOR_KEYS", "must not contain a key that is in API_KEYS")
         return self
 
+    @model_validator(mode="after")
+    def _check_time_of_provider(self) -> Self:
+        provider = PROVIDERS.get(self.environment)
+        for name in ("amadeus_timeout", "request_deadline"):
+            if provider and getattr(self, name) < provider.least_seconds:
+                raise SettingError(
+                    name.upper(),
+                    f"must be at least {provider.least_seconds:g} with"
+                    f" AMADEUS_ENVIRONMENT={self.environment}: a search that ends before its answer"
+                    " is billed all the same",
+                )
+        return self
+
     @property
     def in_memory(self) -> bool:
         """Whether the cache is in the memory of each process and not in Redis."""

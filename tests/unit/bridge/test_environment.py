@@ -116,6 +116,16 @@ def test_failed_list_is_repeated_without_another_search(
     assert len(duffel.searches) == 1
 
 
+@pytest.mark.parametrize(("timeout", "milliseconds"), [(5, 2_000), (6, 3_000)])
+def test_duffel_ends_its_search_three_seconds_before_the_service(
+    duffel: Duffel, timeout: int, milliseconds: int
+) -> None:
+    with BridgedService(duffel, amadeus_timeout=timeout) as service:
+        service.price()
+
+    assert duffel.search_params[0]["supplier_timeout"] == str(milliseconds)
+
+
 def test_refused_place_is_an_error_of_the_client(service: BridgedService, duffel: Duffel) -> None:
     body = errors(422, "validation_error", field="destination", pointer="/slices/0/destination")
     duffel.fail("search", 422, body)

@@ -156,3 +156,15 @@ def test_cache_times_that_are_set_hold_for_ignav_too(loaded: Any) -> None:
     settings = loaded(**IGNAV, CACHE_TTL="60", CACHE_STALE_TTL="90")
 
     assert cache_times(settings) == (60, 90, 60)
+
+
+@pytest.mark.parametrize("variable", ["AMADEUS_TIMEOUT", "REQUEST_DEADLINE"])
+def test_duffel_needs_time_for_an_answer_that_is_paid_for(
+    loaded: Any, refusal: Any, variable: str
+) -> None:
+    assert refusal(**DUFFEL, **{variable: "4.9"}) == (
+        f"flight-price-api: {variable} must be at least 5 with AMADEUS_ENVIRONMENT=duffel:"
+        " a search that ends before its answer is billed all the same"
+    )
+    assert loaded(**DUFFEL | {variable: "5"})
+    assert loaded(**IGNAV | {variable: "1"})
