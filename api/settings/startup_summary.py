@@ -57,7 +57,7 @@ def _upstream(settings: Settings) -> str:
     if settings.environment is AmadeusEnvironment.SANDBOX:
         return "bundled sandbox"
     if settings.environment in PROVIDERS:
-        return f"bundled bridge to {settings.provider}"
+        return f"bundled bridge to {settings.provider_shown}"
     return settings.base_url
 
 

@@ -79,7 +79,7 @@ class UpstreamSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_environment(self) -> Self:
-        if self.amadeus_environment is None and self.amadeus_base_url is None:
+        if self.amadeus_environment is None:
             self._check_nothing_is_left_unused()
         is_custom = self.environment is AmadeusEnvironment.CUSTOM
         if self.amadeus_base_url and not is_custom:
@@ -96,19 +96,30 @@ class UpstreamSettings(BaseSettings):
         return self
 
     def _check_nothing_is_left_unused(self) -> None:
-        """Check that nobody gets the sandbox who has set an account."""
-        if self.amadeus_client_id or self.amadeus_client_secret:
+        """Check that nobody who has set an account gets the prices of another source."""
+        if (self.amadeus_client_id or self.amadeus_client_secret) and not self.amadeus_base_url:
             raise SettingError(
                 "AMADEUS_ENVIRONMENT",
                 f"must be set if credentials are set: {_choice(AmadeusEnvironment)}",
             )
-        for environment, provider in PROVIDERS.items():
-            if getattr(self, provider.key):
-                raise SettingError(
-                    "AMADEUS_ENVIRONMENT",
-                    f"must be set if {provider.key.upper()} is set: {environment},"
-                    " or sandbox for invented prices",
-                )
+        unused = {
+            name.upper(): environment
+            for environment, provider in PROVIDERS.items()
+            for name in (provider.key, provider.base_url)
+            if getattr(self, name)
+        }
+        if unused:
+            are = "are" if len(unused) > 1 else "is"
+            last = (
+                "custom for AMADEUS_BASE_URL"
+                if self.amadeus_base_url
+                else "sandbox for invented prices"
+            )
+            raise SettingError(
+                "AMADEUS_ENVIRONMENT",
+                f"must be set if {' and '.join(unused)} {are} set:"
+                f" {', '.join(dict.fromkeys(unused.values()))}, or {last}",
+            )
 
     def _check_credentials(self) -> None:
         provider = PROVIDERS.get(self.environment)
@@ -174,6 +185,16 @@ class UpstreamSettings(BaseSettings):
 
     @property
     def provider(self) -> str:
+        """What keeps prices apart in the cache: their source, with a digest of a provider's key.
+
+        The account decides the currency of the prices, and may have prices of its own.
+        """
+        if self.environment in PROVIDERS:
+            return f"{self.provider_shown} {self._derive('account')[:16]}"
+        return self.provider_shown
+
+    @property
+    def provider_shown(self) -> str:
         """The source of the prices: the environment, with the URL of a custom one."""
         url = self.provider_base_url or self.amadeus_base_url
         return f"{self.environment_shown} {url}" if url else self.environment_shown
@@ -201,7 +222,7 @@ class UpstreamSettings(BaseSettings):
         return secret.get_secret_value()
 
     def _derive(self, label: str) -> str:
-        account = f"flight-price-api {label} {self.provider}"
+        account = f"flight-price-api {label} {self.provider_shown}"
         return hmac.digest(self._key.encode(), account.encode(), "sha256").hex()
 
 

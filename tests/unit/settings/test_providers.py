@@ -52,21 +52,41 @@ def test_environment_needs_the_key_of_its_provider(
 
 
 @pytest.mark.parametrize(
-    ("variable", "key", "environment"),
-    [("DUFFEL_ACCESS_TOKEN", TEST_TOKEN, "duffel"), ("IGNAV_API_KEY", "hidden", "ignav")],
+    ("given", "what", "choice"),
+    [
+        ({"DUFFEL_ACCESS_TOKEN": TEST_TOKEN}, "DUFFEL_ACCESS_TOKEN is", "duffel, or sandbox"),
+        ({"IGNAV_API_KEY": "hidden"}, "IGNAV_API_KEY is", "ignav, or sandbox"),
+        (
+            {"DUFFEL_ACCESS_TOKEN": TEST_TOKEN, "IGNAV_API_KEY": "hidden"},
+            "DUFFEL_ACCESS_TOKEN and IGNAV_API_KEY are",
+            "duffel, ignav, or sandbox",
+        ),
+        ({"DUFFEL_BASE_URL": "http://host"}, "DUFFEL_BASE_URL is", "duffel, or sandbox"),
+    ],
 )
-def test_key_needs_an_explicit_environment(
-    refusal: Any, variable: str, key: str, environment: str
+def test_account_needs_an_explicit_environment(
+    refusal: Any, given: dict[str, str], what: str, choice: str
 ) -> None:
-    assert refusal(**{variable: key}) == (
-        f"flight-price-api: AMADEUS_ENVIRONMENT must be set if {variable} is set: {environment},"
-        " or sandbox for invented prices"
+    assert refusal(**given) == (
+        f"flight-price-api: AMADEUS_ENVIRONMENT must be set if {what} set:"
+        f" {choice} for invented prices"
     )
 
 
-def test_key_beside_another_environment_is_left_alone(loaded: Any) -> None:
+def test_key_beside_the_url_of_another_server_needs_an_explicit_environment(
+    refusal: Any, loaded: Any
+) -> None:
+    given = AMADEUS | {"AMADEUS_BASE_URL": "http://127.0.0.1:9091", "IGNAV_API_KEY": "hidden"}
+
+    assert refusal(**given) == (
+        "flight-price-api: AMADEUS_ENVIRONMENT must be set if IGNAV_API_KEY is set:"
+        " ignav, or custom for AMADEUS_BASE_URL"
+    )
+    assert loaded(AMADEUS_ENVIRONMENT="custom").environment_shown == "custom"
+
+
+def test_key_beside_the_sandbox_is_left_alone(loaded: Any) -> None:
     assert loaded(**DUFFEL | {"AMADEUS_ENVIRONMENT": "sandbox"}).environment_shown == "sandbox"
-    assert loaded(AMADEUS_BASE_URL="http://127.0.0.1:9091", AMADEUS_ENVIRONMENT="", **AMADEUS)
 
 
 def test_key_can_come_from_a_file(loaded: Any, tmp_path: Path) -> None:
@@ -108,8 +128,12 @@ def test_bridge_refuses_the_same_keys(given: dict[str, str], variable: str, key:
 
 def test_prices_of_other_accounts_hosts_and_tokens_for_tests_are_apart(loaded: Any) -> None:
     elsewhere = {"DUFFEL_BASE_URL": "http://127.0.0.1:9"}
-    settings = [loaded(**given) for given in (LIVE, LIVE | elsewhere, DUFFEL | elsewhere)]
+    other = LIVE | {"DUFFEL_ACCESS_TOKEN": "duffel_live_other"}
+    accounts = (LIVE, other, LIVE | elsewhere, DUFFEL | elsewhere)
+    settings = [loaded(**given) for given in accounts]
 
+    assert not any("hidden" in one.provider or "other" in one.provider for one in settings)
+    assert {one.environment_shown for one in settings} == {"duffel", "duffel-test"}
     assert len({one.provider for one in settings}) == len(settings)
     assert len({one.credentials for one in settings}) == len(settings)
 
