@@ -63,21 +63,25 @@ def _base_url(environment: Environment, name: str, default: str) -> str:
         known = httpx2.URL(url)
     except httpx2.InvalidURL:
         known = httpx2.URL()
-    if known.scheme not in {"https", "http"} or not known.host:
-        raise ValueError(f"{name} must begin with https:// or http://, and name a server.")
+    has_more = known.path not in {"", "/"} or known.query or known.fragment or known.userinfo
+    if known.scheme not in {"https", "http"} or not known.host or has_more:
+        raise ValueError(
+            f"{name} must be an http or https URL of scheme, host and port only,"
+            " like https://host:8443"
+        )
     return url
 
 
 def secret(environment: Environment, name: str) -> str:
-    """Return a secret from a variable, or from the file that the variable `<name>_FILE` names.
+    """Return a secret from the file that the variable `<name>_FILE` names, or else from `name`.
 
     Raises ValueError with a message for the user.
     """
     value, file = environment.get(name), environment.get(f"{name}_FILE")
-    if value:
-        return value
     if not file:
-        raise ValueError(f"Set {name} or {name}_FILE.")
+        if not value:
+            raise ValueError(f"Set {name} or {name}_FILE.")
+        return value
     try:
         return Path(file).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:

@@ -136,7 +136,7 @@ def test_token_is_read_from_a_file(tmp_path: Path) -> None:
         (
             (),
             {"DUFFEL_ACCESS_TOKEN": duffel.TOKEN, "DUFFEL_BASE_URL": "duffel.example"},
-            "DUFFEL_BASE_URL must begin with",
+            "DUFFEL_BASE_URL must be an http or https URL",
         ),
         (
             ("--host", "192.0.2.1"),
@@ -146,7 +146,7 @@ def test_token_is_read_from_a_file(tmp_path: Path) -> None:
         (
             (),
             {"DUFFEL_ACCESS_TOKEN": duffel.TOKEN, "DUFFEL_BASE_URL": "http://[::1"},
-            "DUFFEL_BASE_URL must begin with",
+            "DUFFEL_BASE_URL must be an http or https URL",
         ),
     ],
 )

@@ -1,0 +1,42 @@
+"""Providers that are made from the environment, as `python -m bridge` makes them."""
+
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from bridge.providers import PROVIDERS, Provider
+
+TEST, LIVE = "duffel_test_1", "duffel_live_1"
+
+
+def duffel(**environment: str) -> Provider:
+    with httpx2.HTTPTransport() as connections:
+        return PROVIDERS["duffel"](environment, connections, 1.0)
+
+
+def test_key_in_a_file_takes_precedence(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(f"{LIVE}\n")
+    assert duffel(DUFFEL_ACCESS_TOKEN=TEST).notice
+    assert not duffel(DUFFEL_ACCESS_TOKEN=TEST, DUFFEL_ACCESS_TOKEN_FILE=str(file)).notice
+
+
+def test_file_that_cannot_be_read_is_not_replaced_by_the_variable() -> None:
+    with pytest.raises(ValueError, match="Cannot read the file that DUFFEL_ACCESS_TOKEN_FILE"):
+        duffel(DUFFEL_ACCESS_TOKEN=TEST, DUFFEL_ACCESS_TOKEN_FILE="/nowhere")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://me:hidden@host", "https://host/path", "https://host?a=b", "https://host#a", "host"],
+)
+def test_base_url_is_scheme_host_and_port_only(url: str) -> None:
+    with pytest.raises(ValueError, match="DUFFEL_BASE_URL must be an http or https URL") as refused:
+        duffel(DUFFEL_ACCESS_TOKEN=TEST, DUFFEL_BASE_URL=url)
+    assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["https://host", "http://[::1]:9/"])
+def test_base_url_may_have_a_port(url: str) -> None:
+    assert duffel(DUFFEL_ACCESS_TOKEN=TEST, DUFFEL_BASE_URL=url)
