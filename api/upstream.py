@@ -1,8 +1,7 @@
 """Connects to the upstream that the settings name: a server, or one in this process."""
 
 import ssl
-from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import falcon
 import httpx2
@@ -16,10 +15,17 @@ from api.services.amadeus.transport import (
 from api.services.cache.read_through import MAX_FETCHES
 from api.settings import Settings
 from api.settings.environments import PROVIDERS, AmadeusEnvironment
+from api.telemetry.events import Event
+from api.telemetry.logs import get_logger
 from api.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from bridge.client import Call
 
 # The bridge gives up so much later than the client that calls it, which then says why.
 BRIDGE_MARGIN_SECONDS: Final = 1.0
+
+log = get_logger()
 
 
 def upstream_connections(
@@ -65,27 +71,25 @@ def _bridge(
     import bridge.app  # noqa: PLC0415 - as the sandbox
     import bridge.providers  # noqa: PLC0415
 
-    counted = _Counted(connections, metrics.provider_calls.inc)
+    def observe(call: "Call") -> None:
+        metrics.provider_calls.inc()
+        fields = {
+            "provider": settings.environment.value,
+            "call": call.name,
+            "status": call.status,
+            "duration_ms": round(call.seconds * 1000, 1),
+            **({"error": call.error} if call.error else {}),
+        }
+        if call.failure:
+            log.warning(Event.PROVIDER_CALL, **fields, failure=call.failure)
+        else:
+            log.info(Event.PROVIDER_CALL, **fields)
+
     seconds = settings.amadeus_timeout + BRIDGE_MARGIN_SECONDS
     connect = bridge.providers.PROVIDERS[settings.environment]
-    provider = connect(settings.provider_variables, counted, seconds)
+    provider = connect(settings.provider_variables, connections, seconds, observe)
     _, token_secret = settings.credentials
-    return _InProcess(bridge.app.create_app(provider.offers, token_secret), counted)
-
-
-class _Counted(httpx2.BaseTransport):
-    """Connections whose calls are counted."""
-
-    def __init__(self, connections: httpx2.BaseTransport, count: Callable[[], None]) -> None:
-        self._connections = connections
-        self._count = count
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        self._count()
-        return self._connections.handle_request(request)
-
-    def close(self) -> None:
-        self._connections.close()
+    return _InProcess(bridge.app.create_app(provider.offers, token_secret), connections)
 
 
 class _InProcess(httpx2.WSGITransport):

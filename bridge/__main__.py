@@ -6,6 +6,7 @@ from gevent import monkey
 monkey.patch_all()
 
 import argparse
+import datetime as dt
 import ipaddress
 import os
 import secrets
@@ -18,6 +19,7 @@ import httpx2
 from gevent.pywsgi import WSGIServer
 
 from bridge.app import create_app
+from bridge.client import Call
 from bridge.providers import CALLS_AT_ONCE, PROVIDERS
 from protocol.page import PageResource
 from protocol.server import BACKLOG, Handler, add_server_options, serve, tls_of
@@ -51,7 +53,7 @@ def main(arguments: list[str] | None = None, *, seconds: float = _SEARCH_SECONDS
         limits=httpx2.Limits(max_connections=_MAX_SEARCHES * CALLS_AT_ONCE[options.provider]),
     )
     try:
-        provider = PROVIDERS[options.provider](os.environ, connections, seconds)
+        provider = PROVIDERS[options.provider](os.environ, connections, seconds, _report)
     except ValueError as error:
         print(f"bridge: {error}", file=sys.stderr)
         return 2
@@ -103,6 +105,20 @@ def parser() -> argparse.ArgumentParser:
         "or set BRIDGE_CLIENT_SECRET, which does not show in the list of processes",
     )
     return arguments
+
+
+def _report(call: Call) -> None:
+    """Print a line about a call to the provider that failed."""
+    if not call.failure:
+        return
+    now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    status = "" if call.status is None else f" status {call.status}"
+    error = f" ({call.error})" if call.error else ""
+    print(
+        f"bridge: {now} {call.name}:{status} after {call.seconds:.1f} s: {call.failure}{error}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def _is_loopback(host: str) -> bool:

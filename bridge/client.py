@@ -1,23 +1,34 @@
 """Calls a provider over pooled connections, with limits on the time and size of an answer."""
 
 import json
+import os
+import re
+import socket
+import ssl
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import gevent
 import httpx2
 import orjson
 
-from bridge.errors import CallFailed
+from bridge.errors import CallFailed, ProviderError
+from bridge.reading import text
 
 _CONNECT_SECONDS = 3.0
 # Twice what 200 offers for nine travellers on six flights take.
 _MAX_BODY_BYTES = 16 * 1024 * 1024
+# How providers write the type and the code of an error; a free text has spaces or capitals.
+_ERROR_NAME = re.compile("[a-z]{1,20}(?:_[a-z]{1,20}){0,7}")
+
+T = TypeVar("T")
 
 
 class Reply(NamedTuple):
@@ -27,6 +38,25 @@ class Reply(NamedTuple):
     headers: Mapping[str, str]
     content: dict[str, Any]
     """Numbers with a fraction are Decimal."""
+
+
+@dataclass
+class Call:
+    """What came of a call to a provider. No part of it is a text of the provider or a secret.
+
+    name: its method and path. status: of the answer; None if there was none. failure: what went
+    wrong; empty if the answer could be used, or refuses what the client asked for. error: the type
+    and the code of the provider's error, as far as they are names.
+    """
+
+    name: str
+    status: int | None = None
+    seconds: float = 0.0
+    failure: str = ""
+    error: str = ""
+
+
+Observer = Callable[[Call], None]
 
 
 class Deadline:
@@ -42,11 +72,20 @@ class Deadline:
 
 
 class Client:
-    """Sends calls to one provider. The headers, which have the key, go with each of them."""
+    """Sends calls to one provider. The headers, which have the key, go with each of them.
+
+    observe: gets each call when it has ended.
+    """
 
     def __init__(
-        self, base_url: str, headers: Mapping[str, str], connections: httpx2.BaseTransport
+        self,
+        base_url: str,
+        headers: Mapping[str, str],
+        connections: httpx2.BaseTransport,
+        observe: Observer,
     ) -> None:
+        self._observe = observe
+        self._secrets = {word for value in headers.values() for word in value.split()}
         self._http = httpx2.Client(
             base_url=base_url,
             headers={"Accept": "application/json", "Accept-Encoding": "gzip", **headers},
@@ -62,14 +101,27 @@ class Client:
         method: str,
         path: str,
         deadline: Deadline,
+        read: Callable[[Reply], T],
         *,
         params: Mapping[str, str] | None = None,
         body: object = None,
-    ) -> Reply:
-        """Send a call and read the whole answer before the deadline.
+    ) -> T:
+        """Send a call, get the whole answer before the deadline, and return what `read` reads.
 
-        Raises CallFailed if there is no answer that can be read.
+        Raises CallFailed if there is no answer that can be read, and what `read` raises.
         """
+        with self._observed(f"{method} {path}") as call:
+            return read(self._answer(call, method, path, deadline, params, body))
+
+    def _answer(
+        self,
+        call: Call,
+        method: str,
+        path: str,
+        deadline: Deadline,
+        params: Mapping[str, str] | None,
+        body: object,
+    ) -> Reply:
         content, headers = None, {}
         if body is not None:
             content, headers = orjson.dumps(body), {"Content-Type": "application/json"}
@@ -84,21 +136,70 @@ class Client:
                     method, path, params=params, content=content, headers=headers, timeout=timeouts
                 ) as response,
             ):
+                call.status = response.status_code
                 return _read(response)
         except gevent.Timeout as timeout:
             if timeout is not total:
                 raise
-            raise CallFailed("no answer in time") from None
+            raise CallFailed(f"no answer in {seconds:.1f} s") from None
         # The cause is left out: it may show the headers, and so the key.
         except httpx2.RemoteProtocolError as error:
             closed = "disconnected without sending" in str(error)
             raise CallFailed("the answer is not HTTP", may_repeat=closed) from None
-        except httpx2.HTTPError:
-            raise CallFailed("the connection failed", may_repeat=True) from None
+        except httpx2.HTTPError as error:
+            raise CallFailed(_connection_failure(error), may_repeat=True) from None
+
+    @contextmanager
+    def _observed(self, name: str) -> Iterator[Call]:
+        call = Call(name)
+        began = time.monotonic()
+        try:
+            yield call
+        except CallFailed as error:
+            call.failure = str(error)
+            raise
+        except ProviderError as error:
+            call.failure = "" if error.blame else "the answer is an error"
+            call.error = " ".join(filter(None, map(self._error_name, error.names)))
+            raise
+        except (gevent.Timeout, gevent.GreenletExit):
+            call.failure = "no answer when the search ended"
+            raise
+        except Exception as error:
+            call.failure = f"a bug of the bridge ({type(error).__name__})"
+            raise
+        finally:
+            call.seconds = time.monotonic() - began
+            self._observe(call)
+
+    def _error_name(self, raw: Any) -> str | None:
+        """Return the name that a provider gives an error; None if it could show a secret."""
+        name = text(raw, _ERROR_NAME)
+        is_secret = name and any(name in one or one in name for one in self._secrets)
+        return None if is_secret else name
 
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
+
+
+def _connection_failure(error: BaseException) -> str:
+    """Say why a connection failed, without a text that may come from the other side."""
+    if isinstance(error, httpx2.ConnectTimeout):
+        return f"no connection in {_CONNECT_SECONDS:.0f} s"
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OSError):
+        cause = cause.__cause__ or cause.__context__
+    match cause:
+        case socket.gaierror():
+            why = "the name of the server is unknown"
+        case ssl.SSLError():
+            why = f"no TLS ({getattr(cause, 'reason', None)})"
+        case OSError(errno=int(number)):
+            why = os.strerror(number).lower()
+        case _:
+            why = "it broke"
+    return f"the connection failed: {why}"
 
 
 def _read(response: httpx2.Response) -> Reply:

@@ -8,15 +8,15 @@ import math
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 import orjson
 from cachetools import TTLCache
 
-from bridge.client import Client, Deadline, Reply
+from bridge.client import Client, Deadline, Observer, Reply
 from bridge.errors import Blame, CallFailed, ProviderError, translated
 from bridge.filters import cheapest, fulfils
 from bridge.offers import Fare, Itinerary, Offer, Place, Segment, Stop
@@ -84,6 +84,8 @@ _STATUSES = {
     "invalid_request_error": 400,
 }
 
+T = TypeVar("T")
+
 
 class Duffel:
     """The offers of Duffel. Safe to share between threads.
@@ -99,11 +101,12 @@ class Duffel:
         base_url: str = BASE_URL,
         seconds: float = 20.0,
         monotonic: Callable[[], float] = time.monotonic,
+        observe: Observer = lambda _: None,
     ) -> None:
         if not _TOKEN.fullmatch(access_token):
             raise ValueError("An access token of Duffel begins with duffel_test_ or duffel_live_.")
         headers = {"Authorization": f"Bearer {access_token}", "Duffel-Version": "v2"}
-        self._client = Client(base_url, headers, connections)
+        self._client = Client(base_url, headers, connections, observe)
         self._seconds = seconds
         supplier = int((seconds - _SECONDS_FOR_LIST) * 1000)
         shortest, longest = _SUPPLIER_TIMEOUTS
@@ -169,82 +172,67 @@ class Duffel:
 
         Raises CallFailed if these have none and there are more pages.
         """
+        params = {
+            "offer_request_id": request_id,
+            "sort": "total_amount",
+            "limit": str(min(max(search.max_offers, _PAGE), _MAX_PAGE)),
+        }
         found: list[Offer] = []
-        seen = known = 0
-        is_more = False
-        for page, has_next in self._pages(request_id, search, deadline):
-            is_more = has_next
-            offers = readable(lambda raw: _offer(raw, search), page)
-            found += [offer for offer in offers if fulfils(offer, search)]
-            seen, known = seen + len(page), known + len(offers)
-            if len(found) >= search.max_offers:
+        for number in range(1, _MAX_PAGES + 1):
+            is_needed = number == _MAX_PAGES and not found
+            offers, after = self._list(search, params, deadline, is_needed=is_needed)
+            found += offers
+            if after is None or len(found) >= search.max_offers:
                 break
-        if seen and not known:
-            raise CallFailed("no offer can be read")
-        if not found and is_more:
-            raise CallFailed("none of the cheapest offers fulfils the search")
+            # The search leaves so many offers out that a large page is worth its time.
+            params |= {"after": after, "limit": str(_MAX_PAGE)}
         return found
 
     def _ask(self, body: dict[str, Any], deadline: Deadline) -> str:
         params = {"return_offers": "false", "supplier_timeout": self._supplier_timeout}
-        data = self._call("POST", "/air/offer_requests", deadline, params, body).get("data")
-        request_id = data.get("id") if isinstance(data, dict) else None
-        if not isinstance(request_id, str):
-            raise CallFailed("the answer has no id")
-        return request_id
+        return self._call("POST", "/air/offer_requests", deadline, _request_id, params, body)
 
-    def _pages(
-        self, request_id: str, search: Search, deadline: Deadline
-    ) -> Iterator[tuple[list[Any], bool]]:
-        """Yield the first pages, each with whether there is another."""
-        limit = min(max(search.max_offers, _PAGE), _MAX_PAGE)
-        params = {
-            "offer_request_id": request_id,
-            "sort": "total_amount",
-            "limit": str(limit),
-        }
-        for _ in range(_MAX_PAGES):
-            content = self._list(params, deadline)
-            data, meta = content.get("data"), content.get("meta")
-            if not isinstance(data, list):
-                raise CallFailed("the answer has no list of offers")
-            after = meta.get("after") if isinstance(meta, dict) else None
-            if not isinstance(after, str):
-                yield data, False
-                return
-            yield data, True
-            # The search leaves so many offers out that a large page is worth its time.
-            params |= {"after": after, "limit": str(_MAX_PAGE)}
+    def _list(
+        self, search: Search, params: Mapping[str, str], deadline: Deadline, *, is_needed: bool
+    ) -> tuple[list[Offer], str | None]:
+        """Return the offers of a page that fulfil the search, and where the next page begins.
 
-    def _list(self, params: Mapping[str, str], deadline: Deadline) -> dict[str, Any]:
-        """List offers. A failure is repeated once, because the search has been paid for."""
+        is_needed: whether the search fails if there is none, although there are more pages. A
+        failure is repeated once, because the search has been paid for.
+        """
+
+        def read(content: dict[str, Any]) -> tuple[list[Offer], str | None]:
+            offers, after = _page(content, search)
+            if is_needed and after is not None and not offers:
+                raise CallFailed("none of the cheapest offers fulfils the search")
+            return offers, after
+
         try:
-            return self._call("GET", "/air/offers", deadline, params)
+            return self._call("GET", "/air/offers", deadline, read, params)
         except CallFailed as error:
             if not error.may_repeat:
                 raise
         except ProviderError as error:
             if error.status not in _BUSY:
                 raise
-        return self._call("GET", "/air/offers", deadline, params)
+        return self._call("GET", "/air/offers", deadline, read, params)
 
     def _call(
         self,
         method: str,
         path: str,
         deadline: Deadline,
+        read: Callable[[dict[str, Any]], T],
         params: Mapping[str, str],
         body: object = None,
-    ) -> dict[str, Any]:
-        reply = self._client.send(method, path, deadline, params=params, body=body)
-        errors = items(reply.content.get("errors"))
-        if reply.status < HTTPStatus.BAD_REQUEST and not errors:
-            return reply.content
-        status = _status(reply, errors)
-        raise ProviderError(
-            status,
-            retry_after=seconds_to_wait(status, reply.headers, "ratelimit-reset", "retry-after"),
-            blame=next(filter(None, map(_blame, errors)), None),
+    ) -> T:
+        return self._client.send(
+            method,
+            path,
+            deadline,
+            lambda reply: read(_successful(reply)),
+            params=params,
+            body=body,
         )
 
 
@@ -286,6 +274,40 @@ def _times(window: tuple[int, int] | None) -> dict[str, str] | None:
         "from": f"{first // 60:02}:{first % 60:02}",
         "to": f"{last // 60:02}:{last % 60:02}",
     }
+
+
+def _successful(reply: Reply) -> dict[str, Any]:
+    errors = items(reply.content.get("errors"))
+    if reply.status < HTTPStatus.BAD_REQUEST and not errors:
+        return reply.content
+    first = next(iter(errors), None)
+    status = _status(reply, errors)
+    raise ProviderError(
+        status,
+        at(first, "type"),
+        at(first, "code"),
+        retry_after=seconds_to_wait(status, reply.headers, "ratelimit-reset", "retry-after"),
+        blame=next(filter(None, map(_blame, errors)), None),
+    )
+
+
+def _request_id(content: dict[str, Any]) -> str:
+    request_id = at(content, "data", "id")
+    if not isinstance(request_id, str):
+        raise CallFailed("the answer has no id")
+    return request_id
+
+
+def _page(content: dict[str, Any], search: Search) -> tuple[list[Offer], str | None]:
+    """Return the offers of a page that fulfil the search, and where the next page begins."""
+    data, after = content.get("data"), at(content, "meta", "after")
+    if not isinstance(data, list):
+        raise CallFailed("the answer has no list of offers")
+    offers = readable(lambda raw: _offer(raw, search), data)
+    if data and not offers:
+        raise CallFailed("no offer can be read")
+    fulfilling = [offer for offer in offers if fulfils(offer, search)]
+    return fulfilling, after if isinstance(after, str) else None
 
 
 def _offer(raw: Any, search: Search) -> Offer:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from protocol.errors import AmadeusError
 from protocol.request.search import Search
@@ -43,15 +43,20 @@ class CallFailed(Exception):
 class ProviderError(Exception):
     """A provider answered with an error.
 
-    retry_after: seconds until it may be asked again, if they are known. blame: what it refuses, if
-    it says so.
+    names: what its type and its code are said to be. retry_after: seconds until it may be asked
+    again, if they are known. blame: what it refuses, if it says so.
     """
 
     def __init__(
-        self, status: int, *, retry_after: int | None = None, blame: Blame | None = None
+        self,
+        status: int,
+        *names: Any,
+        retry_after: int | None = None,
+        blame: Blame | None = None,
     ) -> None:
         super().__init__(f"status {status}")
         self.status = status
+        self.names = names
         self.retry_after = retry_after
         self.blame = blame if status in _REQUEST_REFUSED else None
 

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
+from contextvars import copy_context
 from http import HTTPStatus
 from typing import Any
 
@@ -15,7 +16,7 @@ import gevent
 import httpx2
 from cachetools import TTLCache
 
-from bridge.client import Client, Deadline, Reply
+from bridge.client import Client, Deadline, Observer, Reply
 from bridge.errors import Blame, CallFailed, ProviderError, translated
 from bridge.filters import cheapest, fulfils
 from bridge.offers import Fare, Itinerary, Offer, Place, Segment
@@ -82,10 +83,11 @@ class Ignav:
         base_url: str = BASE_URL,
         seconds: float = 20.0,
         monotonic: Callable[[], float] = time.monotonic,
+        observe: Observer = lambda _: None,
     ) -> None:
         if not _KEY.fullmatch(api_key):
             raise ValueError("An API key of Ignav has only visible ASCII characters.")
-        self._client = Client(base_url, {"X-Api-Key": api_key}, connections)
+        self._client = Client(base_url, {"X-Api-Key": api_key}, connections, observe)
         self._seconds = seconds
         self._airports = Airports()
         self._lock = threading.Lock()
@@ -111,7 +113,11 @@ class Ignav:
     def _offers(self, search: Search, deadline: Deadline) -> list[Offer]:
         """Ask for all pairs of airports side by side, until the deadline at the latest."""
         journeys = self._journeys(search)
-        calls = [gevent.spawn(self._outcome, search, one, deadline) for one in journeys]
+        # With a copy of the context, an observer knows for which request a call is made.
+        calls = [
+            gevent.spawn(copy_context().run, self._outcome, search, one, deadline)
+            for one in journeys
+        ]
         try:
             for call in gevent.iwait(calls):
                 outcome = call.get()
@@ -141,7 +147,9 @@ class Ignav:
             return kept
         try:
             path, body = _request(search, airports)
-            offers = self._read(self._client.send("POST", path, deadline, body=body), search)
+            offers = self._client.send(
+                "POST", path, deadline, lambda reply: self._read(reply, search), body=body
+            )
         # gevent would print an exception that ends a greenlet, and so perhaps the key.
         except Exception as error:  # noqa: BLE001 - the search raises it
             return error
@@ -168,10 +176,13 @@ class Ignav:
 
     def _read(self, reply: Reply, search: Search) -> list[Offer]:
         if reply.status >= HTTPStatus.BAD_REQUEST:
+            error = reply.content.get("error")
             raise ProviderError(
                 reply.status,
+                at(error, "type"),
+                at(error, "code"),
                 retry_after=seconds_to_wait(reply.status, reply.headers, "retry-after"),
-                blame=_blame(reply.content.get("error")),
+                blame=_blame(error),
             )
         itineraries = reply.content.get("itineraries")
         if not isinstance(itineraries, list):

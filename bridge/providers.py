@@ -7,6 +7,7 @@ from typing import NamedTuple
 import httpx2
 
 from bridge import duffel, ignav
+from bridge.client import Observer
 from bridge.duffel import Duffel
 from bridge.ignav import Ignav
 from protocol.roles import OfferSource
@@ -25,31 +26,39 @@ class Provider(NamedTuple):
 
 
 def duffel_from(
-    environment: Environment, connections: httpx2.BaseTransport, seconds: float
+    environment: Environment,
+    connections: httpx2.BaseTransport,
+    seconds: float,
+    observe: Observer,
 ) -> Provider:
-    """Return Duffel with the token in DUFFEL_ACCESS_TOKEN. seconds: what a search may take.
+    """Return Duffel with the token in DUFFEL_ACCESS_TOKEN.
 
+    seconds: what a search may take. observe: gets each call to Duffel when it has ended.
     Raises ValueError with a message for the user.
     """
     token = secret(environment, "DUFFEL_ACCESS_TOKEN")
     base_url = _base_url(environment, "DUFFEL_BASE_URL", duffel.BASE_URL)
-    offers = Duffel(token, connections, base_url=base_url, seconds=seconds)
+    offers = Duffel(token, connections, base_url=base_url, seconds=seconds, observe=observe)
     return Provider(offers, _INVENTED if token.startswith("duffel_test_") else "")
 
 
 def ignav_from(
-    environment: Environment, connections: httpx2.BaseTransport, seconds: float
+    environment: Environment,
+    connections: httpx2.BaseTransport,
+    seconds: float,
+    observe: Observer,
 ) -> Provider:
-    """Return Ignav with the key in IGNAV_API_KEY. seconds: what a search may take.
+    """Return Ignav with the key in IGNAV_API_KEY.
 
+    seconds: what a search may take. observe: gets each call to Ignav when it has ended.
     Raises ValueError with a message for the user.
     """
     key = secret(environment, "IGNAV_API_KEY")
     base_url = _base_url(environment, "IGNAV_BASE_URL", ignav.BASE_URL)
-    return Provider(Ignav(key, connections, base_url=base_url, seconds=seconds))
+    return Provider(Ignav(key, connections, base_url=base_url, seconds=seconds, observe=observe))
 
 
-PROVIDERS: dict[str, Callable[[Environment, httpx2.BaseTransport, float], Provider]] = {
+PROVIDERS: dict[str, Callable[[Environment, httpx2.BaseTransport, float, Observer], Provider]] = {
     "duffel": duffel_from,
     "ignav": ignav_from,
 }

@@ -13,6 +13,7 @@ EVENT_COLORS: Final = {
     **dict.fromkeys(("cache.hit", "cache.coalesced", "cache.refreshed", "cache.recovered"), GREEN),
     **dict.fromkeys(("token.fetched", "token.shared", "amadeus.circuit_closed"), GREEN),
     **dict.fromkeys(("cache.miss", "cache.bypass", "cache.stored", "amadeus.call"), BLUE),
+    "provider.call": BLUE,
     **dict.fromkeys(("gunicorn", "library"), DIM),
 }
 ROUTE: Final = ("origin", "destination", "date")

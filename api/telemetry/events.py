@@ -26,6 +26,7 @@ class Event(StrEnum):
     AMADEUS_PACED = "amadeus.paced"
     AMADEUS_CIRCUIT_OPENED = "amadeus.circuit_opened"
     AMADEUS_CIRCUIT_CLOSED = "amadeus.circuit_closed"
+    PROVIDER_CALL = "provider.call"
     HISTORY_FAILED = "history.failed"
     HTTP_REQUEST = "http.request"
     HTTP_ERROR = "http.error"

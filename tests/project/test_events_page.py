@@ -73,6 +73,7 @@ def test_scan_for_logged_events_finds_most_events() -> None:
     observed = {Event.CACHE_MISS, Event.CACHE_BYPASS, Event.CACHE_COALESCED, Event.CACHE_STORED}
     observed |= {Event.CACHE_REFRESHED, Event.CACHE_STALE_SERVED}
     others = {Event.SERVICE_STARTED, Event.AMADEUS_CALL, Event.GUNICORN, Event.LIBRARY}
+    others |= {Event.PROVIDER_CALL}
     others |= {Event.HTTP_REQUEST, Event.CACHE_HIT}
 
     assert only_logged_by_name() == {*Event} - observed - others

@@ -96,6 +96,19 @@ def test_errors_are_the_same_in_process_and_on_a_server(
         assert answers[0][0] >= 500
 
 
+def test_failed_call_is_logged_with_the_id_of_its_request(
+    provider: ProviderServer[Any], inside: Service
+) -> None:
+    provider.stand_in.fail("search", 402)
+    answer = inside.price(nocache="1")
+    request_id = answer.headers["X-Request-ID"]
+    (line,) = inside.log("provider.call", request_id=request_id)
+
+    assert (line["level"], line["status"]) == ("warning", 402)
+    assert line["provider"] == provider.stand_in.name
+    assert line["failure"] == "the answer is an error"
+
+
 def test_search_ends_with_the_time_of_the_service_and_leaves_nothing_behind() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
@@ -103,6 +116,8 @@ def test_search_ends_with_the_time_of_the_service_and_leaves_nothing_behind() ->
             answer = service.price(origin="NYC")  # three airports, and so three calls to Ignav
 
             assert (answer.status_code, answer.json()["code"]) == (504, "amadeus-timeout")
+            calls = service.log("provider.call", failure="no answer when the search ended")
+            assert len(calls) == 3
             (worker,) = service.workers()
             eventually(lambda: connections_of(worker, port) == 0)
 

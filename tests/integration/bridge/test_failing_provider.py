@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import itertools
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from tests.support.leaks import leaks
 from tests.support.processes import connections_of, eventually
 from tests.support.providers import duffel, ignav
 from tests.support.providers.stand_in import StandIn
-from tests.support.servers.bridge_server import QuickBridge
+from tests.support.servers.bridge_server import ProviderServer, QuickBridge
 from tests.support.servers.rude_server import (
     Behaviour,
     RudeServer,
@@ -111,6 +112,41 @@ def test_rude_provider_is_a_system_error_in_time_and_leaves_nothing_behind(
     page = client.get("/").text
     shown = f"{answer.headers} {answer.text} {page} {capfd.readouterr()}"
     assert leaks(shown, KEYS) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "failure"),
+    [
+        ("http://127.0.0.1:1", "connection refused"),
+        ("https://127.0.0.1:{plain}", "no TLS ("),
+        ("http://provider.invalid", "the name of the server is unknown"),
+        ("http://127.0.0.1:{port}", "no answer in 1.0 s"),
+    ],
+)
+def test_failed_call_is_one_line_for_the_operator(
+    provider: RudeServer, url: str, failure: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    provider.behave = hangs()
+    form = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "x"}
+    with (
+        ProviderServer(ignav.Ignav()) as other,
+        QuickBridge(
+            SECONDS,
+            "ignav",
+            other.stand_in.environment(
+                url.format(port=provider.port, plain=other.url.rpartition(":")[2])
+            ),
+        ) as server,
+        plain_http.client(base_url=server.url, timeout=20) as http,
+    ):
+        token = http.post("/v1/security/oauth2/token", data=form).json()["access_token"]
+        http.headers["Authorization"] = f"Bearer {token}"
+        assert told(search(http)) == (500, 141)
+    (line,) = capfd.readouterr().err.splitlines()
+
+    assert re.match(r"bridge: \d{4}-.{14}Z POST /api/fares/one-way: after \d\.\d s: ", line)
+    assert failure in line
+    assert leaks(line, KEYS) == []
 
 
 def test_slow_provider_is_waited_for(provider: RudeServer, client: httpx2.Client) -> None:

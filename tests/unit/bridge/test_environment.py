@@ -63,6 +63,22 @@ def test_status_counts_searches_and_calls_to_the_provider(service: BridgedServic
     assert (report["since_start"]["calls"], report["since_start"]["provider_calls"]) == (1, 2)
 
 
+def test_each_call_to_the_provider_is_logged_with_what_came_of_it(
+    service: BridgedService, duffel: Duffel
+) -> None:
+    duffel.fail("list", 402, errors(402, "invalid_request_error"))
+    with capture_logs() as lines:
+        service.price()
+    search, listed = (line for line in lines if line["event"] == "provider.call")
+
+    assert (search["log_level"], search["provider"], search["status"]) == ("info", "duffel", 200)
+    assert (listed["log_level"], listed["call"], listed["status"]) == (
+        "warning", "GET /air/offers", 402,
+    )  # fmt: skip
+    assert listed["failure"] == "the answer is an error"
+    assert listed["error"].startswith("invalid_request_error")
+
+
 def test_refused_key_shows_once_a_search_was_made() -> None:
     with BridgedService(Duffel(), duffel_access_token=WRONG_TOKEN) as service:
         before = state_of_amadeus(service)

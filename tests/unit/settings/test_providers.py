@@ -121,9 +121,9 @@ def test_malformed_key_is_refused_without_showing_it(
 def test_bridge_refuses_the_same_keys(given: dict[str, str], variable: str, key: str) -> None:
     connect = PROVIDERS[given["AMADEUS_ENVIRONMENT"]]
     with httpx2.HTTPTransport() as connections:
-        assert connect(given, connections, 1.0)
+        assert connect(given, connections, 1.0, print)
         with pytest.raises(ValueError, match=r"key|token"):
-            connect(given | {variable: key}, connections, 1.0)
+            connect(given | {variable: key}, connections, 1.0, print)
 
 
 def test_prices_of_other_accounts_hosts_and_tokens_for_tests_are_apart(loaded: Any) -> None:
