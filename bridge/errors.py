@@ -63,7 +63,7 @@ class ProviderError(Exception):
     def as_amadeus(self, search: Search) -> AmadeusError:
         """Return the error of Amadeus with the same meaning."""
         if self.blame is not None:
-            return _blamed(self.blame, search)
+            return blamed(self.blame, search)
         if self.status not in _CODES:
             return system_error()
         code = _CODES[self.status]
@@ -87,7 +87,8 @@ def system_error() -> AmadeusError:
     return AmadeusError(141)
 
 
-def _blamed(blame: Blame, search: Search) -> AmadeusError:
+def blamed(blame: Blame, search: Search) -> AmadeusError:
+    """Return the error for a part of a search that a provider refuses."""
     code, detail = 4926, "unknown city or airport code"
     is_return = blame.direction == 1
     pointer = f"/originDestinations/{blame.direction}"

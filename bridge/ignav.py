@@ -17,7 +17,7 @@ import httpx2
 from cachetools import TTLCache
 
 from bridge.client import Client, Deadline, Observer, Reply
-from bridge.errors import Blame, CallFailed, ProviderError, translated
+from bridge.errors import Blame, CallFailed, ProviderError, blamed, translated
 from bridge.filters import cheapest, fulfils
 from bridge.offers import Fare, Itinerary, Offer, Place, Segment
 from bridge.reading import (
@@ -265,6 +265,11 @@ def _refusals(search: Search) -> Iterator[AmadeusError]:
     if search.refundable or search.free_to_change:
         pointer = "/searchCriteria/pricingOptions"
         yield refusal(search, "Ignav does not say what can be refunded", pointer=pointer)
+    if search.branded:
+        pointer = "/searchCriteria/additionalInformation/brandedFares"
+        yield refusal(search, "Ignav does not name branded fares", pointer=pointer)
+    if search.currency is not None and _market(search.currency) is None:
+        yield blamed(Blame("currency"), search)
     if not search.technical_stops and search.max_changes:
         pointer = "/searchCriteria/flightFilters/connectionRestriction/technicalStopsAllowed"
         yield refusal(search, "Ignav does not say where a flight stops", pointer=pointer)

@@ -80,6 +80,7 @@ class _PostSearch:
             max_time_percent=filters.max_flight_time,
             same_airport=filters.return_to_departure_airport,
             one_per_day=criteria.one_flight_offer_per_day,
+            branded=criteria.additional_information.branded_fares,
             posted=True,
             ignored=tuple(ignored(self._query)),
         )

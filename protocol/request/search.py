@@ -94,6 +94,8 @@ class Search:
     """Whether the last direction must end at the airport where the first one starts."""
     one_per_day: bool = False
     """Whether to find an offer for each day of a window of dates, if possible."""
+    branded: bool = False
+    """Whether offers must name their branded fares."""
     posted: bool = False
     """Whether the search is the body of a POST, not the query of a GET."""
     ignored: tuple[str, ...] = ()

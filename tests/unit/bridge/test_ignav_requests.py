@@ -94,8 +94,12 @@ def test_option_is_passed_on(changes: dict[str, Any], sent: dict[str, Any]) -> N
     assert sent.items() <= asked(**changes).items()
 
 
-def test_currency_of_several_countries_chooses_no_market() -> None:
-    assert "market" not in asked(currencyCode="XAF")
+@pytest.mark.parametrize("currency", ["XAF", "XOF", "XPF"])
+def test_currency_of_several_countries_has_no_market(currency: str) -> None:
+    bridge = IgnavBridge(itinerary())
+    assert refusals(bridge.search(currencyCode=currency)) == [(4926, "currencyCode")]
+    assert refusals(bridge.post(body(currencyCode=currency))) == [(4926, "/currencyCode")]
+    assert bridge.ignav.searches == []
 
 
 def test_bags_are_passed_on() -> None:
@@ -162,6 +166,10 @@ def test_airport_is_not_asked_for_flights_to_itself() -> None:
         (
             body(searchCriteria={"pricingOptions": {"refundableFare": True}}),
             "/searchCriteria/pricingOptions",
+        ),
+        (
+            body(searchCriteria={"additionalInformation": {"brandedFares": True}}),
+            "/searchCriteria/additionalInformation/brandedFares",
         ),
         (
             body(
