@@ -55,7 +55,7 @@ _MAX_DIRECTIONS = 4
 _MAX_TRAVELERS = 9
 _LAST_HOUR = 23
 # Enough for a client to repeat a failed search, and too short for a price to change.
-_KEPT_SECONDS = 10.0
+_KEPT_SECONDS = 90.0  # longer than a pause of a minute after a 429
 _MAX_KEPT = 100
 
 _COUNTS: dict[TravelerType, str] = {
@@ -119,22 +119,20 @@ class Ignav:
             for one in journeys
         ]
         try:
-            for call in gevent.iwait(calls):
-                outcome = call.get()
-                # Without the offers of one airport, the cheapest of the others may not be the
-                # cheapest of the city.
-                if isinstance(outcome, Exception) and not _is_place_refused(outcome):
-                    raise outcome
+            # Calls go on if one has failed: they are paid for, and the next search needs them.
+            gevent.joinall(calls)
         finally:
             gevent.killall(calls)
         outcomes: list[list[Offer] | Exception] = [call.get() for call in calls]
         answers = [one for one in outcomes if isinstance(one, list)]
-        refused = [one for one in outcomes if isinstance(one, Exception)]
-        if refused and not answers:
-            raise refused[0]
+        for one in outcomes:
+            # Without the offers of one airport, the cheapest of the others may not be the cheapest
+            # of the city.
+            if isinstance(one, Exception) and not (answers and _is_place_refused(one)):
+                raise one
         with self._lock:
-            for one in journeys:
-                self._kept.pop(_key(search, one), None)
+            for airports in journeys:
+                self._kept.pop(_key(search, airports), None)
         return [offer for answer in answers for offer in answer]
 
     def _outcome(
