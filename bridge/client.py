@@ -1,16 +1,14 @@
 """Calls a provider over pooled connections, with limits on the time and size of an answer."""
 
-import json
 import os
 import re
 import socket
 import ssl
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, NamedTuple, TypeVar
@@ -18,13 +16,16 @@ from typing import Any, NamedTuple, TypeVar
 import gevent
 import httpx2
 import orjson
+from gevent.lock import BoundedSemaphore
 
 from bridge.errors import CallFailed, ProviderError
 from bridge.reading import text
 
 _CONNECT_SECONDS = 3.0
-# Twice what 200 offers for nine travellers on six flights take.
-_MAX_BODY_BYTES = 16 * 1024 * 1024
+# How many offers are read at once: a few milliseconds of work.
+_OFFERS_AT_ONCE = 50
+# A pause of no time would let other greenlets run, but not the event loop.
+_PAUSE_SECONDS = 0.001
 # How providers write the type and the code of an error; a free text has spaces or capitals.
 _ERROR_NAME = re.compile("[a-z]{1,20}(?:_[a-z]{1,20}){0,7}")
 
@@ -37,7 +38,6 @@ class Reply(NamedTuple):
     status: int
     headers: Mapping[str, str]
     content: dict[str, Any]
-    """Numbers with a fraction are Decimal."""
 
 
 @dataclass
@@ -70,11 +70,23 @@ class Deadline:
         """Return the seconds left, at least zero."""
         return max(0.0, self._at - time.monotonic())
 
+    def pace(self, offers: Iterable[T]) -> Iterator[T]:
+        """Yield the offers of an answer, and let other requests run from time to time.
+
+        Raises CallFailed at the deadline.
+        """
+        for number, offer in enumerate(offers):
+            if number % _OFFERS_AT_ONCE == 0:
+                gevent.sleep(_PAUSE_SECONDS)
+                if not self.remaining():
+                    raise CallFailed("no time left to read the answer")
+            yield offer
+
 
 class Client:
     """Sends calls to one provider. The headers, which have the key, go with each of them.
 
-    observe: gets each call when it has ended.
+    observe: gets each call when it has ended. max_bytes: of an answer.
     """
 
     def __init__(
@@ -83,8 +95,12 @@ class Client:
         headers: Mapping[str, str],
         connections: httpx2.BaseTransport,
         observe: Observer,
+        *,
+        max_bytes: int,
     ) -> None:
         self._observe = observe
+        self._max_bytes = max_bytes
+        self._parsing = BoundedSemaphore()
         self._secrets = {word for value in headers.values() for word in value.split()}
         self._http = httpx2.Client(
             base_url=base_url,
@@ -137,7 +153,11 @@ class Client:
                 ) as response,
             ):
                 call.status = response.status_code
-                return _read(response)
+                answer = _read(response, self._max_bytes)
+                # One at a time, with a pause, because answers may come together.
+                with self._parsing:
+                    gevent.sleep(_PAUSE_SECONDS)
+                    return _parse(response, answer)
         except gevent.Timeout as timeout:
             if timeout is not total:
                 raise
@@ -202,22 +222,26 @@ def _connection_failure(error: BaseException) -> str:
     return f"the connection failed: {why}"
 
 
-def _read(response: httpx2.Response) -> Reply:
+def _read(response: httpx2.Response, max_bytes: int) -> bytearray:
     if response.is_redirect:
         raise CallFailed("the answer is a redirect")  # following it would send the key elsewhere
     chunks = response.iter_raw()
     if response.headers.get("Content-Encoding", "").lower() in {"gzip", "x-gzip"}:
-        chunks = _gunzip(chunks)
+        chunks = _gunzip(chunks, max_bytes)
     body = bytearray()
     for chunk in chunks:
         body += chunk
-        if len(body) > _MAX_BODY_BYTES:
+        if len(body) > max_bytes:
             raise CallFailed("the answer is too large")
+    return body
+
+
+def _parse(response: httpx2.Response, body: bytearray) -> Reply:
     is_error = response.status_code >= HTTPStatus.BAD_REQUEST
     try:
-        orjson.loads(body)  # refuses what json accepts and no answer of ours could hold
-        content = json.loads(body, parse_float=Decimal)
-    except (ValueError, RecursionError):
+        # Refuses what no answer of ours could hold: NaN, half a character, thousands of levels.
+        content = orjson.loads(body)
+    except ValueError:
         content = None
     if not isinstance(content, dict):
         if not is_error:
@@ -226,10 +250,10 @@ def _read(response: httpx2.Response) -> Reply:
     return Reply(response.status_code, response.headers, content)
 
 
-def _gunzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
+def _gunzip(chunks: Iterator[bytes], max_bytes: int) -> Iterator[bytes]:
     decompressor = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
         for chunk in chunks:
-            yield decompressor.decompress(chunk, _MAX_BODY_BYTES + 1)
+            yield decompressor.decompress(chunk, max_bytes + 1)
     except zlib.error:
         raise CallFailed("the answer cannot be decompressed") from None

@@ -55,6 +55,8 @@ _SLICE = re.compile(r"slices/([0-9])\b")
 # Duffel ends its search so long before our deadline, to leave time for the list of offers.
 _SECONDS_FOR_LIST = 4.0
 _SUPPLIER_TIMEOUTS = (2_000, 20_000)  # milliseconds
+# 200 offers for nine travellers on six flights take 7.2 MB.
+_MAX_BYTES = 10_000_000
 _PAGE = 50
 _MAX_PAGE = 200
 _MAX_PAGES = 3
@@ -106,7 +108,7 @@ class Duffel:
         if not _TOKEN.fullmatch(access_token):
             raise ValueError("An access token of Duffel begins with duffel_test_ or duffel_live_.")
         headers = {"Authorization": f"Bearer {access_token}", "Duffel-Version": "v2"}
-        self._client = Client(base_url, headers, connections, observe)
+        self._client = Client(base_url, headers, connections, observe, max_bytes=_MAX_BYTES)
         self._seconds = seconds
         supplier = int((seconds - _SECONDS_FOR_LIST) * 1000)
         shortest, longest = _SUPPLIER_TIMEOUTS
@@ -202,7 +204,7 @@ class Duffel:
         """
 
         def read(content: dict[str, Any]) -> tuple[list[Offer], str | None]:
-            offers, after = _page(content, search)
+            offers, after = _page(content, search, deadline)
             if is_needed and after is not None and not offers:
                 raise CallFailed("none of the cheapest offers fulfils the search")
             return offers, after
@@ -298,12 +300,14 @@ def _request_id(content: dict[str, Any]) -> str:
     return request_id
 
 
-def _page(content: dict[str, Any], search: Search) -> tuple[list[Offer], str | None]:
+def _page(
+    content: dict[str, Any], search: Search, deadline: Deadline
+) -> tuple[list[Offer], str | None]:
     """Return the offers of a page that fulfil the search, and where the next page begins."""
     data, after = content.get("data"), at(content, "meta", "after")
     if not isinstance(data, list):
         raise CallFailed("the answer has no list of offers")
-    offers = readable(lambda raw: _offer(raw, search), data)
+    offers = readable(lambda raw: _offer(raw, search), deadline.pace(data))
     if data and not offers:
         raise CallFailed("no offer can be read")
     fulfilling = [offer for offer in offers if fulfils(offer, search)]

@@ -51,6 +51,8 @@ MAX_CALLS = 6
 _KEY = re.compile("[!-~]+")
 _FIELD = re.compile(r"(?:legs\W*([0-3])\W+)?(origin|destination|departure_date|return_date|market)")
 
+# 450 journeys of twelve flights, or 3,900 of one. Six answers may be in memory at once.
+_MAX_BYTES = 3_000_000
 _MAX_DIRECTIONS = 4
 _MAX_TRAVELERS = 9
 _LAST_HOUR = 23
@@ -87,7 +89,9 @@ class Ignav:
     ) -> None:
         if not _KEY.fullmatch(api_key):
             raise ValueError("An API key of Ignav has only visible ASCII characters.")
-        self._client = Client(base_url, {"X-Api-Key": api_key}, connections, observe)
+        self._client = Client(
+            base_url, {"X-Api-Key": api_key}, connections, observe, max_bytes=_MAX_BYTES
+        )
         self._seconds = seconds
         self._airports = Airports()
         self._lock = threading.Lock()
@@ -146,7 +150,7 @@ class Ignav:
         try:
             path, body = _request(search, airports)
             offers = self._client.send(
-                "POST", path, deadline, lambda reply: self._read(reply, search), body=body
+                "POST", path, deadline, lambda reply: self._read(reply, search, deadline), body=body
             )
         # gevent would print an exception that ends a greenlet, and so perhaps the key.
         except Exception as error:  # noqa: BLE001 - the search raises it
@@ -172,7 +176,7 @@ class Ignav:
             if all(len({chosen[code] for code in _ends(one)}) > 1 for one in search.directions)
         ]
 
-    def _read(self, reply: Reply, search: Search) -> list[Offer]:
+    def _read(self, reply: Reply, search: Search, deadline: Deadline) -> list[Offer]:
         if reply.status >= HTTPStatus.BAD_REQUEST:
             error = reply.content.get("error")
             raise ProviderError(
@@ -186,10 +190,10 @@ class Ignav:
         if not isinstance(itineraries, list):
             raise CallFailed("the answer has no list of itineraries")
         usable = [one for one in itineraries if _is_usable(one)]
-        offers = readable(lambda raw: self._offer(raw, search), usable)
+        offers = readable(lambda raw: self._offer(raw, search), deadline.pace(usable))
         if usable and not offers:
             raise CallFailed("no offer can be read")
-        return [offer for offer in offers if fulfils(offer, search)]
+        return [offer for offer in deadline.pace(offers) if fulfils(offer, search)]
 
     def _offer(self, raw: Any, search: Search) -> Offer:
         """Read an offer. Raises Unreadable if it lacks what every offer of Amadeus has."""

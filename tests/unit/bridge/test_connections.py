@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterator
 
 import gevent
 import httpx2
+import orjson
 import pytest
 
 import bridge.app
+from bridge.client import Deadline
 from bridge.duffel import Duffel
+from bridge.errors import CallFailed
 from bridge.ignav import Ignav
 from tests.support.clients.sandbox_client import AmadeusClient, Clock, refusals
+from tests.support.providers import duffel, ignav
 
 KEY = "duffel_test_key-of-a-provider"
 
@@ -42,7 +46,7 @@ def _raise(error: Exception) -> Handler:
 
 def _padded(_: httpx2.Request) -> httpx2.Response:
     data = b'{"data": {"id": "orq_1"}, "itineraries": []}'
-    return httpx2.Response(200, stream=_Raw(data + b" " * 17_000_000))
+    return httpx2.Response(200, stream=_Raw(data + b" " * 10_000_000))
 
 
 class _Raw(httpx2.SyncByteStream):
@@ -136,3 +140,41 @@ def test_calls_of_a_search_end_with_their_caller() -> None:
     with contextlib.suppress(gevent.Timeout), gevent.Timeout(0.05):
         searching.search(destinationLocationCode="PAR")
     assert ended == ["call", "call"]
+
+
+def test_other_requests_run_while_a_large_answer_is_read(source: Source) -> None:
+    offers = [duffel.offer("1.00") if source is Duffel else ignav.itinerary(1)] * 400
+    answer = orjson.dumps({"data": offers, "itineraries": offers})
+    created = orjson.dumps({"data": {"id": "orq_1"}})
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        is_creation = request.url.path == "/air/offer_requests"
+        return httpx2.Response(200, stream=_Raw(created if is_creation else answer))
+
+    turns: list[str] = []
+
+    def other() -> None:
+        while True:
+            turns.append("turn")
+            gevent.sleep(0.001)
+
+    searching = client(source, handle)
+    assert searching.token
+    running = gevent.spawn(other)
+    assert len(searching.offers(max=250)) == 250
+    running.kill()
+    assert len(turns) >= 5
+
+
+def test_reading_ends_at_the_deadline() -> None:
+    assert list(Deadline(20).pace(range(120))) == list(range(120))
+    with pytest.raises(CallFailed):
+        next(Deadline(0).pace([1]))
+
+
+def test_answer_of_ignav_beyond_three_megabytes_is_a_system_error() -> None:
+    def handle(_: httpx2.Request) -> httpx2.Response:
+        content = orjson.dumps({"itineraries": [ignav.itinerary(1)] * 4_500})
+        return httpx2.Response(200, stream=_Raw(content))
+
+    assert refusals(client(Ignav, handle).search()) == [(141, "")]

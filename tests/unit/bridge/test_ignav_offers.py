@@ -85,7 +85,7 @@ def test_offers_are_sorted_by_price_and_limited() -> None:
         ("542", "USD", "542.00"),
         ("1.005", "USD", "1.01"),
         ("306.84999999999997", "USD", "306.85"),
-        ("1.00499999999999999999", "USD", "1.00"),
+        ("999999999999.005", "USD", "999999999999.01"),
         ("1.5e3", "USD", "1500.00"),
         ("19999.5", "JPY", "20000"),
         ("0.1234", "KWD", "0.123"),
@@ -246,7 +246,7 @@ def test_legs_of_a_journey_are_itineraries() -> None:
 
 
 def test_thousands_of_itineraries_are_read() -> None:
-    assert totals(*(itinerary(5_000 - number) for number in range(5_000)), odd=True, max=1) == [
+    assert totals(*(itinerary(3_000 - number) for number in range(3_000)), odd=True, max=1) == [
         "1.00"
     ]
 
