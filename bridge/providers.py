@@ -88,10 +88,16 @@ def secret(environment: Environment, name: str) -> str:
     """
     value, file = environment.get(name), environment.get(f"{name}_FILE")
     if not file:
-        if not value:
-            raise ValueError(f"Set {name} or {name}_FILE.")
-        return value
+        if value and value.strip():
+            return value
+        state = "not set" if value is None else "empty"
+        raise ValueError(
+            f"{name} is {state}. Set it or {name}_FILE in the environment; .env is not read."
+        )
     try:
-        return Path(file).read_text(encoding="utf-8").strip()
+        content = Path(file).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         raise ValueError(f"Cannot read the file that {name}_FILE names: {error}") from None
+    if not content:
+        raise ValueError(f"The file that {name}_FILE names is empty.")
+    return content

@@ -124,8 +124,8 @@ def test_token_is_read_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "environment", "reason"),
     [
-        ((), {}, "Set DUFFEL_ACCESS_TOKEN or DUFFEL_ACCESS_TOKEN_FILE."),
-        (("--provider", "ignav"), {}, "Set IGNAV_API_KEY or IGNAV_API_KEY_FILE."),
+        ((), {}, "DUFFEL_ACCESS_TOKEN is not set."),
+        (("--provider", "ignav"), {}, "Set it or IGNAV_API_KEY_FILE in the environment; .env is"),
         (
             ("--provider", "ignav"),
             {"IGNAV_API_KEY": "two words"},

@@ -22,6 +22,22 @@ def test_key_in_a_file_takes_precedence(tmp_path: Path) -> None:
     assert not duffel(DUFFEL_ACCESS_TOKEN=TEST, DUFFEL_ACCESS_TOKEN_FILE=str(file)).notice
 
 
+@pytest.mark.parametrize("empty", ["", " \n"])
+def test_empty_key_is_called_empty(tmp_path: Path, empty: str) -> None:
+    file = tmp_path / "token"
+    file.write_text(empty)
+    with pytest.raises(ValueError, match="DUFFEL_ACCESS_TOKEN is empty"):
+        duffel(DUFFEL_ACCESS_TOKEN=empty)
+    with pytest.raises(ValueError, match="The file that DUFFEL_ACCESS_TOKEN_FILE names is empty"):
+        duffel(DUFFEL_ACCESS_TOKEN_FILE=str(file))
+
+
+def test_missing_key_is_looked_for_in_the_environment_only() -> None:
+    said = r"is not set\. Set it or DUFFEL_ACCESS_TOKEN_FILE in the environment; \.env is not read"
+    with pytest.raises(ValueError, match=said):
+        duffel()
+
+
 def test_file_that_cannot_be_read_is_not_replaced_by_the_variable() -> None:
     with pytest.raises(ValueError, match="Cannot read the file that DUFFEL_ACCESS_TOKEN_FILE"):
         duffel(DUFFEL_ACCESS_TOKEN=TEST, DUFFEL_ACCESS_TOKEN_FILE="/nowhere")
