@@ -24,6 +24,8 @@ _ALIASES: Final = {"HOSTNAME": "ENVIRONMENT", "HOST": "BASE_URL", "URL": "BASE_U
 # Names that mean a security setting, whatever the prefix. Keys for other services usually end in
 # API_KEY, such as OPENAI_API_KEY, so that end needs a prefix of our own.
 _SECURITY_NAMES: Final = {
+    r"DUFFEL_(.*_)?(KEY|TOKEN|SECRET)S?": "DUFFEL_ACCESS_TOKEN",
+    r"IGNAV_(.*_)?(KEY|TOKEN|SECRET)S?": "IGNAV_API_KEY",
     r"(.*_)?API_KEYS|((FLIGHTS?|PRICES?|CLIENT|SERVICE)_)+API_KEY": "API_KEYS",
     r"(.*_)?OPERATOR(_API)?_KEYS?": "OPERATOR_KEYS",
     r"(.*_)?NOCACHE(_RATE)?_LIMIT": "NOCACHE_RATE_LIMIT",

@@ -285,6 +285,10 @@ def test_startup_notice_names_the_sandbox() -> None:
         ("NOCACHE_LIMIT", "; did you mean NOCACHE_RATE_LIMIT?"),
         ("FORWARDED_IPS", "; did you mean FORWARDED_ALLOW_IPS?"),
         ("GUNICORN_FORWARDED_ALLOW_IPS", "; did you mean FORWARDED_ALLOW_IPS?"),
+        ("DUFFEL_API_KEY", "; did you mean DUFFEL_ACCESS_TOKEN?"),
+        ("DUFFEL_TOKEN_FILE", "; did you mean DUFFEL_ACCESS_TOKEN_FILE?"),
+        ("IGNAV_KEY", "; did you mean IGNAV_API_KEY?"),
+        ("IGNAV_API_KEYS", "; did you mean IGNAV_API_KEY?"),
         ("TRUSTED_PROXIES", "; did you mean FORWARDED_ALLOW_IPS?"),
     ],
 )
