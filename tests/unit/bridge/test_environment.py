@@ -99,6 +99,23 @@ def test_refused_key_does_not_cost_the_token(service: BridgedService, duffel: Du
     assert not [line for line in lines if line["event"].startswith("token.")]
 
 
+def test_pause_of_an_account_without_money_ends_with_its_store_or_key() -> None:
+    store = MemoryStore(Metrics())
+    duffel = Duffel(offer())
+    duffel.fail("search", 402, errors(402, "invalid_request_error"))
+    codes = []
+    for settings in (
+        {"store": store},
+        {"store": store},  # the account has money again, and the service was restarted
+        {"store": store, "duffel_access_token": WRONG_TOKEN},
+        {},
+    ):
+        with BridgedService(duffel, **settings) as service:
+            codes.append(service.price().json.get("code", "price"))
+
+    assert codes == ["amadeus-quota", "amadeus-quota", "amadeus-misconfigured", "price"]
+
+
 def test_last_known_price_stands_in_for_a_failing_provider() -> None:
     now = [time.time()]
     store = MemoryStore(Metrics(), clock=lambda: now[0])
