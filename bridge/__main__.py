@@ -13,16 +13,14 @@ import secrets
 import ssl
 import sys
 import time
-from typing import Any
 
 import httpx2
-from gevent.pywsgi import WSGIServer
 
 from bridge.app import create_app
 from bridge.client import Call
 from bridge.providers import CALLS_AT_ONCE, PROVIDERS
 from protocol.page import PageResource
-from protocol.server import BACKLOG, Handler, add_server_options, serve, tls_of
+from protocol.server import Server, add_server_options, serve, tls_of
 
 _MAX_SEARCHES = 128
 _SEARCH_SECONDS = 20.0
@@ -67,16 +65,7 @@ def main(arguments: list[str] | None = None, *, seconds: float = _SEARCH_SECONDS
     app.add_route("/", PageResource("Flight search bridge", about, time.time))
     if provider.notice:
         print(f"bridge: {provider.notice}", file=sys.stderr)
-    secure: dict[str, Any] = {"ssl_context": tls} if tls else {}
-    server = WSGIServer(
-        (options.host, options.port),
-        app,
-        backlog=BACKLOG,
-        handler_class=Handler,
-        log=None,
-        **secure,
-    )
-    return serve(server, "bridge", options)
+    return serve(Server((options.host, options.port), app, tls), "bridge", options)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
 
@@ -42,6 +43,28 @@ class Handler(WSGIHandler):
         # Without TCP_NODELAY the end of a long answer waits for the client's acknowledgements.
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().handle()
+
+
+class Server(WSGIServer):
+    """gevent's server, with the handler of this project. tls: serve TLS with this context."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        application: Callable[..., Any],
+        tls: ssl.SSLContext | None = None,
+        *,
+        handler_class: type[Handler] = Handler,
+    ) -> None:
+        secure: dict[str, Any] = {"ssl_context": tls} if tls else {}
+        super().__init__(
+            address, application, backlog=BACKLOG, handler_class=handler_class, log=None, **secure
+        )
+
+    def wrap_socket_and_handle(self, client_socket: socket.socket, address: Any) -> None:
+        """Serve a TLS connection, without a report if the handshake fails: the client knows."""
+        with suppress(OSError):
+            super().wrap_socket_and_handle(client_socket, address)
 
 
 def add_server_options(parser: argparse.ArgumentParser, port: int) -> None:

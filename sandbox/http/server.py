@@ -5,8 +5,6 @@ import ssl
 import struct
 from typing import Any
 
-from gevent.pywsgi import WSGIServer
-
 import protocol.server
 from sandbox.faults.injector import Injector
 from sandbox.faults.wire import WIRE_KEY
@@ -70,19 +68,11 @@ class Handler(protocol.server.Handler):
                 self.server.sandbox.counters.disconnected()
 
 
-class Server(WSGIServer):
+class Server(protocol.server.Server):
     """The server of one sandbox."""
 
     def __init__(
         self, address: tuple[str, int], sandbox: Injector, tls: ssl.SSLContext | None = None
     ) -> None:
         self.sandbox = sandbox
-        secure: dict[str, Any] = {"ssl_context": tls} if tls else {}
-        super().__init__(
-            address,
-            sandbox,
-            backlog=protocol.server.BACKLOG,
-            handler_class=Handler,
-            log=None,
-            **secure,
-        )
+        super().__init__(address, sandbox, tls, handler_class=Handler)

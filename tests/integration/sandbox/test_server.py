@@ -252,6 +252,21 @@ def test_request_with_too_many_headers_logs_no_server_error(
     assert capfd.readouterr().err == ""
 
 
+def test_failed_handshake_is_not_logged(
+    authority: Authority, capfd: pytest.CaptureFixture[str]
+) -> None:
+    trust = ssl.create_default_context(cafile=str(authority.path))
+    with SandboxServer("--certfile", str(authority.certificate()), admin=False) as server:
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(server.url, trust_env=False)  # it does not trust the certificate
+        for sent in (b"GET / HTTP/1.1\r\n\r\n", b""):
+            with socket.create_connection((server.host, server.port), 20) as raw:
+                raw.sendall(sent)
+        with client(server, verify=trust) as http:
+            assert http.get(SEARCH).status_code == 400
+    assert capfd.readouterr().err == ""
+
+
 def test_server_serves_tls_and_counts_handshakes(authority: Authority) -> None:
     trust = ssl.create_default_context(cafile=str(authority.path))
     with SandboxServer("--certfile", str(authority.certificate()), admin=False) as server:
