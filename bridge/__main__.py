@@ -62,7 +62,10 @@ def main(arguments: list[str] | None = None, *, seconds: float = _SEARCH_SECONDS
         client_secret=options.client_secret,
     )
     about = _ABOUT.format(provider=options.provider, notice=provider.notice)
-    app.add_route("/", PageResource("Flight search bridge", about, time.time))
+    is_open = options.client_id is None and options.client_secret is None
+    credentials = ("me", "secret") if is_open else ("YOUR_CLIENT_ID", "YOUR_CLIENT_SECRET")
+    page = PageResource("Flight search bridge", about, time.time, credentials=credentials)
+    app.add_route("/", page)
     if provider.notice:
         print(f"bridge: {provider.notice}", file=sys.stderr)
     return serve(Server((options.host, options.port), app, tls), "bridge", options)

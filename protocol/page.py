@@ -24,7 +24,7 @@ pre {{ background: #f4f4f4; padding: 1rem; overflow-x: auto }}
 <p>{about}</p>
 <pre>
 token=$(curl -s {url}/v1/security/oauth2/token \\
-  -d grant_type=client_credentials -d client_id=me -d client_secret=secret |
+  -d grant_type=client_credentials -d client_id={client_id} -d client_secret={client_secret} |
   sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
 
 {search}
@@ -45,7 +45,7 @@ class PageResource:
     """`GET /`: what a server is, with commands to try.
 
     about: a text. more: returns the HTML that follows the commands, from the server's URL, which is
-    HTML too, and the date of the example.
+    HTML too, and the date of the example. credentials: the client id and secret in the commands.
     """
 
     def __init__(
@@ -54,11 +54,13 @@ class PageResource:
         about: str,
         clock: Callable[[], float],
         more: Callable[[str, str], str] = lambda _url, _date: "",
+        credentials: tuple[str, str] = ("me", "secret"),
     ) -> None:
         self._title = title
         self._about = html.escape(about)
         self._clock = clock
         self._more = more
+        self._client_id, self._client_secret = map(html.escape, credentials)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Show the page."""
@@ -69,6 +71,8 @@ class PageResource:
             title=self._title,
             about=self._about,
             url=url,
+            client_id=self._client_id,
+            client_secret=self._client_secret,
             search=search_command(url, "JFK", "LAX", date),
             more=self._more(url, date),
         )

@@ -192,6 +192,8 @@ def test_bridge_gives_tokens_for_its_credentials_only(provider: ProviderServer[A
         with plain_http.client(base_url=server.url) as http:
             refused = http.post(TOKEN_PATH, data=form | {"client_secret": "y"})
             assert refused.json()["code"] == 38187
+            page = http.get("/").text
+            assert "client_id=YOUR_CLIENT_ID -d client_secret=YOUR_CLIENT_SECRET" in page
             assert http.post(TOKEN_PATH, data=form).status_code == 200
         assert server.stop() == 0
 
