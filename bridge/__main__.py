@@ -16,7 +16,7 @@ import time
 
 import httpx2
 
-from bridge.app import create_app
+from bridge.app import LoopbackNames, create_app
 from bridge.client import Call
 from bridge.providers import CALLS_AT_ONCE, PROVIDERS
 from protocol.page import PageResource
@@ -39,7 +39,8 @@ def main(arguments: list[str] | None = None, *, seconds: float = _SEARCH_SECONDS
     """
     options = parser().parse_args(arguments)
     tls = tls_of(parser(), options)
-    if not _is_loopback(options.host) and not (options.client_id and options.client_secret):
+    is_open = not (options.client_id and options.client_secret)
+    if is_open and not _is_loopback(options.host):
         print(
             f"bridge: {options.host} can be reached from other machines, and each search costs "
             "money: --client-id and --client-secret are required",
@@ -61,6 +62,8 @@ def main(arguments: list[str] | None = None, *, seconds: float = _SEARCH_SECONDS
         client_id=options.client_id,
         client_secret=options.client_secret,
     )
+    if is_open:
+        app.add_middleware(LoopbackNames())
     about = _ABOUT.format(provider=options.provider, notice=provider.notice)
     is_open = options.client_id is None and options.client_secret is None
     credentials = ("me", "secret") if is_open else ("YOUR_CLIENT_ID", "YOUR_CLIENT_SECRET")

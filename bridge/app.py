@@ -1,6 +1,7 @@
 """The composition root of the bridge."""
 
 import hmac
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,11 +9,27 @@ from typing import Any
 import falcon
 
 from protocol.app import create_app as create_protocol_app
+from protocol.errors import AmadeusError
 from protocol.reference.airports import Airports
 from protocol.roles import OfferSource
 from protocol.tokens import Tokens
 
 _TOKEN_LIFE = 1799
+_LOOPBACK = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
+
+
+class LoopbackNames:
+    """Middleware that refuses requests to another name than those of this machine.
+
+    A web page can give its own name the address of this machine, and so search through a bridge
+    that asks for no credentials.
+    """
+
+    def process_request(self, req: falcon.Request, _: falcon.Response) -> None:
+        """Raise AmadeusError 38197 for a request to another name. Every browser sends one."""
+        name = req.get_header("Host")
+        if name is not None and not _LOOPBACK.fullmatch(name):
+            raise AmadeusError(38197)
 
 
 class Operator:

@@ -198,6 +198,14 @@ def test_bridge_gives_tokens_for_its_credentials_only(provider: ProviderServer[A
         assert server.stop() == 0
 
 
+def test_bridge_without_credentials_serves_names_of_this_machine_only(
+    bridge: BridgeServer,
+) -> None:
+    with plain_http.client(base_url=bridge.url) as http:
+        rebound = http.get("/", headers={"Host": f"evil.example:{bridge.port}"})
+    assert (rebound.status_code, rebound.json()["errors"][0]["code"]) == (403, 38197)
+
+
 # What a client may send, and how the answer begins: the connection stays usable or is closed.
 HOSTILE = {
     "no HTTP": (b"hello\r\n\r\n", b"HTTP/1.1 400"),
@@ -238,7 +246,7 @@ def test_client_that_leaves_during_its_body_is_not_logged(
 def test_connection_serves_many_requests(bridge: BridgeServer) -> None:
     with socket.create_connection(("127.0.0.1", bridge.port), 20) as raw:
         for path, status in (("/", b"200"), ("/nowhere", b"404"), ("/", b"200")):
-            raw.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            raw.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             answer = http.client.HTTPResponse(raw)
             answer.begin()
             assert str(answer.status).encode() == status

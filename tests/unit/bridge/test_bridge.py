@@ -108,3 +108,27 @@ def test_body_that_is_cut_off_is_refused_and_not_logged(
     )
     assert (answer.status_code, answer.json["errors"][0]["code"]) == (400, 477)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost:9091", 200),
+        ("LOCALHOST", 200),
+        ("127.0.0.1:9091", 200),
+        ("[::1]:9091", 200),
+        ("[::1]", 200),
+        ("evil.example:9091", 403),
+        ("localhost.evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("evil.example@localhost", 403),
+        ("", 403),
+    ],
+)
+def test_name_that_is_not_of_this_machine_is_refused(host: str, status: int) -> None:
+    app = bridge.app.create_app(Buggy(), "s")
+    app.add_middleware(bridge.app.LoopbackNames())
+    form = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "x"}
+    answer = AmadeusClient(app, "http://bridge").http.post(TOKEN, data=form, headers={"Host": host})
+    assert answer.status_code == status
+    assert (status == 200) or refusals(answer) == [(38197, "")]
