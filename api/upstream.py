@@ -86,7 +86,7 @@ def _bridge(
             log.info(Event.PROVIDER_CALL, **fields)
 
     seconds = settings.amadeus_timeout + BRIDGE_MARGIN_SECONDS
-    connect = bridge.providers.PROVIDERS[settings.environment]
+    connect = bridge.providers.FACTORIES[settings.environment]
     provider = connect(settings.provider_variables, connections, seconds, observe)
     _, token_secret = settings.credentials
     return _InProcess(bridge.app.create_app(provider.offers, token_secret), connections)

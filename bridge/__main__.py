@@ -18,7 +18,7 @@ import httpx2
 
 from bridge.app import LoopbackNames, create_app
 from bridge.client import Call
-from bridge.providers import CALLS_AT_ONCE, PROVIDERS
+from bridge.providers import CALLS_AT_ONCE, FACTORIES
 from protocol.page import PageResource
 from protocol.server import Server, add_server_options, serve, tls_of
 
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None, *, seconds: float = _SEARCH_SECONDS
         limits=httpx2.Limits(max_connections=_MAX_SEARCHES * CALLS_AT_ONCE[options.provider]),
     )
     try:
-        provider = PROVIDERS[options.provider](os.environ, connections, seconds, _report)
+        provider = FACTORIES[options.provider](os.environ, connections, seconds, _report)
     except ValueError as error:
         print(f"bridge: {error}", file=sys.stderr)
         return 2
@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
         "with _FILE at its end names.",
     )
     arguments.add_argument(
-        "--provider", required=True, choices=sorted(PROVIDERS), help="where the offers come from"
+        "--provider", required=True, choices=sorted(FACTORIES), help="where the offers come from"
     )
     add_server_options(arguments, port=9091)
     arguments.add_argument(

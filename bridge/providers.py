@@ -58,7 +58,7 @@ def ignav_from(
     return Provider(Ignav(key, connections, base_url=base_url, seconds=seconds, observe=observe))
 
 
-PROVIDERS: dict[str, Callable[[Environment, httpx2.BaseTransport, float, Observer], Provider]] = {
+FACTORIES: dict[str, Callable[[Environment, httpx2.BaseTransport, float, Observer], Provider]] = {
     "duffel": duffel_from,
     "ignav": ignav_from,
 }

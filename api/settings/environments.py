@@ -33,7 +33,7 @@ AMADEUS_RATES = {
 }
 
 
-class Provider(NamedTuple):
+class ProviderSettings(NamedTuple):
     """A provider of offers that the bundled bridge calls in place of Amadeus.
 
     key, base_url: names of its settings. test_prefix: how a key for invented prices begins.
@@ -49,14 +49,14 @@ class Provider(NamedTuple):
 
 
 PROVIDERS: Final = {
-    AmadeusEnvironment.DUFFEL: Provider(
+    AmadeusEnvironment.DUFFEL: ProviderSettings(
         "duffel_access_token",
         "duffel_base_url",
         test_prefix="duffel_test_",
         # Duffel searches for at least two seconds, and listing the offers may take three.
         least_seconds=5.0,
     ),
-    AmadeusEnvironment.IGNAV: Provider(
+    AmadeusEnvironment.IGNAV: ProviderSettings(
         "ignav_api_key", "ignav_base_url", cache_times={"cache_ttl": 300, "cache_stale_ttl": 0}
     ),
 }

@@ -5,14 +5,14 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from bridge.providers import PROVIDERS, Provider
+from bridge.providers import FACTORIES, Provider
 
 TEST, LIVE = "duffel_test_1", "duffel_live_1"
 
 
 def duffel(**environment: str) -> Provider:
     with httpx2.HTTPTransport() as connections:
-        return PROVIDERS["duffel"](environment, connections, 1.0, print)
+        return FACTORIES["duffel"](environment, connections, 1.0, print)
 
 
 def test_key_in_a_file_takes_precedence(tmp_path: Path) -> None:

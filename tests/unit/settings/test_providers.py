@@ -8,7 +8,7 @@ import pytest
 
 from api.settings import Settings, environments
 from api.settings.startup_summary import summary
-from bridge.providers import PROVIDERS
+from bridge.providers import FACTORIES
 
 TEST_TOKEN, LIVE_TOKEN = "duffel_test_hidden", "duffel_live_hidden"
 DUFFEL = {"AMADEUS_ENVIRONMENT": "duffel", "DUFFEL_ACCESS_TOKEN": TEST_TOKEN}
@@ -18,7 +18,7 @@ AMADEUS = {"AMADEUS_CLIENT_ID": "some-id", "AMADEUS_CLIENT_SECRET": "some-secret
 
 
 def test_every_provider_of_the_bridge_is_an_environment() -> None:
-    assert {str(environment) for environment in environments.PROVIDERS} == set(PROVIDERS)
+    assert {str(environment) for environment in environments.PROVIDERS} == set(FACTORIES)
 
 
 def cache_times(settings: Settings) -> tuple[int, int, int]:
@@ -119,7 +119,7 @@ def test_malformed_key_is_refused_without_showing_it(
 
 @pytest.mark.parametrize(("given", "variable", "key"), MALFORMED)
 def test_bridge_refuses_the_same_keys(given: dict[str, str], variable: str, key: str) -> None:
-    connect = PROVIDERS[given["AMADEUS_ENVIRONMENT"]]
+    connect = FACTORIES[given["AMADEUS_ENVIRONMENT"]]
     with httpx2.HTTPTransport() as connections:
         assert connect(given, connections, 1.0, print)
         with pytest.raises(ValueError, match=r"key|token"):
