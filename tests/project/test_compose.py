@@ -15,10 +15,10 @@ from api.services.cache.read_through import MAX_FETCHES
 from api.services.cache.redis import connections as redis_connections
 from api.settings import Settings
 from api.settings.startup_summary import MIN_OPEN_FILES
-from bridge.providers import CALLS_AT_ONCE
+from bridge.providers import CALLS_AT_ONCE, FACTORIES
 
 ROOT = Path(__file__).resolve().parents[2]
-OF_PROVIDERS = ("DUFFEL_", "IGNAV_")
+OF_PROVIDERS = tuple(f"{name}_".upper() for name in FACTORIES)
 
 
 SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]

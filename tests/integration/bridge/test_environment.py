@@ -14,9 +14,9 @@ import redis
 from tests.support.leaks import leaks
 from tests.support.metrics_page import value
 from tests.support.processes import connections_of, eventually
-from tests.support.providers.duffel import Duffel, offer
-from tests.support.providers.ignav import Ignav, itinerary
+from tests.support.providers.ignav import Ignav
 from tests.support.providers.stand_in import StandIn
+from tests.support.providers.two_offers import TWO_OFFERS
 from tests.support.servers.bridge_server import BridgeServer, ProviderServer
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.service import Service, some_day
@@ -25,14 +25,10 @@ ROUTE = {"origin": "JFK", "destination": "LAX"}
 DAY = {**ROUTE, "date": some_day()}
 
 
-@pytest.fixture(scope="module", params=["duffel", "ignav"])
+@pytest.fixture(scope="module", params=TWO_OFFERS.values(), ids=list(TWO_OFFERS))
 def provider(request: pytest.FixtureRequest) -> Iterator[ProviderServer[Any]]:
     """A stand-in for each provider."""
-    stand_ins: dict[str, StandIn] = {
-        "duffel": Duffel(offer("306.85"), offer("189.40")),
-        "ignav": Ignav(itinerary(306.85), itinerary(189.4)),
-    }
-    with ProviderServer(stand_ins[request.param]) as server:
+    with ProviderServer(request.param()) as server:
         yield server
 
 
