@@ -97,7 +97,7 @@ def test_failed_call_is_logged_with_the_id_of_its_request(
     provider: ProviderServer[Any], inside: Service
 ) -> None:
     provider.stand_in.fail("search", 402)
-    answer = inside.price(nocache="1")
+    answer = inside.price(nocache="1", origin="SFO")  # no other search failed just before
     request_id = answer.headers["X-Request-ID"]
     (line,) = inside.log("provider.call", request_id=request_id)
 
