@@ -49,7 +49,7 @@ MAX_PAUSE_SECONDS: Final = 0.1
 MAX_TRIES: Final = 5
 BUG_EVENTS: Final = {"http.error", "cache.fetch_failed", "cache.follow_failed"}
 # Threads that a worker keeps between requests; every other thread ends with its work.
-LASTING_THREADS: Final = {"warm-up", "announcements"}
+LASTING_THREADS: Final = {"warm-up", "announcements", "refresh"}
 ORIGINS: Final = ("JFK", "SFO", "BOS", "ORD", "MIA", "SEA", "DEN", "ATL")
 
 
