@@ -96,12 +96,12 @@ def test_errors_are_the_same_in_process_and_on_a_server(
 def test_failed_call_is_logged_with_the_id_of_its_request(
     provider: ProviderServer[Any], inside: Service
 ) -> None:
-    provider.stand_in.fail("search", 402)
+    provider.stand_in.fail("search", 401)
     answer = inside.price(nocache="1", origin="SFO")  # no other search failed just before
     request_id = answer.headers["X-Request-ID"]
     (line,) = inside.log("provider.call", request_id=request_id)
 
-    assert (line["level"], line["status"]) == ("warning", 402)
+    assert (line["level"], line["status"]) == ("warning", 401)
     assert line["provider"] == provider.stand_in.name
     assert line["failure"] == "the answer is an error"
 
