@@ -1,11 +1,15 @@
 """What the commands that serve the protocol share: gevent's HTTP server, and how it runs."""
 
 import argparse
+import errno
+import io
 import re
+import resource
 import signal
 import socket
 import ssl
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPException
@@ -15,18 +19,69 @@ import gevent
 from gevent.event import Event
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
-BACKLOG = 1024
-
+# The longest time to connect and to send the first line, and to send the rest of a request.
+REQUEST_SECONDS = 10.0
+# Clients with a pool of connections should close idle ones before the server does.
+IDLE_SECONDS = 30.0
+_STALLED_SECONDS = 60.0
+_BACKLOG = 1024
+_MAX_CONNECTIONS = 2048
+_NO_FILES = {errno.EMFILE, errno.ENFILE}
+_NO_FILES_SECONDS = 0.1
 _PORTS = range(65536)
 
 
+class _TimedReads(io.RawIOBase):
+    """What a client sends, until the time is over. After that nothing more should be read."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._end = 0.0
+        self.is_late = False
+
+    def allow(self, seconds: float) -> None:
+        """Let all reads from now on take so many seconds together."""
+        self._end = time.monotonic() + seconds
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._connection.settimeout(max(self._end - time.monotonic(), 0.001))
+        try:
+            return self._connection.recv_into(buffer)
+        except OSError:
+            self.is_late = True
+            raise
+        finally:
+            self._connection.settimeout(_STALLED_SECONDS)
+
+
 class Handler(WSGIHandler):
-    """The handler of one connection and all its requests."""
+    """The handler of one connection and all its requests, which must come in time."""
+
+    _is_first = True
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.rfile.close()
+        self._reads = _TimedReads(self.socket)
+        self.rfile = io.BufferedReader(self._reads)
+
+    def read_requestline(self) -> str:
+        if self._reads.is_late:
+            return ""  # which closes the connection
+        self._reads.allow(REQUEST_SECONDS if self._is_first else IDLE_SECONDS)
+        self._is_first = False
+        line: str = super().read_requestline()
+        self._reads.allow(REQUEST_SECONDS)
+        return line
 
     def read_request(self, raw_requestline: str) -> Any:
         try:
             return super().read_request(raw_requestline)
-        except HTTPException as error:  # too many headers; gevent would treat this as a bug
+        # Too many headers, or not in time; gevent would treat these as bugs.
+        except (HTTPException, OSError) as error:
             raise ValueError(str(error)) from None
 
     def log_error(self, msg: str, *args: object) -> None:
@@ -46,7 +101,10 @@ class Handler(WSGIHandler):
 
 
 class Server(WSGIServer):
-    """gevent's server, with the handler of this project. tls: serve TLS with this context."""
+    """gevent's server, with the handler of this project. tls: serve TLS with this context.
+
+    Its connections use half of the files that it may open, and leave the others for its own calls.
+    """
 
     def __init__(
         self,
@@ -57,12 +115,31 @@ class Server(WSGIServer):
         handler_class: type[Handler] = Handler,
     ) -> None:
         secure: dict[str, Any] = {"ssl_context": tls} if tls else {}
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         super().__init__(
-            address, application, backlog=BACKLOG, handler_class=handler_class, log=None, **secure
+            address,
+            application,
+            backlog=_BACKLOG,
+            spawn=min(files // 2, _MAX_CONNECTIONS) if files > 0 else _MAX_CONNECTIONS,
+            handler_class=handler_class,
+            log=None,
+            **secure,
         )
+
+    def do_read(self) -> Any:
+        """Accept a connection. If no file can be opened, try again later, without a report."""
+        try:
+            return super().do_read()
+        except OSError as error:
+            if error.errno not in _NO_FILES:
+                raise
+        self.stop_accepting()
+        gevent.spawn_later(_NO_FILES_SECONDS, self.start_accepting)
+        return None
 
     def wrap_socket_and_handle(self, client_socket: socket.socket, address: Any) -> None:
         """Serve a TLS connection, without a report if the handshake fails: the client knows."""
+        client_socket.settimeout(REQUEST_SECONDS)
         with suppress(OSError):
             super().wrap_socket_and_handle(client_socket, address)
 

@@ -1,5 +1,6 @@
-"""The command `python -m bridge` with less time for a search: its last argument, in seconds.
+"""The command `python -m bridge` with less time for a search, and for a client to send one.
 
+The last argument is this time in seconds.
 It prints the number of its greenlets at each SIGUSR1.
 """
 
@@ -9,6 +10,7 @@ import sys
 
 import gevent
 
+import protocol.server
 from bridge.__main__ import main
 
 
@@ -22,4 +24,5 @@ def print_greenlets() -> None:
 
 if __name__ == "__main__":
     gevent.signal_handler(signal.SIGUSR1, print_greenlets)
+    protocol.server.REQUEST_SECONDS = float(sys.argv[-1])
     sys.exit(main(sys.argv[1:-1], seconds=float(sys.argv[-1])))
