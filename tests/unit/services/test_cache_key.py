@@ -101,7 +101,9 @@ def test_environments_have_different_keys() -> None:
         for environment in AmadeusEnvironment
         if environment is not AmadeusEnvironment.CUSTOM
     ] + [
-        Settings(amadeus_base_url=url, **someone).provider
+        Settings(
+            amadeus_environment=AmadeusEnvironment.CUSTOM, amadeus_base_url=url, **someone
+        ).provider
         for url in ("http://localhost:9090", "http://localhost:9091", "https://localhost:9090")
     ]
 
