@@ -103,6 +103,7 @@ def test_rate_limit_holds_for_all_workers_of_all_replicas(redis_server: RedisSer
     assert statuses.count(429) == 40 - statuses.count(400)
 
 
+@pytest.mark.quiet  # a batch is used while requests come quickly
 def test_large_rate_limit_holds_over_two_workers_that_seldom_ask_redis(
     redis_server: RedisServer,
 ) -> None:
@@ -123,7 +124,7 @@ def test_large_rate_limit_holds_over_two_workers_that_seldom_ask_redis(
 
     assert 0.97 * limit <= accepted <= limit + turns_back + 1
     refused = 8 * (limit // 6) - accepted
-    assert scripts - refused < accepted / 3
+    assert scripts - refused < accepted / 2
 
 
 def test_rate_limit_keys_in_redis_expire(redis_server: RedisServer, client: httpx2.Client) -> None:
