@@ -116,6 +116,25 @@ def test_pause_of_an_account_without_money_ends_with_its_store_or_key() -> None:
     assert codes == ["amadeus-quota", "amadeus-quota", "amadeus-misconfigured", "price"]
 
 
+def test_window_of_a_provider_stops_searches_until_its_end() -> None:
+    now = [time.time()]
+    store = MemoryStore(Metrics(), clock=lambda: now[0])
+    duffel = Duffel(offer())
+    window = {
+        "date": "Sat, 28 Nov 2026 10:00:00 GMT",
+        "ratelimit_reset": "Sat, 28 Nov 2026 10:01:00 GMT",
+    }
+    with BridgedService(duffel, store=store) as service:
+        duffel.fail("search", 429, errors(429, "rate_limit_error"), **window)
+        refused, waiting = service.price(), service.price(date=some_day(31))
+        now[0] += 61
+        answer = service.price()
+
+    assert [reply.status_code for reply in (refused, waiting, answer)] == [503, 503, 200]
+    assert {int(reply.headers["Retry-After"]) for reply in (refused, waiting)} <= {59, 60}
+    assert len(duffel.searches) == 2
+
+
 def test_last_known_price_stands_in_for_a_failing_provider() -> None:
     now = [time.time()]
     store = MemoryStore(Metrics(), clock=lambda: now[0])
