@@ -59,7 +59,7 @@ _SUPPLIER_TIMEOUTS = (2_000, 20_000)  # milliseconds
 _MAX_BYTES = 10_000_000
 _PAGE = 50
 _MAX_PAGE = 200
-_MAX_PAGES = 3
+_MAX_PAGES = 6
 # Longer than the window of Duffel's rate limit, which is a minute.
 _LISTABLE_SECONDS = 120.0
 _PAUSE_SECONDS = 10.0
@@ -186,8 +186,7 @@ class Duffel:
             found += offers
             if after is None or len(found) >= search.max_offers:
                 break
-            # The search leaves so many offers out that a large page is worth its time.
-            params |= {"after": after, "limit": str(_MAX_PAGE)}
+            params["after"] = after
         return found
 
     def _ask(self, body: dict[str, Any], deadline: Deadline) -> str:
