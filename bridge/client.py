@@ -86,7 +86,8 @@ class Deadline:
 class Client:
     """Sends calls to one provider. The headers, which have the key, go with each of them.
 
-    observe: gets each call when it has ended. max_bytes: of an answer.
+    observe: gets each call when it has ended. max_bytes: of an answer. parse: reads its JSON, and
+    raises ValueError for what no answer of ours could hold: NaN, half a character, deep nesting.
     """
 
     def __init__(
@@ -97,9 +98,11 @@ class Client:
         observe: Observer,
         *,
         max_bytes: int,
+        parse: Callable[[bytearray], Any] = orjson.loads,
     ) -> None:
         self._observe = observe
         self._max_bytes = max_bytes
+        self._parse = parse
         self._parsing = BoundedSemaphore()
         self._secrets = {word for value in headers.values() for word in value.split()}
         self._http = httpx2.Client(
@@ -157,7 +160,7 @@ class Client:
                 # One at a time, with a pause, because answers may come together.
                 with self._parsing:
                     gevent.sleep(_PAUSE_SECONDS)
-                    return _parse(response, answer)
+                    return _reply(response, answer, self._parse)
         except gevent.Timeout as timeout:
             if timeout is not total:
                 raise
@@ -236,11 +239,10 @@ def _read(response: httpx2.Response, max_bytes: int) -> bytearray:
     return body
 
 
-def _parse(response: httpx2.Response, body: bytearray) -> Reply:
+def _reply(response: httpx2.Response, body: bytearray, parse: Callable[[bytearray], Any]) -> Reply:
     is_error = response.status_code >= HTTPStatus.BAD_REQUEST
     try:
-        # Refuses what no answer of ours could hold: NaN, half a character, thousands of levels.
-        content = orjson.loads(body)
+        content = parse(body)
     except ValueError:
         content = None
     if not isinstance(content, dict):

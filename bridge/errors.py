@@ -43,8 +43,8 @@ class CallFailed(Exception):
 class ProviderError(Exception):
     """A provider answered with an error.
 
-    names: what its type and its code are said to be. retry_after: seconds until it may be asked
-    again, if they are known. blame: what it refuses, if it says so.
+    names: type and code of the error. retry_after: seconds until the provider accepts a call, if
+    known. blame: the part of the search that it refuses, if known.
     """
 
     def __init__(

@@ -116,8 +116,8 @@ def _fulfils_direction(itinerary: Itinerary, direction: Direction, search: Searc
 def _mostly_in(itinerary: Itinerary, cabin: Cabin, search: Search) -> bool:
     """Return whether most of the flight time is spent in this cabin or a higher one.
 
-    A provider was asked for this cabin, so one that it does not name is taken to be it. Held
-    infants have no seat, and so no cabin.
+    An unnamed cabin counts as this one, because the provider was asked for it. Held infants have
+    no seat, so they do not count.
     """
     known = all(segment.minutes is not None for segment in itinerary.segments)
     weights = [(segment.minutes or 1) if known else 1 for segment in itinerary.segments]

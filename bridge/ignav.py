@@ -4,16 +4,19 @@ Ignav knows airports and no cities, so a search for a city takes one request for
 airports. The market, a country, decides the currency of the offers.
 """
 
+import json
 import re
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextvars import copy_context
+from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 
 import gevent
 import httpx2
+import orjson
 from cachetools import TTLCache
 
 from bridge.client import Client, Deadline, Observer, Reply
@@ -90,7 +93,12 @@ class Ignav:
         if not _KEY.fullmatch(api_key):
             raise ValueError("An API key of Ignav has only visible ASCII characters.")
         self._client = Client(
-            base_url, {"X-Api-Key": api_key}, connections, observe, max_bytes=_MAX_BYTES
+            base_url,
+            {"X-Api-Key": api_key},
+            connections,
+            observe,
+            max_bytes=_MAX_BYTES,
+            parse=_with_decimals,
         )
         self._seconds = seconds
         self._airports = Airports()
@@ -252,6 +260,12 @@ def _ends(direction: Direction) -> tuple[str, str]:
 def _is_place_refused(failure: Exception) -> bool:
     blame = failure.blame if isinstance(failure, ProviderError) else None
     return blame is not None and blame.part in {"origin", "destination"}
+
+
+def _with_decimals(body: bytearray) -> Any:
+    """Read JSON with each amount as its text says, since Ignav writes amounts as numbers."""
+    orjson.loads(body)  # stricter, but it reads numbers as floats
+    return json.loads(body, parse_float=Decimal)
 
 
 def _refusals(search: Search) -> Iterator[AmadeusError]:

@@ -92,8 +92,7 @@ def day(moment: Any) -> dt.date | None:
 
 def amount(value: object, currency: str) -> Decimal | None:
     """Read an amount, rounded half up to the usual digits of its currency; None if it is none."""
-    # The shortest text of a float is what the provider wrote, unless it wrote more than 15 digits.
-    text = format(Decimal(str(value)), "f") if isinstance(value, float) else str(value)
+    text = format(value, "f") if isinstance(value, Decimal) and value.is_finite() else str(value)
     if isinstance(value, bool) or not _AMOUNT.fullmatch(text):
         return None
     known = CURRENCIES.get(currency)
