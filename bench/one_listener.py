@@ -1,4 +1,4 @@
-"""A worker that accepts up to sixteen connections in a turn of its loop, whoever has how many."""
+"""A worker that accepts up to sixteen connections at once, and does not share them with others."""
 
 from functools import partial
 from typing import Any
