@@ -20,27 +20,38 @@ run: .venv/run.stamp ## Run the service on PORT (8080) until Ctrl-C
 	@exec $(BIN)/gunicorn
 
 .PHONY: unit
-unit: .venv/dev.stamp ## Run the tests that need Python and nothing else
-	@$(BIN)/pytest --numprocesses 2 --quiet tests/unit $(ARGS)
+unit: .venv/dev.stamp ## Run the quick tests, which need Python and nothing else
+	@$(BIN)/pytest --numprocesses 4 --quiet -m "not thorough" tests/unit $(ARGS)
 
 .PHONY: test
-test: setup ## Run all tests; ARGS="-k name" selects some
+test: setup ## Run the tests that need no browser and no quiet machine; ARGS="-k name" selects some
 ifdef ARGS
 	@$(BIN)/pytest $(ARGS)
 else
 	@failed=0; \
-	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder -m "not agents and not alone and not quiet and not contract and not soak and not bench" || failed=1; \
-	$(BIN)/pytest --numprocesses 3 --maxschedchunk 1 -m quiet tests/integration || failed=1; \
-	$(BIN)/pytest -m alone tests/integration || failed=1; \
+	$(BIN)/pytest --numprocesses 4 --quiet tests/unit tests/project || failed=1; \
+	$(BIN)/pytest --numprocesses 5 --dist loadfile --no-loadscope-reorder -m "not browser and not timing and not soak and not bench and not sweep" tests/integration tests/system || failed=1; \
 	exit $$failed
 endif
+
+.PHONY: browser
+browser: setup ## Run the tests of the pages, in Chromium
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m browser tests/integration $(ARGS)
+
+.PHONY: timing
+timing: setup ## Run the tests that measure milliseconds, one after the other
+	@$(BIN)/pytest -m timing tests/integration $(ARGS)
+
+.PHONY: sweep
+sweep: setup ## Run the cases that `make test` leaves out: every fault, many requests, Valkey
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile -m sweep tests/integration $(ARGS)
 
 .PHONY: coverage
 coverage: setup ## Print the lines and branches of api/ that no test runs
 	@rm -rf .coverage; mkdir .coverage; failed=0; \
 	$(BIN)/coverage run --concurrency thread -m pytest --numprocesses 2 tests/unit tests/project || failed=1; \
 	$(BIN)/coverage run -m pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder --timeout 180 \
-	  -m "not agents and not alone and not quiet and not contract and not soak and not bench" tests/integration tests/system || failed=1; \
+	  -m "not agents and not timing and not contract and not soak and not bench" tests/integration tests/system || failed=1; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report || failed=1; \
 	exit $$failed
 
@@ -48,7 +59,7 @@ coverage: setup ## Print the lines and branches of api/ that no test runs
 contract: .venv/dev.stamp tests/contract/node_modules/.package-lock.json ## Check sandbox and bridge against Amadeus's OpenAPI files in the folder SPEC, and Duffel's own package
 	@[ -n "$(SPEC)" ] || { echo 'make contract SPEC=<folder>: CONTRIBUTING.md says where to get the files' >&2; exit 1; }
 	@[ -n "$(PROVIDERS)" ] || echo 'PROVIDERS=<folder> is not set: no recorded answer of Duffel is checked, and nothing against the file of Ignav'
-	@AMADEUS_SPEC=$(abspath $(SPEC)) PROVIDERS=$(abspath $(PROVIDERS)) $(BIN)/pytest tests/contract tests/unit/bridge tests/unit/sandbox \
+	@AMADEUS_SPEC=$(abspath $(SPEC)) PROVIDERS=$(abspath $(PROVIDERS)) $(BIN)/pytest --numprocesses 4 --quiet tests/contract tests/unit/bridge tests/unit/sandbox \
 	  $(if $(PROVIDERS),,--ignore tests/contract/test_recorded_duffel.py --ignore tests/contract/test_ignav.py) $(ARGS)
 
 .PHONY: agents
@@ -68,7 +79,7 @@ bench: .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Measure
 
 .PHONY: bench-test
 bench-test: .venv/dev.stamp .venv-bench/stamp .venv-runtime/stamp redis-server bench-tools ## Run each measurement briefly, to see that it still works
-	@$(BIN)/pytest -m bench tests/integration/project/test_bench.py $(ARGS)
+	@$(BIN)/pytest --numprocesses 3 -m bench tests/integration/project/test_bench.py $(ARGS)
 
 .PHONY: pictures
 pictures: setup ## Take the screenshots of / and /status in docs/page and docs/status
@@ -244,7 +255,7 @@ test-tools:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  echo 'Installing chromium, prometheus, jq, caddy, kubectl and npm' && apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-	    chromium chromium-driver fonts-dejavu-core prometheus jq caddy \
+	    chromium-driver chromium-headless-shell fonts-dejavu-core prometheus jq caddy \
 	    $$(command -v kubectl >/dev/null || echo kubernetes-client) \
 	    $$(command -v npm >/dev/null || echo npm) >/dev/null; \
 	fi; \

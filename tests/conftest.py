@@ -1,5 +1,8 @@
 """The order of the tests, readable ids of parametrized ones, and threads that end quickly."""
 
+import gc
+from collections.abc import Generator
+
 import pytest
 from greenlet._greenlet import enable_optional_cleanup
 
@@ -8,6 +11,26 @@ from greenlet._greenlet import enable_optional_cleanup
 enable_optional_cleanup(False)
 
 MAX_ID_LENGTH = 80
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Switch the garbage collector off: what is imported and collected stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop() -> Generator[None, object, object]:
+    """Let the garbage collector skip what was imported before the tests."""
+    gc.freeze()
+    try:
+        return (yield)
+    finally:
+        gc.unfreeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,6 +13,14 @@ from tests.support.servers.sandbox_server import SandboxServer
 AXE_VERSION = "4.14.1"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that use Chromium, before options select tests by their marks."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "chromium" in item.fixturenames:
+            item.add_marker(pytest.mark.browser)
+
+
 @pytest.fixture(scope="session")
 def _redis() -> Iterator[RedisServer]:
     with RedisServer() as server:

@@ -1,12 +1,18 @@
-"""What `.ci/run` says at its end. The programs that it calls do nothing here."""
+"""What `.ci/run` runs, and what it says at its end. The programs that it calls do nothing here."""
 
 import os
+import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
-RUN = Path(__file__).resolve().parents[2] / ".ci" / "run"
+ROOT = Path(__file__).resolve().parents[2]
+RUN = ROOT / ".ci" / "run"
+MARKERS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["markers"]
+# The make targets that run what `make test` leaves out.
+RINGS = re.findall(r"use `make ([a-z-]+)`", "\n".join(MARKERS))
 
 
 @pytest.fixture
@@ -34,3 +40,9 @@ def test_ci_run_of_forty_minutes_fails(programs: dict[str, str], seconds: int, s
     assert run.returncode == status, run.stderr
     assert f"{seconds // 60:3}:0" in run.stdout.splitlines()[-1]
     assert ("It must stay below 40." in run.stderr) is (status == 1)
+
+
+def test_ci_runs_every_ring() -> None:
+    assert len(RINGS) >= 7
+    parts = re.findall(r"^part .* make ([a-z-]+)", RUN.read_text(), re.MULTILINE)
+    assert {*RINGS, "test"} <= set(parts)

@@ -1,7 +1,8 @@
 """A short scenario ("story") of two replicas with one Redis, repeated with a fault at each step.
 
 As in SQLite's tests, the fault hits the first command, then the second, and so on, until a story
-ends before it is reached. Run this with gevent's patches in place, like a worker.
+ends before it is reached. A short run plays one fault of each kind. Run this with gevent's patches
+in place, like a worker.
 """
 
 import gc
@@ -10,8 +11,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
@@ -48,6 +49,9 @@ RECOVERY_SECONDS: Final = 3.0
 MAX_PAUSE_SECONDS: Final = 0.1
 MAX_TRIES: Final = 5
 BUG_EVENTS: Final = {"http.error", "cache.fetch_failed", "cache.follow_failed"}
+# The faulty step of a short run, as the number and the text of a Fault. Redis is asked for the lock
+# of a price, which a worker may then hold without knowing. Amadeus is asked for that price.
+TELLING_STEPS: Final = {"redis": (2, "{price|"), "amadeus": (1, "/flight-offers")}
 # Threads that a worker keeps between requests; every other thread ends with its work.
 LASTING_THREADS: Final = {"warm-up", "announcements", "refresh"}
 ORIGINS: Final = ("JFK", "SFO", "BOS", "ORD", "MIA", "SEA", "DEN", "ATL")
@@ -213,17 +217,32 @@ class Lane:
         self._redis = redis
         self._proxy = proxy
         self._amadeus = amadeus
+        self._spoilt = spoilt
         self._is_redis_faulty = spoilt == "redis"
         self._numbers = count()
 
     def run(self, share: int, shares: int) -> None:
+        """Play a share of all faults."""
+        with self._nothing_left():
+            for way in WAYS:
+                for number in count(1 + share, shares):
+                    if not self.play(Fault(number, way)):
+                        break
+                    self.played[way] += 1
+
+    def run_briefly(self) -> None:
+        """Play one fault of each kind."""
+        number, step = TELLING_STEPS[self._spoilt]
+        with self._nothing_left():
+            for way in WAYS:
+                self.played[way] += self.play(Fault(number, way, step))
+
+    @contextmanager
+    def _nothing_left(self) -> Iterator[None]:
+        """Find keys and greenlets that are left at the end."""
         self._play_once(Fault())  # so that one-time slowness is over
         greenlets = _greenlets()
-        for way in WAYS:
-            for number in count(1 + share, shares):
-                if not self.play(Fault(number, way)):
-                    break
-                self.played[way] += 1
+        yield
         self._look_at_keys()
         if _greenlets() > greenlets:
             self.findings.append(f"left: {_greenlets() - greenlets} greenlets")
@@ -235,7 +254,7 @@ class Lane:
         MAX_TRIES times in all. The findings of the last one count.
         """
         for _ in range(MAX_TRIES):
-            fault = Fault(fault.number, fault.way)
+            fault = Fault(fault.number, fault.way, fault.of)
             with longest_pause() as longest:
                 play = self._play_once(fault)
             if not play.findings or longest[0] < MAX_PAUSE_SECONDS:
@@ -287,14 +306,20 @@ def _greenlets() -> int:
 
 
 def main() -> None:
-    """Play a share of the faults of "redis" or "amadeus", and print the results."""
-    spoilt, share, shares = sys.argv[1:]
+    """Play faults of "redis" or "amadeus", and print the results.
+
+    The share to play follows as two numbers. Without them, one fault of each kind is played.
+    """
+    spoilt, *share = sys.argv[1:]
     with (
         RedisServer() as redis,
         RedisProxy(redis.port) as proxy,
         Amadeus(SEARCH_SECONDS) as amadeus,
     ):
         lane = Lane(redis, proxy, amadeus, spoilt)
-        lane.run(int(share), int(shares))
+        if share:
+            lane.run(*map(int, share))
+        else:
+            lane.run_briefly()
     seen: dict[str, Any] = {"played": lane.played, "findings": lane.findings}
     print(json.dumps({**seen, "slowest": lane.slowest}))  # noqa: T201 - for who started this

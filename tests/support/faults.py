@@ -39,12 +39,16 @@ _FEW_OFFERS: Final = partial(re.compile(r"\bmax=\d+").sub, "max=3")
 
 @dataclass
 class Fault:
-    """The fault of one command or request; `number` counts from 1 over all connections."""
+    """The fault of one command or request; `number` counts from 1 over all connections.
+
+    With `of`, only commands or requests whose text contains it are counted.
+    """
 
     number: int = 0
     way: str = ""
+    of: str = ""
     seen: list[str] = field(default_factory=list)
-    """The commands or requests up to the end of the story, as text."""
+    """Those commands or requests up to the end of the story, as text."""
     is_over: bool = False
 
     @property
@@ -53,7 +57,7 @@ class Fault:
 
     def way_of(self, what: str) -> str:
         """How to answer the next command or request; "" means correctly."""
-        if self.is_over:
+        if self.is_over or self.of not in what:
             return ""
         self.seen.append(what)
         return self.way if len(self.seen) == self.number else ""

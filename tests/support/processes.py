@@ -12,6 +12,8 @@ from typing import TypeVar
 import httpx2
 
 MAX_WAIT_SECONDS = 20.0
+# A program is slow to start when nothing of it is in memory yet, or when many start at once.
+MAX_START_SECONDS = 60.0
 T = TypeVar("T")
 # Below the kernel's range for outgoing connections, since one of those could take a port before
 # its server does. Each test process has its own range, and two test runs start at different

@@ -1,4 +1,4 @@
-"""Calendars of a fleet: two replicas of two workers share a Redis and Amadeus's rate limit."""
+"""Searches of a fleet: two replicas of two workers share a Redis and Amadeus's rate limit."""
 
 import json
 from collections.abc import Iterator
@@ -16,34 +16,38 @@ from tests.support.clients.crowd import ask_at_once
 from tests.support.processes import eventually
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sandbox_server import SandboxServer
-from tests.support.servers.service import Service, some_day
+from tests.support.servers.service import Service, some_day, started_together
 
 Replicas = tuple[Service, Service]
-SLOW_RATE = 5.0
+QUICK_RATE = 40.0
+SLOW_RATE = 10.0
 DAYS = 31
 NINE_TURNS_MS = 1000 * 9 * interval(SLOW_RATE)
 _starts = count(40, DAYS)
 
 
 @contextmanager
-def fleet(redis: RedisServer, amadeus: SandboxServer, rate: float) -> Iterator[Replicas]:
-    settings = {"redis_url": redis.url, "web_concurrency": 2, "amadeus_rate_limit": rate}
-    with Service.on(amadeus, **settings) as one, Service.on(amadeus, **settings) as other:
+def fleet(
+    redis: RedisServer, amadeus: SandboxServer, rate: float, **more: float
+) -> Iterator[Replicas]:
+    settings = {"redis_url": redis.url, "web_concurrency": 2, "amadeus_rate_limit": rate, **more}
+    one, other = Service.on(amadeus, **settings), Service.on(amadeus, **settings)
+    with started_together(one, other):
         one.price()  # the sandbox's first answer is slow
         yield one, other
 
 
 @pytest.fixture(scope="module")
 def quick(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[Replicas]:
-    """A fleet that may make 40 calls a second."""
-    with fleet(shared_redis, shared_sandbox, 40) as replicas:
+    """A fleet that may make 40 calls a second, which is the limit of production."""
+    with fleet(shared_redis, shared_sandbox, QUICK_RATE) as replicas:
         yield replicas
 
 
-@pytest.fixture
-def slow(redis_server: RedisServer, sandbox: SandboxServer) -> Iterator[Replicas]:
-    """A fleet that may make five calls a second, with an empty queue."""
-    with fleet(redis_server, sandbox, SLOW_RATE) as replicas:
+@pytest.fixture(scope="module")
+def slow(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[Replicas]:
+    """A fleet that may make ten calls a second."""
+    with fleet(shared_redis, shared_sandbox, SLOW_RATE, request_deadline=9) as replicas:
         yield replicas
 
 
@@ -70,30 +74,34 @@ def calendars(replicas: Replicas, number: int, days: dict[str, str]) -> list[str
     return [url(replicas[each % 2], "/flights/calendar", **days) for each in range(number)]
 
 
-@pytest.mark.alone
-@pytest.mark.usefixtures("slow_amadeus")
-def test_cold_month_is_complete_within_five_seconds(quick: Replicas) -> None:
-    [reply] = ask_at_once(calendars(quick, 1, cold_days()))
-
-    assert (reply.status, reply.body["data"]["missing"]) == (200, [])
-    assert len(reply.body["data"]["days"]) == DAYS
-    assert reply.headers["X-Upstream-Calls"] == str(DAYS)
-    assert reply.seconds < 5
-
-
-@pytest.mark.alone
+@pytest.mark.timing
 def test_ten_people_who_ask_for_a_cold_month_cost_the_calls_of_one(
     quick: Replicas, slow_amadeus: SandboxServer
 ) -> None:
+    slow_amadeus.clear()  # it counted a call of the fleet's start
     replies = ask_at_once(calendars(quick, 10, cold_days()))
 
     answers = [(reply.status, reply.body["data"]["missing"]) for reply in replies]
     assert answers == [(200, [])] * 10
+    assert {len(reply.body["data"]["days"]) for reply in replies} == {DAYS}
     assert [line for replica in quick for line in replica.log("cache.unavailable")] == []
     assert [line for replica in quick for line in replica.log("amadeus.retry")] == []
     assert slow_amadeus.calls("search") == DAYS
     assert sum(int(reply.headers["X-Upstream-Calls"]) for reply in replies) == DAYS
     assert max(reply.seconds for reply in replies) < 5
+
+
+@pytest.mark.timing
+def test_fleet_keeps_the_rate_limit_of_production(quick: Replicas, sandbox: SandboxServer) -> None:
+    sandbox.settings(rate_limit="production")
+    replies = ask_at_once([quick[ahead % 2].price_url(ahead) for ahead in range(200, 280)])
+    sandbox.settings(rate_limit="none")
+
+    assert {reply.status for reply in replies} == {200}
+    assert sandbox.counters()["search"]["refused"] == 0
+    # 80 calls at 40 a second, less the headroom: no call waits longer than the pacing requires.
+    assert max(reply.seconds for reply in replies) > 2
+    assert max(waits(quick)) <= 80 * 1000 * interval(QUICK_RATE)
 
 
 @contextmanager
@@ -105,7 +113,7 @@ def five_calendars(replicas: Replicas, days: dict[str, str]) -> Iterator[list[An
             for each in range(5)
             for query in [{"origin": "JFK", "destination": "LAX", "adults": str(each + 1), **days}]
         ]
-        eventually(lambda: longest_wait(replicas) > NINE_TURNS_MS * 0.7)
+        eventually(lambda: max(waits(replicas), default=0.0) > NINE_TURNS_MS * 0.7)
         yield asked
 
 
@@ -116,11 +124,6 @@ def waits(replicas: Replicas, request_id: str | None = None) -> list[float]:
     ]
 
 
-def longest_wait(replicas: Replicas) -> float:
-    return max(waits(replicas), default=0.0)
-
-
-@pytest.mark.quiet
 def test_single_price_waits_at_most_nine_turns_beside_five_calendars(
     slow: Replicas, sandbox: SandboxServer
 ) -> None:
@@ -151,7 +154,6 @@ def streamed(replica: Service, days: dict[str, str]) -> AbstractContextManager[h
     return replica.http.stream("GET", "/flights/calendar", params=query, headers=headers)
 
 
-@pytest.mark.quiet
 def test_reader_who_goes_away_stops_further_days(slow: Replicas, sandbox: SandboxServer) -> None:
     replica, days = slow[0], cold_days()
     with streamed(replica, days) as response:
@@ -192,7 +194,6 @@ def post_worker_init(worker):
 """
 
 
-@pytest.mark.quiet
 def test_bug_after_the_head_cuts_the_connection(
     shared_sandbox: SandboxServer, tmp_path: Path
 ) -> None:

@@ -77,6 +77,13 @@ def test_bridge_in_process_answers_as_the_one_on_a_server(
     assert told(inside.get(path, **query)) == told(outside.get(path, **query))
 
 
+def test_bridge_on_a_server_is_a_custom_environment(outside: Service) -> None:
+    answer = outside.price()
+
+    assert answer.json()["data"]["price"] in {"189.40 GBP", "189.40 USD"}
+    assert answer.headers["X-Amadeus-Environment"] == "custom"
+
+
 def test_errors_are_the_same_in_process_and_on_a_server(
     provider: ProviderServer[Any], inside: Service, outside: Service
 ) -> None:

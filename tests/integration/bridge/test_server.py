@@ -17,7 +17,6 @@ from tests.support.providers import duffel
 from tests.support.providers.ignav import Ignav, itinerary
 from tests.support.providers.two_offers import TWO_OFFERS
 from tests.support.servers.bridge_server import BridgeServer, ProviderServer, run_bridge
-from tests.support.servers.service import Service
 
 DAY = str(dt.datetime.now(dt.UTC).date() + dt.timedelta(days=30))
 SEARCH = {
@@ -78,19 +77,6 @@ def test_python_sdk_of_amadeus_gets_documented_errors(
     with pytest.raises(amadeus.client.errors.AuthenticationError) as refused:
         sdk.shopping.flight_offers_search.get(**SEARCH)
     assert refused.value.response.result["errors"][0]["code"] == 39686
-
-
-def test_service_gets_its_prices_from_the_bridge(bridge: BridgeServer) -> None:
-    settings = {
-        "amadeus_base_url": bridge.url,
-        "amadeus_client_id": "me",
-        "amadeus_client_secret": "secret",
-    }
-    query = {"origin": "JFK", "destination": "LAX", "date": DAY}
-    with Service(**settings) as service:
-        answer = service.http.get("/flights/price", params=query)
-    assert answer.json()["data"]["price"] in {"189.40 GBP", "189.40 USD"}
-    assert answer.headers["X-Amadeus-Environment"] == "custom"
 
 
 def test_city_is_searched_through_ignav() -> None:

@@ -12,7 +12,7 @@ from tests.support.clients.crowd import ask_at_once
 from tests.support.processes import eventually
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sandbox_server import SandboxServer
-from tests.support.servers.service import Service, some_day
+from tests.support.servers.service import Service, some_day, started_together
 
 COHERENT_SECONDS = 0.1
 Fleet = tuple[Service, Service]
@@ -25,10 +25,8 @@ unasked = count(1)
 def replicas(shared_redis: RedisServer, shared_sandbox: SandboxServer) -> Iterator[Fleet]:
     """Two replicas of one worker each, so that it is known which worker answers."""
     settings = {"redis_url": shared_redis.url, "web_concurrency": 1}
-    with (
-        Service.on(shared_sandbox, **settings) as one,
-        Service.on(shared_sandbox, **settings) as other,
-    ):
+    one, other = Service.on(shared_sandbox, **settings), Service.on(shared_sandbox, **settings)
+    with started_together(one, other):
         yield one, other
 
 
@@ -45,30 +43,39 @@ def day() -> str:
     return some_day(next(unasked))
 
 
+def ask(path: str, service: Service, day: str, **parameters: str) -> str:
+    """Ask for a price or an offer, and return its price."""
+    query = {"origin": "JFK", "destination": "LAX", "date": day, **parameters}
+    return str(service.get(f"/flights/{path}", **query).json()["data"]["price"])
+
+
 def price(service: Service, day: str, **parameters: str) -> str:
-    return str(service.price(date=day, **parameters).json()["data"]["price"])
+    return ask("price", service, day, **parameters)
 
 
-def reprice(service: Service, day: str, sandbox: SandboxServer, amount: int) -> str:
+def reprice(
+    service: Service, day: str, sandbox: SandboxServer, amount: int, path: str = "price"
+) -> str:
     """Amadeus changes its price, and a client requests it with nocache."""
     sandbox.fault("search", "odd_price", f"{amount}.00")
-    return price(service, day, nocache="1")
+    return ask(path, service, day, nocache="1")
 
 
-@pytest.mark.alone
-def test_nocache_price_reaches_every_worker_within_a_tenth_of_a_second(
+@pytest.mark.timing
+def test_nocache_answer_reaches_every_worker_within_a_tenth_of_a_second(
     fleet: Fleet, day: str, sandbox: SandboxServer
 ) -> None:
     one, other = fleet
     assert price(one, day) == price(other, day)
-    for amount in range(101, 121):
-        fresh = reprice(one, day, sandbox, amount)
+    for amount, path in enumerate(["price", "offer"] * 10, 101):
+        fresh = reprice(one, day, sandbox, amount, path)
         assert fresh.startswith(f"{amount} ")
         time.sleep(COHERENT_SECONDS)  # the promise itself is a time span
-        assert price(other, day) == fresh
+        seen = {ask(path, each, day) for each in fleet for path in ("price", "offer")}
+        assert seen == {fresh}
 
 
-@pytest.mark.alone
+@pytest.mark.timing
 def test_lost_subscription_leaves_no_old_price_in_the_copy(
     fleet: Fleet, day: str, sandbox: SandboxServer, shared_redis: RedisServer
 ) -> None:

@@ -15,7 +15,6 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.service import CLIENT_ID, CLIENT_SECRET, Service, some_day
 
 TTL = 1
-COHERENT_SECONDS = 0.1
 days = count(10)
 
 
@@ -155,17 +154,6 @@ def test_price_and_offer_never_go_back_while_entries_expire_and_are_refreshed(
     assert {each.cache for each in seen} == {"miss", "hit"}
     assert len(set(numbers)) >= 4
     assert fleet.one.log("cache.refreshed", date=day)
-
-
-@pytest.mark.alone
-def test_nocache_answer_changes_price_and_offer_of_every_worker(fleet: Fleet, day: str) -> None:
-    before = 0
-    for path in ("price", "offer") * 5:
-        fresh = ask(fleet.one, path, day, nocache="1")
-        time.sleep(COHERENT_SECONDS)  # the promise itself is a time span
-        assert fresh.number > before
-        assert min(ask_both(fleet, day)) >= fresh.number
-        before = fresh.number
 
 
 def test_stale_price_and_stale_offer_are_one_entry(fleet: Fleet, day: str) -> None:

@@ -107,12 +107,12 @@ def test_lock_that_is_not_renewed_expires_after_three_seconds(store: Store) -> N
     end = acquire(store, "the dead").at + LOCK_SECONDS
     asked = store.time()
     while isinstance(claimed := claim(store, "another"), LockHeld):
-        assert asked < end
+        # Redis counts a key's life in whole milliseconds, and keeps the key during the last.
+        assert asked < end + 0.001
         time.sleep(0.05)
         asked = store.time()
     assert isinstance(claimed, LockAcquired)
-    # Redis counts a key's life in whole milliseconds.
-    assert claimed.at > end - 0.002
+    assert claimed.at > end - 0.001
 
 
 def test_renewed_lock_is_kept(store: Store) -> None:
@@ -217,17 +217,26 @@ def test_success_removes_the_failure_marker(store: Store) -> None:
     assert store.failure_marker("key") is None
 
 
+def wait_until(store: Store, moment: float) -> None:
+    eventually(lambda: store.time() > moment)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_failure_marker_is_kept_while_a_retry_is_running(
     kind: str, redis_server: RedisServer
 ) -> None:
     with opened(kind, redis_server, Lifetimes(marker=1.0)) as store:
-        acquire(store)
-        marker = store.fail("key", "me", ERROR, 0.0, 1)
-        eventually(lambda: store.time() > marker.failed_at + 0.7)
-        acquire(store, "the next to try")
-        eventually(lambda: store.time() > marker.failed_at + 1.1)
-        assert store.failure_marker("key") == marker
+        is_in_time = False
+        while not is_in_time:  # the marker may end while the machine pauses
+            acquire(store)
+            marker = store.fail("key", "me", ERROR, 0.0, 1)
+            wait_until(store, marker.failed_at + 0.7)
+            retry = acquire(store, "the next to try")
+            wait_until(store, marker.failed_at + 1.1)
+            kept = store.failure_marker("key")
+            is_in_time = retry.at < marker.failed_at + 0.99 and store.time() < retry.at + 0.99
+            store.release("key", "the next to try")
+        assert kept == marker
 
 
 def test_dropped_entry_is_the_only_one_deleted(store: Store) -> None:

@@ -19,9 +19,10 @@ from tests.support.front_page import FrontPage, coming_month, days_of
 from tests.support.processes import eventually
 from tests.support.providers import duffel
 from tests.support.servers.bridge_server import ProviderServer
-from tests.support.servers.browser import complaints, requested, tab, violations
+from tests.support.servers.browser import CLOSES_SOON, complaints, requested, tab, violations
 from tests.support.servers.service import Service
 
+pytestmark = pytest.mark.long
 DESKTOP, PHONE, SMALLEST = (1100, 1300), (390, 1500), (320, 1200)
 MONTH = coming_month()
 BLOCKED = """
@@ -55,7 +56,7 @@ FALLEN_PRICES = """
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     """A service on the bundled sandbox, which knows a month after its first test."""
-    with Service() as service:
+    with Service(**CLOSES_SOON) as service:
         yield service
 
 
@@ -211,7 +212,7 @@ def test_page_says_that_prices_for_a_test_token_are_invented(chrome: Chrome) -> 
     account = {"amadeus_environment": "duffel", "duffel_access_token": duffel.TOKEN}
     with (
         ProviderServer(duffel.Duffel(duffel.offer())) as provider,
-        Service(duffel_base_url=provider.url, **account) as service,
+        Service(duffel_base_url=provider.url, **account, **CLOSES_SOON) as service,
     ):
         page = FrontPage(chrome, service.url)
         page.open_month()

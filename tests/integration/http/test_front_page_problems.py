@@ -15,11 +15,12 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.support.front_page import FrontPage, coming_month, days_of
 from tests.support.processes import eventually
-from tests.support.servers.browser import complaints, tab, violations
+from tests.support.servers.browser import CLOSES_SOON, complaints, tab, violations
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import Service
 
+pytestmark = pytest.mark.long
 KEY, OPERATOR = "the-key-of-the-client", "the-key-of-the-operator"
 MONTH = coming_month()
 DAYS = days_of(MONTH)
@@ -39,7 +40,7 @@ _numbers = count(1)
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
     """A service on the bundled sandbox."""
-    with Service() as service:
+    with Service(**CLOSES_SOON) as service:
         yield service
 
 
@@ -50,7 +51,8 @@ def page(chrome: Chrome, service: Service) -> FrontPage:
 
 @pytest.fixture(scope="module")
 def _slow(shared_sandbox: SandboxServer) -> Iterator[Service]:
-    with Service.on(shared_sandbox, amadeus_rate_limit=SLOW_CALLS, amadeus_timeout=5) as service:
+    settings = {"amadeus_rate_limit": SLOW_CALLS, "amadeus_timeout": 5, **CLOSES_SOON}
+    with Service.on(shared_sandbox, **settings) as service:
         yield service
 
 
@@ -221,7 +223,7 @@ def test_missing_day_that_is_chosen_is_asked_again(
 def test_old_price_says_how_old_it_is(
     sandbox: SandboxServer, redis_server: RedisServer, chrome: Chrome
 ) -> None:
-    settings = {"redis_url": redis_server.url, "cache_stale_ttl": 86400}
+    settings = {"redis_url": redis_server.url, "cache_stale_ttl": 86400, **CLOSES_SOON}
     with Service.on(sandbox, **settings) as before:
         before.get("/flights/calendar", origin="JFK", destination="LAX", month=MONTH)
         assert len(entries(redis_server)) == len(DAYS)
@@ -277,7 +279,7 @@ def test_failing_amadeus_is_said_in_words_and_can_be_asked_again(
 
 
 def test_exhausted_quota_has_its_own_words(chrome: Chrome) -> None:
-    with Service() as service:
+    with Service(**CLOSES_SOON) as service:
         page = FrontPage(chrome, service.url)
         page.open_month("WIZ", "NOQ")
 
@@ -298,7 +300,7 @@ def test_flight_that_cannot_be_shown_says_why_and_can_be_asked_again(page: Front
 
 
 def test_expired_allowance_is_said_in_words(chrome: Chrome) -> None:
-    with Service(client_rate_limit=10) as limited:
+    with Service(client_rate_limit=10, **CLOSES_SOON) as limited:
         page = FrontPage(chrome, limited.url)
         page.open_month()
         page.is_complete()
@@ -483,7 +485,7 @@ def test_operator_key_that_the_browser_knows_is_not_sent(chrome: Chrome, keyed: 
     page.open_month()
     eventually(lambda: page.is_shown("key-form"))
 
-    refused = keyed.log("client.refused")[before:]
+    refused = eventually(lambda: keyed.log("client.refused")[before:])
     assert [line["code"] for line in refused] == ["unauthorized"]
 
 

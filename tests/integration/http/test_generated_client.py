@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from api.errors import UPSTREAM_ERRORS, NoOffers
+from tests.support.processes import eventually
 from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import Service, some_day
 
@@ -34,6 +35,8 @@ FAULTS = (
 @pytest.fixture(scope="module")
 def service(shared_sandbox: SandboxServer) -> Iterator[Service]:
     with Service.on(shared_sandbox, amadeus_timeout=1) as service:
+        # The sandbox's first search reads the airports, which is slow on a busy machine.
+        eventually(lambda: service.price(date=some_day(29)).is_success)
         yield service
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from api.telemetry.events import Event
-from tests.support.processes import eventually, free_port
+from tests.support.processes import MAX_START_SECONDS, eventually, free_port
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import Service
@@ -205,7 +205,7 @@ def test_log_redirected_to_a_file_has_every_line(tmp_path: Path) -> None:
     )
 
     try:
-        eventually(lambda: "service.warmed" in log.read_text())
+        eventually(lambda: "service.warmed" in log.read_text(), MAX_START_SECONDS)
     finally:
         os.killpg(run.pid, signal.SIGINT)
         run.wait()

@@ -85,13 +85,6 @@ def day() -> str:
     return some_day(next(_days))
 
 
-@pytest.fixture(scope="module")
-def shared_service() -> Iterator[Service]:
-    """A service that several tests read and none changes."""
-    with Service() as service:
-        yield service
-
-
 def ping(service: Service) -> None:
     """Send a request on a new connection, so that any worker may answer."""
     plain_http.get(f"{service.url}/ping")
@@ -247,16 +240,6 @@ def test_waiting_time_for_a_pacing_turn_is_measured(short_ttl_service: Service) 
     assert increase("upstream_paced_wait_seconds_sum") > 0.1
 
 
-def test_open_circuit_is_visible_in_metrics(sandbox: SandboxServer) -> None:
-    with Service.on(sandbox) as service:
-        sandbox.fault("search", "status", "500")
-        for number in range(10):
-            service.price(adults=str(1 + number % 9), currency="USD" if number > 8 else "EUR")
-
-        assert value(service, "breaker_open_workers") == 1
-        assert value(service, "breaker_opened_total") == 1
-
-
 def test_token_age_and_lifetime_are_visible_in_metrics(
     service: Service, sandbox: SandboxServer, increase: Increase, day: str
 ) -> None:
@@ -291,24 +274,6 @@ def test_errors_are_counted_by_code_with_the_time_of_the_latest(
 
     assert increase("problems_total", code="invalid-request") == 1
     assert value(service, "problem_last_timestamp_seconds", code="invalid-request") >= began
-
-
-def test_counters_exist_before_their_first_event(shared_service: Service) -> None:
-    calls = [sample.labels for sample in samples(shared_service, f"flight_price_{CALLS}")]
-
-    assert {"call": "search", "status": "200"} in calls
-    assert labels(shared_service, "problems_total", "code") >= {
-        "no-offers",
-        "amadeus-quota",
-        "not-found",
-    }
-
-
-def test_build_version_is_visible_in_metrics(shared_service: Service) -> None:
-    (build,) = samples(shared_service, "flight_price_build_info")
-
-    assert build.labels["version"] == shared_service.get("/version").json()["version"]
-    assert build.labels["environment"] == "sandbox"
 
 
 def send_raw(service: Service, request: bytes) -> bytes:

@@ -71,7 +71,7 @@ class Hits:
             self.seconds.append(time.monotonic() - asked)
 
 
-@pytest.mark.alone
+@pytest.mark.timing
 @pytest.mark.parametrize("number", [500, 1000])
 def test_crowd_of_cold_routes_is_not_taken_for_an_outage(
     service: Service, amadeus: QuickAmadeus, number: int

@@ -46,7 +46,7 @@ def test_simultaneous_connections_are_spread_over_the_workers(service: Service) 
         assert max(connections_per_worker(service)) <= CLIENTS * 3 / 4
 
 
-@pytest.mark.alone
+@pytest.mark.timing
 def test_old_workers_during_a_reload_delay_no_connection(service: Service) -> None:
     def seconds_for(count: int) -> float:
         with ExitStack() as stack:
@@ -55,7 +55,7 @@ def test_old_workers_during_a_reload_delay_no_connection(service: Service) -> No
             eventually(lambda: sum(connections_per_worker(service)) >= count)
             return time.monotonic() - started
 
-    usual = min(seconds_for(400) for _ in range(8))
+    usual = min(seconds_for(400) for _ in range(5))
     before = set(service.workers())
     service.process.send_signal(signal.SIGHUP)
     eventually(lambda: len(service.workers()) == 2 and not before & set(service.workers()))

@@ -1,4 +1,4 @@
-"""A fault of Redis or Amadeus at every step of a short scenario."""
+"""A fault of Redis or Amadeus at a step of a short scenario: at every step, or at a telling one."""
 
 import json
 import re
@@ -31,6 +31,7 @@ main()
 """
 # A scenario mostly waits, and a process plays only one at a time.
 SHARES: Final = {"redis": 4, "amadeus": 2}
+EVERY_FAULT: Final = pytest.param("every fault", marks=pytest.mark.sweep)
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
 
@@ -46,18 +47,22 @@ class Seen:
         return [finding for finding in self.findings if finding.startswith(kinds)]
 
 
-@pytest.fixture(scope="module")
-def seen() -> Seen:
-    shares = [(spoilt, share) for spoilt, of in SHARES.items() for share in range(of)]
-    with ThreadPoolExecutor(len(shares)) as lanes:
-        reports = list(lanes.map(lambda share: run_share(*share), shares))
+@pytest.fixture(scope="module", params=["a fault of each kind", EVERY_FAULT])
+def seen(request: pytest.FixtureRequest) -> Seen:
+    runs: list[tuple[str, ...]] = [(spoilt,) for spoilt in SHARES]
+    if request.param == "every fault":
+        runs = [
+            (spoilt, str(share), str(of)) for spoilt, of in SHARES.items() for share in range(of)
+        ]
+    with ThreadPoolExecutor(len(runs)) as lanes:
+        reports = list(lanes.map(play, runs))
     played = {spoilt: Counter[str]() for spoilt in SHARES}
-    for (spoilt, _), report in zip(shares, reports, strict=True):
+    for (spoilt, *_), report in zip(runs, reports, strict=True):
         played[spoilt].update(report["played"])
     for spoilt, ways in played.items():
         slowest = max(
             report["slowest"]
-            for (of, _), report in zip(shares, reports, strict=True)
+            for (of, *_), report in zip(runs, reports, strict=True)
             if of == spoilt
         )
         told = ", ".join(f"{number} {way}" for way, number in ways.items())
@@ -65,9 +70,9 @@ def seen() -> Seen:
     return Seen(played, [finding for report in reports for finding in report["findings"]])
 
 
-def run_share(spoilt: str, share: int) -> dict[str, Any]:
+def play(options: tuple[str, ...]) -> dict[str, Any]:
     run = subprocess.run(
-        [sys.executable, "-c", UNDER_GEVENT, spoilt, str(share), str(SHARES[spoilt])],
+        [sys.executable, "-c", UNDER_GEVENT, *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -91,13 +96,17 @@ def test_faults_leave_nothing_behind(seen: Seen) -> None:
     assert seen.of_kind("left") == []
 
 
+def test_faults_of_every_kind_are_injected(seen: Seen) -> None:
+    assert set(+seen.played["redis"]) == set(+seen.played["amadeus"]) == set(WAYS)
+
+
+@pytest.mark.parametrize("seen", [EVERY_FAULT], indirect=True)
 def test_number_of_injected_faults_matches_the_documentation(seen: Seen) -> None:
     text = (ROOT / "docs" / "operations.md").read_text()
     documented = re.search(r"more than (\d+) faults of Redis and (\d+) of Amadeus", text)
     assert documented is not None
     assert seen.played["redis"].total() > int(documented[1])
     assert seen.played["amadeus"].total() > int(documented[2])
-    assert set(seen.played["redis"]) == set(seen.played["amadeus"]) == set(WAYS)
 
 
 def test_story_of_a_process_that_is_always_paused_is_played_five_times(

@@ -18,7 +18,7 @@ from tests.support.clients import plain_http
 from tests.support.clients.crowd import ask_at_once
 from tests.support.clients.load import Load
 from tests.support.clients.wire import PING, Wire, statuses
-from tests.support.processes import connections_of, eventually, first_good
+from tests.support.processes import MAX_START_SECONDS, connections_of, eventually, first_good
 from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import CLIENT_ID, CLIENT_SECRET, Service, some_day
@@ -132,7 +132,7 @@ def test_service_stopped_during_start_up_exits_cleanly(
 ) -> None:
     for line in ("Listening at", "Booting worker", "service.warmed"):
         with Service.on(sandbox).just_launched() as service:
-            eventually(partial(has_logged, service, line))
+            eventually(partial(has_logged, service, line), MAX_START_SECONDS)
             service.process.send_signal(number)
             assert service.process.wait(7) == 0
             assert "Traceback" not in service.log_text, service.log_text

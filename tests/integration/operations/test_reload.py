@@ -113,4 +113,4 @@ def test_reloads_leave_no_thread_behind(service: Service) -> None:
     reload(service, OLD)
     before = threads()
     reload(service, OLD)
-    assert threads() == before
+    eventually(lambda: threads() == before)

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from api.telemetry.metrics import Metrics
 from tests.support.clients import plain_http
-from tests.support.processes import eventually, free_port
+from tests.support.processes import MAX_START_SECONDS, eventually, free_port
 from tests.support.servers.service import Service
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -83,7 +84,8 @@ def prometheus(
     try:
         with plain_http.client(base_url=url) as client:
             run_scenario(service)
-            eventually(lambda: query_result(client, "count_over_time(up[1m]) > 2 and up == 1"))
+            scraped = partial(query_result, client, "count_over_time(up[1m]) > 2 and up == 1")
+            eventually(scraped, MAX_START_SECONDS)
             run_scenario(service)
             eventually(lambda: query_result(client, "rate(flight_price_problems_total[1m]) > 0"))
             yield client

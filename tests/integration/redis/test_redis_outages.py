@@ -19,6 +19,7 @@ from tests.support.servers.redis_server import RedisServer
 from tests.support.servers.sandbox_server import SandboxServer
 from tests.support.servers.service import Service, some_day
 
+pytestmark = pytest.mark.long
 OUTAGE = ["cache.unavailable", "cache.recovered"]
 # Days ahead of today that have not been requested yet.
 unasked = count(1)

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.support.clients import plain_http
-from tests.support.processes import eventually, free_port
+from tests.support.processes import MAX_START_SECONDS, eventually, free_port
 from tests.support.servers.service import ROOT, Service
 
 
@@ -39,7 +39,7 @@ class Balancer:
                 stderr=stderr,
             )
         try:
-            eventually(lambda: plain_http.get(f"{self.url}/readyz").is_success)
+            eventually(self._is_ready, MAX_START_SECONDS)
         except AssertionError as exc:
             said = log.read_text()
             self._end()
@@ -53,6 +53,9 @@ class Balancer:
         ___: TracebackType | None,
     ) -> None:
         self._end()
+
+    def _is_ready(self) -> bool:
+        return plain_http.get(f"{self.url}/readyz").is_success
 
     def _end(self) -> None:
         self._process.terminate()

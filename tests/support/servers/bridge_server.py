@@ -9,8 +9,9 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
+from tests.support.processes import MAX_START_SECONDS
 from tests.support.providers.stand_in import StandIn
-from tests.support.servers.command import PATIENCE, ROOT, CommandServer
+from tests.support.servers.command import ROOT, CommandServer
 
 T = TypeVar("T", bound=StandIn)
 
@@ -54,7 +55,7 @@ def run_bridge(*options: str, **environment: str) -> "subprocess.CompletedProces
     return subprocess.run(
         [sys.executable, "-m", "bridge", *options],
         cwd=ROOT, env=_environment(environment), capture_output=True, text=True,
-        timeout=PATIENCE, check=False,
+        timeout=MAX_START_SECONDS, check=False,
     )  # fmt: skip
 
 

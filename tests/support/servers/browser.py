@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
@@ -14,10 +14,18 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--disable-background-networking",
     "--disable-component-update",
+    "--disable-extensions",
     "--disable-sync",
     "--no-first-run",
     "--force-color-profile=srgb",
+    # One process for all pages, which are all ours, takes a quarter less time.
+    "--renderer-process-limit=1",
+    "--disable-site-isolation-trials",
+    "--disable-features=IsolateOrigins,site-per-process",
 )
+# A service that stops waits for idle connections, by default for five seconds. A browser keeps its
+# connections.
+CLOSES_SOON: Final = {"gunicorn_cmd_args": "--keep-alive 1"}
 
 
 @contextmanager
@@ -27,6 +35,10 @@ def browser() -> Iterator[Chrome]:
     if driver is None:
         raise RuntimeError("the tests need Chromium: apt-get install chromium chromium-driver")
     options = ChromeOptions()
+    # Without the windows of a desktop, a page takes half the time. It shows and runs the same.
+    # Not Debian's script in /usr/bin: chromedriver would end the script, and not the browser.
+    shell = shutil.which("chromium-headless-shell", path="/usr/lib/chromium")
+    options.binary_location = shell or ""
     for flag in FLAGS:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})

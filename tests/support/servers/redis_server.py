@@ -14,7 +14,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.support.processes import eventually, free_port
+from tests.support.processes import MAX_START_SECONDS, eventually, free_port
 from tests.support.servers.redis_tls import Tls
 
 REDIS: Final = "redis-server"
@@ -100,7 +100,7 @@ class RedisServer:
         if shutil.which(self._program) is None:
             raise RuntimeError("the tests need redis-server: apt-get install redis-server")
         self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL)
-        eventually(self._answers)
+        eventually(self._answers, MAX_START_SECONDS)
 
     def kill(self) -> None:
         """Kill the server without closing its connections first."""

@@ -12,7 +12,7 @@ from typing import Any, Final, Self, cast
 
 import redis
 
-from tests.support.processes import eventually, free_port
+from tests.support.processes import MAX_START_SECONDS, eventually, free_port
 from tests.support.servers.redis_server import REDIS, RedisServer
 from tests.support.servers.redis_tls import Tls
 
@@ -83,7 +83,7 @@ class RedisCluster(_Several):
     def _assemble(self) -> None:
         addresses = [f"127.0.0.1:{server.port}" for server in self.servers]
         self._manage("create", *addresses, "--cluster-replicas", "1")
-        eventually(self.is_complete)
+        eventually(self.is_complete, MAX_START_SECONDS)
 
     @property
     def url(self) -> str:
@@ -154,7 +154,7 @@ class SentinelRedis(_Several):
         super().__init__([self.master, *replicas, *self.sentinels], tls)
 
     def _assemble(self) -> None:
-        eventually(self._all_know_each_other)
+        eventually(self._all_know_each_other, MAX_START_SECONDS)
 
     @property
     def url(self) -> str:

@@ -16,7 +16,12 @@ from typing import Any, Self
 import httpx2
 
 from tests.support.clients import plain_http
-from tests.support.processes import MAX_WAIT_SECONDS, eventually, free_port
+from tests.support.processes import (
+    MAX_START_SECONDS,
+    MAX_WAIT_SECONDS,
+    eventually,
+    free_port,
+)
 from tests.support.servers.sandbox_server import SandboxServer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -94,7 +99,7 @@ class Service:
         with ExitStack() as unless_ready:
             unless_ready.push(self)
             try:
-                eventually(self._is_ready)
+                eventually(self._is_ready, MAX_START_SECONDS)
             except AssertionError as exc:
                 self.stop()
                 raise AssertionError(f"the service did not start:\n{self.log_text}") from exc
@@ -180,6 +185,17 @@ class Service:
         if self.process.poll() is not None:
             raise RuntimeError(f"the service ended at once:\n{self.log_text}")
         return self.http.get(self.awaited).status_code == httpx2.codes.OK
+
+
+@contextmanager
+def started_together(*services: Service) -> Iterator[None]:
+    """Run these services while the `with` lasts. They start at the same time."""
+    with ExitStack() as running:
+        for service in services:
+            running.enter_context(service.just_launched())
+        for service in services:
+            running.enter_context(service)
+        yield
 
 
 def some_day(ahead: int = 30) -> str:

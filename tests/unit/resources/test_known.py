@@ -163,6 +163,7 @@ def store(state: tuple[str, str, str]) -> Iterator[ReadOnly]:
     made.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", ["/flights/price", "/flights/offer"])
 def test_known_read_calls_nobody_and_changes_nothing(
     state: tuple[str, str, str], store: ReadOnly, calls: list[str], path: str

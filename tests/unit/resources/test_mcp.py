@@ -487,3 +487,19 @@ def test_metrics_count_messages_and_errors_of_tools() -> None:
         assert f"flight_price_http_request_duration_seconds_count{labels} {number}.0" in metrics
     assert 'flight_price_cache_lookups_total{outcome="miss"} 1.0' in metrics
     assert 'flight_price_problems_total{code="invalid-request"} 2.0' in metrics
+
+
+def test_status_counts_the_queries_and_errors_of_tools() -> None:
+    with LocalService() as service:
+        day = some_day()
+        for tool in TOOLS[:2]:
+            use(service, tool, date=day)
+        use(service, TOOLS[0], origin="JFKK")
+
+        status = service.get("/status.json").json
+
+    counted = status["since_start"]
+    assert (counted["lookups"], counted["calls"], counted["hit_ratio"]) == (2, 1, 0.5)
+    assert [(problem["code"], problem["count"]) for problem in status["problems"]] == [
+        ("invalid-request", 1)
+    ]

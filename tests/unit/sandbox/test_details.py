@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from itertools import permutations
 
+import pytest
+
 from tests.support.clients.in_process import LocalService
 from tests.support.servers.service import some_day
 
@@ -18,6 +20,7 @@ def parts(value: object, name: str = "") -> Iterator[tuple[str, object]]:
         yield name, value
 
 
+@pytest.mark.thorough
 def test_offer_of_the_service_lacks_nothing_but_the_number_of_weighed_bags() -> None:
     missing = set()
     dates = {"date": some_day(), "return_date": some_day(40)}

@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from protocol.request.search import CABINS
 from sandbox.world.airlines import AIRLINES
 from tests.contract.answers import violations
 from tests.support.clients.sandbox_client import TODAY, InProcess, body
+
+pytestmark = pytest.mark.thorough
 
 HONEST = InProcess()
 

@@ -69,6 +69,7 @@ print(InProcess().search(max=20).text)
     assert run(code, PYTHONHASHSEED="1") == honest.search(max=20).text
 
 
+@pytest.mark.thorough
 def test_sandbox_uses_little_memory() -> None:
     code = """
 import resource, falcon, gevent, httpx2, orjson, pydantic
@@ -103,6 +104,7 @@ def test_sandbox_page_does_not_echo_a_hostile_host_header(sandbox: InProcess) ->
     assert "<script>" not in page.text
 
 
+@pytest.mark.thorough
 def test_busy_airports_always_have_flights_between_them() -> None:
     airports = Airports()
     network = Network(Dice("amadeus"), airports)

@@ -60,6 +60,7 @@ def put(store: MemoryStore, date: str, age: int, price: str | None) -> None:
     store.keep(cache_key("sandbox", query), entry, STALE_TTL)
 
 
+@pytest.mark.thorough
 @settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -261,8 +261,10 @@ oddities = st.recursive(
 odd_offers = st.dictionaries(names, oddities, max_size=6).map(lambda odd: {**offer(), **odd})
 
 
+@pytest.mark.thorough
 @given(st.lists(odd_offers | oddities, max_size=4), st.dictionaries(names, oddities) | oddities)
 @example([offer(validatingAirlineCodes=[-1])], {"carriers": []})
+@example(["\ud800", offer()], {})
 def test_odd_offer_never_costs_the_price(offers: list[object], dictionaries: object) -> None:
     try:
         cheapest = cheapest_offer(offers, None)

@@ -174,6 +174,7 @@ def check(answer: Result, expected: tuple[int, str | None]) -> None:
         check_problem(answer.status_code, answer.headers, answer.json)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("fault", "argument", "expected", "calls"),
     [pytest.param(*row, id=f"{row[0]} {row[1]}" if row[1] else row[0]) for row in SEARCH_REPLIES],
@@ -193,6 +194,7 @@ def test_broken_search_reply_becomes_a_row_of_the_error_table(
     assert service.searches() == calls
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("fault", "argument", "expected"),
     [pytest.param(*row, id=f"{row[0]} {row[1]}" if row[1] else row[0]) for row in TOKEN_REPLIES],
