@@ -30,6 +30,8 @@ class _Renderer:
         self._currency = currency_of(search)
         self._today = today.toordinal()
         self._segments = 0
+        # Most flights are part of many offers.
+        self._flights: dict[tuple[str, int], dict[str, Any]] = {}
         self._carriers: dict[str, str] = {}
         self._aircraft: dict[str, str] = {}
         self._locations: dict[str, dict[str, str]] = {}
@@ -79,8 +81,15 @@ class _Renderer:
         }
 
     def _segment(self, departure: Departure, shift: int) -> dict[str, Any]:
-        flight = departure.flight
         self._segments += 1
+        key = departure.flight.name, departure.leaves + shift
+        if key not in self._flights:
+            self._flights[key] = self._flight(departure, shift)
+        return {**self._flights[key], "id": str(self._segments)}
+
+    def _flight(self, departure: Departure, shift: int) -> dict[str, Any]:
+        """Render all of a segment but its id."""
+        flight = departure.flight
         self._aircraft[flight.aircraft] = AIRCRAFT[flight.aircraft]
         for code in (flight.carrier, flight.operator):
             self._carriers[code] = AIRLINES[code].name
@@ -93,7 +102,7 @@ class _Renderer:
             "aircraft": {"code": flight.aircraft},
             "operating": {"carrierCode": flight.operator},
             "duration": duration(flight.block),
-            "id": str(self._segments),
+            "id": "",
             "numberOfStops": len(stops),
             **({"stops": stops} if stops else {}),
             "blacklistedInEU": False,
