@@ -192,7 +192,7 @@ def _routes(
     version = {"name": "flight-price-api", "version": __version__}
     environment, request_deadline = settings.environment_shown, settings.request_deadline
     price = PriceResource(prices, price_of, environment, request_deadline)
-    offer = PriceResource(prices, offer_of, environment, request_deadline)
+    offer = PriceResource(prices, offer_of, environment, request_deadline, path="/flights/offer")
     calendar = CalendarResource(calendars, prices, environment, request_deadline)
     tools = Tools(price, offer, calendar, environment, prices.oldest)
     routes = {

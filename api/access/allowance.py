@@ -2,7 +2,7 @@
 
 import falcon
 
-from api.access.rate_limit import WINDOW_SECONDS, ClientRateLimit
+from api.access.rate_limit import ClientRateLimit
 from api.errors import TooManyRequests
 from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
@@ -49,7 +49,7 @@ class LimitedAllowance(Allowance):
     def _count(self, rate_limit: ClientRateLimit, what: str) -> None:
         """Count, and state each limit once (draft-ietf-httpapi-ratelimit-headers-10)."""
         result, name = rate_limit.consume(self._client), rate_limit.name
-        self._policies[name] = f'"{name}";q={rate_limit.per_minute};w={WINDOW_SECONDS}'
+        self._policies[name] = rate_limit.policy
         self._left[name] = f'"{name}";r={result.remaining};t={result.reset}'
         self._resp.set_header("RateLimit-Policy", ", ".join(self._policies.values()))
         self._resp.set_header("RateLimit", ", ".join(self._left.values()))

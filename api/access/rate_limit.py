@@ -13,7 +13,7 @@ when it asks again. Until then they are lost to the client, so they are few: see
 import math
 import threading
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from cachetools import LRUCache
 
@@ -29,8 +29,7 @@ RETURN_SECONDS: Final = 1.0
 MAX_CLIENTS: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimitResult:
+class RateLimitResult(NamedTuple):
     """How much of a rate limit a client has left after a request.
 
     reset: seconds until the whole limit is available again. retry_after: seconds until the next
@@ -84,6 +83,7 @@ class ClientRateLimit:
         """workers: number of workers that divide the limit among them if they share no store."""
         self.name = name
         self.per_minute = per_minute
+        self.policy = f'"{name}";q={per_minute};w={WINDOW_SECONDS}'  # as RateLimit-Policy says it
         self._store = store
         self._workers = workers
         self._interval = WINDOW_SECONDS / per_minute

@@ -33,7 +33,7 @@ class Period(Route):
     to: Day | None = Field(
         default=None,
         validate_default=True,
-        description=f"last departure date, YYYY-MM-DD; at most {MAX_DAYS} days with from",
+        description=f"last departure date, YYYY-MM-DD; at most {MAX_DAYS} days in all",
     )
     month: Month | None = Field(
         default=None,
@@ -65,8 +65,9 @@ class Period(Route):
         first: dt.date | None = info.data.get("from_")
         if first is not None and value < first:
             reject(f"must not be before from ({first})")
-        if first is not None and value - first >= dt.timedelta(days=MAX_DAYS):
-            reject(f"must be within {MAX_DAYS} days, from included")
+        latest = None if first is None else first + dt.timedelta(days=MAX_DAYS - 1)
+        if latest is not None and value > latest:
+            reject(f"must not be after {latest}, because a calendar has at most {MAX_DAYS} days")
         _reject_past(value)
         return value
 

@@ -166,7 +166,10 @@ class CalendarResource:
         return self.parse(falcon.uri.parse_query_string(query_string, keep_blank=True), EXAMPLE)
 
     def parse(self, params: Mapping[str, object], example: str = "") -> ParsedQuery:
-        """Return the query of these parameters. Raises InvalidRequest. example: as for a URL."""
+        """Return the query of these parameters. Raises InvalidRequest.
+
+        example: a valid path and query, for an error about a URL; empty if there is no URL.
+        """
         request = parse(
             CalendarRequest, params, example, ttl=self._prices.ttl, oldest=self._prices.oldest
         )

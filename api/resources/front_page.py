@@ -43,5 +43,7 @@ class FrontPageResource:
         summaries = {
             path: next(iter(operations.values()))["summary"] for path, operations in paths.items()
         }
+        # Not in the document: its messages are those of another protocol.
+        summaries["/mcp"] = "Tools for agents (Model Context Protocol), with POST"
         index = {"name": "flight-price-api", "version": __version__, "paths": summaries}
         return json.dumps(index).encode() + b"\n"

@@ -16,7 +16,7 @@ from api.services.cache.requests import CacheRequest, CacheResult, Outcome
 from api.services.deadline import Deadline
 from api.services.prices import Prices, log_fields, no_offers, not_known
 
-EXAMPLE: Final = "/flights/price?origin=JFK&destination=LAX&date=…"
+EXAMPLE: Final = "?origin=JFK&destination=LAX&date=…"
 MAX_CACHED_QUERIES: Final = 4096
 MAX_CACHED_LENGTH: Final = 256
 
@@ -40,17 +40,19 @@ class PriceResource:
         environment: str,
         request_deadline: float,
         *,
+        path: str = "/flights/price",
         max_cached_queries: int = MAX_CACHED_QUERIES,
     ) -> None:
         """Create the resource.
 
         document_of: takes the body of an entry and returns the document to send.
-        request_deadline: seconds that a request may take.
+        request_deadline: seconds that a request may take. path: of this resource.
         """
         self._prices = prices
         self.document_of = document_of
         self._environment = environment
         self._request_deadline = request_deadline
+        self._example = path + EXAMPLE
         self._cached_parse = lru_cache(max_cached_queries)(self._parse)
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -102,7 +104,10 @@ class PriceResource:
             raise no_offers(request)
 
     def parse(self, params: Mapping[str, object], example: str = "") -> ParsedQuery:
-        """Return the query of these parameters. Raises InvalidRequest. example: as for a URL."""
+        """Return the query of these parameters. Raises InvalidRequest.
+
+        example: a valid path and query, for an error about a URL; empty if there is no URL.
+        """
         request = parse(PriceRequest, params, example, oldest=self._prices.oldest)
         return ParsedQuery(request, self._prices.cache_request(request))
 
@@ -115,4 +120,5 @@ class PriceResource:
         return parse(req.query_string, int(time.time() // 3600))
 
     def _parse(self, query_string: str, _hour: int) -> ParsedQuery:
-        return self.parse(falcon.uri.parse_query_string(query_string, keep_blank=True), EXAMPLE)
+        params = falcon.uri.parse_query_string(query_string, keep_blank=True)
+        return self.parse(params, self._example)

@@ -29,7 +29,7 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """A search that waits for its turn beside the queue, not in it.
+    """What a patient search tells its caller. Such a search waits beside the queue, not in it.
 
     turn_taken: called when the search has taken a turn. called: called with each call it makes.
     """

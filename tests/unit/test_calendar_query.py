@@ -110,7 +110,7 @@ def test_days_that_cannot_be_asked_for_are_left_out(
         (
             {"from_": "2026-12-01", "to": "2027-01-01"},
             "to",
-            "must be within 31 days, from included",
+            "must not be after 2026-12-31, because a calendar has at most 31 days",
         ),
         (
             {"from_": "2026-11-01", "to": "2026-11-20"},

@@ -194,8 +194,12 @@ def test_malformed_query_is_a_400_that_names_the_error(
     assert parameter in {fault["parameter"] for fault in problem["errors"]}
 
 
-def test_url_cut_off_by_the_shell_is_recognised(service: LocalService) -> None:
-    assert "Quote the URL" in service.get("/flights/price", origin="JFK").json["detail"]
+@pytest.mark.parametrize("path", ["/flights/price", "/flights/offer", "/flights/calendar"])
+def test_url_cut_off_by_the_shell_is_recognised(service: LocalService, path: str) -> None:
+    assert (
+        f"Quote the URL in a shell, because & ends the command: curl 'http://…{path}?"
+        in (service.get(path, origin="JFK").json["detail"])
+    )
 
 
 def test_valid_request_id_is_echoed_and_an_invalid_one_replaced(service: LocalService) -> None:

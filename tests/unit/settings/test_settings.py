@@ -435,6 +435,12 @@ def test_secret_file_overrides_the_variable(loaded: Any, tmp_path: Path) -> None
     assert settings.credentials == ("some-id", "the-secret-of-the-file")
 
 
+def test_file_variable_of_another_program_in_dotenv_is_ignored(loaded: Any, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"POSTGRES_PASSWORD_FILE={tmp_path / 'nowhere'}\n")
+
+    assert loaded() == Settings()
+
+
 @pytest.mark.parametrize("secret", SECRETS)
 def test_unreadable_secret_file_is_named_by_its_variable(
     refusal: Any, tmp_path: Path, secret: str
