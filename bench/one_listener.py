@@ -11,7 +11,8 @@ from api.serving.worker import Worker
 class SixteenATurn(Worker):
     """The service's worker without its sharing of connections."""
 
-    def _listen(self, listener: Any, *, spawn: Any, **_: Any) -> StreamServer:
-        server = StreamServer(listener, handle=partial(self.handle, listener), spawn=spawn)
+    def _server(self, listener: Any) -> StreamServer:
+        handle = partial(self.handle, listener)
+        server = StreamServer(listener, handle=handle, spawn=self.connections)
         server.max_accept = 16
         return server

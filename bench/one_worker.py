@@ -56,9 +56,12 @@ def connection(cfg: Config, app: "WSGIApplication", paths: Sequence[str]) -> Cal
     """
     replace_in_gunicorn(cfg)
     logger = cfg.logger_class(cfg)
-    worker: Any = Worker(0, os.getpid(), [], None, 30, cfg, logger)  # type: ignore[arg-type]
+    worker: Any = Worker(0, os.getpid(), [], None, 30, cfg, logger)
     worker.wsgi, worker.alive = app, True
-    requests = [f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n".encode() for path in paths]
+    requests = [
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nConnection: keep-alive\r\n\r\n".encode()
+        for path in paths
+    ]
 
     def ask() -> None:
         client = _Client(requests)

@@ -9,32 +9,34 @@ import socket
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import gevent
 from gunicorn.config import Config
-from gunicorn.http import errors, wsgi
+from gunicorn.http import errors
 from gunicorn.http.body import LengthReader
 from gunicorn.http.parser import RequestParser
 from gunicorn.util import write_nonblock
 
 from api.errors import PROBLEM_MEDIA_TYPE, problem
 from api.serving.gunicorn_request import Request
-from api.serving.gunicorn_response import Response
+from api.serving.gunicorn_response import SERVER, Response
 from api.serving.listener import SharingWorker
+from api.serving.wsgi_environ import environ_of
 from api.telemetry.events import Event
 from api.telemetry.logs import current_trace_id, get_logger
 from api.telemetry.metrics import Metrics
 
-# Names no product or version, which would lead to known vulnerabilities.
-SERVER: Final = "flight-price-api"
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 # Only /mcp reads a body, which has about 500 bytes. On other paths a small one does no harm.
 MAX_BODY_BYTES: Final = 4096
 # A client that reads nothing of its response for this long is considered gone.
 STALLED_SECONDS: Final = 15
 LINGER_SECONDS: Final = 1
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class BodyTooLarge(errors.ParseException):
@@ -87,7 +89,37 @@ class Worker(SharingWorker):
         reader = req.body.reader
         if not isinstance(reader, LengthReader) or reader.length > MAX_BODY_BYTES:
             raise BodyTooLarge
-        return super().handle_request(listener_name, req, sock, addr)
+        self.cfg.pre_request(self, req)
+        self.nr += 1
+        self.alive = self.alive and self.nr < self.max_requests  # gunicorn then replaces it
+        response = Response(req, sock, self.cfg)
+        if not (self.alive and self.cfg.keepalive):
+            response.force_close()
+        try:
+            if req._expected_100_continue:  # noqa: SLF001 - gunicorn has no other name for it
+                sock.sendall(CONTINUE)
+            self._respond(response, environ_of(req, addr, listener_name))
+        except OSError:
+            raise  # the client is gone
+        except Exception:
+            if not response.headers_sent:
+                raise
+            # An error cannot be answered any more. Without its end, the response is invalid.
+            self.log.exception("Error handling request")
+            response.force_close()
+        if response.should_close():
+            raise StopIteration
+        return True
+
+    def _respond(self, response: Response, environ: "WSGIEnvironment") -> None:
+        body = self.wsgi(environ, response.start_response)
+        try:
+            for piece in body:
+                response.write(piece)
+            response.close()
+        finally:
+            if hasattr(body, "close"):
+                body.close()
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answer a request that could not be served. The caller closes the connection."""
@@ -128,11 +160,8 @@ def replace_in_gunicorn(cfg: Config) -> None:
 
     docs/adr/0019-replaced-parts-of-gunicorn.md says why.
     """
-    wsgi.SERVER = SERVER  # type: ignore[attr-defined]
-    wsgi.Response = Response  # type: ignore[misc]
     RequestParser.mesg_class = Request
-    # gunicorn creates one for each request, and reads its settings about twenty times.
-    wsgi.WSGIErrorsWrapper = cache(wsgi.WSGIErrorsWrapper)  # type: ignore[misc, assignment]
+    # gunicorn reads its settings about twenty times for each request.
     vars(cfg).update({name: setting.get() for name, setting in cfg.settings.items()})
 
 

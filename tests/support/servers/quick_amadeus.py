@@ -4,6 +4,8 @@ import asyncio
 import json
 import ssl
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,8 +20,8 @@ from tests.support.servers.service import some_day
 class QuickAmadeus:
     """Listens on a free local port while the `with` lasts.
 
-    It gives every search the sandbox's answer to one query. `most_under_way` is the highest number
-    of concurrent searches.
+    It gives every search the sandbox's answer to one query. `searches` is the number of searches so
+    far, `most_under_way` the highest number of concurrent ones.
     """
 
     url: str
@@ -33,7 +35,7 @@ class QuickAmadeus:
         if certificate is not None:
             self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             self._tls.load_cert_chain(certificate)
-        self.under_way = self.most_under_way = 0
+        self.searches = self.under_way = self.most_under_way = 0
         self._token, self._offers = _documents(max_offers)
         self._listens = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
@@ -52,8 +54,19 @@ class QuickAmadeus:
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
 
+    @contextmanager
+    def holding_answers(self) -> Iterator[None]:
+        """Answer no search before the `with` ends."""
+        self._loop.call_soon_threadsafe(self._may_answer.clear)
+        try:
+            yield
+        finally:
+            self._loop.call_soon_threadsafe(self._may_answer.set)
+
     async def _run(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        self._may_answer = asyncio.Event()
+        self._may_answer.set()
         server = await asyncio.start_server(
             self._serve, "127.0.0.1", 0, backlog=1024, ssl=self._tls
         )
@@ -72,9 +85,11 @@ class QuickAmadeus:
                     await reader.readexactly(int(_length(head)))
                     writer.write(self._token)
                     continue
+                self.searches += 1
                 self.under_way += 1
                 self.most_under_way = max(self.most_under_way, self.under_way)
                 await asyncio.sleep(self.seconds)
+                await self._may_answer.wait()
                 writer.write(self._offers)
                 self.under_way -= 1
         except (asyncio.IncompleteReadError, asyncio.CancelledError, OSError):
