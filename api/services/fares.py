@@ -3,12 +3,27 @@
 import re
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeVar
+
+import msgspec
 
 from api.errors import AmadeusBadAnswer
 
 _CURRENCY: Final = re.compile("[A-Z]{3}")
 _AMOUNT: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?")
+
+
+class _Price(msgspec.Struct, rename="camel"):
+    grand_total: str
+    currency: str
+
+
+class _Offer(msgspec.Struct):
+    price: _Price
+
+
+T = TypeVar("T")
+_read_json: Final = msgspec.json.Decoder(_Offer).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +42,19 @@ def cheapest_offer(offers: object, currency: str | None) -> tuple[Fare, object] 
 
     Raises AmadeusBadAnswer if `offers` is not a list, or if no offer has a valid price.
     """
+    if not isinstance(offers, list):
+        raise AmadeusBadAnswer("Amadeus's answer has no list of offers.")
     cheapest = cheapest_offers(offers)
     first = next(iter(cheapest.values()), None)
     return first if currency is None else cheapest.get(currency, first)
 
 
-def cheapest_offers(offers: object) -> dict[str, tuple[Fare, object]]:
-    """Return the cheapest offer of each currency, as `cheapest_offer` does; the first one first."""
-    if not isinstance(offers, list):
-        raise AmadeusBadAnswer("Amadeus's answer has no list of offers.")
-    cheapest: dict[str, tuple[Fare, object]] = {}
+def cheapest_offers(offers: list[T]) -> dict[str, tuple[Fare, T]]:
+    """Return the cheapest offer of each currency, as `cheapest_offer` does; the first one first.
+
+    offers: parsed, or each as its JSON.
+    """
+    cheapest: dict[str, tuple[Fare, T]] = {}
     for offer in offers:
         fare = _fare(offer)
         if fare is None:
@@ -51,12 +69,14 @@ def cheapest_offers(offers: object) -> dict[str, tuple[Fare, object]]:
 
 def _fare(offer: object) -> Fare | None:
     """Return the fare of an offer; None if it is missing or invalid."""
-    price = offer.get("price") if isinstance(offer, dict) else None
-    if not isinstance(price, dict):
+    try:
+        if isinstance(offer, msgspec.Raw):
+            price = _read_json(offer).price
+        else:
+            price = msgspec.convert(offer, _Offer).price
+    except (msgspec.ValidationError, UnicodeEncodeError):  # the latter: half a surrogate pair
         return None
-    amount, currency = price.get("grandTotal"), price.get("currency")
-    if not isinstance(amount, str) or not isinstance(currency, str):
-        return None
+    amount, currency = price.grand_total, price.currency
     if not _CURRENCY.fullmatch(currency) or not _AMOUNT.fullmatch(amount) or not Decimal(amount):
         return None
     return Fare(amount, currency)

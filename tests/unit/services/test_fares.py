@@ -1,14 +1,16 @@
 """Selection of the cheapest offer."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 
 from api.errors import AmadeusBadAnswer
-from api.services.fares import Fare, cheapest_offer
+from api.services.fares import Fare, cheapest_offer, cheapest_offers
 
 amounts = st.decimals("0.01", "99999.99", places=2).map(str)
 
@@ -17,8 +19,18 @@ def offer(amount: object, currency: object = "EUR") -> dict[str, Any]:
     return {"type": "flight-offer", "price": {"grandTotal": amount, "currency": currency}}
 
 
+def fares(offers: list[Any]) -> list[Fare] | None:
+    """The lowest fare of each currency."""
+    try:
+        return [fare for fare, _ in cheapest_offers(offers).values()]
+    except AmadeusBadAnswer:
+        return None
+
+
 def cheapest_fare(offers: object, currency: str | None) -> Fare | None:
-    """The fare of the cheapest offer."""
+    """The fare of the cheapest offer. Parsed offers and their JSON have the same fares."""
+    if isinstance(offers, list):
+        assert fares([Raw(json.dumps(each).encode()) for each in offers]) == fares(offers)
     found = cheapest_offer(offers, currency)
     return None if found is None else found[0]
 
