@@ -12,7 +12,7 @@ from api.services.amadeus.transport import (
     Connections,
     connections_to,
 )
-from api.services.cache.read_through import MAX_FETCHES
+from api.services.cache.fetches import MAX_FETCHES
 from api.settings import Settings
 from api.settings.environments import PROVIDERS, AmadeusEnvironment
 from api.telemetry.events import Event

@@ -1,7 +1,7 @@
 """A virtual clock that jumps from one event to the next, for the read-through cache.
 
-An hour of requests takes seconds. The code is the real one: only `time`, `threading` and the timer
-of its `TTLCache` are replaced.
+An hour of requests takes seconds. The code is the real one: only `time`, `threading`, `_thread` and
+the timer of its `TTLCache` are replaced.
 """
 
 import heapq
@@ -18,7 +18,7 @@ from cachetools import TTLCache
 from greenlet import getcurrent, greenlet
 
 from api.services import deadline
-from api.services.cache import demand, read_through, single_flight
+from api.services.cache import demand, fetches, read_through, single_flight
 
 
 class VirtualTime:
@@ -120,10 +120,12 @@ def virtual_time() -> Iterator[VirtualTime]:
         Lock=threading.Lock,
         BoundedSemaphore=threading.BoundedSemaphore,
     )
+    start = SimpleNamespace(start_new_thread=lambda run, args: Thread(clock, run, args).start())
     with ExitStack() as stack:
         stack.enter_context(patch.object(deadline, "time", timing))
-        stack.enter_context(patch.object(read_through, "time", timing))
-        for module in (single_flight, read_through, demand):
+        stack.enter_context(patch.object(fetches, "time", timing))
+        stack.enter_context(patch.object(fetches, "_thread", start))
+        for module in (single_flight, fetches, read_through, demand):
             stack.enter_context(patch.object(module, "threading", threads))
         stack.enter_context(
             patch.object(read_through, "TTLCache", partial(TTLCache, timer=clock.now))

@@ -129,8 +129,8 @@ class PatientFetches:
         interval = upstream.interval or 0.0
         with self._fetcher.looking.hold():
             while not self._is_over.is_set() and not self._needs_no_call(day):
-                seconds = upstream.room_in(Deadline(read_through.fetch_timeout))
-                if not seconds and read_through.has_room:
+                seconds = upstream.room_in(Deadline(read_through.fetches.timeout))
+                if not seconds and read_through.fetches.has_room:
                     self._start(day)
                     # It takes its turn after a moment; if it waits for a lock, it takes none.
                     day.has_moved.wait(interval or PAUSE_SECONDS[0])
@@ -143,7 +143,7 @@ class PatientFetches:
     def _needs_no_call(self, day: "_Day") -> bool:
         """Return whether the day was fetched meanwhile, or is being fetched in this process."""
         read_through = self._fetcher.read_through
-        if read_through.is_under_way(day.request.key):
+        if read_through.fetches.is_under_way(day.request.key):
             return True
         known = read_through.known(day.request, self._max_age, touch=False)
         return known is not None and known.entry.seconds_left(known.age, self._max_age) > 0

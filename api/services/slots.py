@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -24,8 +24,10 @@ class QueueTooLong(Exception):
 class Slots:
     """A fixed number of slots, given to callers in the order of their arrival."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Create free slots. clock: returns seconds and never goes back."""
         self._number = number
+        self._clock = clock
         self._lock = threading.Lock()
         # Maps each holder to the start of its use; the oldest comes first.
         self._holders: dict[threading.Event, float] = {}
@@ -57,10 +59,10 @@ class Slots:
         self.average_hold += (seconds - self.average_hold) * weight
 
     def _acquire(self, turn: threading.Event, max_wait: float | None) -> None:
-        give_up = None if max_wait is None else time.monotonic() + max_wait
+        give_up = None if max_wait is None else self._clock() + max_wait
         with self._lock:
             if len(self._holders) < self._number:
-                self._holders[turn] = time.monotonic()
+                self._holders[turn] = self._clock()
                 return
             self._queue.append(turn)
             self._raise_if_late(turn, give_up)
@@ -71,7 +73,7 @@ class Slots:
     def _raise_if_late(self, turn: threading.Event, give_up: float | None) -> None:
         if give_up is None or turn not in self._queue:
             return
-        if time.monotonic() + self._expected_wait(self._queue.index(turn)) >= give_up:
+        if self._clock() + self._expected_wait(self._queue.index(turn)) >= give_up:
             raise QueueTooLong(
                 max(self._expected_hold(), self._expected_wait(len(self._queue) - 1))
             )
@@ -82,13 +84,13 @@ class Slots:
         The longest present use is no measure: one stuck call would make all waiters give up.
         """
         median = list(self._holders.values())[len(self._holders) // 2]
-        return max(self.average_hold, time.monotonic() - median)
+        return max(self.average_hold, self._clock() - median)
 
     def _expected_wait(self, position: int) -> float:
         """Return the seconds until a caller at this position of the queue gets a slot."""
         rounds, holder = divmod(position, self._number)
         hold, started = self._expected_hold(), list(self._holders.values())[holder]
-        return max(0.0, started + hold - time.monotonic()) + rounds * hold
+        return max(0.0, started + hold - self._clock()) + rounds * hold
 
     def _release(self, turn: threading.Event) -> None:
         with self._lock:
@@ -96,5 +98,5 @@ class Slots:
                 self._queue.remove(turn)
             elif self._holders.pop(turn, None) is not None and self._queue:
                 successor = self._queue.popleft()
-                self._holders[successor] = time.monotonic()
+                self._holders[successor] = self._clock()
                 successor.set()

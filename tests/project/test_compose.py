@@ -11,7 +11,7 @@ import yaml
 from annotated_types import Le
 
 from api.services.amadeus import transport
-from api.services.cache.read_through import MAX_FETCHES
+from api.services.cache.fetches import MAX_FETCHES
 from api.services.cache.redis import connections as redis_connections
 from api.settings import Settings
 from api.settings.startup_summary import MIN_OPEN_FILES

@@ -12,7 +12,7 @@ import httpcore2
 
 from api.errors import AmadeusBadAnswer, AmadeusTimeout, AmadeusUnavailable, AmadeusUnreachable
 from api.services.amadeus.replies import Reply, seconds_to_wait
-from api.services.cache.read_through import MAX_FETCHES
+from api.services.cache.fetches import MAX_FETCHES
 from api.services.deadline import within
 
 CONNECT_SECONDS: Final = 3.0

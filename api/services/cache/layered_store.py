@@ -16,9 +16,10 @@ from typing import Final, TypeVar
 
 from cachetools import LRUCache
 
-from api.services.cache.entries import Caller, Claim, Entry, FailureMarker, Turns
+from api.services.cache.entries import Caller, Claim, Entry, FailureMarker, LockAcquired, Turns
 from api.services.cache.memory_store import MemoryStore
-from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable, UnexpectedReply
+from api.services.cache.redis.calls import StoreUnavailable, UnexpectedReply
+from api.services.cache.redis.redis_store import RedisStore
 from api.services.cache.store import Store
 from api.services.slots import QueueTooLong
 from api.telemetry.events import Event
@@ -105,6 +106,13 @@ class LayeredStore:
 
     def claim(self, key: str, owner: str, caller: Caller, *, background: bool) -> Claim:
         return self._either(lambda store: store.claim(key, owner, caller, background=background))
+
+    def is_probably_absent(self, key: str) -> bool:
+        # Except for entries from before the subscription, which get fewer with time.
+        return self._is_coherent and self._copy.never_had(key)
+
+    def claim_absent(self, key: str, owner: str, caller: Caller) -> LockAcquired | None:
+        return self._either(lambda store: store.claim_absent(key, owner, caller))
 
     def renew(self, key: str, owner: str) -> None:
         self._copy.renew(key, owner)

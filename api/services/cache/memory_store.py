@@ -23,6 +23,8 @@ from api.telemetry.metrics import READ_KINDS, Metrics
 
 # Memory that a price entry and its key take in addition to the body.
 _OVERHEAD_BYTES: Final = 600
+# With less room than this left, a store may have dropped entries.
+_ROOM_BYTES: Final = 16 * 1024
 _EPOCH_OF_MONOTONIC: Final = time.time() - time.monotonic()
 
 
@@ -80,10 +82,15 @@ class MemoryStore:
     def get(self, key: str, *, touch: bool = True) -> Entry | None:
         with self._lock:
             entry = self._entry(key, self._clock(), touch=touch)
-        kind = key.partition("|")[0]
-        if kind in READ_KINDS:
-            self._reads("process", kind, "absent" if entry is None else "found").inc()
+        self._count_read(key, "absent" if entry is None else "found")
         return entry
+
+    def never_had(self, key: str) -> bool:
+        """Return whether there is no entry, and none can have been dropped for lack of room."""
+        if key in self._entries or self._entries.maxsize - self._entries.currsize < _ROOM_BYTES:
+            return False
+        self._count_read(key, "absent")
+        return True
 
     def failure_marker(self, key: str) -> FailureMarker | None:
         with self._lock:
@@ -110,6 +117,15 @@ class MemoryStore:
             self._locks[key] = (owner, now + self._lifetimes.lock)
             self._extend_marker(key, now)
             return LockAcquired(now, marker.tries if marker else 0)
+
+    def is_probably_absent(self, key: str) -> bool:
+        """Always false: a look-up takes no call."""
+        del key
+        return False
+
+    def claim_absent(self, key: str, owner: str, caller: Caller) -> LockAcquired | None:
+        claimed = self.claim(key, owner, caller, background=False)
+        return claimed if isinstance(claimed, LockAcquired) else None
 
     def renew(self, key: str, owner: str) -> None:
         with self._lock:
@@ -185,6 +201,11 @@ class MemoryStore:
             all_parts = parts | others if of == fetched_at else parts
             self._shared_reads[key] = (fetched_at, all_parts)
             return all_parts
+
+    def _count_read(self, key: str, result: str) -> None:
+        kind = key.partition("|")[0]
+        if kind in READ_KINDS:
+            self._reads("process", kind, result).inc()
 
     def _entry(self, key: str, now: float, *, touch: bool = True) -> Entry | None:
         if touch or key not in self._entries:

@@ -9,69 +9,39 @@ its arrival; an entry with a body then serves it for `stale_ttl` longer. For a r
 rejected token it is just after `fetched_at` of the present entry. The last condition serves
 callers that waited for an entry, even if its TTL is over when it is stored.
 
-Fetches are shared on two levels. In a process, the callers of a key share one `PendingFetch`.
-Across processes, its leader either takes the store's lock and fetches, or polls until the entry
-is there or the lock is free.
+Fetches are shared on two levels: in a process, the callers of a key share one `PendingFetch`, and
+`fetches` lets only one process at a time fetch an entry.
 
 A failure is not cached as an answer. It leaves a short-lived failure marker in the store, which
 answers the callers that were waiting. Until the marker expires, a stale entry is served at once.
 """
 
 import threading
-import time
-import uuid
 from collections.abc import Callable
 from contextlib import nullcontext
-from contextvars import copy_context
-from functools import partial
-from random import uniform
 from typing import Final
 
 from cachetools import TTLCache
 
-from api.errors import (
-    AmadeusBadAnswer,
-    AmadeusTimeout,
-    AmadeusUnavailable,
-    UpstreamError,
-    dump_upstream_error,
-)
+from api.errors import AmadeusTimeout, UpstreamError
 from api.services.cache.demand import Demand
-from api.services.cache.entries import (
-    CLOCK_RESOLUTION_SECONDS,
-    LOCK_HELD,
-    Caller,
-    Claim,
-    Entry,
-    FailureMarker,
-    LockAcquired,
-    LockHeld,
-)
-from api.services.cache.lock_keeper import RENEWAL_SECONDS, LockKeeper
+from api.services.cache.entries import CLOCK_RESOLUTION_SECONDS, Caller, Entry, FailureMarker
+from api.services.cache.fetches import MAX_FETCHES, POLL_SECONDS, Fetches
+from api.services.cache.lock_keeper import RENEWAL_SECONDS
 from api.services.cache.requests import CacheRequest, CacheResult, FetchPostponed, Outcome
-from api.services.cache.single_flight import FetchOutcome, PendingFetch
 from api.services.cache.store import Store
 from api.services.deadline import Deadline
-from api.services.slots import QueueTooLong, Slots
 from api.telemetry.events import Event
-from api.telemetry.logs import get_logger
 from api.telemetry.tracing import span
 
-POLL_SECONDS: Final = (0.055, 0.070)
 REFRESH_PAUSE_SECONDS: Final = 1.0
 MAX_REFRESHES: Final = 32
-# Measured; see docs/adr/0015-a-busy-worker.md.
-MAX_FETCHES: Final = 128
-
-log = get_logger()
 
 
 class ReadThrough:
     """Returns entries from a store, and fetches those that it does not have.
 
-    fetch_timeout: seconds that a fetch may take once it has a slot and the lock. It waits for a
-        slot for at most half of that.
-    max_fetches: number of fetches that may be under way at once.
+    The other arguments are those of `Fetches`.
     """
 
     def __init__(
@@ -84,21 +54,23 @@ class ReadThrough:
         lock_renewal_seconds: float = RENEWAL_SECONDS,
     ) -> None:
         self._store = store
-        self.fetch_timeout = fetch_timeout
-        self._poll_seconds = poll_seconds
-        self._locks = LockKeeper(store, lock_renewal_seconds)
+        self.fetches = Fetches(
+            store,
+            fetch_timeout,
+            max_fetches,
+            poll_seconds=poll_seconds,
+            lock_renewal_seconds=lock_renewal_seconds,
+        )
         self._lock = threading.Lock()
-        self._pending: dict[str, PendingFetch] = {}
         self._refreshed_lately: TTLCache[str, bool] = TTLCache(10_000, REFRESH_PAUSE_SECONDS)
-        self._slots = Slots(max_fetches)
-        # Patient fetches leave three quarters of the slots to other callers.
-        self._patient_slots = Slots(max(1, max_fetches // 4))
         self._refreshes = threading.BoundedSemaphore(MAX_REFRESHES)
-        self._demand = Demand(store, lambda: self._slots.average_hold, self._refresh_in_background)
+        self._demand = Demand(
+            store, lambda: self.fetches.average_seconds, self._refresh_in_background
+        )
 
     def close(self) -> None:
         """Release the locks of unfinished fetches, and forget the planned refreshes."""
-        self._locks.release_all()
+        self.fetches.close()
         self._demand.close()
 
     def read(
@@ -122,6 +94,10 @@ class ReadThrough:
         """
         if max_age is not None:
             return self._read_within(request, deadline, max_age, refresh_ahead, before_bypass)
+        if self._store.is_probably_absent(request.key):
+            fetched = self._fetch_if_absent(request, deadline)
+            if fetched is not None:
+                return fetched
         entry = self._stored(request)
         # Read the time after the first call to the store, which may correct its clock.
         arrived = self._store.now()
@@ -164,18 +140,14 @@ class ReadThrough:
 
         An UpstreamError is not raised; it leaves a failure marker in the store.
         """
-        pending, is_leader = self._join_or_lead(request.key)
+        pending, is_leader = self.fetches.join_or_lead(request.key)
         if is_leader:
             caller = Caller(self._store.now(), entry.fetched_at + CLOCK_RESOLUTION_SECONDS)
-            self._run_fetch(request, pending, caller, background=True)
+            self.fetches.run_in_background(request, pending, caller)
 
     def age_of(self, entry: Entry) -> float:
         """Return the seconds since the entry was fetched."""
         return max(0.0, self._store.now() - entry.fetched_at)
-
-    def is_under_way(self, key: str) -> bool:
-        """Return whether this process is fetching this entry or waiting for another to do so."""
-        return key in self._pending
 
     def _stored(self, request: CacheRequest, *, touch: bool = True) -> Entry | None:
         """Return the stored entry. One that cannot be read is dropped, so that it is fetched."""
@@ -184,11 +156,6 @@ class ReadThrough:
             return entry
         self._store.drop(request.key, entry.fetched_at)
         return None
-
-    @property
-    def has_room(self) -> bool:
-        """Whether a patient fetch would get a slot now."""
-        return self._slots.has_free and self._patient_slots.has_free
 
     def _read_within(
         self,
@@ -226,20 +193,38 @@ class ReadThrough:
         request.observe(Event.CACHE_STALE_SERVED, entry)
         return CacheResult(entry, Outcome.STALE, age=now - entry.fetched_at)
 
+    def _fetch_if_absent(self, request: CacheRequest, deadline: Deadline) -> CacheResult | None:
+        """Claim in place of a look-up, and fetch. Return None where a look-up must decide.
+
+        Without a free slot the claim would wait, and there may be an entry after all.
+        """
+        if request.is_patient or not self.fetches.has_free_slot:
+            return None
+        pending, is_leader = self.fetches.join_or_lead(request.key)
+        if not is_leader:
+            return None
+        # Its `stale_ttl` lets every entry serve the caller, so it gets the lock only without one.
+        caller = Caller(self._store.now(), stale_ttl=request.stale_ttl)
+        self.fetches.start(request, pending, caller, if_absent=True)
+        fetched = pending.wait(deadline)
+        if fetched is None:
+            return self._stale_or_raise(request, timeout_error(), caller)
+        if fetched.result is None:
+            return None
+        return self._answer(request, fetched.result, Outcome.MISS, caller)
+
     def _fetch_shared(
         self, request: CacheRequest, deadline: Deadline, outcome: Outcome, caller: Caller
     ) -> CacheResult:
         """Start or join fetches until an outcome serves this caller or the deadline passes."""
         while deadline.remaining():
-            pending, is_leader = self._join_or_lead(request.key)
+            pending, is_leader = self.fetches.join_or_lead(request.key)
             if is_leader:
-                self._start_fetch(request, pending, caller)
+                self.fetches.start(request, pending, caller, if_absent=False)
             with nullcontext() if is_leader else span("lock wait"):
                 fetched = pending.wait(deadline)
             if fetched is None:
                 break
-            if fetched.bug is not None:
-                raise fetched.bug
             result = fetched.result
             if result is None and request.is_patient:
                 raise FetchPostponed
@@ -249,10 +234,21 @@ class ReadThrough:
             coalesced = not is_leader or fetched.by_another_process
             if coalesced:
                 request.observe(Event.CACHE_COALESCED, None)
-            if isinstance(result, FailureMarker):
-                return self._stale_or_raise(request, result.error(self._store.now()), caller)
-            return CacheResult(result, outcome, self.age_of(result), coalesced)
+            return self._answer(request, result, outcome, caller, coalesced=coalesced)
         return self._stale_or_raise(request, timeout_error(), caller)
+
+    def _answer(
+        self,
+        request: CacheRequest,
+        result: Entry | FailureMarker,
+        outcome: Outcome,
+        caller: Caller,
+        *,
+        coalesced: bool = False,
+    ) -> CacheResult:
+        if isinstance(result, FailureMarker):
+            return self._stale_or_raise(request, result.error(self._store.now()), caller)
+        return CacheResult(result, outcome, self.age_of(result), coalesced)
 
     def _stale_or_raise(
         self, request: CacheRequest, error: UpstreamError, caller: Caller
@@ -267,123 +263,9 @@ class ReadThrough:
                 return self._stale(request, entry, now)
         raise error
 
-    def _join_or_lead(self, key: str) -> tuple[PendingFetch, bool]:
-        """Return the pending fetch of a key, and whether this caller is its leader."""
-        with self._lock:
-            pending = self._pending.get(key)
-            if pending is not None:
-                return pending, False
-            pending = self._pending[key] = PendingFetch()
-            return pending, True
-
-    def _start_fetch(self, request: CacheRequest, pending: PendingFetch, caller: Caller) -> None:
-        """Fetch in a new thread, so that the fetch may outlast the request that started it.
-
-        The thread keeps the context, so that its log lines name that request.
-        """
-        run = partial(self._run_fetch, request, pending, caller, background=False)
-        threading.Thread(target=copy_context().run, args=(run,), name="fetch", daemon=True).start()
-
-    def _run_fetch(
-        self, request: CacheRequest, pending: PendingFetch, caller: Caller, *, background: bool
-    ) -> None:
-        """Fetch, and hand the outcome to all waiters."""
-        # Refreshes and patient fetches take only a free slot, because other callers may join and
-        # wait for them.
-        goes_last = background or request.is_patient
-        max_wait = 0.0 if goes_last else self.fetch_timeout / 2
-        try:
-            with (
-                self._patient_slots.hold(max_wait) if request.is_patient else nullcontext(),
-                self._slots.hold(max_wait) if request.needs_slot else nullcontext(),
-            ):
-                fetched = self._claim_and_fetch(request, caller, background=background)
-        except QueueTooLong as queue:
-            fetched = FetchOutcome(None if goes_last else self._too_many_fetches(queue.seconds))
-        except BaseException as bug:  # noqa: BLE001 - the leader and each waiter raise it
-            fetched = FetchOutcome(bug=bug)
-        with self._lock:
-            del self._pending[request.key]
-        pending.resolve(fetched)
-
-    def _too_many_fetches(self, retry_after: float) -> FailureMarker:
-        """Build the failure of a fetch that got no slot in time; it is not stored."""
-        error = AmadeusUnavailable(
-            "Too many searches are under way already.", retry_after=retry_after
-        )
-        return FailureMarker(dump_upstream_error(error), self._store.now(), pause=0.0, tries=1)
-
-    def _claim_and_fetch(
-        self, request: CacheRequest, caller: Caller, *, background: bool
-    ) -> FetchOutcome:
-        """Return what the store has, or fetch once it gives the lock.
-
-        A background fetch does not wait for a lock that another owner holds.
-        """
-        owner = uuid.uuid4().hex
-        claim = partial(self._store.claim, request.key, owner, caller, background=background)
-        claimed, waited = claim(), False
-        if isinstance(claimed, LockHeld) and not background:
-            with span("lock wait"):
-                claimed, waited = self._poll(claim), True
-        if isinstance(claimed, LockAcquired):
-            started = time.monotonic()
-            result = self._fetch(request, owner, claimed, background=background)
-            if request.needs_slot and result is not None:
-                self._slots.record(time.monotonic() - started)
-            return FetchOutcome(result)
-        return FetchOutcome() if isinstance(claimed, LockHeld) else FetchOutcome(claimed, waited)
-
-    def _poll(self, claim: Callable[[], Claim]) -> Claim:
-        """Repeat the claim until it returns an answer or the lock, or the fetch timeout passes."""
-        deadline = Deadline(self.fetch_timeout)
-        while deadline.remaining():
-            time.sleep(uniform(*self._poll_seconds))  # noqa: S311
-            claimed = claim()
-            if not isinstance(claimed, LockHeld):
-                return claimed
-        return LOCK_HELD
-
-    def _fetch(
-        self,
-        request: CacheRequest,
-        owner: str,
-        lock: LockAcquired,
-        *,
-        background: bool,
-    ) -> Entry | FailureMarker | None:
-        """Return the outcome; None if the fetch was postponed, which leaves no trace."""
-        key = request.key
-        with self._locks.keep(key, owner):
-            try:
-                fetched = request.fetch(Deadline(self.fetch_timeout))
-            except FetchPostponed:
-                self._store.release(key, owner)
-                return None
-            except UpstreamError as error:
-                return self._fail(request, owner, lock, error)
-            except Exception:
-                # Share a bug like an upstream failure; otherwise every waiter would repeat it.
-                log.exception(Event.CACHE_FETCH_FAILED, key=key)
-                unread = AmadeusBadAnswer("Amadeus's answer could not be processed.")
-                return self._fail(request, owner, lock, unread)
-            entry = self._store.put(
-                key, owner, fetched.body, lock.at, fetched.ttl, request.stale_ttl
-            )
-        if entry.ttl:  # without a TTL it serves only the callers that waited
-            request.observe(Event.CACHE_REFRESHED if background else Event.CACHE_STORED, entry)
-        return entry
-
-    def _fail(
-        self, request: CacheRequest, owner: str, lock: LockAcquired, error: UpstreamError
-    ) -> FailureMarker:
-        tries = lock.tries + 1
-        body = dump_upstream_error(error)
-        return self._store.fail(request.key, owner, body, request.pause(tries, error), tries)
-
     def _refresh_in_background(self, request: CacheRequest, entry: Entry) -> None:
         with self._lock:
-            if request.key in self._pending or request.key in self._refreshed_lately:
+            if self.fetches.is_under_way(request.key) or request.key in self._refreshed_lately:
                 return
             if not self._refreshes.acquire(blocking=False):
                 return

@@ -35,5 +35,12 @@ class PendingFetch:
         self._is_resolved.set()
 
     def wait(self, deadline: Deadline) -> FetchOutcome | None:
-        """Wait for the outcome. Return None if the deadline passes first."""
-        return self._outcome if self._is_resolved.wait(deadline.remaining()) else None
+        """Wait for the outcome. Return None if the deadline passes first.
+
+        Raises the bug that ended the fetch.
+        """
+        if not self._is_resolved.wait(deadline.remaining()):
+            return None
+        if self._outcome.bug is not None:
+            raise self._outcome.bug
+        return self._outcome

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from api.services.cache.entries import Caller, Claim, Entry, FailureMarker, Turns
+from api.services.cache.entries import Caller, Claim, Entry, FailureMarker, LockAcquired, Turns
 
 
 class Store(Protocol):
@@ -30,6 +30,12 @@ class Store(Protocol):
         marker: it gets `LockHeld` until the pause, of at least a second, is over. Taking the
         lock extends the failure marker's life, if there is one.
         """
+
+    def is_probably_absent(self, key: str) -> bool:
+        """Return whether a look-up takes a call, and would probably find nothing."""
+
+    def claim_absent(self, key: str, owner: str, caller: Caller) -> LockAcquired | None:
+        """Take the lock as `claim` does, in place of a look-up. Return None if it is not given."""
 
     def renew(self, key: str, owner: str) -> None:
         """Extend the lock's life, and the failure marker's if there is one."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from unittest.mock import Mock
 
 import pytest
 
@@ -9,8 +10,11 @@ from api.errors import AmadeusTimeout, dump_upstream_error
 from api.services.cache.entries import Entry
 from api.services.cache.layered_store import LayeredStore
 from api.services.cache.lifetimes import Lifetimes
+from api.services.cache.read_through import ReadThrough
 from api.services.cache.redis.connections import connections_to
 from api.services.cache.redis.redis_store import RedisStore
+from api.services.cache.requests import CacheRequest, FetchedValue, Outcome
+from api.services.deadline import Deadline
 from api.telemetry.metrics import Metrics
 from tests.support.processes import eventually
 from tests.support.servers.redis_server import RedisServer
@@ -179,3 +183,40 @@ def test_stored_price_is_not_replaced_by_an_older_one_in_an_outage(
     entry = store.get("key")
     assert entry is not None
     assert entry.body == b"newer"
+
+
+def read(store: LayeredStore, key: str, fetch: Mock) -> tuple[Outcome, bytes]:
+    """Read an entry through the cache; return how it was found, and its body."""
+    request = CacheRequest(key, fetch, lambda _event, _entry: None, stale_ttl=3600)
+    result = ReadThrough(store, fetch_timeout=5).read(request, Deadline(5))
+    return result.outcome, result.entry.body
+
+
+def test_fetch_of_an_unknown_entry_takes_two_calls_of_redis(server: RedisServer) -> None:
+    connections, fetch = connections_to(server.url), Mock(return_value=FetchedValue(b"new", 600))
+    with closing(LayeredStore(RedisStore(connections, Metrics()), STALE_TTL, Metrics())) as store:
+        store.start()
+        eventually(lambda: answers_itself(store, server))
+        read(store, "another", fetch)  # loads the scripts
+        connections.run = run = Mock(wraps=connections.run)  # type: ignore[method-assign]
+        assert read(store, "unknown", fetch) == (Outcome.MISS, b"new")
+    calls = [each.args for each in run.call_args_list if "unknown" in each.args[0]]
+    assert [command for _, command, *_ in calls] == ["EVALSHA", "EVALSHA"]
+
+
+@pytest.mark.parametrize(
+    ("age", "has_failed", "outcome"),
+    [(1, False, Outcome.HIT), (1, True, Outcome.HIT), (700, True, Outcome.STALE)],
+)
+def test_entry_from_before_the_copy_is_served_without_a_fetch(
+    server: RedisServer, shared: EventfulRedis, age: float, has_failed: bool, outcome: Outcome
+) -> None:
+    shared.put("old", "", b"old", shared.time() - age, 600, 3600)
+    if has_failed:
+        shared.fail("old", "", dump_upstream_error(AmadeusTimeout("too late")), 0, 1)
+    fetch = Mock(side_effect=AmadeusTimeout("too late"))
+    with closing(LayeredStore(shared, STALE_TTL, Metrics())) as store:
+        store.start()
+        eventually(lambda: answers_itself(store, server))
+        assert read(store, "old", fetch) == (outcome, b"old")
+    fetch.assert_not_called()

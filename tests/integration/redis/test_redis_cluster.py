@@ -10,10 +10,11 @@ import redis
 from redis.crc import key_slot
 
 from api.services.cache.entries import Caller, LockAcquired
+from api.services.cache.redis.calls import StoreUnavailable
 from api.services.cache.redis.cluster import Cluster
 from api.services.cache.redis.connections import CLIENT_OPTIONS, connections_to
 from api.services.cache.redis.encoding import entry_key
-from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable
+from api.services.cache.redis.redis_store import RedisStore
 from api.settings.redis_url import Address
 from api.telemetry.metrics import Metrics
 from tests.support.processes import eventually
@@ -114,20 +115,33 @@ def test_redirects_take_no_longer_than_a_silent_server(
         claim(store)
 
 
-@pytest.mark.quiet  # a replica must not take over before the check
+@contextmanager
+def no_failover(servers: RedisCluster) -> Iterator[None]:
+    """No replica takes over from a silent master meanwhile."""
+    set_everywhere(servers, "yes")
+    yield
+    set_everywhere(servers, "no")
+
+
+def set_everywhere(servers: RedisCluster, no_failover: str) -> None:
+    for server in servers.servers:
+        server.client.config_set("cluster-replica-no-failover", no_failover)
+
+
 def test_cluster_store_is_up_only_if_every_master_answers(
     servers: RedisCluster, store: RedisStore
 ) -> None:
-    for server in servers.masters():
-        server.freeze()
-        try:
-            # The others may have noticed first.
-            with pytest.raises(StoreUnavailable, match=r"[Tt]ime|[Dd]own"):
-                store.check()
-        finally:
-            server.thaw()
-        eventually(servers.is_complete)
-        eventually(lambda: answers(store))
+    with no_failover(servers):
+        for server in servers.masters():
+            server.freeze()
+            try:
+                # The others may have noticed first.
+                with pytest.raises(StoreUnavailable, match=r"[Tt]ime|[Dd]own"):
+                    store.check()
+            finally:
+                server.thaw()
+            eventually(servers.is_complete)
+            eventually(lambda: answers(store))
 
 
 def test_moved_slot_is_looked_up_once(servers: RedisCluster, store: RedisStore) -> None:

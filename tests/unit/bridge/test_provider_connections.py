@@ -5,7 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from api.services.cache.read_through import MAX_FETCHES
+from api.services.cache.fetches import MAX_FETCHES
 from api.settings import Settings
 from api.upstream import provider_connections
 from tests.support.providers.two_offers import TWO_OFFERS

@@ -82,7 +82,8 @@ def test_fetch_that_would_start_too_late_is_refused_with_retry_after(
         with pytest.raises(AmadeusUnavailable) as refused:
             hasty_reader.read(request("third", at_once), Deadline(5))
         taken = time.monotonic() - began
-    assert 0.5 <= (refused.value.retry_after or 0) <= taken  # as long as the two have taken already
+    # As long as the two had taken after it had waited 0.5 s, less the time until it learned that.
+    assert 0.45 <= (refused.value.retry_after or 0) <= taken
 
 
 def test_queued_fetch_has_all_of_its_time_once_it_has_a_slot(reader: ReadThrough) -> None:

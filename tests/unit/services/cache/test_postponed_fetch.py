@@ -42,7 +42,7 @@ def test_postponed_fetch_leaves_neither_lock_nor_failure_marker() -> None:
         reader.read(request(postponed, is_patient=True), Deadline(5))
 
     assert store.failure_marker("key") is None
-    assert not reader.is_under_way("key")
+    assert not reader.fetches.is_under_way("key")
     # With the lock taken, this would wait for three seconds.
     assert ReadThrough(store, fetch_timeout=5).read(request(at_once), Deadline(1)).entry.body
 
@@ -89,9 +89,9 @@ def under_way(reader: ReadThrough, number: int, *, is_patient: bool) -> Iterator
 @pytest.mark.parametrize(("number", "is_patient"), [(2, True), (8, False)])
 def test_patient_fetch_that_gets_no_slot_is_postponed(number: int, *, is_patient: bool) -> None:
     reader = ReadThrough(MemoryStore(Metrics()), 5, max_fetches=8)
-    assert reader.has_room
+    assert reader.fetches.has_room
     with under_way(reader, number, is_patient=is_patient):
-        assert not reader.has_room
+        assert not reader.fetches.has_room
         with pytest.raises(FetchPostponed):
             reader.read(request(at_once, is_patient=True), Deadline(1))
 
@@ -114,7 +114,7 @@ def test_patient_caller_joins_the_fetch_of_a_reader() -> None:
     with ThreadPoolExecutor(2) as threads:
         threads.submit(reader.read, request(slow), Deadline(5))
         begun.wait(5)
-        assert reader.is_under_way("key")
+        assert reader.fetches.is_under_way("key")
         patient = threads.submit(reader.read, request(postponed, is_patient=True), Deadline(5))
         eventually(patient.running)
         end.set()

@@ -21,11 +21,12 @@ from api.telemetry.metrics import Metrics
 from tests.support.stories import LIFETIMES, READERS, Clock, Story, played
 
 # Stories mostly wait, so several run at once.
-SEEDS = [range(first, first + 3) for first in (0, 3, 6, 9)]
+SEEDS = [range(6), range(6, 12)]
 # A store's time is far from zero, even if this machine has just been started.
 EPOCH = 10_000_000.0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stepping", [False, True], ids=["steady clock", "stepping clock"])
 @pytest.mark.parametrize("seeds", SEEDS, ids=str)
 def test_read_through_rule_holds_under_random_interleavings(

@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 
 from api.services.cache.entries import Caller
 from api.services.cache.layered_store import LayeredStore
+from api.services.cache.redis.calls import StoreUnavailable, UnexpectedReply
 from api.services.cache.redis.connections import Connections
-from api.services.cache.redis.redis_store import RedisStore, StoreUnavailable, UnexpectedReply
+from api.services.cache.redis.redis_store import RedisStore
 from api.telemetry.metrics import Metrics
 from tests.support.processes import eventually
 
