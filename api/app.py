@@ -27,12 +27,8 @@ from api.services.amadeus.circuit_breaker import CircuitBreaker
 from api.services.amadeus.gateway import AmadeusGateway
 from api.services.amadeus.pacing import Pacing
 from api.services.amadeus.sdk_adapter import SdkHttpAdapter
-from api.services.amadeus.token_provider import (
-    DEFAULT_REFRESH_TIMES,
-    Credentials,
-    RefreshTimes,
-    TokenProvider,
-)
+from api.services.amadeus.token_call import Credentials
+from api.services.amadeus.token_provider import DEFAULT_REFRESH_TIMES, RefreshTimes, TokenProvider
 from api.services.amadeus.transport import (
     Transport,
 )

@@ -12,7 +12,8 @@ from urllib.request import Request
 import orjson
 
 from api.services.amadeus.replies import ErrorReply, Reply
-from api.services.amadeus.token_provider import TOKEN_PATH, TokenProvider
+from api.services.amadeus.token_call import TOKEN_PATH
+from api.services.amadeus.token_provider import TokenProvider
 from api.services.amadeus.transport import Call
 from api.services.deadline import Terms, current_terms
 from api.telemetry.events import Event

@@ -1,31 +1,24 @@
 """One access token for all workers: fetched, shared, refreshed and replaced.
 
 The token is a cache entry like a price: the read-through cache shares it, lets one worker fetch
-it, and refreshes it early. This module adds its encryption and the handling of rejected tokens.
+it, and refreshes it early. This module adds the handling of rejected tokens.
 """
 
-import base64
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlencode, urlsplit
 
-import orjson
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
-from api import __version__
 from api.errors import (
     AmadeusBadAnswer,
     AmadeusMisconfigured,
     AmadeusPaused,
-    AmadeusUnreachable,
     UpstreamError,
 )
 from api.services.amadeus.replies import Reply, token_of
+from api.services.amadeus.token_call import TOKEN_PATH, Credentials, hint_for, token_call
+from api.services.amadeus.token_cipher import TokenCipher
 from api.services.amadeus.transport import Call
 from api.services.cache.entries import Entry
 from api.services.cache.read_through import ReadThrough
@@ -36,7 +29,6 @@ from api.telemetry.events import Event
 from api.telemetry.logs import get_logger
 from api.telemetry.metrics import Metrics
 
-TOKEN_PATH: Final = "/v1/security/oauth2/token"  # noqa: S105
 FETCH_SECONDS: Final = 5.0
 # A token is used until SAFETY_SECONDS before its end, and for at least USED_LIFE of its life.
 # That is its TTL; it is refreshed after the fraction REFRESH_FROM of it.
@@ -49,31 +41,8 @@ REJECTION_WINDOW_SECONDS: Final = 10.0
 MAX_PAUSE_SECONDS: Final = 60.0
 MIN_SLEEP_SECONDS: Final = 1.0
 MAX_SLEEP_SECONDS: Final = 30.0
-HINT: Final = (
-    "AMADEUS_CLIENT_ID or AMADEUS_CLIENT_SECRET is wrong for this host, or no longer valid"
-)
 
 log = get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """This service's account at Amadeus."""
-
-    client_id: str
-    client_secret: str
-    guest_office_id: str | None = None
-
-    def form(self) -> bytes:
-        """Return the body of a token call (RFC 6749, section 4.4.2)."""
-        fields = {
-            "grant_type": "client_credentials",
-            "client_id": self.client_id,
-            "client_secret": self.client_secret,
-        }
-        if self.guest_office_id:
-            fields["guest_office_id"] = self.guest_office_id
-        return urlencode(fields).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +89,10 @@ class TokenProvider:
         self._credentials = credentials
         self._metrics = metrics
         self._refresh_times = refresh_times
-        # 2 is the version of the encrypted format; replicas with other versions do not share it.
-        account = f"2 {base_url} {credentials.client_id} {credentials.guest_office_id or ''}"
-        key, name = _derive_key_and_name(credentials.client_secret, account)
+        account = f"{base_url} {credentials.client_id} {credentials.guest_office_id or ''}"
+        self._cipher = TokenCipher(account, credentials.client_secret)
         # The name depends on the secret, so that a new one does not meet failures of a wrong one.
-        self._key = f"token|{name}"
-        self._fernet = Fernet(key)
+        self._key = f"token|{self._cipher.name}"
         self._token: Token | None = None
         # The store may still return the rejected token for a moment. A token that is fetched
         # while `_token` is None replaces it.
@@ -231,12 +198,12 @@ class TokenProvider:
         current = self._fresh_token()
         if current is not None and current.entry.fetched_at >= entry.fetched_at:
             return current
-        try:
-            body = orjson.loads(self._fernet.decrypt(entry.body))
-        except InvalidToken:
+        decrypted = self._cipher.decrypt(entry.body)
+        if decrypted is None:
             self._store.drop(self._key, entry.fetched_at)
             return None
-        token = self._token = Token(body["access_token"], entry, body["repairs"])
+        value, consecutive_rejections = decrypted
+        token = self._token = Token(value, entry, consecutive_rejections)
         self._metrics.token_taken(entry.fetched_at, entry.ttl)
         if token.value != self._last_fetched:
             age = round(self._store.now() - entry.fetched_at, 1)
@@ -254,20 +221,11 @@ class TokenProvider:
 
     def _fetch(self, deadline: Deadline) -> FetchedValue:
         started = time.monotonic()
-        call = Call(
-            "POST",
-            self._url,
-            {
-                "Content-Type": "application/x-www-form-urlencoded",
-                "Accept": "application/json",
-                "User-Agent": f"flight-price-api/{__version__}",
-            },
-            self._credentials.form(),
-        )
+        call = token_call(self._url, self._credentials)
         try:
             value, life = token_of(self._call(call, _bounded(deadline)))
         except UpstreamError as error:
-            reason, url, hint = error.detail, self._url, _hint(error, self._url)
+            reason, url, hint = error.detail, self._url, hint_for(error, self._url)
             self._metrics.token_fetches.labels("failed").inc()
             log.error(Event.TOKEN_FAILED, code=error.code, reason=reason, url=url, hint=hint)  # noqa: TRY400
             raise
@@ -283,20 +241,8 @@ class TokenProvider:
             consecutive_rejections = (
                 1 if rejected.value == self._last_accepted else rejected.consecutive_rejections + 1
             )
-        # "repairs" is the name in version 2 of the encrypted format.
-        body = orjson.dumps({"access_token": value, "repairs": consecutive_rejections})
-        return FetchedValue(
-            self._fernet.encrypt(body), max(life * USED_LIFE, life - SAFETY_SECONDS)
-        )
-
-
-def _hint(error: UpstreamError, url: str) -> str | None:
-    """Return the advice for the operator that is logged with an error."""
-    if isinstance(error, AmadeusMisconfigured):
-        return HINT
-    if isinstance(error, AmadeusUnreachable):
-        return f"this machine cannot reach {urlsplit(url).netloc}: {error.__cause__}"
-    return None
+        body = self._cipher.encrypt(value, consecutive_rejections)
+        return FetchedValue(body, max(life * USED_LIFE, life - SAFETY_SECONDS))
 
 
 def _pause(tries: int, error: UpstreamError) -> float:
@@ -313,10 +259,3 @@ def _backoff(tries: int, first: float = 1.0) -> float:
 def _bounded(deadline: Deadline) -> Deadline:
     """Limit a deadline to FETCH_SECONDS, so that the token leaves a request time to search."""
     return Deadline(min(FETCH_SECONDS, deadline.remaining()))
-
-
-def _derive_key_and_name(secret: str, account: str) -> tuple[bytes, str]:
-    """Return the token's encryption key and its name in the store."""
-    kdf = HKDF(hashes.SHA256(), length=48, salt=account.encode(), info=b"flight-price-api token")
-    derived = kdf.derive(secret.encode())
-    return base64.urlsafe_b64encode(derived[:32]), derived[32:].hex()

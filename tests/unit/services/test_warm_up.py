@@ -8,7 +8,8 @@ import structlog
 from api.services.amadeus.circuit_breaker import CircuitBreaker
 from api.services.amadeus.httpx2_connections import Httpx2Connections
 from api.services.amadeus.replies import Reply
-from api.services.amadeus.token_provider import Credentials, TokenProvider
+from api.services.amadeus.token_call import Credentials
+from api.services.amadeus.token_provider import TokenProvider
 from api.services.amadeus.transport import Call, Transport
 from api.services.cache.entries import Caller, Claim
 from api.services.cache.memory_store import MemoryStore

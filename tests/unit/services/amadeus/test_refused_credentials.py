@@ -4,7 +4,8 @@ import pytest
 
 from api.errors import AmadeusMisconfigured, AmadeusUnavailable, UpstreamError
 from api.services.amadeus.replies import Reply
-from api.services.amadeus.token_provider import Credentials, TokenProvider
+from api.services.amadeus.token_call import Credentials
+from api.services.amadeus.token_provider import TokenProvider
 from api.services.amadeus.transport import Call
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
@@ -25,6 +26,7 @@ REFUSALS: dict[str, tuple[Reply | UpstreamError, str]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("error_reply", REFUSALS)
 def test_refused_credentials_cause_six_token_calls_in_the_first_minute(error_reply: str) -> None:
     reply, code = REFUSALS[error_reply]

@@ -14,7 +14,8 @@ from prometheus_client import Gauge
 from api.errors import AmadeusMisconfigured
 from api.services.amadeus.replies import Reply
 from api.services.amadeus.sdk_adapter import SdkHttpAdapter
-from api.services.amadeus.token_provider import Credentials, TokenProvider
+from api.services.amadeus.token_call import Credentials
+from api.services.amadeus.token_provider import TokenProvider
 from api.services.amadeus.transport import Call
 from api.services.cache.entries import Entry
 from api.services.cache.memory_store import MemoryStore

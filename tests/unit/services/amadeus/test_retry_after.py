@@ -10,7 +10,8 @@ import structlog
 from api.errors import AmadeusPaused, AmadeusQuota, AmadeusUnavailable
 from api.services.amadeus.pacing import Pacing
 from api.services.amadeus.replies import MAX_PAUSE_SECONDS, Reply, seconds_to_wait
-from api.services.amadeus.token_provider import Credentials, TokenProvider
+from api.services.amadeus.token_call import Credentials
+from api.services.amadeus.token_provider import TokenProvider
 from api.services.amadeus.transport import Call
 from api.services.cache.memory_store import MemoryStore
 from api.services.cache.read_through import ReadThrough
