@@ -65,8 +65,8 @@ def main(arguments: list[str] | None = None, *, seconds: float = _SEARCH_SECONDS
     if is_open:
         app.add_middleware(LoopbackNames())
     about = _ABOUT.format(provider=options.provider, notice=provider.notice)
-    is_open = options.client_id is None and options.client_secret is None
-    credentials = ("me", "secret") if is_open else ("YOUR_CLIENT_ID", "YOUR_CLIENT_SECRET")
+    takes_any = options.client_id is None and options.client_secret is None
+    credentials = ("me", "secret") if takes_any else ("YOUR_CLIENT_ID", "YOUR_CLIENT_SECRET")
     page = PageResource("Flight search bridge", about, time.time, credentials=credentials)
     app.add_route("/", page)
     if provider.notice:

@@ -70,9 +70,9 @@ OFFERS = {
 }
 WINDOW = {"date": AHEAD, "time": "12:00:00", "timeWindow": "2H"}
 SEARCHES: dict[str, Callable[[Bridge], object]] = {
-    "one way": lambda bridge: bridge.search(),
+    "one way": lambda bridge: bridge.search(max=None),
     "round trip of a family": lambda bridge: bridge.search(
-        returnDate="2026-12-17", children=1, infants=1
+        max=None, returnDate="2026-12-17", children=1, infants=1
     ),
     "business class, nonstop": lambda bridge: bridge.search(travelClass="BUSINESS", nonStop="true"),
     "several pages": lambda bridge: bridge.search(includedAirlineCodes="QF", max=50),

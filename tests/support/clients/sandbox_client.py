@@ -61,13 +61,13 @@ class AmadeusClient:
         return self.http.get(SEARCH, params=query, headers=headers)  # type: ignore[arg-type]
 
     def search(self, **changes: Any) -> httpx2.Response:
-        """Search JFK to LAX for one adult with these changes; None removes a parameter."""
-        query = {k: v for k, v in (JFK_TO_LAX | changes).items() if v is not None}
+        """Search 10 offers from JFK to LAX with these changes; None removes a parameter."""
+        query = {k: v for k, v in (JFK_TO_LAX | {"max": 10} | changes).items() if v is not None}
         return self.get(query)
 
     def offers(self, **changes: Any) -> list[dict[str, Any]]:
-        """The offers of a `search` with these changes."""
-        answer = self.search(**changes)
+        """All offers of a `search` with these changes."""
+        answer = self.search(**{"max": None} | changes)
         assert answer.status_code == 200, answer.text
         offers: list[dict[str, Any]] = answer.json()["data"]
         return offers

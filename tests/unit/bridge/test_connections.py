@@ -121,7 +121,7 @@ def test_other_calls_of_a_search_finish_after_a_failure_and_are_not_sent_again()
 
     searching = client(Ignav, handle)
     assert refusals(searching.search(destinationLocationCode="PAR")) == [(38194, "")]
-    assert searching.offers(destinationLocationCode="PAR") == []
+    assert searching.search(destinationLocationCode="PAR").json()["data"] == []
     assert asked == ["CDG", "ORY", "CDG"]
 
 

@@ -1,15 +1,18 @@
-"""Nonsense in a provider's answer spoils the offer that has it, and nothing else."""
+"""Nonsense in a provider's answer spoils the offer that has it, and nothing else.
+
+The clients of the bridge check each answer against its schema.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
 import pytest
 
-from tests.contract.answers import violations
 from tests.support.clients.bridge_client import Bridge, IgnavBridge
 from tests.support.providers import ignav
 from tests.support.providers.duffel import airport, offer, passenger, segment, traveler, way
+
+pytestmark = pytest.mark.thorough
 
 Path = tuple[str | int, ...]
 
@@ -48,13 +51,11 @@ def paths(value: object) -> Iterator[Path]:
 
 
 def replaced(document: Any, path: Path, value: object) -> Any:
-    """A copy of a JSON document with another value at this path."""
-    changed = orjson.loads(orjson.dumps(document))
-    *way_there, last = path
-    place = changed
-    for name in way_there:
-        place = place[name]
-    place[last] = value
+    """A JSON document with another value at this path; it shares its other parts."""
+    if not path:
+        return value
+    changed = document.copy()
+    changed[path[0]] = replaced(document[path[0]], path[1:], value)
     return changed
 
 
@@ -67,7 +68,6 @@ def test_nonsense_anywhere_in_an_offer_spoils_no_other_offer(nonsense: object) -
     bridge.duffel.fail("list", 200, {"data": [*spoiled, nonsense, OFFER]})
     answer = bridge.search(returnDate="2026-12-17", children=1)
     assert answer.status_code == 200
-    assert violations("bridged search", answer) == []
     assert "306.85" in {one["price"]["grandTotal"] for one in answer.json()["data"]}
 
 
@@ -80,7 +80,6 @@ def test_nonsense_anywhere_in_an_itinerary_spoils_no_other_offer(nonsense: objec
     bridge = IgnavBridge(*spoiled, nonsense, good, odd=True)
     answer = bridge.search(returnDate="2026-12-17", children=1)
     assert answer.status_code == 200
-    assert violations("bridged search", answer) == []
     assert "306.85" in {one["price"]["grandTotal"] for one in answer.json()["data"]}
 
 

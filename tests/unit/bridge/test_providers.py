@@ -11,8 +11,7 @@ TEST, LIVE = "duffel_test_1", "duffel_live_1"
 
 
 def duffel(**environment: str) -> Provider:
-    with httpx2.HTTPTransport() as connections:
-        return FACTORIES["duffel"](environment, connections, 1.0, print)
+    return FACTORIES["duffel"](environment, httpx2.BaseTransport(), 1.0, print)
 
 
 def test_key_in_a_file_takes_precedence(tmp_path: Path) -> None:

@@ -120,10 +120,10 @@ def test_malformed_key_is_refused_without_showing_it(
 @pytest.mark.parametrize(("given", "variable", "key"), MALFORMED)
 def test_bridge_refuses_the_same_keys(given: dict[str, str], variable: str, key: str) -> None:
     connect = FACTORIES[given["AMADEUS_ENVIRONMENT"]]
-    with httpx2.HTTPTransport() as connections:
-        assert connect(given, connections, 1.0, print)
-        with pytest.raises(ValueError, match=r"key|token"):
-            connect(given | {variable: key}, connections, 1.0, print)
+    connections = httpx2.BaseTransport()
+    assert connect(given, connections, 1.0, print)
+    with pytest.raises(ValueError, match=r"key|token"):
+        connect(given | {variable: key}, connections, 1.0, print)
 
 
 def test_prices_of_other_accounts_hosts_and_tokens_for_tests_are_apart(loaded: Any) -> None:
