@@ -13,7 +13,7 @@ from contextvars import copy_context
 from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue
-from random import uniform
+from random import SystemRandom
 from typing import Final, NamedTuple, Protocol
 
 from api.errors import AmadeusTimeout, FlightPriceError, NotInTime
@@ -189,7 +189,7 @@ class PatientFetches:
         return _Day(query, request, has_moved)
 
     def _pause(self, seconds: tuple[float, float]) -> None:
-        self._is_over.wait(uniform(*seconds))  # noqa: S311
+        self._is_over.wait(SystemRandom().uniform(*seconds))
 
     def _called(self, query: PriceQuery) -> None:
         with self._lock:

@@ -4,7 +4,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
-from random import uniform
+from random import SystemRandom
 from typing import Final
 
 import msgspec
@@ -94,7 +94,7 @@ class UpstreamClient:
         except UpstreamError as error:
             if not self._retries:
                 raise
-            pause = (error.retry_after or 0.0) + uniform(*RETRY_JITTER_SECONDS)  # noqa: S311
+            pause = (error.retry_after or 0.0) + SystemRandom().uniform(*RETRY_JITTER_SECONDS)
             if not error.may_pass or terms.deadline.remaining() < pause + MIN_RETRY_SECONDS:
                 raise
             if terms.patience is not None and self.room_in(terms.deadline):

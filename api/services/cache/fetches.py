@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from contextvars import copy_context
 from functools import partial
-from random import uniform
+from random import SystemRandom
 from typing import Final
 
 from api.errors import (
@@ -193,7 +193,7 @@ class Fetches:
         """Repeat the claim until it returns an answer or the lock, or the fetch timeout passes."""
         deadline = Deadline(self.timeout)
         while deadline.remaining():
-            time.sleep(uniform(*self._poll_seconds))  # noqa: S311
+            time.sleep(SystemRandom().uniform(*self._poll_seconds))
             claimed = claim()
             if not isinstance(claimed, LockHeld):
                 return claimed

@@ -244,13 +244,13 @@ def test_one_calendar_looks_for_room_at_a_time(paced: Stage) -> None:
 def test_processes_look_for_room_at_different_times(
     paced: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    uniform = Mock(return_value=0.01)
-    monkeypatch.setattr(patient_fetches, "uniform", uniform)
+    random = Mock(**{"uniform.return_value": 0.01})
+    monkeypatch.setattr(patient_fetches, "SystemRandom", lambda: random)
     paced.upstream.rooms = [0.3]
     paced.offers.go_on.set()
 
     assert types(outcomes_of(paced.fetches(1))) == [CacheResult]
-    uniform.assert_called_once_with(0.3, 0.3 + 0.01)
+    random.uniform.assert_called_once_with(0.3, 0.3 + 0.01)
 
 
 def test_day_that_another_process_stored_is_not_fetched_ahead(paced: Stage) -> None:
