@@ -8,6 +8,11 @@ from collections.abc import Iterator
 import pytest
 import pytest_socket
 import structlog
+from hypothesis import HealthCheck, settings
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 structlog.configure(
     processors=[

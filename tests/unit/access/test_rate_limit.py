@@ -136,7 +136,7 @@ BURSTS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(per_minute=st.sampled_from([10, 600, 2_000, 6_000]), bursts=BURSTS)
 def test_client_never_gets_more_than_its_limit_over_all_workers(
     per_minute: int, bursts: list[tuple[int, int, float]]
@@ -170,7 +170,7 @@ def test_turns_that_workers_hold_unused_give_a_client_no_more_than_its_limit(
         ask(worker, 10)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     per_minute=st.sampled_from([10, 99, 600, 2_000, 6_000]),
     workers=st.integers(1, 12),

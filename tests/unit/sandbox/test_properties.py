@@ -55,7 +55,7 @@ def searches(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(searches())
 def test_search_answers_match_their_schema_for_any_search(search: dict[str, Any]) -> None:
     answer = HONEST.get(search)
@@ -64,7 +64,7 @@ def test_search_answers_match_their_schema_for_any_search(search: dict[str, Any]
     assert answer.json()["meta"]["count"] == len(answer.json()["data"]) <= search["max"]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(searches())
 def test_offer_amounts_add_up_for_any_search(search: dict[str, Any]) -> None:
     for offer in HONEST.get(search).json()["data"]:
@@ -78,7 +78,7 @@ def test_offer_amounts_add_up_for_any_search(search: dict[str, Any]) -> None:
             assert max(totals) <= search["maxPrice"]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(searches(), st.integers(1, 30))
 def test_cheapest_offer_does_not_depend_on_the_number_requested(
     search: dict[str, Any], most: int
@@ -90,7 +90,7 @@ def test_cheapest_offer_does_not_depend_on_the_number_requested(
     assert totals == sorted(totals)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(searches())
 def test_filters_are_respected_for_any_search(search: dict[str, Any]) -> None:
     included = set(search.get("includedAirlineCodes", ",".join(AIRLINES)).split(","))
@@ -106,7 +106,7 @@ def test_filters_are_respected_for_any_search(search: dict[str, Any]) -> None:
         assert all(CABINS.index(detail["cabin"]) >= least for detail in details)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(searches())
 def test_offers_can_be_ticketed_before_departure_for_any_search(search: dict[str, Any]) -> None:
     for offer in HONEST.get(search).json()["data"]:
@@ -115,7 +115,7 @@ def test_offers_can_be_ticketed_before_departure_for_any_search(search: dict[str
         assert search["adults"] <= offer["numberOfBookableSeats"]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(searches())
 def test_dictionaries_explain_every_code_for_any_search(search: dict[str, Any]) -> None:
     answer = HONEST.get(search).json()
@@ -130,7 +130,7 @@ def test_dictionaries_explain_every_code_for_any_search(search: dict[str, Any]) 
             assert segment["aircraft"]["code"] in known["aircraft"]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(searches(), st.sampled_from(["nonStop", "travelClass", "maxPrice"]))
 def test_filter_only_removes_offers(search: dict[str, Any], name: str) -> None:
     search.pop("returnDate", None)
@@ -140,7 +140,7 @@ def test_filter_only_removes_offers(search: dict[str, Any], name: str) -> None:
         assert float(wide[0]["price"]["grandTotal"]) <= float(narrow[0]["price"]["grandTotal"])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(searches())
 def test_post_and_get_find_the_same_for_any_search(search: dict[str, Any]) -> None:
     plain = {name: search[name] for name in ("departureDate", "max")}
@@ -156,7 +156,7 @@ def test_post_and_get_find_the_same_for_any_search(search: dict[str, Any]) -> No
 texts = st.text(max_size=12)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.dictionaries(
         st.sampled_from(["originLocationCode", "departureDate", "returnDate", "adults", "children",
@@ -191,7 +191,7 @@ json = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(json)
 def test_random_bodies_are_refused_with_valid_errors(nonsense: object) -> None:
     answer = HONEST.post(nonsense)

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.models import PriceQuery, PriceRequest
@@ -36,7 +36,6 @@ queries = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(queries, queries)
 def test_queries_share_a_key_exactly_if_they_are_equal(
     given_one: dict[str, Any], given_two: dict[str, Any]

@@ -61,9 +61,7 @@ def put(store: MemoryStore, date: str, age: int, price: str | None) -> None:
 
 
 @pytest.mark.thorough
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(month=months, failures=st.integers(0, 4), option=options)
 def test_calendar_agrees_with_the_price_of_each_day(
     service: LocalService,
