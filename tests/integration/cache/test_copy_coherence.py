@@ -116,6 +116,7 @@ def test_copy_is_used_again_after_redis_reconnects(
     eventually(answers_from_the_copy)
 
 
+@pytest.mark.timing
 def test_flood_of_announcements_does_not_delay_a_new_price(
     fleet: Fleet, day: str, sandbox: SandboxServer, shared_redis: RedisServer
 ) -> None:

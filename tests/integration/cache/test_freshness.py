@@ -68,6 +68,7 @@ def replicas(
         ]
 
 
+@pytest.mark.timing
 def test_busy_route_stays_a_hit_at_one_call_per_ttl(
     redis_server: RedisServer, sandbox: SandboxServer
 ) -> None:
@@ -92,6 +93,7 @@ def test_busy_route_stays_a_hit_at_one_call_per_ttl(
     assert set(calls.values()) == {3}
 
 
+@pytest.mark.timing
 def test_failing_refresh_delays_no_reader_and_is_retried_slowly(
     redis_server: RedisServer, sandbox: SandboxServer
 ) -> None:
@@ -147,6 +149,7 @@ def test_hanging_amadeus_lets_only_one_reader_wait_for_a_timeout(
         assert logged([one, other], replies, "cache.miss") == []
 
 
+@pytest.mark.timing
 def test_price_is_never_served_beyond_its_stale_limit(
     replicas: list[Service], sandbox: SandboxServer
 ) -> None:

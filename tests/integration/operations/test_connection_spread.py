@@ -77,6 +77,7 @@ def test_repeated_bursts_of_connections_are_all_served(service: Service) -> None
         assert first_lines_of_answers(service) == {b"HTTP/1.1 200"}
 
 
+@pytest.mark.timing
 def test_last_of_a_crowd_is_served_before_the_first_has_many_answers(service: Service) -> None:
     with ExitStack() as stack, selectors.DefaultSelector() as answered:
         crowd = connect(service, stack, 300)

@@ -113,6 +113,7 @@ def test_readiness_reports_stopping_before_connections_close(
         assert waiting.result()[0].status == 200
 
 
+@pytest.mark.timing
 def test_idle_clients_delay_the_stop_by_at_most_five_seconds(service: Service) -> None:
     service.http.close()
     with Wire(service) as idle:

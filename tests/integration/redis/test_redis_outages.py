@@ -90,6 +90,7 @@ TROUBLES: list[tuple[Callable[[RedisServer], object], Callable[[RedisServer], ob
 NAMES = ["refused", "frozen", "out-of-memory", "read-only", "wrong-password", "cut-off-master"]
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(("trouble", "mend"), TROUBLES, ids=NAMES)
 def test_requests_are_answered_in_an_outage_that_is_logged_once(
     trouble: Callable[[RedisServer], None],
@@ -196,6 +197,7 @@ class DelayedConnection(socketserver.BaseRequestHandler):
             sink.shutdown(socket.SHUT_WR)
 
 
+@pytest.mark.timing
 def test_slow_redis_is_used_until_it_exceeds_the_timeout(
     own_redis: RedisServer, sandbox: SandboxServer
 ) -> None:
