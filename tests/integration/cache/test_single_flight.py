@@ -156,7 +156,7 @@ def test_lock_of_a_killed_worker_is_taken_over(forgetful: Replicas, sandbox: San
 def test_concurrent_readers_share_one_call_with_the_cache_off(
     redis_server: RedisServer, sandbox: SandboxServer
 ) -> None:
-    sandbox.fault("search", "latency", 500)
+    sandbox.fault("search", "latency", 2000)
     settings = {"redis_url": redis_server.url, "web_concurrency": 1, "cache_ttl": 0}
     with Service.on(sandbox, **settings) as one, Service.on(sandbox, **settings) as other:
         replies = ask_at_once(urls((one, other), 50))

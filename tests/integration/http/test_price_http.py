@@ -78,7 +78,7 @@ def all_refreshed(answers: list[httpx2.Response]) -> list[httpx2.Response]:
 def test_readers_of_one_cold_key_share_one_call(sandbox: SandboxServer, day: str) -> None:
     with Service.on(sandbox) as service, ThreadPoolExecutor(50) as readers:
         sandbox.clear()
-        sandbox.fault("search", "latency", 500)
+        sandbox.fault("search", "latency", 2000)
         answers = list(readers.map(lambda _: service.price(date=day), range(50)))
         eventually(lambda: len(service.log("cache.coalesced", date=day)) == 49)
 

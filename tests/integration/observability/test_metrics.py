@@ -191,7 +191,7 @@ def test_stale_responses_are_counted(
 def test_callers_who_share_a_fetch_are_counted(
     service: Service, sandbox: SandboxServer, increase: Increase, day: str
 ) -> None:
-    sandbox.fault("search", "latency", 500, count=1)
+    sandbox.fault("search", "latency", 1500, count=1)
 
     with ThreadPoolExecutor(8) as crowd:
         list(crowd.map(lambda _: service.price(date=day), range(8)))

@@ -151,7 +151,7 @@ def test_span_records_the_outcome_of_its_request(
 def test_waiting_for_another_caller_has_a_span(
     service: Service, collector: Collector, sandbox: SandboxServer, trace_id: str, day: str
 ) -> None:
-    sandbox.fault("search", "latency", 400, count=1)
+    sandbox.fault("search", "latency", 1500, count=1)
 
     with ThreadPoolExecutor(3) as crowd:
         list(crowd.map(lambda _: service.price(date=day), range(3)))
@@ -170,7 +170,7 @@ def test_waiting_for_another_process_has_a_span(
     trace_id: str,
     day: str,
 ) -> None:
-    sandbox.fault("search", "latency", 400, count=1)
+    sandbox.fault("search", "latency", 1500, count=1)
     with traced(sandbox, shared_redis, collector) as another, ThreadPoolExecutor(2) as crowd:
         another.http.headers.update(service.http.headers)
         list(crowd.map(lambda one: one.price(date=day), (service, another)))

@@ -155,7 +155,7 @@ class Service:
             with suppress(
                 AssertionError
             ):  # the log level hides requests, or the service was killed
-                eventually(lambda: self._awaited_line in self.log_text, within=1)
+                eventually(lambda: self._awaited_line in self.log_text, within=5)
             self._awaited_line = ""
         text = self.log_text
         named = "" if event is None else f'"event":"{event}"'
