@@ -245,6 +245,7 @@ def some_prices(service: Service, number: int) -> list[str]:
     return [service.price_url(next(DAYS)) for _ in range(number)]
 
 
+@pytest.mark.timing
 def test_exhausted_quota_stops_the_calls_of_the_whole_fleet(
     amadeus: SandboxServer, redis_server: RedisServer
 ) -> None:

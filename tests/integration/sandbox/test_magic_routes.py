@@ -33,6 +33,7 @@ def test_commands_of_the_readme_get_the_promised_answers(service: Service) -> No
     assert len(service.log("token.rejected")) == 1
 
 
+@pytest.mark.timing
 def test_hanging_searches_end_in_time_and_delay_no_other_request(service: Service) -> None:
     assert service.price().status_code == 200
     begun = time.monotonic()
