@@ -39,7 +39,7 @@ browser: setup ## Run the tests of the pages, in Chromium
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m browser tests/integration $(ARGS)
 
 .PHONY: timing
-timing: setup ## Run the tests that measure milliseconds, one after the other
+timing: setup ## Run the tests that measure time, one after the other
 	@$(BIN)/pytest -m timing tests/integration $(ARGS)
 
 .PHONY: sweep
