@@ -9,8 +9,9 @@ from typing import Final
 
 import gevent
 
-# Number of steps of a time limit. A reply needs fewer round trips than this.
-STEPS: Final = 10
+# Number of steps of a time limit. A call on a new connection waits about ten times: for the address
+# of its host, the connection, TLS, the password and its reply.
+STEPS: Final = 25
 
 
 class Deadline:
