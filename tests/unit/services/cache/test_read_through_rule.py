@@ -40,7 +40,6 @@ def test_read_through_rule_holds_under_random_interleavings(
     with ThreadPoolExecutor() as threads:
         stories = threads.map(lambda seed: played(partial(begin, seed), stepping=stepping), seeds)
     for story in stories:
-        story.check_that_fetches_did_not_overlap()
         assert len(story.fetches) < READERS
 
 
