@@ -296,7 +296,7 @@ def played(begin: Callable[[], Story], *, stepping: bool = False) -> Story:
     """Play a story to its end, and check it.
 
     A pause of the process can delay a reader, or let a lock expire although its owner is alive. So
-    a story that fails is played again if the process paused for a fifth of a lock's lifetime.
+    a story that fails is played again if the process paused for half of a lock's lifetime.
     """
     while True:
         story = begin()
@@ -312,7 +312,7 @@ def played(begin: Callable[[], Story], *, stepping: bool = False) -> Story:
                 reader.result()
             story.check()
         except AssertionError:
-            if longest[0] < LOCK_SECONDS / 5:
+            if longest[0] < LOCK_SECONDS / 2:
                 raise
         else:
             return story
